@@ -1,0 +1,52 @@
+/** Time as the program knows it; tests and replay bring their own. */
+export interface Clock {
+  /** UTC epoch milliseconds. */
+  now(): number;
+  /** Calls `action` once after `milliseconds`; the returned function takes the call back. */
+  after(milliseconds: number, action: () => void): () => void;
+}
+
+/** The machine's clock. Timers do not keep the process alive by themselves. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(milliseconds, action) {
+    const timer = setTimeout(action, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A clock that stands still until told: for tests, and for replay at full speed. */
+export interface VirtualClock extends Clock {
+  /** Moves to `time`, running what became due on the way, in order. Never moves back. */
+  moveTo(time: number): void;
+}
+
+/** Makes a virtual clock that begins at `start` (UTC epoch milliseconds). */
+export function createVirtualClock(start: number): VirtualClock {
+  let now = start;
+  let nextId = 0;
+  const due: { id: number; at: number; action: () => void }[] = [];
+  return {
+    now: () => now,
+    after(milliseconds, action) {
+      const entry = { id: nextId++, at: now + Math.max(0, milliseconds), action };
+      due.push(entry);
+      return () => {
+        const index = due.indexOf(entry);
+        if (index >= 0) due.splice(index, 1);
+      };
+    },
+    moveTo(time) {
+      for (;;) {
+        due.sort((a, b) => a.at - b.at || a.id - b.id);
+        const first = due[0];
+        if (first === undefined || first.at > time) break;
+        due.shift();
+        now = Math.max(now, first.at);
+        first.action();
+      }
+      now = Math.max(now, time);
+    },
+  };
+}

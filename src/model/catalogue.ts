@@ -1,0 +1,73 @@
+import type { SignatureId } from "./identifiers.ts";
+
+/** The causes and symptoms of the field; the vocabulary of every diagnosis. */
+export const CAUSE_CLASSES = [
+  "iommu-direct-mapping-required",
+  "container-setup-failed",
+  "group-not-viable",
+  "iommu-not-enabled",
+  "iommu-firmware-bug",
+  "interrupt-remapping-missing",
+  "iommu-fault",
+  "iommu-timeout",
+  "dma-map-failed",
+  "memlock-limit",
+  "bar-reserve-failed",
+  "device-busy",
+  "device-missing",
+  "device-lost",
+  "driver-binding",
+  "access-denied",
+  "reset-failed",
+  "power-state-stuck",
+  "pcie-error",
+  "rom-invalid",
+  "irq-setup-failed",
+  "device-config-invalid",
+  "guest-address-space",
+  "memory-alloc-failed",
+  "kvm-unavailable",
+  "vm-config-invalid",
+  "host-resource-missing",
+  "vm-killed",
+] as const;
+export type CauseClass = (typeof CAUSE_CLASSES)[number];
+
+/** Two classes that name no cause: lines that prove a failure without a reason, and lines that mean nothing. */
+export type SignatureClass = CauseClass | "start-failure-wrapper" | "benign-noise";
+
+/** Who says it. */
+export type Layer = "kernel" | "qemu" | "libvirt";
+
+/** `cause` decides a class, `symptom` supports one, `context` explains, `noise` must not raise anything. */
+export type SignatureRole = "cause" | "symptom" | "context" | "noise";
+
+export type Severity = "fatal" | "degraded" | "info";
+
+/** One known message: what it looks like and what it means. */
+export interface Signature {
+  readonly id: SignatureId;
+  readonly class: SignatureClass;
+  readonly layer: Layer;
+  readonly role: SignatureRole;
+  readonly severity: Severity;
+  /** Source of a regular expression without look-around and back-references; named groups `bdf`, `group`, `vm`… */
+  readonly pattern: string;
+  /** What it means, one or two sentences for a person who has never heard of an IOMMU. */
+  readonly meaning: string;
+  /** What to do, best first. */
+  readonly remedies: readonly string[];
+  /** How to make sure. */
+  readonly confirm?: readonly string[];
+  /** Versions in which the message exists, in words. */
+  readonly versions?: string;
+  /** Lines that it matches and that no other signature matches first; run by the test suite. */
+  readonly examples: readonly string[];
+}
+
+/** What a signature found in a text. */
+export interface SignatureMatch {
+  readonly signature: Signature;
+  /** Named groups of the pattern that took part. */
+  readonly captures: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,41 @@
+import type { Bdf, VmName } from "./identifiers.ts";
+
+/** A passed-through PCI device in a VM's definition. */
+export interface HostDevice {
+  readonly bdf: Bdf;
+  /** libvirt detaches and re-attaches it by itself (`managed='yes'`). */
+  readonly managed: boolean;
+  /** `<driver name='…'>`, e.g. `vfio`. */
+  readonly driver?: string;
+  /** Address inside the VM. */
+  readonly guestAddress?: Bdf;
+  readonly multifunction?: boolean;
+  /** ROM file, or `off` for `<rom bar='off'/>`. */
+  readonly rom?: string;
+}
+
+/** What libvirt's XML says about a VM, as far as this program cares; normalised. */
+export interface VmDefinition {
+  readonly name: VmName;
+  readonly uuid: string;
+  readonly machine: string;
+  readonly firmware: "bios" | "uefi" | string;
+  readonly memoryKiB: number;
+  readonly hugepages: boolean;
+  readonly autostart?: boolean;
+  readonly hostDevices: readonly HostDevice[];
+}
+
+/** libvirt's state and reason in its own English words, e.g. `shutoff` / `failed`, `running` / `booted`. */
+export interface VmState {
+  readonly state:
+    | "nostate"
+    | "running"
+    | "blocked"
+    | "paused"
+    | "shutdown"
+    | "shutoff"
+    | "crashed"
+    | "pmsuspended";
+  readonly reason: string;
+}
