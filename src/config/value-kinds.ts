@@ -1,0 +1,179 @@
+import { parseArgumentVector } from "./argument-vector.ts";
+import { cronProblem } from "./cron-expression.ts";
+import { parseTimeOfDayRange, type TimeOfDayRange } from "./time-of-day.ts";
+
+/** What a text in the file means, or why it means nothing. */
+export type Parsed<T> = { readonly value: T } | { readonly problem: string };
+
+/** What the program knows about one key. */
+export interface Key<T> {
+  /** What may stand there, for a person: `yes or no`, `a whole number from 1 to 60 (minutes)`. */
+  readonly expects: string;
+  /** The default as it stands in the file. */
+  readonly fallback: string;
+  /** What it means: one or more lines for the shipped file. */
+  readonly meaning: string;
+  /** Shown only as set or not set, or as the server without the rest. */
+  readonly secret?: "whole" | "after-host";
+  readonly parse: (text: string) => Parsed<T>;
+}
+
+/** Text of one line, as it stands. */
+export function text(fallback: string, meaning: string): Key<string> {
+  return { expects: "text", fallback, meaning, parse: (value) => ({ value }) };
+}
+
+/** An absolute path; empty where `meaning` says what that does. */
+export function path(fallback: string, meaning: string): Key<string> {
+  return { expects: "an absolute path", fallback, meaning, parse: parsePath };
+}
+
+function parsePath(value: string): Parsed<string> {
+  if (value === "" || value.startsWith("/")) return { value };
+  return { problem: "is not an absolute path" };
+}
+
+/** A whole number within bounds. */
+export function whole(
+  fallback: number,
+  bounds: { readonly minimum: number; readonly maximum: number; readonly unit: string },
+  meaning: string,
+): Key<number> {
+  const expects = `a whole number from ${bounds.minimum} to ${bounds.maximum} (${bounds.unit})`;
+  return {
+    expects,
+    fallback: String(fallback),
+    meaning,
+    parse: (value) => {
+      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= bounds.minimum && number <= bounds.maximum) return { value: number };
+      return { problem: `is not ${expects}` };
+    },
+  };
+}
+
+const YES = new Set(["yes", "true", "on", "1", "enable", "enabled"]);
+const NO = new Set(["no", "false", "off", "0", "disable", "disabled"]);
+
+/** `yes` or `no`, and the other words that settings pages write for them. */
+export function yesNo(fallback: boolean, meaning: string): Key<boolean> {
+  return {
+    expects: "yes or no",
+    fallback: fallback ? "yes" : "no",
+    meaning,
+    parse: (value) => {
+      const word = value.toLowerCase();
+      if (YES.has(word)) return { value: true };
+      return NO.has(word) ? { value: false } : { problem: "is neither yes nor no" };
+    },
+  };
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(
+  fallback: NoInfer<T>,
+  options: readonly T[],
+  meaning: string,
+): Key<T> {
+  const expects = options.join(", ").replace(/, ([^,]*)$/, " or $1");
+  return {
+    expects,
+    fallback,
+    meaning,
+    parse: (value) => {
+      const found = options.find((option) => option === value.toLowerCase());
+      return found === undefined ? { problem: `is none of ${expects}` } : { value: found };
+    },
+  };
+}
+
+/** Some of a few words, with commas between them; `none` for none. */
+export function someOf<const T extends string>(options: readonly T[], meaning: string): Key<readonly T[]> {
+  return {
+    expects: `any of ${options.join(", ")}, with commas between them, or none`,
+    fallback: options.join(","),
+    meaning,
+    parse: (value) => {
+      const words = value
+        .toLowerCase()
+        .split(",")
+        .map((word) => word.trim());
+      if (words.join() === "none") return { value: [] };
+      const unknown = words.filter((word) => !options.some((option) => option === word));
+      if (unknown.length > 0) return { problem: `names what does not exist: ${unknown.join(", ")}` };
+      return { value: options.filter((option) => words.includes(option)) };
+    },
+  };
+}
+
+/** A cron schedule of five fields, or `never`; undefined for never. */
+export function schedule(fallback: string, meaning: string): Key<string | undefined> {
+  return {
+    expects: "a cron schedule of five fields in local time, or never",
+    fallback,
+    meaning,
+    parse: (value) => {
+      if (value.toLowerCase() === "never") return { value: undefined };
+      const problem = cronProblem(value);
+      return problem === undefined ? { value: value.trim().replace(/\s+/g, " ") } : { problem };
+    },
+  };
+}
+
+/** An http or https address; undefined while it is empty. Paths of such addresses are secrets more often than not. */
+export function webAddress(meaning: string): Key<URL | undefined> {
+  return {
+    expects: "an http or https address",
+    fallback: "",
+    meaning,
+    secret: "after-host",
+    parse: parseWebAddress,
+  };
+}
+
+/** Reads an http or https address; the problem never repeats the text, for it may hold a secret. */
+export function parseWebAddress(value: string): Parsed<URL | undefined> {
+  if (value === "") return { value: undefined };
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined) return { problem: "is not a web address" };
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    return { problem: "does not begin with http:// or https://" };
+  return { value: url };
+}
+
+/** A token or password; undefined while it is empty. */
+export function secret(meaning: string): Key<string | undefined> {
+  return {
+    expects: "text",
+    fallback: "",
+    meaning,
+    secret: "whole",
+    parse: parseSecret,
+  };
+}
+
+/** Reads a secret; characters that cannot stand in an HTTP header are refused, without saying which. */
+export function parseSecret(value: string): Parsed<string | undefined> {
+  if (value === "") return { value: undefined };
+  return /^[\x21-\x7e]+$/.test(value) ? { value } : { problem: "holds characters that no token has" };
+}
+
+/** A command and its arguments; undefined while it is empty. No shell is involved. */
+export function command(meaning: string): Key<readonly string[] | undefined> {
+  return {
+    expects: "an absolute path with arguments; single quotes around arguments with blanks",
+    fallback: "",
+    meaning,
+    parse: parseArgumentVector,
+  };
+}
+
+/** A daily span of local time; undefined while it is empty. */
+export function dailyHours(meaning: string): Key<TimeOfDayRange | undefined> {
+  return {
+    expects: "a time span like 22:00-07:00, or nothing",
+    fallback: "",
+    meaning,
+    parse: parseTimeOfDayRange,
+  };
+}
