@@ -86,10 +86,10 @@ export interface AlertStore {
   /** Inserts or replaces by id. */
   saveIncident(incident: Incident): void;
   enqueue(delivery: Omit<Delivery, "id" | "tries" | "state" | "lastError" | "finishedAt">): number;
-  /** Pending deliveries that are due, oldest first. */
-  dueDeliveries(now: number, limit: number): readonly Delivery[];
-  /** When the next pending delivery is due; undefined when there is none. */
-  nextDueAt(): number | undefined;
+  /** Pending deliveries that are due, oldest first; of one channel where `channel` is given. */
+  dueDeliveries(now: number, limit: number, channel?: string): readonly Delivery[];
+  /** When the next pending delivery (of `channel`) is due; undefined when there is none. */
+  nextDueAt(channel?: string): number | undefined;
   deliveriesOf(incidentId: string): readonly Delivery[];
   markDelivered(id: number, at: number): void;
   markFailed(id: number, error: string, nextDueAt: number): void;
