@@ -51,6 +51,8 @@ export interface Signature {
   readonly layer: Layer;
   readonly role: SignatureRole;
   readonly severity: Severity;
+  /** The platform's own policy forbade the start (law 10): the attempt's outcome is `refused`. */
+  readonly refusal?: boolean;
   /** Source of a regular expression without look-around and back-references; named groups `bdf`, `group`, `vm`… */
   readonly pattern: string;
   /** What it means, one or two sentences for a person who has never heard of an IOMMU. */

@@ -1,0 +1,128 @@
+import type { Clock } from "../clock.ts";
+import type { Outcome, StartAttempt } from "../model/attempt.ts";
+import type { VmName } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import type { TrackerEvents, TrackerSettings } from "./tracker.ts";
+import { finishedView, openAttempt, resumeAttempt, type WorkingAttempt } from "./working-attempt.ts";
+
+/** Attempts kept in memory for each VM: enough for late pieces of a VM that is retried in quick succession. */
+const KEPT_FOR_EACH_VM = 12;
+/** A failed attempt is announced after this many quiet periods even if lines keep coming. */
+const LONGEST_WAIT_IN_QUIET_PERIODS = 6;
+
+/** The attempts of this boot that are open or only lately closed, and when each is announced. */
+export interface AttemptBook {
+  open(vm: VmName, first: Observation): WorkingAttempt;
+  /** Fixes the outcome; it is announced once things are quiet. */
+  close(attempt: WorkingAttempt, at: number, outcome: Outcome): void;
+  /** New evidence: tells the store, and announces a settled attempt once more. */
+  touched(attempt: WorkingAttempt): void;
+  /** Announces a start as good once the settling time has passed without an end. */
+  watchSettling(attempt: WorkingAttempt): void;
+  /** The newest attempt of the VM. */
+  current(vm: VmName): WorkingAttempt | undefined;
+  /** Attempts of the VM in order of time. */
+  of(vm: VmName): readonly WorkingAttempt[];
+  all(): readonly WorkingAttempt[];
+  unsettled(): readonly WorkingAttempt[];
+  /** Whether the observation is evidence of an attempt already. */
+  knows(observation: Observation): boolean;
+  release(): void;
+}
+
+/** Makes the book; `isReleased` is false while the sources still read what happened before the service came up. */
+export function createAttemptBook(options: {
+  readonly clock: Clock;
+  readonly settings: TrackerSettings;
+  readonly events: TrackerEvents;
+  readonly stored: readonly StartAttempt[];
+  readonly isReleased: () => boolean;
+}): AttemptBook {
+  const { clock, settings, events, isReleased } = options;
+  const byVm = new Map<VmName, WorkingAttempt[]>();
+  const timers = new Map<string, () => void>();
+  const closedSince = new Map<string, number>();
+
+  function insert(attempt: WorkingAttempt): void {
+    const attempts = byVm.get(attempt.vm) ?? [];
+    attempts.push(attempt);
+    attempts.sort((a, b) => a.openedAt - b.openedAt);
+    if (attempts.length > KEPT_FOR_EACH_VM) {
+      const oldest = attempts.findIndex((candidate) => candidate.settled);
+      if (oldest >= 0) attempts.splice(oldest, 1);
+    }
+    byVm.set(attempt.vm, attempts);
+  }
+  for (const stored of [...options.stored].sort((a, b) => a.openedAt - b.openedAt))
+    insert(resumeAttempt(stored));
+
+  function schedule(attempt: WorkingAttempt, delay: number, action: () => void): void {
+    timers.get(attempt.id)?.();
+    timers.set(attempt.id, clock.after(delay, action));
+  }
+
+  function settle(attempt: WorkingAttempt): void {
+    timers.get(attempt.id)?.();
+    timers.delete(attempt.id);
+    closedSince.delete(attempt.id);
+    attempt.settled = true;
+    events.settled(finishedView(attempt));
+  }
+
+  function settleWhenQuiet(attempt: WorkingAttempt): void {
+    if (!isReleased()) return;
+    const since = closedSince.get(attempt.id) ?? clock.now();
+    closedSince.set(attempt.id, since);
+    const longest = since + settings.quietMs * LONGEST_WAIT_IN_QUIET_PERIODS;
+    const delay = Math.max(0, Math.min(settings.quietMs, longest - clock.now()));
+    schedule(attempt, delay, () => settle(attempt));
+  }
+
+  function watchSettling(attempt: WorkingAttempt): void {
+    if (!isReleased() || attempt.closedAt !== undefined) return;
+    const begun = attempt.startedAt ?? attempt.openedAt;
+    const remaining = Math.max(0, begun + settings.settlingMs - clock.now());
+    schedule(attempt, remaining, () => {
+      attempt.outcome = "started";
+      attempt.closedAt = Math.max(begun + settings.settlingMs, attempt.openedAt);
+      settle(attempt);
+    });
+  }
+
+  return {
+    open(vm, first) {
+      const attempt = openAttempt(vm, first);
+      insert(attempt);
+      return attempt;
+    },
+    close(attempt, at, outcome) {
+      attempt.closedAt = Math.max(at, attempt.openedAt);
+      attempt.outcome = outcome;
+      attempt.settled = false;
+      events.changed(finishedView(attempt));
+      settleWhenQuiet(attempt);
+    },
+    touched(attempt) {
+      events.changed(finishedView(attempt));
+      if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
+    },
+    watchSettling,
+    current: (vm) => byVm.get(vm)?.at(-1),
+    of: (vm) => byVm.get(vm) ?? [],
+    all: () => [...byVm.values()].flat(),
+    unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
+    knows(observation) {
+      const identity = `${observation.source}\u0000${observation.identity}`;
+      return [...byVm.values()].some((attempts) =>
+        attempts.some((attempt) => attempt.identities.has(identity)),
+      );
+    },
+    release() {
+      for (const attempt of [...byVm.values()].flat()) {
+        if (attempt.settled) continue;
+        if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
+        else watchSettling(attempt);
+      }
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import type { Clock } from "../clock.ts";
+import type { SignatureMatch } from "../model/catalogue.ts";
+import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
+import type { AttemptBook } from "./book.ts";
+import { coversKernelTime, coversLibvirtTime, distance, UNCLAIMED_FOR } from "./windows.ts";
+import { addEvidence, type WorkingAttempt } from "./working-attempt.ts";
+
+type Claimable = KernelRecord | LibvirtdRecord | VfioNodeChange;
+
+interface Waiting {
+  readonly observation: Claimable;
+  readonly matches: readonly SignatureMatch[];
+  readonly groups: ReadonlyMap<Bdf, number>;
+}
+
+/** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
+const MAXIMUM_WAITING = 2_048;
+/** The attempt that a line belongs to may be read a moment after the line itself (ms). */
+const SECOND_LOOK_MS = 120;
+
+/** Evidence that names no VM, or none yet, and the search for the attempt that it belongs to. */
+export interface Unclaimed {
+  /** Joins the observation to an attempt now, or keeps it for one that opens later. True when joined. */
+  offer(
+    observation: Claimable,
+    matches: readonly SignatureMatch[],
+    groups: ReadonlyMap<Bdf, number>,
+  ): boolean;
+  /** Looks again for attempts of everything that waits. */
+  sweep(): void;
+}
+
+/** Makes the waiting room between the sources that name devices and the attempts that name VMs. */
+export function createUnclaimed(options: {
+  readonly clock: Clock;
+  readonly book: AttemptBook;
+  readonly isReleased: () => boolean;
+}): Unclaimed {
+  const { clock, book, isReleased } = options;
+  let waiting: Waiting[] = [];
+  let _secondLook: (() => void) | undefined;
+
+  function claim(entry: Waiting, nearby: boolean): boolean {
+    const { observation, matches } = entry;
+    let best: WorkingAttempt | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
+    for (const attempt of book.all()) {
+      const rank = rankFor(attempt, entry);
+      if (rank < bestRank || (rank === bestRank && best !== undefined && attempt.openedAt > best.openedAt)) {
+        best = attempt;
+        bestRank = rank;
+      }
+    }
+    if (best === undefined || (bestRank > 0 && !nearby)) return false;
+    if (addEvidence(best, observation, matches)) book.touched(best);
+    return true;
+  }
+
+  function sweep(): void {
+    if (!isReleased()) return;
+    const newest = waiting.reduce((latest, entry) => Math.max(latest, entry.observation.at), 0);
+    waiting = waiting.filter(
+      (entry) => !claim(entry, true) && newest - entry.observation.at <= UNCLAIMED_FOR,
+    );
+  }
+
+  return {
+    offer(observation, matches, groups) {
+      if (!isWorthKeeping(observation, matches)) return false;
+      if (book.knows(observation)) return true;
+      const entry: Waiting = { observation, matches, groups };
+      // The backlog arrives source by source, so an attempt that is open now may turn out to have ended before.
+      if (isReleased() && claim(entry, false)) return true;
+      waiting.push(entry);
+      if (waiting.length > MAXIMUM_WAITING) waiting.shift();
+      _secondLook ??= clock.after(SECOND_LOOK_MS, () => {
+        _secondLook = undefined;
+        sweep();
+      });
+      return false;
+    },
+    sweep,
+  };
+}
+
+function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch[]): boolean {
+  if (observation.kind === "vfio-node") return observation.group !== undefined;
+  if (matches.some((match) => match.signature.role !== "noise")) return true;
+  return observation.kind === "libvirtd-record" && observation.level === "error" && matches.length === 0;
+}
+
+/** Milliseconds between the attempt and the observation, 0 inside its span, infinite where it cannot belong. */
+function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting): number {
+  const { at } = observation;
+  switch (observation.kind) {
+    case "libvirtd-record":
+      if (observation.vm !== undefined && observation.vm !== attempt.vm) return Number.POSITIVE_INFINITY;
+      return coversLibvirtTime(attempt, at) ? distance(attempt, at) : Number.POSITIVE_INFINITY;
+    case "vfio-node":
+      if (observation.group === undefined || !attempt.groups.has(observation.group)) break;
+      return coversKernelTime(attempt, at, observation.exactTime, matches)
+        ? distance(attempt, at)
+        : Number.POSITIVE_INFINITY;
+    case "kernel-record": {
+      if (!coversKernelTime(attempt, at, observation.exactTime, matches)) break;
+      const device = observation.device ?? deviceOf(matches);
+      if (device !== undefined && !concerns(attempt, device, groups)) break;
+      // Without a device only a VM that has passed-through devices can be meant.
+      if (device === undefined && attempt.devices.size === 0) break;
+      return distance(attempt, at);
+    }
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+function deviceOf(matches: readonly SignatureMatch[]): Bdf | undefined {
+  for (const match of matches) {
+    const device = parseBdf(match.captures.bdf ?? "");
+    if (device !== undefined) return device;
+  }
+  return undefined;
+}
+
+/** The kernel may name a sibling of the device that QEMU names, so the IOMMU group joins them (law 3). */
+function concerns(attempt: WorkingAttempt, device: Bdf, groups: ReadonlyMap<Bdf, number>): boolean {
+  if (attempt.devices.has(device)) return true;
+  const group = groups.get(device);
+  return group !== undefined && attempt.groups.has(group);
+}

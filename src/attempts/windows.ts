@@ -1,0 +1,42 @@
+import type { SignatureMatch } from "../model/catalogue.ts";
+import type { WorkingAttempt } from "./working-attempt.ts";
+
+/** Clocks of kernel, libvirt and QEMU are converted to one another only roughly; this much is forgiven (ms). */
+const SLACK = 1_000;
+/** Time of arrival may lag behind the event by a slow watcher (ms). */
+const ARRIVAL_SLACK = 3_000;
+/** A bus or function level reset waits up to 65 535 ms, so its complaint may be that much older than the start. */
+const RESET_LOOK_BACK = 70_000;
+/** Before it runs QEMU libvirt detaches devices, which takes seconds; its complaints stand before the log's end. */
+const PREPARATION_LOOK_BACK = 10_000;
+
+const SLOW_CLASSES: ReadonlySet<string> = new Set(["reset-failed", "power-state-stuck", "device-lost"]);
+
+/** How long an observation that nobody claims yet is worth keeping, in milliseconds of event time. */
+export const UNCLAIMED_FOR = RESET_LOOK_BACK + 5_000;
+
+/** Whether a kernel record of this time and meaning belongs to the attempt as far as time tells. */
+export function coversKernelTime(
+  attempt: WorkingAttempt,
+  at: number,
+  exactTime: boolean,
+  matches: readonly SignatureMatch[],
+): boolean {
+  const slack = exactTime ? SLACK : ARRIVAL_SLACK;
+  const slow = matches.some((match) => SLOW_CLASSES.has(match.signature.class));
+  const before = slow ? RESET_LOOK_BACK : attempt.hasLogStart ? slack : PREPARATION_LOOK_BACK;
+  return at >= attempt.openedAt - before && at <= (attempt.closedAt ?? Number.POSITIVE_INFINITY) + slack;
+}
+
+/** Whether a record of libvirtd's log of this time belongs to the attempt as far as time tells. */
+export function coversLibvirtTime(attempt: WorkingAttempt, at: number): boolean {
+  const before = attempt.hasLogStart ? SLACK : PREPARATION_LOOK_BACK;
+  const end = attempt.closedAt ?? attempt.startedAt ?? Number.POSITIVE_INFINITY;
+  return at >= attempt.openedAt - before && at <= end + SLACK;
+}
+
+/** How far a time is from the attempt's span; 0 inside. */
+export function distance(attempt: WorkingAttempt, at: number): number {
+  if (at < attempt.openedAt) return attempt.openedAt - at;
+  return attempt.closedAt !== undefined && at > attempt.closedAt ? at - attempt.closedAt : 0;
+}

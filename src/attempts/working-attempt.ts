@@ -1,0 +1,153 @@
+import type { Evidence, Outcome, StartAttempt } from "../model/attempt.ts";
+import type { SignatureMatch } from "../model/catalogue.ts";
+import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+
+/** More lines than this say nothing new about one start; the rest is counted, not kept. */
+const MAXIMUM_EVIDENCE = 200;
+
+/** A start attempt while its evidence is still coming in. */
+export interface WorkingAttempt {
+  readonly id: string;
+  readonly vm: VmName;
+  readonly bootId: BootId | undefined;
+  openedAt: number;
+  closedAt: number | undefined;
+  outcome: Outcome | undefined;
+  /** When libvirt said that it runs; undefined before. */
+  startedAt: number | undefined;
+  /** `starting up` and `shutting down` of the domain log have been seen. */
+  hasLogStart: boolean;
+  hasLogEnd: boolean;
+  /** Its outcome has been announced; late evidence makes it settle again. */
+  settled: boolean;
+  readonly devices: Set<Bdf>;
+  readonly groups: Set<number>;
+  readonly evidence: Evidence[];
+  readonly identities: Set<string>;
+  droppedEvidence: number;
+}
+
+/** Opens an attempt with its first sign. */
+export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
+  return {
+    id: `${first.bootId ?? "unknown-boot"}/${vm}/${first.at}/${first.identity}`,
+    vm,
+    bootId: first.bootId,
+    openedAt: first.at,
+    closedAt: undefined,
+    outcome: undefined,
+    startedAt: undefined,
+    hasLogStart: false,
+    hasLogEnd: false,
+    settled: false,
+    devices: new Set(),
+    groups: new Set(),
+    evidence: [],
+    identities: new Set(),
+    droppedEvidence: 0,
+  };
+}
+
+/** Takes up an attempt that an earlier run of the service stored. */
+export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
+  const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
+  const started = stored.evidence.find(
+    ({ observation }) => observation.kind === "vm-lifecycle" && observation.event === "started",
+  );
+  return {
+    id: stored.id,
+    vm: stored.vm,
+    bootId: stored.bootId,
+    openedAt: stored.openedAt,
+    closedAt: stored.closedAt,
+    outcome: stored.outcome,
+    startedAt: started?.observation.at,
+    hasLogStart: has("domain-log-start"),
+    hasLogEnd: has("domain-log-end"),
+    settled: stored.outcome !== undefined,
+    devices: new Set(stored.devices),
+    groups: new Set(stored.groups),
+    evidence: [...stored.evidence],
+    identities: new Set(stored.evidence.map((entry) => identityOf(entry.observation))),
+    droppedEvidence: 0,
+  };
+}
+
+/**
+ * Adds evidence in order of time. The same thing read twice changes nothing; the same message again from the
+ * same device raises a count, so that a flood stays one line. Returns whether anything is new.
+ */
+export function addEvidence(
+  attempt: WorkingAttempt,
+  observation: Observation,
+  matches: readonly SignatureMatch[],
+): boolean {
+  const identity = identityOf(observation);
+  if (attempt.identities.has(identity)) return false;
+  const repeated = attempt.evidence.findIndex((entry) => isRepetition(entry.observation, observation));
+  const earlier = attempt.evidence[repeated];
+  if (earlier !== undefined) {
+    attempt.evidence[repeated] = {
+      ...earlier,
+      count: earlier.count + 1,
+      lastAt: Math.max(earlier.lastAt, observation.at),
+    };
+    return true;
+  }
+  if (attempt.evidence.length >= MAXIMUM_EVIDENCE && matches.length === 0) {
+    attempt.droppedEvidence += 1;
+    return false;
+  }
+  attempt.identities.add(identity);
+  const entry: Evidence = { observation, matches, count: 1, lastAt: observation.at };
+  const after = attempt.evidence.findLastIndex((other) => other.observation.at <= observation.at);
+  attempt.evidence.splice(after + 1, 0, entry);
+  return true;
+}
+
+/** The attempt as the rest of the program sees it; a copy that later evidence does not touch. */
+export function finishedView(attempt: WorkingAttempt): StartAttempt {
+  return {
+    id: attempt.id,
+    vm: attempt.vm,
+    bootId: attempt.bootId,
+    openedAt: attempt.openedAt,
+    closedAt: attempt.closedAt,
+    outcome: attempt.settled ? attempt.outcome : undefined,
+    devices: [...attempt.devices],
+    groups: [...attempt.groups],
+    evidence: [...attempt.evidence],
+  };
+}
+
+/** Whether something said about the attempt names a policy refusal of the platform. */
+export function isRefusal(attempt: WorkingAttempt): boolean {
+  return attempt.evidence.some((entry) => entry.matches.some((match) => match.signature.refusal === true));
+}
+
+/** Whether a cause that ends a start has been named. */
+export function hasFatalCause(attempt: WorkingAttempt): boolean {
+  return attempt.evidence.some((entry) =>
+    entry.matches.some(({ signature }) => signature.role === "cause" && signature.severity === "fatal"),
+  );
+}
+
+function identityOf(observation: Observation): string {
+  return `${observation.source}\u0000${observation.identity}`;
+}
+
+/** Kernel lines repeat by the thousand; only the same text from the same device is the same message. */
+function isRepetition(earlier: Observation, later: Observation): boolean {
+  return (
+    earlier.kind === "kernel-record" &&
+    later.kind === "kernel-record" &&
+    earlier.device === later.device &&
+    withoutNumbers(earlier.text) === withoutNumbers(later.text)
+  );
+}
+
+/** Addresses and counters differ from repetition to repetition; device addresses stay because they have a colon. */
+function withoutNumbers(text: string): string {
+  return text.replace(/0x[0-9a-f]+/gi, "0x…");
+}

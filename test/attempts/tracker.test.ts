@@ -1,0 +1,395 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { type AttemptTracker, createAttemptTracker } from "../../src/attempts/tracker.ts";
+import { createVirtualClock, type VirtualClock } from "../../src/clock.ts";
+import type { StartAttempt } from "../../src/model/attempt.ts";
+import type { Signature, SignatureMatch } from "../../src/model/catalogue.ts";
+import { type Bdf, bootId, parseBdf, signatureId, vmName } from "../../src/model/identifiers.ts";
+import type { Observation } from "../../src/model/observation.ts";
+import type { VmDefinition } from "../../src/model/virtual-machine.ts";
+
+const T0 = Date.UTC(2026, 0, 21, 12, 0, 0);
+const GPU = bdf("0000:01:00.0");
+const AUDIO = bdf("0000:01:00.1");
+const NIC = bdf("0000:04:00.0");
+const SETTINGS = { settlingMs: 60_000, crashedEarlyMs: 300_000, quietMs: 150 };
+
+function bdf(text: string): Bdf {
+  const parsed = parseBdf(text);
+  assert.ok(parsed);
+  return parsed;
+}
+
+const refusal: Signature = {
+  id: signatureId("test.direct-mapping"),
+  class: "iommu-direct-mapping-required",
+  layer: "kernel",
+  role: "cause",
+  severity: "fatal",
+  pattern: "1:1",
+  meaning: "",
+  remedies: [],
+  examples: [],
+};
+const REFUSAL: readonly SignatureMatch[] = [{ signature: refusal, captures: {} }];
+
+let counter = 0;
+function base(at: number) {
+  counter += 1;
+  return { at: T0 + at, exactTime: true, bootId: bootId("boot-1"), identity: `i${counter}` };
+}
+const logStart = (vm: string, at: number, devices: readonly Bdf[] = []): Observation => ({
+  ...base(at),
+  kind: "domain-log-start",
+  source: "domain-logs",
+  vm: vmName(vm),
+  devices,
+});
+const logLine = (vm: string, at: number, text: string): Observation => ({
+  ...base(at),
+  kind: "domain-log-line",
+  source: "domain-logs",
+  vm: vmName(vm),
+  text,
+});
+const logEnd = (vm: string, at: number, reason: string): Observation => ({
+  ...base(at),
+  kind: "domain-log-end",
+  source: "domain-logs",
+  vm: vmName(vm),
+  reason,
+});
+const controlError = (vm: string, at: number): Observation => ({
+  ...base(at),
+  kind: "vm-control-error",
+  source: "libvirt",
+  vm: vmName(vm),
+});
+const lifecycle = (vm: string, at: number, event: "started" | "stopped", detail: string): Observation => ({
+  ...base(at),
+  kind: "vm-lifecycle",
+  source: "libvirt",
+  vm: vmName(vm),
+  event,
+  detail,
+});
+const stateFailed = (vm: string, at: number): Observation => ({
+  ...base(at),
+  kind: "vm-state",
+  source: "libvirt",
+  vm: vmName(vm),
+  state: { state: "shutoff", reason: "failed" },
+});
+const kernel = (at: number, device: Bdf, text = "wants a 1:1 mapping"): Observation => ({
+  ...base(at),
+  kind: "kernel-record",
+  source: "kernel-log",
+  sequence: counter,
+  level: 4,
+  text,
+  device,
+});
+const libvirtd = (at: number, text: string): Observation => ({
+  ...base(at),
+  kind: "libvirtd-record",
+  source: "libvirtd-log",
+  level: "error",
+  text,
+});
+
+function definition(name: string, devices: readonly Bdf[]): VmDefinition {
+  return {
+    name: vmName(name),
+    uuid: name,
+    machine: "q35",
+    firmware: "uefi",
+    memoryKiB: 1,
+    hugepages: false,
+    hostDevices: devices.map((device) => ({ bdf: device, managed: true })),
+  };
+}
+
+interface Bench {
+  readonly tracker: AttemptTracker;
+  readonly clock: VirtualClock;
+  readonly told: StartAttempt[];
+  /** The last announcement of each attempt. */
+  outcomes(): readonly StartAttempt[];
+  feed(observation: Observation): void;
+}
+
+function bench(options: { released?: boolean; stored?: readonly StartAttempt[] } = {}): Bench {
+  const clock = createVirtualClock(T0);
+  const told: StartAttempt[] = [];
+  const tracker = createAttemptTracker({
+    clock,
+    settings: SETTINGS,
+    stored: options.stored ?? [],
+    events: { changed: () => {}, settled: (attempt) => told.push(attempt) },
+  });
+  tracker.observe(
+    {
+      ...base(-1000),
+      kind: "vm-inventory",
+      source: "libvirt",
+      vms: [
+        {
+          definition: definition("Windows 11", [GPU, AUDIO]),
+          state: { state: "shutoff", reason: "unknown" },
+        },
+        { definition: definition("ubuntu", [NIC]), state: { state: "shutoff", reason: "unknown" } },
+        { definition: definition("plain", []), state: { state: "shutoff", reason: "unknown" } },
+      ],
+    },
+    [],
+  );
+  tracker.learnGroups(
+    new Map([
+      [GPU, 14],
+      [AUDIO, 14],
+      [NIC, 20],
+    ]),
+  );
+  if (options.released !== false) tracker.release();
+  return {
+    tracker,
+    clock,
+    told,
+    outcomes: () => [...new Map(told.map((attempt) => [attempt.id, attempt])).values()],
+    feed(observation) {
+      clock.moveTo(Math.max(clock.now(), observation.at));
+      tracker.observe(observation, observation.kind === "kernel-record" ? REFUSAL : []);
+    },
+  };
+}
+
+const kindsOf = (attempt: StartAttempt | undefined) =>
+  attempt?.evidence.map(({ observation }) => observation.kind) ?? [];
+
+describe("a start attempt", () => {
+  it("joins kernel, QEMU and libvirt when QEMU dies while starting", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("Windows 11", 1000, [GPU, AUDIO]));
+    feed(kernel(1900, AUDIO));
+    feed(logLine("Windows 11", 2000, "Failed to set group container: Invalid argument"));
+    feed(controlError("Windows 11", 2050));
+    feed(logEnd("Windows 11", 2100, "failed"));
+    feed(stateFailed("Windows 11", 2110));
+    feed(libvirtd(2120, "internal error: process exited while connecting to monitor"));
+    clock.moveTo(T0 + 10_000);
+    const [attempt, ...others] = outcomes();
+    assert.equal(others.length, 0);
+    assert.equal(attempt?.outcome, "failed");
+    assert.deepEqual(attempt?.devices, [GPU, AUDIO]);
+    assert.deepEqual(attempt?.groups, [14]);
+    assert.deepEqual(kindsOf(attempt), [
+      "domain-log-start",
+      "kernel-record",
+      "domain-log-line",
+      "vm-control-error",
+      "domain-log-end",
+      "vm-state",
+      "libvirtd-record",
+    ]);
+  });
+
+  it("is seen when libvirt refuses before it runs QEMU and only the log's last line remains", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(libvirtd(900, "unsupported configuration: host doesn't support passthrough of host PCI devices"));
+    feed(logEnd("Windows 11", 1000, "failed"));
+    clock.moveTo(T0 + 5000);
+    const [attempt, ...others] = outcomes();
+    assert.equal(others.length, 0);
+    assert.equal(attempt?.outcome, "failed");
+    assert.deepEqual(kindsOf(attempt), ["libvirtd-record", "domain-log-end"]);
+  });
+
+  it("is announced within a third of a second of its last evidence", () => {
+    const { feed, clock, told } = bench();
+    feed(logStart("Windows 11", 0));
+    feed(logEnd("Windows 11", 100, "failed"));
+    clock.moveTo(T0 + 100 + 300);
+    assert.equal(told.length, 1);
+  });
+
+  it("is good once the settling time has passed, not before", () => {
+    const { feed, clock, told } = bench();
+    feed(logStart("Windows 11", 0));
+    feed(lifecycle("Windows 11", 500, "started", "booted"));
+    clock.moveTo(T0 + 500 + SETTINGS.settlingMs - 1);
+    assert.equal(told.length, 0);
+    clock.moveTo(T0 + 500 + SETTINGS.settlingMs);
+    assert.deepEqual(
+      told.map((attempt) => attempt.outcome),
+      ["started"],
+    );
+  });
+
+  it("crashed early when QEMU dies minutes after a start that had been announced as good", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("Windows 11", 0));
+    feed(lifecycle("Windows 11", 500, "started", "booted"));
+    clock.moveTo(T0 + 100_000);
+    feed(logEnd("Windows 11", 120_000, "crashed"));
+    clock.moveTo(T0 + 121_000);
+    assert.deepEqual(
+      outcomes().map((attempt) => attempt.outcome),
+      ["crashed-early"],
+    );
+  });
+
+  it("is five attempts when the VM is tried five times in ten seconds", () => {
+    const { feed, clock, outcomes } = bench();
+    for (let index = 0; index < 5; index += 1) {
+      const at = index * 2000;
+      feed(logStart("Windows 11", at, [GPU]));
+      feed(kernel(at + 400, GPU));
+      feed(controlError("Windows 11", at + 500));
+      feed(logEnd("Windows 11", at + 600, "failed"));
+      feed(stateFailed("Windows 11", at + 620));
+    }
+    clock.moveTo(T0 + 60_000);
+    assert.equal(outcomes().length, 5);
+    for (const attempt of outcomes()) assert.equal(attempt.evidence.length, 5, attempt.id);
+  });
+
+  it("is five attempts when libvirt refuses five times and only five last lines remain", () => {
+    const { feed, clock, outcomes } = bench();
+    for (let index = 0; index < 5; index += 1) {
+      feed(libvirtd(index * 2000 - 20, `error ${index}`));
+      feed(logEnd("Windows 11", index * 2000, "failed"));
+    }
+    clock.moveTo(T0 + 60_000);
+    assert.equal(outcomes().length, 5);
+    for (const [index, attempt] of outcomes().entries()) {
+      const texts = attempt.evidence.map(({ observation }) =>
+        "text" in observation ? observation.text : "",
+      );
+      assert.deepEqual(texts, [`error ${index}`, ""]);
+    }
+  });
+
+  it("keeps its own evidence when two VMs start at once", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("Windows 11", 0, [GPU]));
+    feed(logStart("ubuntu", 50, [NIC]));
+    feed(kernel(300, NIC));
+    feed(kernel(310, AUDIO));
+    feed(logLine("ubuntu", 400, "nic line"));
+    feed(logLine("Windows 11", 410, "gpu line"));
+    feed(logEnd("ubuntu", 500, "failed"));
+    feed(logEnd("Windows 11", 520, "failed"));
+    clock.moveTo(T0 + 10_000);
+    const devices = outcomes().map((attempt) =>
+      attempt.evidence.flatMap(({ observation }) =>
+        observation.kind === "kernel-record" ? [observation.device] : [],
+      ),
+    );
+    assert.deepEqual(devices, [[NIC], [AUDIO]]);
+  });
+
+  it("of a VM without passed-through devices takes no kernel line about devices", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("plain", 0));
+    feed(kernel(100, GPU));
+    feed(logEnd("plain", 200, "failed"));
+    clock.moveTo(T0 + 10_000);
+    assert.deepEqual(kindsOf(outcomes()[0]), ["domain-log-start", "domain-log-end"]);
+  });
+
+  it("is found from the kernel's refusal alone when nothing else can be read", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(kernel(1000, AUDIO));
+    clock.moveTo(T0 + 40_000);
+    assert.deepEqual(
+      outcomes().map(({ vm, outcome }) => [vm, outcome]),
+      [["Windows 11", "failed"]],
+    );
+  });
+
+  it("found running when the service connects counts as a good start", () => {
+    const { tracker, clock, outcomes } = bench();
+    tracker.observe(
+      {
+        ...base(0),
+        kind: "vm-inventory",
+        source: "libvirt",
+        vms: [{ definition: definition("ubuntu", [NIC]), state: { state: "running", reason: "booted" } }],
+      },
+      [],
+    );
+    clock.moveTo(T0 + SETTINGS.settlingMs + 1);
+    assert.deepEqual(
+      outcomes().map(({ vm, outcome }) => [vm, outcome]),
+      [["ubuntu", "started"]],
+    );
+  });
+
+  it("that an earlier run of the service stored is neither repeated nor told again", () => {
+    const first = bench();
+    const seen = [logStart("Windows 11", 0, [GPU]), kernel(400, GPU), logEnd("Windows 11", 600, "failed")];
+    for (const observation of seen) first.feed(observation);
+    first.clock.moveTo(T0 + 5000);
+    const again = bench({ stored: first.outcomes() });
+    for (const observation of seen) again.feed(observation);
+    again.clock.moveTo(T0 + 60_000);
+    assert.equal(again.told.length, 0);
+  });
+
+  it("of the backlog waits until every source has read it", () => {
+    const { feed, clock, tracker, told } = bench({ released: false });
+    feed(logStart("Windows 11", -5000, [GPU]));
+    feed(logEnd("Windows 11", -4000, "failed"));
+    clock.moveTo(T0 + 2000);
+    assert.equal(told.length, 0);
+    tracker.observe(kernel(-4500, GPU), REFUSAL);
+    tracker.release();
+    clock.moveTo(T0 + 3000);
+    assert.deepEqual(kindsOf(told[0]), ["domain-log-start", "kernel-record", "domain-log-end"]);
+  });
+
+  it("is the same whatever the order in which the sources arrive", () => {
+    const sources = () => [
+      [
+        logStart("Windows 11", 1000, [GPU]),
+        logLine("Windows 11", 1900, "qemu says no"),
+        logEnd("Windows 11", 2000, "failed"),
+        logStart("Windows 11", 6000, [GPU]),
+        logLine("Windows 11", 6900, "qemu says no"),
+        logEnd("Windows 11", 7000, "failed"),
+      ],
+      [kernel(1800, AUDIO), kernel(6800, GPU)],
+      [controlError("Windows 11", 1950), controlError("Windows 11", 6950)],
+      [libvirtd(2010, "first"), libvirtd(7010, "second")],
+    ];
+    fc.assert(
+      fc.property(fc.infiniteStream(fc.nat(3)), (choices) => {
+        const queues = sources();
+        const { tracker, clock, outcomes } = bench({ released: false });
+        for (const choice of choices) {
+          const next = queues[choice]?.shift();
+          if (next !== undefined) tracker.observe(next, next.kind === "kernel-record" ? REFUSAL : []);
+          if (queues.every((queue) => queue.length === 0)) break;
+        }
+        tracker.release();
+        clock.moveTo(T0 + 120_000);
+        assert.deepEqual(
+          outcomes().map((attempt) => [attempt.outcome, kindsOf(attempt)]),
+          [1, 2].map(() => [
+            "failed",
+            [
+              "domain-log-start",
+              "kernel-record",
+              "domain-log-line",
+              "vm-control-error",
+              "domain-log-end",
+              "libvirtd-record",
+            ],
+          ]),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
