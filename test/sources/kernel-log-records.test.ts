@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { bootId } from "../../src/model/identifiers.ts";
+import type { Gap, KernelRecord } from "../../src/model/observation.ts";
+import { TEXT_LIMIT, unescapeKernelText } from "../../src/sources/kernel-log/escaping.ts";
+import { createKmsgParser, type KmsgRecord } from "../../src/sources/kernel-log/record-parser.ts";
+import { readRecordedKernelLog } from "../../src/sources/kernel-log/recorded.ts";
+
+const BOOT = bootId("04e66956-15e4-4c43-b6e1-fe6d74abe0ee");
+const BOOT_WALL = 1_795_424_068_918;
+
+function recorded(log: string | Uint8Array) {
+  const bytes = typeof log === "string" ? Buffer.from(log) : log;
+  const generator = readRecordedKernelLog(bytes, { bootId: BOOT, bootWallMs: BOOT_WALL });
+  const told: (KernelRecord | Gap)[] = [];
+  for (;;) {
+    const next = generator.next();
+    if (next.done) return { told, ...next.value };
+    told.push(next.value);
+  }
+}
+
+const texts = (log: string) => recorded(log).told.map((o) => (o.kind === "kernel-record" ? o.text : o.kind));
+
+/** Escapes as the kernel does before it hands a record out. */
+function escapeAsKernel(text: string): string {
+  return Array.from(Buffer.from(text), (byte) =>
+    byte < 0x20 || byte >= 0x7f || byte === 0x5c
+      ? `\\x${byte.toString(16).padStart(2, "0")}`
+      : String.fromCharCode(byte),
+  ).join("");
+}
+
+describe("a kernel record", () => {
+  test("becomes an observation with its boot, sequence, time, level and text", () => {
+    const log = "3,537,24907277,-;DMAR: [DMA Read NO_PASID] fault addr 0x12343000\n";
+    assert.deepEqual(recorded(`6,536,24264264,-;before\n${log}`).told[2], {
+      kind: "kernel-record",
+      source: "kernel-log",
+      at: BOOT_WALL + 24_907,
+      exactTime: true,
+      bootId: BOOT,
+      monotonicUs: 24_907_277,
+      identity: `${BOOT}:537`,
+      resume: {
+        key: "kernel-log",
+        value: JSON.stringify({ bootId: BOOT, sequence: 537, monotonicUs: 24_907_277 }),
+      },
+      sequence: 537,
+      level: 3,
+      text: "DMAR: [DMA Read NO_PASID] fault addr 0x12343000",
+    });
+  });
+
+  test("takes its device from the dictionary, whatever the text says", () => {
+    const log =
+      "4,0,1,-;vfio-pci 0000:02:00.0: text\n SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.1\n6,1,2,-;next\n";
+    const [first, second] = recorded(log).told;
+    assert.equal(first?.kind === "kernel-record" && first.device, "0000:01:00.1");
+    assert.equal(second !== undefined && "device" in second, false);
+  });
+
+  test("has no device where the dictionary names one that is not PCI", () => {
+    const [first] = recorded("4,0,1,-;usb\n SUBSYSTEM=usb\n DEVICE=c189:1\n").told;
+    assert.equal(first !== undefined && "device" in first, false);
+  });
+
+  test("may bear fields that no kernel has yet", () => {
+    assert.deepEqual(texts("6,0,1,-,caller=T12,future=x;one\n6,1,1,-,new;two\n"), ["one", "two"]);
+  });
+
+  test("of a program is never told, yet counts in the sequence", () => {
+    const log = "6,0,1,-;kernel\n12,1,2,-;vfio-pci 0000:01:00.0: forged\n6,2,3,-;kernel again\n";
+    assert.deepEqual(texts(log), ["kernel", "kernel again"]);
+    assert.equal(recorded(log).records, 3);
+  });
+
+  test("that continues a line is told with the line", () => {
+    assert.deepEqual(texts("6,0,1,-;AMD-Vi: Extended features\n6,1,1,c; (0x246577efa2254afa)\n"), [
+      "AMD-Vi: Extended features",
+      "AMD-Vi: Extended features (0x246577efa2254afa)",
+    ]);
+  });
+
+  test("that continues another caller's line is told alone", () => {
+    assert.deepEqual(texts("6,0,1,-,caller=T1;begin\n6,1,1,c,caller=C0; end\n"), ["begin", " end"]);
+  });
+
+  test("of 100 KB is cut, and the next one is whole", () => {
+    const log = `6,0,1,-;${"x".repeat(100_000)}\n DEVICE=+pci:0000:01:00.0\n6,1,2,-;next\n`;
+    const [long, next] = recorded(log).told;
+    assert.equal(long?.kind === "kernel-record" && long.text.length, TEXT_LIMIT + 1);
+    assert.equal(long?.kind === "kernel-record" && long.text.endsWith("x…"), true);
+    assert.equal(next?.kind === "kernel-record" && next.text, "next");
+  });
+});
+
+describe("what is no record", () => {
+  test("is counted and skipped", () => {
+    const lines = [
+      "no header",
+      "6,x,1,-;text",
+      "6,1;text",
+      "6,1,1,-",
+      ",1,1,-;text",
+      "6,12345678901234567890,1,-;text",
+      "\u0000\u0001\u0002",
+    ];
+    assert.deepEqual(recorded(`${lines.join("\n")}\n6,0,1,-;good\n`).skipped, lines.length);
+    assert.deepEqual(texts(`${lines.join("\n")}\n6,0,1,-;good\n`), ["good"]);
+  });
+
+  test("never throws and never grows the memory, whatever the bytes and wherever they are cut", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            fc.uint8Array({ maxLength: 200 }),
+            fc.constantFrom("6,1,1,-;a\n", " DEVICE=\n", "\n", ";", ",").map((s) => Buffer.from(s)),
+            fc.constantFrom(40_000, 140_000).map((n) => Buffer.alloc(n, "z")),
+          ),
+          { maxLength: 12 },
+        ),
+        (chunks) => {
+          const parser = createKmsgParser({
+            told: (record) => assert.ok(record.text.length <= TEXT_LIMIT + 1),
+            unreadable: () => {},
+          });
+          for (const chunk of chunks) parser.push(Buffer.from(chunk));
+          parser.flush();
+        },
+      ),
+    );
+  });
+});
+
+describe("the text", () => {
+  test("survives the kernel's escaping, whatever it is", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
+        const wellFormed = text.toWellFormed();
+        assert.equal(unescapeKernelText(escapeAsKernel(wellFormed)), wellFormed);
+        const log = `6,0,1,-;${escapeAsKernel(wellFormed)}\n`;
+        assert.deepEqual(texts(log), [wellFormed]);
+      }),
+    );
+  });
+
+  test("keeps what only looks like an escape", () => {
+    assert.deepEqual(texts("6,0,1,-;a\\xzz \\x4 \\y \\\n"), ["a\\xzz \\x4 \\y \\"]);
+  });
+
+  test("keeps UTF-8 that a recording holds unescaped", () => {
+    assert.deepEqual(texts("6,0,1,-;Gerät µ\n6,1,1,-;\\xc2\\xb5\n"), ["Gerät µ", "µ"]);
+  });
+});
+
+describe("a stream of records", () => {
+  const log = readFileSync(join(import.meta.dirname, "../fixtures/recordings/rmrr-intel/kmsg.txt"));
+
+  const parseChunks = (cuts: readonly number[]) => {
+    const records: KmsgRecord[] = [];
+    let unreadable = 0;
+    const parser = createKmsgParser({
+      told: (record) => records.push({ ...record }),
+      unreadable: () => {
+        unreadable += 1;
+      },
+    });
+    let from = 0;
+    for (const cut of [...cuts].sort((a, b) => a - b)) {
+      parser.push(log.subarray(from, cut));
+      from = cut;
+    }
+    parser.push(log.subarray(from));
+    parser.flush();
+    return { records, unreadable };
+  };
+
+  test("gives the same records wherever it is cut", () => {
+    const whole = parseChunks([]);
+    assert.equal(whole.unreadable, 0);
+    fc.assert(
+      fc.property(fc.array(fc.nat(log.length), { maxLength: 40 }), (cuts) => {
+        assert.deepEqual(parseChunks(cuts), whole);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("gives a record on at once where the reader knows that it is complete", () => {
+    const told: string[] = [];
+    const parser = createKmsgParser({ told: (record) => told.push(record.text), unreadable: () => {} });
+    parser.push(Buffer.from("6,0,1,-;waits\n"));
+    assert.deepEqual(told, []);
+    parser.push(Buffer.from("6,1,1,-;comes\n DEVICE=+pci:0000:01:00.0\n"), true);
+    assert.deepEqual(told, ["waits", "comes"]);
+  });
+});
+
+describe("a recording", () => {
+  const root = join(import.meta.dirname, "../fixtures/recordings");
+  const files = globSync("**/kmsg.txt", { cwd: root });
+
+  test("of every scenario is read whole, without gap or repeat", () => {
+    assert.ok(files.length >= 20, "the recordings are there");
+    for (const file of files) {
+      const bytes = readFileSync(join(root, file));
+      const lines = bytes.toString("latin1").split("\n");
+      const headers = lines.filter((line) => /^\d+,/.test(line));
+      const { told, records, skipped } = recorded(bytes);
+      assert.equal(skipped, 0, file);
+      assert.equal(records, headers.length, file);
+      assert.equal(told.length, headers.filter((line) => /^[0-7],/.test(line)).length, file);
+      assert.equal(new Set(told.map((o) => o.identity)).size, told.length, file);
+      assert.deepEqual(
+        told.filter((o) => o.kind === "gap"),
+        [],
+        file,
+      );
+      const devices = told.filter((o) => o.kind === "kernel-record" && o.device !== undefined);
+      assert.equal(devices.length, lines.filter((line) => line.startsWith(" DEVICE=+pci:")).length, file);
+    }
+  });
+
+  test("that begins late or has holes tells how many records are missing", () => {
+    const log = "6,5,10,-;a\n6,6,20,-;b\n14,9,30,-;program\n6,11,40,-;c\n";
+    const gaps = recorded(log).told.filter((o) => o.kind === "gap");
+    assert.deepEqual(
+      gaps.map(({ identity, lost, resume }) => ({
+        identity,
+        lost,
+        sequence: JSON.parse(resume?.value ?? "").sequence,
+      })),
+      [
+        { identity: `${BOOT}:gap:0`, lost: 5, sequence: 4 },
+        { identity: `${BOOT}:gap:7`, lost: 2, sequence: 8 },
+        { identity: `${BOOT}:gap:10`, lost: 1, sequence: 10 },
+      ],
+    );
+  });
+
+  test("that repeats records tells each once", () => {
+    const log = "6,0,10,-;a\n6,1,20,-;b\n6,0,10,-;a\n6,1,20,-;b\n6,2,30,-;c\n";
+    assert.deepEqual(texts(log), ["a", "b", "c"]);
+  });
+
+  test("tells only what is worth it, judged by the whole text", () => {
+    const judged: string[] = [];
+    const told = [
+      ...readRecordedKernelLog(Buffer.from("6,0,1,-;one \\xc2\\xb5\n6,1,1,-;two\n12,2,1,-;three\n"), {
+        bootId: BOOT,
+        bootWallMs: BOOT_WALL,
+        worthTelling(text) {
+          judged.push(text);
+          return text === "two";
+        },
+      }),
+    ];
+    assert.deepEqual(judged, ["one µ", "two"]);
+    assert.deepEqual(
+      told.map((o) => o.identity),
+      [`${BOOT}:1`],
+    );
+  });
+});
