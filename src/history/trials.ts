@@ -1,0 +1,88 @@
+import type { Outcome } from "../model/attempt.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { Origin } from "../model/history.ts";
+import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
+
+/** Starts of one VM in one boot, with the same facts, that went the same way. */
+export interface StartTally {
+  readonly vm: VmName;
+  readonly bootId: BootId | undefined;
+  readonly bootOrdinal: number | undefined;
+  readonly outcome: Outcome;
+  readonly cause: CauseClass | undefined;
+  readonly devices: readonly Bdf[];
+  readonly snapshotId: string | undefined;
+  readonly origin: Origin;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly firstNumber: number;
+  readonly lastNumber: number;
+}
+
+/** A tally that speaks for or against a suspect. */
+export interface Trial {
+  readonly good: boolean;
+  readonly tally: StartTally;
+}
+
+/** The class of failure that a question is about: the newest one, unless the question names another. */
+export function failureInQuestion(tallies: readonly StartTally[]): CauseClass | "unknown" | undefined {
+  const newest = tallies.findLast((tally) => isFailure(tally));
+  return newest === undefined ? undefined : (newest.cause ?? "unknown");
+}
+
+/**
+ * Good starts and failures of the class in question, oldest first. Failures of other classes say nothing about
+ * this one, and a refusal by the platform's policy never reached the device.
+ */
+export function trialsOf(tallies: readonly StartTally[], failure: CauseClass | "unknown"): readonly Trial[] {
+  return [...tallies]
+    .sort(byTime)
+    .filter(
+      (tally) => tally.outcome === "started" || (isFailure(tally) && (tally.cause ?? "unknown") === failure),
+    )
+    .map((tally) => ({ good: tally.outcome === "started", tally }));
+}
+
+function isFailure(tally: StartTally): boolean {
+  return tally.outcome === "failed" || tally.outcome === "crashed-early";
+}
+
+/** Boots are ordered by their ordinal, because the wall clock may have jumped between them. */
+function byTime(a: StartTally, b: StartTally): number {
+  if (a.bootOrdinal !== undefined && b.bootOrdinal !== undefined && a.bootOrdinal !== b.bootOrdinal) {
+    return a.bootOrdinal - b.bootOrdinal;
+  }
+  return a.firstAt - b.firstAt || a.firstNumber - b.firstNumber;
+}
+
+/** Number of starts, boots and trials on each side. */
+export function countSides(trials: readonly Trial[]): { readonly good: number; readonly bad: number } {
+  let good = 0;
+  let bad = 0;
+  for (const trial of trials) {
+    if (trial.good) good += trial.tally.count;
+    else bad += trial.tally.count;
+  }
+  return { good, bad };
+}
+
+/**
+ * The chance that failures which strike boots at random would fall exactly on one side of a division:
+ * 1 / C(boots, failed boots). Starts within one boot are not independent (a hung card stays hung), so boots count.
+ */
+export function chanceOfSeparation(trials: readonly Trial[]): number {
+  const good = new Set<string>();
+  const bad = new Set<string>();
+  for (const { good: isGood, tally } of trials)
+    (isGood ? good : bad).add(String(tally.bootId ?? tally.firstNumber));
+  const smaller = Math.min(good.size, bad.size);
+  const total = good.size + bad.size;
+  let ways = 1;
+  for (let index = 1; index <= smaller; index += 1) {
+    ways = (ways * (total - smaller + index)) / index;
+    if (ways > 1e9) break;
+  }
+  return 1 / ways;
+}
