@@ -1,0 +1,223 @@
+import { accessSync, constants, type FSWatcher as NodeWatcher, statSync, watch as watchOne } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { ChokidarOptions } from "chokidar";
+import type { Clock } from "../clock.ts";
+
+/** What a directory watch can do at the moment. */
+export type DirectoryWatchState =
+  | { readonly state: "watching"; readonly polling: boolean }
+  | { readonly state: "missing"; readonly nearest: string }
+  | { readonly state: "unreadable"; readonly why: string };
+
+/** Says when to look at a directory again. It never says what changed: whoever is woken compares for himself. */
+export interface DirectoryWatch {
+  /** Resolves once the directory, or the nearest one above it that exists, is watched. Never rejects. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  state(): DirectoryWatchState;
+}
+
+/** The part of a chokidar watcher that is used here. */
+export interface ChangeWatcher {
+  on(event: "raw" | "all" | "ready" | "error", listener: (...values: unknown[]) => void): unknown;
+  close(): Promise<void>;
+}
+
+export interface DirectoryWatchOptions {
+  /** Full path, already below the host's root. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Called after anything in the directory, or the directory itself, may have changed. */
+  readonly onWake: () => void;
+  /** Names that matter; events about others are dropped early. */
+  readonly accept?: (name: string) => boolean;
+  /**
+   * Milliseconds between two looks without an event. Mounting over a directory raises no inotify event, and
+   * libuv drops the kernel's "queue overflowed", so one look now and then is what makes this complete.
+   */
+  readonly recheckMs?: number;
+  /** How a watcher is made; chokidar's `watch` unless a test brings its own. */
+  readonly openWatcher?: (directory: string, options: ChokidarOptions) => Promise<ChangeWatcher>;
+}
+
+const POLL_MS = 2_000;
+const FOREIGN_EVENTS_ALLOWED = 500;
+const PAUSE_MS = 1_000;
+const OUT_OF_INOTIFY = new Set(["ENOSPC", "EMFILE", "ENFILE"]);
+
+interface Situation {
+  /** Changes whenever the watch has to be set up anew. */
+  readonly key: string;
+  readonly watched: string | undefined;
+  readonly nearest: string;
+  /** The entry below `nearest` that has to appear first. */
+  readonly awaited: string;
+}
+
+/** Watches `directory` through chokidar while it exists, and for its appearance while it does not. */
+export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryWatch {
+  const { directory, clock, onWake, accept = () => true, recheckMs = 30_000 } = options;
+  const openWatcher = options.openWatcher ?? openChokidar;
+  let running = false;
+  let armedFor = "";
+  let close: () => Promise<void> = async () => {};
+  let state: DirectoryWatchState = { state: "missing", nearest: dirname(directory) };
+  let cancelRecheck = () => {};
+  let looking = false;
+  let arming: Promise<void> = Promise.resolve();
+
+  function look(): void {
+    if (looking || !running) return;
+    looking = true;
+    setImmediate(() => {
+      looking = false;
+      if (!running) return;
+      if (situationOf(directory).key === armedFor) onWake();
+      else rearm().then(() => running && onWake());
+    });
+  }
+
+  function rearm(): Promise<void> {
+    arming = arming.then(arm);
+    return arming;
+  }
+
+  async function arm(): Promise<void> {
+    for (let tries = 0; running && tries < 5; tries += 1) {
+      const situation = situationOf(directory);
+      if (situation.key === armedFor) return;
+      await close();
+      close = async () => {};
+      armedFor = situation.key;
+      if (situation.watched === undefined) awaitAppearance(situation);
+      else await watchDirectory(situation.watched);
+      // It may have come or gone while the watch was being set up: the next round sees that.
+    }
+  }
+
+  async function watchDirectory(path: string): Promise<void> {
+    try {
+      accessSync(path, constants.R_OK);
+    } catch {
+      state = { state: "unreadable", why: "permission denied: needs root" };
+      return;
+    }
+    const native = await tryWatching(path, false);
+    if (native === undefined || !running) return;
+    await close();
+    // No inotify watches left: looking every two seconds is slow, but it sees everything in the end.
+    await tryWatching(path, true);
+  }
+
+  /** The error code that calls for polling, else undefined. */
+  async function tryWatching(path: string, polling: boolean): Promise<string | undefined> {
+    const watcher = await openWatcher(path, {
+      depth: 0,
+      persistent: true,
+      ignoreInitial: true,
+      ignorePermissionErrors: true,
+      atomic: false,
+      usePolling: polling,
+      interval: POLL_MS,
+      binaryInterval: POLL_MS,
+      ignored: (candidate) => candidate !== path && !accept(basename(candidate)),
+    });
+    close = () => watcher.close();
+    state = { state: "watching", polling };
+    // The raw events, because chokidar's "change" swallows what follows within 50 ms of another.
+    watcher.on("raw", (_event, name) => {
+      const entry = typeof name === "string" ? basename(name) : undefined;
+      if (entry === undefined || accept(entry) || entry === basename(path)) look();
+    });
+    if (polling) watcher.on("all", look);
+    return new Promise((resolve) => {
+      watcher.on("ready", () => resolve(undefined));
+      watcher.on("error", (error) => {
+        const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+        if (polling || !OUT_OF_INOTIFY.has(code)) return;
+        resolve(code);
+        // After "ready" nobody waits for this promise any more: then set everything up anew.
+        armedFor = "";
+        look();
+      });
+    });
+  }
+
+  function awaitAppearance(situation: Situation): void {
+    state = { state: "missing", nearest: situation.nearest };
+    let foreign = 0;
+    let watcher: NodeWatcher | undefined;
+    try {
+      // Not chokidar: it would stat every entry of a busy /dev or /var/log again and again.
+      watcher = watchOne(situation.nearest, (_event, name) => {
+        if (name === null || name === situation.awaited || name === basename(situation.nearest))
+          return look();
+        foreign += 1;
+        if (foreign < FOREIGN_EVENTS_ALLOWED) return;
+        watcher?.close();
+        armedFor = "";
+        clock.after(PAUSE_MS, look);
+      });
+      watcher.on("error", () => watcher?.close());
+    } catch {
+      // The look now and then has to do.
+    }
+    close = async () => watcher?.close();
+  }
+
+  function recheckLater(): void {
+    cancelRecheck = clock.after(recheckMs, () => {
+      look();
+      recheckLater();
+    });
+  }
+
+  return {
+    async start() {
+      running = true;
+      recheckLater();
+      await rearm();
+    },
+    async stop() {
+      running = false;
+      cancelRecheck();
+      await arming;
+      await close();
+      close = async () => {};
+      armedFor = "";
+    },
+    state: () => state,
+  };
+}
+
+/** One word for `status`: how changes below the directory are noticed. */
+export function describeWatch(watch: DirectoryWatch): string {
+  const state = watch.state();
+  return state.state === "watching" && state.polling
+    ? `looking every ${POLL_MS / 1000} s because inotify watches are used up (raise fs.inotify.max_user_watches)`
+    : "";
+}
+
+function situationOf(directory: string): Situation {
+  const identity = directoryIdentity(directory);
+  if (identity !== undefined) {
+    return { key: `at ${identity}`, watched: directory, nearest: directory, awaited: "" };
+  }
+  let nearest = dirname(directory);
+  let awaited = basename(directory);
+  while (directoryIdentity(nearest) === undefined && nearest !== dirname(nearest)) {
+    awaited = basename(nearest);
+    nearest = dirname(nearest);
+  }
+  return { key: `below ${nearest} ${directoryIdentity(nearest)}`, watched: undefined, nearest, awaited };
+}
+
+function directoryIdentity(path: string): string | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats?.isDirectory() ? `${stats.dev}:${stats.ino}` : undefined;
+}
+
+async function openChokidar(directory: string, options: ChokidarOptions): Promise<ChangeWatcher> {
+  const { watch } = await import("chokidar");
+  return watch(directory, options) as ChangeWatcher;
+}
