@@ -89,6 +89,8 @@ export type StoreTroubleKind =
   | "disk-full"
   | "read-only"
   | "input-output"
+  | "damaged"
+  | "busy"
   | "no-write-ahead-log";
 
 export interface StoreTrouble {
@@ -369,6 +371,8 @@ export interface PruneStep {
   readonly dropped: DroppedCounts;
   /** Size of database and write-ahead log after the step, bytes. */
   readonly bytes: number;
+  /** Why the disk did not let the step happen; `done` is then true, so that nobody tries at once again. */
+  readonly trouble?: StoreTrouble;
 }
 
 export interface DroppedCounts {

@@ -1,0 +1,192 @@
+import type { AlertContent, AlertStore, Delivery, Incident } from "../model/alert.ts";
+import { bootId } from "../model/identifiers.ts";
+import { boundedJson, boundedText } from "./bounded.ts";
+import type { Connection, SqlValue } from "./connection.ts";
+
+interface IncidentRow {
+  readonly id: string;
+  readonly key: string;
+  readonly opened_at: number;
+  readonly last_at: number;
+  readonly count: number;
+  readonly closed_at: number | null;
+  readonly acknowledged_at: number | null;
+  readonly silenced_until: number | null;
+  readonly last_told_at: number | null;
+  readonly reminders: number;
+  readonly boot_id: string | null;
+  readonly attempt_id: string | null;
+  readonly content: string;
+}
+
+interface DeliveryRow {
+  readonly number: number;
+  readonly incident: string;
+  readonly channel: string;
+  readonly content: string;
+  readonly created_at: number;
+  readonly due_at: number;
+  readonly tries: number;
+  readonly state: Delivery["state"];
+  readonly last_error: string | null;
+  readonly finished_at: number | null;
+}
+
+interface ChannelRow {
+  readonly channel: string;
+  readonly pending: number;
+  readonly givenUp: number;
+  readonly lastError: string | null;
+  readonly lastDeliveredAt: number | null;
+}
+
+const INCIDENT_COLUMNS =
+  "id, key, opened_at, last_at, count, closed_at, acknowledged_at, silenced_until, last_told_at, reminders, boot_id, attempt_id, content";
+const DELIVERY_COLUMNS = `delivery.number, incident.id AS incident, channel, delivery.content, created_at, due_at,
+  tries, state, last_error, finished_at FROM delivery JOIN incident ON incident.number = delivery.incident`;
+const MOST_ERROR = 512;
+
+export function createAlertTable(connection: Connection): AlertStore {
+  const openByKey = connection.statement<[string], IncidentRow>(
+    `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE key = ? AND closed_at IS NULL
+     ORDER BY number DESC LIMIT 1`,
+  );
+  const byId = connection.statement<[string], IncidentRow>(
+    `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE id = ?`,
+  );
+  const list = connection.statement<[number, number], IncidentRow>(
+    `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE closed_at IS NULL OR ? = 0
+     ORDER BY last_at DESC, number DESC LIMIT ?`,
+  );
+  const excluded = INCIDENT_COLUMNS.replaceAll(/\w+/g, "excluded.$&");
+  const save = connection.statement<SqlValue[]>(
+    `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET (${INCIDENT_COLUMNS}) = (${excluded})`,
+  );
+  const enqueue = connection.statement<[string, string, string, number, number]>(
+    `INSERT INTO delivery (incident, channel, content, created_at, due_at)
+     VALUES ((SELECT number FROM incident WHERE id = ?), ?, ?, ?, ?)`,
+  );
+  const due = connection.statement<[number, number], DeliveryRow>(
+    `SELECT ${DELIVERY_COLUMNS} WHERE state = 'pending' AND due_at <= ?
+     ORDER BY due_at, delivery.number LIMIT ?`,
+  );
+  const nextDue = connection.statement<[], { at: number | null }>(
+    "SELECT min(due_at) AS at FROM delivery WHERE state = 'pending'",
+  );
+  const ofIncident = connection.statement<[string], DeliveryRow>(
+    `SELECT ${DELIVERY_COLUMNS} WHERE incident.id = ? ORDER BY delivery.number`,
+  );
+  const delivered = connection.statement<[number, number]>(
+    `UPDATE delivery SET state = 'delivered', tries = tries + 1, finished_at = ?
+     WHERE number = ? AND state = 'pending'`,
+  );
+  const failed = connection.statement<[string, number, number]>(
+    `UPDATE delivery SET tries = tries + 1, last_error = ?, due_at = ? WHERE number = ? AND state = 'pending'`,
+  );
+  const givenUp = connection.statement<[string, number, number]>(
+    `UPDATE delivery SET state = 'given-up', last_error = ?, finished_at = ?
+     WHERE number = ? AND state = 'pending'`,
+  );
+  const channels = connection.statement<[], ChannelRow>(
+    `SELECT channel, sum(state = 'pending') AS pending, sum(state = 'given-up') AS givenUp,
+       (SELECT last_error FROM delivery AS newest
+        WHERE newest.channel = delivery.channel AND last_error IS NOT NULL
+        ORDER BY number DESC LIMIT 1) AS lastError,
+       max(finished_at) FILTER (WHERE state = 'delivered') AS lastDeliveredAt
+     FROM delivery GROUP BY channel ORDER BY channel`,
+  );
+
+  return {
+    inTransaction: (work) => connection.durable(work),
+    openIncident: (key) => maybe(openByKey.get(key), toIncident),
+    incident: (id) => maybe(byId.get(id), toIncident),
+    incidents: ({ openOnly, limit }) => list.all(openOnly === true ? 1 : 0, limit ?? -1).map(toIncident),
+    saveIncident(incident) {
+      connection.durable(() =>
+        save.run(
+          incident.id,
+          incident.key,
+          Math.round(incident.openedAt),
+          Math.round(incident.lastAt),
+          incident.count,
+          wholeOrNull(incident.closedAt),
+          wholeOrNull(incident.acknowledgedAt),
+          wholeOrNull(incident.silencedUntil),
+          wholeOrNull(incident.lastToldAt),
+          incident.reminders,
+          incident.bootId ?? null,
+          incident.attemptId ?? null,
+          packContent(incident.content),
+        ),
+      );
+    },
+    enqueue: ({ incidentId, channel, content, createdAt, dueAt }) =>
+      connection.durable(() =>
+        enqueue.insert(incidentId, channel, packContent(content), Math.round(createdAt), Math.round(dueAt)),
+      ),
+    dueDeliveries: (now, limit) => due.all(Math.floor(now), limit).map(toDelivery),
+    nextDueAt: () => nextDue.get()?.at ?? undefined,
+    deliveriesOf: (incidentId) => ofIncident.all(incidentId).map(toDelivery),
+    markDelivered(id, at) {
+      connection.durable(() => delivered.run(Math.round(at), id));
+    },
+    markFailed(id, error, nextDueAt) {
+      connection.durable(() => failed.run(boundedText(error, MOST_ERROR), Math.round(nextDueAt), id));
+    },
+    markGivenUp(id, error, at) {
+      connection.durable(() => givenUp.run(boundedText(error, MOST_ERROR), Math.round(at), id));
+    },
+    channelStates: () =>
+      channels.all().map((row) => ({
+        ...row,
+        lastError: row.lastError ?? undefined,
+        lastDeliveredAt: row.lastDeliveredAt ?? undefined,
+      })),
+  };
+}
+
+function packContent(content: AlertContent): string {
+  return boundedJson(content, 2048, 32);
+}
+
+function wholeOrNull(time: number | undefined): number | null {
+  return time === undefined ? null : Math.round(time);
+}
+
+function maybe<Row, Value>(row: Row | undefined, make: (row: Row) => Value): Value | undefined {
+  return row === undefined ? undefined : make(row);
+}
+
+function toIncident(row: IncidentRow): Incident {
+  return {
+    id: row.id,
+    key: row.key,
+    openedAt: row.opened_at,
+    lastAt: row.last_at,
+    count: row.count,
+    closedAt: row.closed_at ?? undefined,
+    acknowledgedAt: row.acknowledged_at ?? undefined,
+    silencedUntil: row.silenced_until ?? undefined,
+    lastToldAt: row.last_told_at ?? undefined,
+    reminders: row.reminders,
+    bootId: row.boot_id === null ? undefined : bootId(row.boot_id),
+    attemptId: row.attempt_id ?? undefined,
+    content: JSON.parse(row.content) as AlertContent,
+  };
+}
+
+function toDelivery(row: DeliveryRow): Delivery {
+  return {
+    id: row.number,
+    incidentId: row.incident,
+    channel: row.channel,
+    content: JSON.parse(row.content) as AlertContent,
+    createdAt: row.created_at,
+    dueAt: row.due_at,
+    tries: row.tries,
+    state: row.state,
+    lastError: row.last_error ?? undefined,
+    finishedAt: row.finished_at ?? undefined,
+  };
+}

@@ -1,0 +1,236 @@
+import type { Outcome } from "../model/attempt.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { Diagnosis } from "../model/diagnosis.ts";
+import type { Origin } from "../model/history.ts";
+import { type Bdf, type BootId, vmName } from "../model/identifiers.ts";
+import type { AttemptParts } from "./attempts.ts";
+import type { SqlValue } from "./connection.ts";
+import { type EvidenceRow, unpackEvidence } from "./evidence-rows.ts";
+import type {
+  AttemptFilter,
+  AttemptRow,
+  AttemptStore,
+  AttemptTally,
+  SignatureLookup,
+  StoredAttempt,
+} from "./store.ts";
+
+interface ListRow {
+  readonly number: number;
+  readonly id: string;
+  readonly vm: string;
+  readonly boot: number | null;
+  readonly opened_at: number;
+  readonly closed_at: number | null;
+  readonly outcome: Outcome;
+  readonly device_set: number;
+  readonly cause: CauseClass | null;
+  readonly summary: string | null;
+  readonly snapshot: string | null;
+  readonly origin: Origin;
+}
+
+interface TallyRow {
+  readonly vm: number;
+  readonly boot: number | null;
+  readonly outcome: Outcome;
+  readonly cause: CauseClass | null;
+  readonly device_set: number;
+  readonly snapshot: number | null;
+  readonly origin: Origin;
+  readonly count: number;
+  readonly first_at: number;
+  readonly last_at: number;
+  readonly first_number: number;
+  readonly last_number: number;
+}
+
+interface FullRow extends Omit<ListRow, "outcome"> {
+  readonly outcome: Outcome | null;
+  readonly boot_id: string | null;
+  readonly diagnosis: string | null;
+  readonly evidence_left_out: number;
+}
+
+interface Devices {
+  readonly devices: readonly Bdf[];
+  readonly groups: readonly number[];
+}
+
+/** An attempt whose boot nobody knows stands where its wall time puts it. */
+const BOOT_ORDER = `COALESCE(boot.order_key,
+  (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= attempt.opened_at), 0)`;
+
+/** The reading half of the attempts. */
+export function createAttemptReads(
+  parts: AttemptParts,
+  findNumber: (numberOrId: number | string) => number | undefined,
+): Pick<AttemptStore, "open" | "list" | "tallies" | "full"> {
+  const { connection, boots, snapshots, vms, signatures } = parts;
+  const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
+    "SELECT number, devices, groups FROM device_set",
+  );
+  const evidence = connection.statement<[number], EvidenceRow>(
+    `SELECT source, identity, position, kind, at, monotonic_us, count, last_at, text, observation, matches
+     FROM evidence WHERE attempt = ?`,
+  );
+  const fullColumns = `attempt.number, attempt.id, vm.name AS vm, attempt.boot, boot.id AS boot_id, opened_at,
+    closed_at, outcome, device_set, cause, summary, snapshot.id AS snapshot, attempt.origin,
+    diagnosis.body AS diagnosis, evidence_left_out
+    FROM attempt JOIN vm ON vm.number = attempt.vm LEFT JOIN boot ON boot.number = attempt.boot
+    LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
+    LEFT JOIN diagnosis ON diagnosis.attempt = attempt.number`;
+  const oneFull = connection.statement<[number], FullRow>(`SELECT ${fullColumns} WHERE attempt.number = ?`);
+  const allOpen = connection.statement<[], FullRow>(
+    `SELECT ${fullColumns} WHERE outcome IS NULL ORDER BY opened_at, attempt.number`,
+  );
+  /** Lists are asked in few shapes; each is prepared once. */
+  const listStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], ListRow>>>();
+  const tallyStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], TallyRow>>>();
+
+  function devicesByNumber(): ReadonlyMap<number, Devices> {
+    // Attempts share these lists: a VM's devices seldom change.
+    return new Map(
+      deviceSets
+        .all()
+        .map((row) => [row.number, { devices: JSON.parse(row.devices), groups: JSON.parse(row.groups) }]),
+    );
+  }
+
+  function whole(row: FullRow, lookup: SignatureLookup): StoredAttempt {
+    const bootId = row.boot_id === null ? undefined : (row.boot_id as BootId);
+    const { devices, groups } = devicesByNumber().get(row.device_set) ?? NO_DEVICES;
+    return {
+      id: row.id,
+      number: row.number,
+      vm: vmName(row.vm),
+      bootId,
+      openedAt: row.opened_at,
+      closedAt: row.closed_at ?? undefined,
+      outcome: row.outcome ?? undefined,
+      devices,
+      groups,
+      evidence: unpackEvidence(evidence.all(row.number), bootId, signatures.lookup(lookup)),
+      ...(row.diagnosis === null ? {} : { diagnosis: JSON.parse(row.diagnosis) as Diagnosis }),
+      origin: row.origin,
+      snapshotId: row.snapshot ?? undefined,
+      evidenceLeftOut: row.evidence_left_out,
+    };
+  }
+
+  return {
+    open: (lookup) => allOpen.all().map((row) => whole(row, lookup)),
+    full(numberOrId, lookup) {
+      const number = findNumber(numberOrId);
+      const row = number === undefined ? undefined : oneFull.get(number);
+      return row === undefined ? undefined : whole(row, lookup);
+    },
+    list(filter = {}) {
+      const { where, values } = conditions(filter);
+      const direction = filter.first === "oldest" ? "ASC" : "DESC";
+      const limit = filter.limit === undefined ? "" : "LIMIT ?";
+      const sql = `SELECT attempt.number, attempt.id, vm.name AS vm, attempt.boot, opened_at, closed_at, outcome,
+          device_set, cause, summary, snapshot.id AS snapshot, attempt.origin
+        FROM attempt JOIN vm ON vm.number = attempt.vm LEFT JOIN boot ON boot.number = attempt.boot
+        LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
+        WHERE ${where}
+        ORDER BY ${BOOT_ORDER} ${direction}, opened_at ${direction}, attempt.number ${direction} ${limit}`;
+      const statement = remembered(listStatements, sql, () => connection.statement<SqlValue[], ListRow>(sql));
+      const rows = statement.all(
+        ...values,
+        ...(filter.limit === undefined ? [] : [Math.max(0, Math.floor(filter.limit))]),
+      );
+      const positions = boots.positions();
+      const sets = devicesByNumber();
+      return rows.map((row): AttemptRow => {
+        const boot = row.boot === null ? undefined : positions.get(row.boot);
+        return {
+          number: row.number,
+          id: row.id,
+          vm: vmName(row.vm),
+          bootId: boot?.id,
+          bootOrdinal: boot?.ordinal,
+          openedAt: row.opened_at,
+          closedAt: row.closed_at ?? undefined,
+          outcome: row.outcome,
+          ...(sets.get(row.device_set) ?? NO_DEVICES),
+          cause: row.cause ?? undefined,
+          summary: row.summary ?? undefined,
+          snapshotId: row.snapshot ?? undefined,
+          origin: row.origin,
+        };
+      });
+    },
+    tallies(filter = {}) {
+      const { where, values } = conditions(filter);
+      const sql = `SELECT vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin,
+          count(*) AS count, min(opened_at) AS first_at, max(opened_at) AS last_at,
+          min(attempt.number) AS first_number, max(attempt.number) AS last_number
+        FROM attempt INDEXED BY attempt_tally WHERE ${where}
+        GROUP BY vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin`;
+      const statement = remembered(tallyStatements, sql, () =>
+        connection.statement<SqlValue[], TallyRow>(sql),
+      );
+      const rows = statement.all(...values);
+      const positions = boots.positions();
+      const sets = devicesByNumber();
+      const names = vms.names();
+      const snapshotIds = snapshots.ids();
+      const tallies = rows.map((row): AttemptTally => {
+        const boot = row.boot === null ? undefined : positions.get(row.boot);
+        return {
+          vm: names.get(row.vm) ?? vmName(""),
+          bootId: boot?.id,
+          bootOrdinal: boot?.ordinal,
+          outcome: row.outcome,
+          cause: row.cause ?? undefined,
+          devices: (sets.get(row.device_set) ?? NO_DEVICES).devices,
+          snapshotId: row.snapshot === null ? undefined : snapshotIds.get(row.snapshot),
+          origin: row.origin,
+          count: row.count,
+          firstAt: row.first_at,
+          lastAt: row.last_at,
+          firstNumber: row.first_number,
+          lastNumber: row.last_number,
+        };
+      });
+      return tallies.sort(
+        (a, b) =>
+          (a.bootOrdinal ?? 0) - (b.bootOrdinal ?? 0) ||
+          a.firstAt - b.firstAt ||
+          a.firstNumber - b.firstNumber,
+      );
+    },
+  };
+}
+
+const NO_DEVICES: Devices = { devices: [], groups: [] };
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  let value = known.get(key);
+  if (value === undefined) {
+    value = make();
+    known.set(key, value);
+  }
+  return value;
+}
+
+function conditions(filter: AttemptFilter): { readonly where: string; readonly values: SqlValue[] } {
+  const where = ["outcome IS NOT NULL"];
+  const values: SqlValue[] = [];
+  const add = (condition: string, value: SqlValue) => {
+    where.push(condition);
+    values.push(value);
+  };
+  if (filter.vm !== undefined) add("attempt.vm = (SELECT number FROM vm WHERE name = ?)", filter.vm);
+  if (filter.device !== undefined) {
+    // The list is JSON, so the quotes keep a short address from matching inside a longer one.
+    add("device_set IN (SELECT number FROM device_set WHERE instr(devices, ?) > 0)", `"${filter.device}"`);
+  }
+  if (filter.bootId !== undefined)
+    add("attempt.boot = (SELECT number FROM boot WHERE id = ?)", filter.bootId);
+  if (filter.failedOnly === true) where.push("outcome <> 'started'");
+  if (filter.since !== undefined) add("opened_at >= ?", Math.floor(filter.since));
+  if (filter.until !== undefined) add("opened_at <= ?", Math.floor(filter.until));
+  return { where: where.join(" AND "), values };
+}

@@ -1,0 +1,160 @@
+import type Database from "better-sqlite3";
+import { StoreRefusal } from "./store.ts";
+import { explainDiskTrouble, type Troubles } from "./troubles.ts";
+
+export type SqlValue = string | number | bigint | Uint8Array | null;
+
+/** A prepared statement; made when it is first used, so that a command pays only for what it asks. */
+export interface Statement<Parameters extends SqlValue[], Row> {
+  /** Returns the number of rows it changed. */
+  run(...parameters: Parameters): number;
+  /** As `run`, for an insert into a table with a row number; returns that number. */
+  insert(...parameters: Parameters): number;
+  get(...parameters: Parameters): Row | undefined;
+  all(...parameters: Parameters): Row[];
+}
+
+/** The one connection of a store. Errors that the disk is to blame for become `StoreRefusal`. */
+export interface Connection {
+  readonly path: string;
+  statement<Parameters extends SqlValue[], Row = never>(sql: string): Statement<Parameters, Row>;
+  /** One transaction, on the disk when it returns. Inside another one it becomes part of that. */
+  durable<T>(work: () => T): T;
+  /** One transaction that a power cut may undo, the program's death not. */
+  batched<T>(work: () => T): T;
+  /** A pragma's single answer. */
+  pragma(text: string): number | string;
+  /** Newest commit that changed something, UTC epoch milliseconds. */
+  lastCommitAt(): number | undefined;
+}
+
+export interface ConnectionParts {
+  readonly database: Database.Database;
+  readonly path: string;
+  readonly clock: { now(): number };
+  readonly troubles: Troubles;
+  /** Called once when SQLite finds the file damaged while it is in use. */
+  readonly onDamage: () => void;
+}
+
+/** Wraps an open database. */
+export function createConnection(parts: ConnectionParts): Connection {
+  const { database, path, clock, troubles } = parts;
+  let depth = 0;
+  let changed = false;
+  let durableWanted = false;
+  let level: "FULL" | "NORMAL" | undefined;
+  let commitAt: number | undefined;
+  /** SQLite rolled the whole transaction back in the middle of it: nothing more may be written until its end. */
+  let doomed: unknown;
+
+  function guarded<T>(action: () => T): T {
+    if (doomed !== undefined) throw doomed;
+    try {
+      return action();
+    } catch (error) {
+      const refusal = asRefusal(error);
+      if (depth > 0 && !database.inTransaction) doomed = refusal;
+      throw refusal;
+    }
+  }
+
+  function asRefusal(error: unknown): unknown {
+    const trouble = explainDiskTrouble(error, path);
+    if (trouble === undefined) return error;
+    if (trouble.kind === "damaged") parts.onDamage();
+    return new StoreRefusal(troubles.report(trouble.kind, trouble.why, trouble.remedy));
+  }
+
+  function statement<Parameters extends SqlValue[], Row>(sql: string): Statement<Parameters, Row> {
+    let prepared: Database.Statement<unknown[], Row> | undefined;
+    const ready = () => {
+      prepared ??= database.prepare<unknown[], Row>(sql);
+      return prepared;
+    };
+    const run = (parameters: Parameters) =>
+      guarded(() => {
+        const result = ready().run(...parameters);
+        if (result.changes > 0) changed = true;
+        return result;
+      });
+    return {
+      run: (...parameters) => run(parameters).changes,
+      insert: (...parameters) => Number(run(parameters).lastInsertRowid),
+      get: (...parameters) => guarded(() => ready().get(...parameters)),
+      all: (...parameters) => guarded(() => ready().all(...parameters)),
+    };
+  }
+
+  const begin = statement<[], never>("BEGIN IMMEDIATE");
+  const commit = statement<[], never>("COMMIT");
+  const savepoint = statement<[], never>("SAVEPOINT inner_work");
+  const release = statement<[], never>("RELEASE inner_work");
+  const syncCounter = statement<[], never>(
+    `INSERT INTO meta (key, value) VALUES ('durable commits after the fact', '1')
+     ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1`,
+  );
+
+  function outermost<T>(wanted: "FULL" | "NORMAL", work: () => T): T {
+    // The level cannot be changed inside a transaction; outside, changing it costs a microsecond or two.
+    if (level !== wanted) database.pragma(`synchronous = ${wanted}`);
+    level = wanted;
+    changed = false;
+    durableWanted = false;
+    begin.run();
+    depth = 1;
+    let value: T;
+    try {
+      value = work();
+      commit.run();
+    } catch (error) {
+      if (database.inTransaction) database.exec("ROLLBACK");
+      throw error;
+    } finally {
+      depth = 0;
+      doomed = undefined;
+    }
+    if (changed) {
+      commitAt = clock.now();
+      troubles.settle();
+    }
+    return value;
+  }
+
+  function nested<T>(work: () => T): T {
+    savepoint.run();
+    depth++;
+    try {
+      const value = work();
+      release.run();
+      return value;
+    } catch (error) {
+      if (database.inTransaction) database.exec("ROLLBACK TO inner_work; RELEASE inner_work");
+      throw error;
+    } finally {
+      depth--;
+    }
+  }
+
+  return {
+    path,
+    statement,
+    durable(work) {
+      if (depth === 0) return outermost("FULL", work);
+      durableWanted = true;
+      return nested(work);
+    },
+    batched(work) {
+      if (depth > 0) return nested(work);
+      const value = outermost("NORMAL", work);
+      // The next durable commit puts everything before it on the disk, so an empty one makes up for the batch.
+      if (changed && durableWanted) outermost("FULL", () => syncCounter.run());
+      return value;
+    },
+    pragma(text) {
+      const answer = guarded(() => database.pragma(text, { simple: true }));
+      return typeof answer === "number" || typeof answer === "string" ? answer : "";
+    },
+    lastCommitAt: () => commitAt,
+  };
+}

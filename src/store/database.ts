@@ -1,0 +1,175 @@
+import { existsSync, statSync } from "node:fs";
+import Database from "better-sqlite3";
+import { isMarkedDamaged, quarantine } from "./quarantine.ts";
+import { MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
+import type { RefusalReason } from "./store.ts";
+import { explainDiskTrouble, saysDamaged, sqliteCode } from "./troubles.ts";
+
+/** "VFIO": tells our file from anybody else's. */
+const APPLICATION_ID = 0x5646494f;
+/** After an unclean end a file up to this size is checked; a larger one would hold up the start. */
+const CHECK_UP_TO = 32 * 1024 * 1024;
+const PATIENCE_MS = 2000;
+
+export type OpenedDatabase =
+  | {
+      readonly state: "open";
+      readonly database: Database.Database;
+      /** Where a damaged file was moved. */
+      readonly quarantined?: string;
+      /** False on a file system that has no shared memory: readers and the writer then wait for each other. */
+      readonly writeAheadLog: boolean;
+    }
+  | {
+      readonly state: "refused";
+      readonly reason: RefusalReason;
+      readonly why: string;
+      readonly remedy: string;
+    };
+
+/** Opens, checks and migrates the database for writing. A damaged file is moved aside and a new one begun. */
+export function openForWriting(path: string, now: number): OpenedDatabase {
+  try {
+    if (!isMarkedDamaged(path)) return openWriter(path);
+  } catch (error) {
+    if (!saysDamaged(error)) return refusedByDisk(error, path);
+  }
+  try {
+    const quarantined = existsSync(path) ? quarantine(path, now) : undefined;
+    const opened = openWriter(path);
+    return opened.state === "open" && quarantined !== undefined ? { ...opened, quarantined } : opened;
+  } catch (error) {
+    return refusedByDisk(error, path);
+  }
+}
+
+/** Opens the database for reading beside a writer. */
+export function openForReading(path: string): OpenedDatabase {
+  if (!existsSync(path)) return nothingYet(path);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { readonly: true, fileMustExist: true, timeout: PATIENCE_MS });
+    const version = versionOf(database);
+    const refused = version === 0 ? nothingYet(path) : refuseVersion(version, path, true);
+    if (refused !== undefined) {
+      database.close();
+      return refused;
+    }
+    return { state: "open", database, writeAheadLog: true };
+  } catch (error) {
+    database?.close();
+    return refusedByDisk(error, path);
+  }
+}
+
+function openWriter(path: string): OpenedDatabase {
+  const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const database = new Database(path, { timeout: PATIENCE_MS });
+  try {
+    const version = versionOf(database);
+    const refused = refuseVersion(version, path, false) ?? refuseForeign(database, version, path);
+    if (refused !== undefined) {
+      database.close();
+      return refused;
+    }
+    // The compiled-in cache of 16 MB is most of what the service may take in all.
+    database.pragma("cache_size = -2000");
+    // Has to come before the first page is written, or the file could never shrink.
+    if (version === 0) database.pragma("auto_vacuum = INCREMENTAL");
+    const mode = database.pragma("journal_mode = WAL", { simple: true });
+    database.pragma("journal_size_limit = 4194304");
+    if (endedUncleanly) check(database, path);
+    migrate(database, version);
+    database.pragma("foreign_keys = ON");
+    return { state: "open", database, writeAheadLog: mode === "wal" };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function migrate(database: Database.Database, from: number): void {
+  for (const { version, sql } of MIGRATIONS) {
+    if (version <= from) continue;
+    database.pragma("synchronous = FULL");
+    database.exec(
+      `BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`,
+    );
+  }
+}
+
+/** Throws what SQLite throws for a damaged file. */
+function check(database: Database.Database, path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > CHECK_UP_TO) return;
+  const verdict = database.pragma("quick_check(1)", { simple: true });
+  if (verdict !== "ok") throw new Database.SqliteError(String(verdict), "SQLITE_CORRUPT");
+}
+
+function versionOf(database: Database.Database): number {
+  const version = database.pragma("user_version", { simple: true });
+  // A cut file still has its header; reading the schema finds out.
+  database.prepare("SELECT count(*) FROM sqlite_schema").get();
+  return typeof version === "number" ? version : 0;
+}
+
+function refuseVersion(version: number, path: string, readOnly: boolean): OpenedDatabase | undefined {
+  if (version > SCHEMA_VERSION) {
+    return {
+      state: "refused",
+      reason: "newer",
+      why: `The database ${path} has version ${version}; this program knows versions up to ${SCHEMA_VERSION}.`,
+      remedy: "Install the newer vfio-watch again, or set another place for the database.",
+    };
+  }
+  if (readOnly && version < SCHEMA_VERSION) {
+    return {
+      state: "refused",
+      reason: "older",
+      why: `The database ${path} has version ${version}; this program reads version ${SCHEMA_VERSION}.`,
+      remedy: "Restart the vfio-watch service: it brings the database up to date.",
+    };
+  }
+  return undefined;
+}
+
+function refuseForeign(
+  database: Database.Database,
+  version: number,
+  path: string,
+): OpenedDatabase | undefined {
+  const id = database.pragma("application_id", { simple: true });
+  const empty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (version === 0 ? empty : id === APPLICATION_ID) return undefined;
+  return {
+    state: "refused",
+    reason: "inaccessible",
+    why: `${path} is a database of another program.`,
+    remedy: "Set another place for the database of vfio-watch.",
+  };
+}
+
+function nothingYet(path: string): OpenedDatabase {
+  return {
+    state: "refused",
+    reason: "missing",
+    why: `There is no database at ${path} yet.`,
+    remedy: "Start the vfio-watch service, or name the right place.",
+  };
+}
+
+function refusedByDisk(error: unknown, path: string): OpenedDatabase {
+  const trouble = explainDiskTrouble(error, path);
+  if (trouble !== undefined) {
+    const reason = trouble.kind === "damaged" ? "damaged" : "inaccessible";
+    return { state: "refused", reason, why: trouble.why, remedy: trouble.remedy };
+  }
+  if (error instanceof Error && "code" in error && sqliteCode(error) === undefined) {
+    return {
+      state: "refused",
+      reason: "inaccessible",
+      why: `The database ${path} cannot be used: ${error.message}`,
+      remedy: "Run as root, and check that the directory exists and can be written.",
+    };
+  }
+  throw error;
+}

@@ -1,0 +1,127 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { createAlertTable } from "./alerts.ts";
+import { createAttemptStore } from "./attempts.ts";
+import { createBootTable } from "./boots.ts";
+import { createConnection } from "./connection.ts";
+import { type OpenedDatabase, openForReading, openForWriting } from "./database.ts";
+import { createGapStore } from "./gaps.ts";
+import { createMetaStore, createResumePointStore } from "./key-values.ts";
+import { markDamaged } from "./quarantine.ts";
+import { createRetention } from "./retention.ts";
+import { createSightingStore } from "./sightings.ts";
+import { createSignatureTable } from "./signatures.ts";
+import { createSnapshotTable } from "./snapshots.ts";
+import { createStats } from "./stats.ts";
+import { type OpenedStore, type OpenStoreOptions, type Store, StoreRefusal, type Written } from "./store.ts";
+import { createTroubles, type Troubles } from "./troubles.ts";
+import { createVmTable } from "./vms.ts";
+import { takeWriterLock } from "./writer-lock.ts";
+
+/**
+ * Opens the database: as its one writer, or read-only beside it. Never throws for anything that is wrong with
+ * the file or the disk; what was repaired on the way stands in the store's `troubles`.
+ */
+export function openStore(options: OpenStoreOptions): OpenedStore {
+  const { path, clock } = options;
+  const troubles = createTroubles(clock);
+  if (options.readOnly === true) {
+    const opened = openForReading(path);
+    return opened.state === "open" ? asStore(opened, options, troubles, () => {}) : opened;
+  }
+  try {
+    // 0700: log lines and VM definitions are nobody else's business.
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = `The directory ${dirname(path)} cannot be made: ${error instanceof Error ? error.message : error}.`;
+    const remedy = "Run as root, or set another place for the database.";
+    return { state: "refused", reason: "inaccessible", why, remedy };
+  }
+  const lock = takeWriterLock(path);
+  if (lock.state === "impossible")
+    return { state: "refused", reason: "inaccessible", why: lock.why, remedy: lock.remedy };
+  if (lock.state === "taken") {
+    return {
+      state: "refused",
+      reason: "locked",
+      why: `Another vfio-watch (${lock.pid === 0 ? "pid unknown" : `pid ${lock.pid}`}) writes to ${path}.`,
+      remedy: "Stop that one first; commands that only read need not wait for it.",
+    };
+  }
+  const opened = openForWriting(path, clock.now());
+  if (opened.state === "refused") {
+    lock.release();
+    return opened;
+  }
+  if (opened.quarantined !== undefined) {
+    troubles.report(
+      "quarantined",
+      `The database ${path} was damaged. It was moved to ${opened.quarantined} and a new one begun.`,
+      `Older history is in that file; "sqlite3 FILE .recover" may bring some of it back.`,
+    );
+  }
+  if (!opened.writeAheadLog) {
+    troubles.report(
+      "no-write-ahead-log",
+      `The file system of ${path} has no shared memory: commands that read may have to wait for the service.`,
+      "Keep the database on a local disk.",
+    );
+  }
+  return asStore(opened, options, troubles, () => lock.release());
+}
+
+function asStore(
+  opened: OpenedDatabase & { readonly state: "open" },
+  options: OpenStoreOptions,
+  troubles: Troubles,
+  release: () => void,
+): OpenedStore {
+  const { path, clock } = options;
+  const readOnly = options.readOnly === true;
+  const connection = createConnection({
+    database: opened.database,
+    path,
+    clock,
+    troubles,
+    onDamage: () => {
+      if (!readOnly) markDamaged(path);
+    },
+  });
+  const boots = createBootTable(connection);
+  const snapshots = createSnapshotTable(connection, boots);
+  const vms = createVmTable(connection, boots);
+  const signatures = createSignatureTable(connection);
+  const retention = createRetention(connection);
+  const store: Store = {
+    path,
+    readOnly,
+    attempts: createAttemptStore({ connection, boots, snapshots, vms, signatures }),
+    sightings: createSightingStore(connection, boots),
+    gaps: createGapStore(connection, boots),
+    resumePoints: createResumePointStore(connection),
+    boots,
+    snapshots,
+    vms,
+    alerts: createAlertTable(connection),
+    meta: createMetaStore(connection),
+    durable: (work) => asValue(() => connection.durable(work)),
+    batched: (work) => asValue(() => connection.batched(work)),
+    prune: (limits) => retention.prune(limits),
+    troubles: () => troubles.list(),
+    stats: createStats(connection, () => retention.dropped()),
+    close() {
+      opened.database.close();
+      release();
+    },
+  };
+  return { state: "open", store };
+}
+
+function asValue<T>(write: () => T): Written<T> {
+  try {
+    return { state: "written", value: write() };
+  } catch (error) {
+    if (error instanceof StoreRefusal) return { state: "refused", trouble: error.trouble };
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/** Damaged databases that are kept; a disk that damages one file after the other must not fill itself with them. */
+const KEPT = 3;
+const COMPANIONS = ["", "-wal", "-shm"];
+
+/**
+ * Moves a damaged database aside, with its write-ahead log, so that nothing of it is lost and a new one can
+ * begin. Returns the new name of the database file. Throws what the file system throws.
+ */
+export function quarantine(path: string, now: number): string {
+  const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, "");
+  let target = `${path}.corrupt-${time}`;
+  for (let copy = 2; existsSync(target); copy++) target = `${path}.corrupt-${time}-${copy}`;
+  for (const companion of COMPANIONS) {
+    if (existsSync(path + companion)) renameSync(path + companion, target + companion);
+  }
+  rmSync(damageMark(path), { force: true });
+  dropOldQuarantines(path);
+  return target;
+}
+
+/** Leaves a mark that SQLite found the file damaged while it was in use, for the next start. */
+export function markDamaged(path: string): void {
+  try {
+    writeFileSync(damageMark(path), "");
+  } catch {
+    // A disk that cannot take an empty file will show its damage again by itself.
+  }
+}
+
+/** Whether the last user of the file found it damaged. */
+export function isMarkedDamaged(path: string): boolean {
+  return existsSync(damageMark(path));
+}
+
+function damageMark(path: string): string {
+  return `${path}.damaged`;
+}
+
+function dropOldQuarantines(path: string): void {
+  const prefix = `${basename(path)}.corrupt-`;
+  const names = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix));
+  const databases = names.filter((name) => !/-(?:wal|shm)$/.test(name)).sort();
+  for (const old of databases.slice(0, -KEPT)) {
+    for (const companion of COMPANIONS) rmSync(join(dirname(path), old + companion), { force: true });
+  }
+}

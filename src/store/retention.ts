@@ -1,0 +1,258 @@
+import type { Connection } from "./connection.ts";
+import { unpackSets } from "./fact-sets.ts";
+import { fileSize } from "./file-size.ts";
+import { createProtectedAttempts } from "./protected-attempts.ts";
+import { type DroppedCounts, type PruneStep, type RetentionLimits, StoreRefusal } from "./store.ts";
+
+/** Rows that one step deletes at most; a step holds the event loop for some tens of milliseconds. */
+const ATTEMPTS = 250;
+const ROWS = 4000;
+/** 16 MB of free pages are given back to the file system in one step. */
+const PAGES = 4096;
+/** A file over its cap shrinks to this part of it, so that it does not stand at the cap for ever. */
+const SHRINK_TO = 0.8;
+
+export interface Retention {
+  prune(limits: RetentionLimits): PruneStep;
+  /** Everything that was ever dropped. */
+  dropped(): DroppedCounts;
+}
+
+const NOTHING: DroppedCounts = {
+  attempts: 0,
+  evidence: 0,
+  sightings: 0,
+  gaps: 0,
+  boots: 0,
+  snapshots: 0,
+  incidents: 0,
+};
+
+export function createRetention(connection: Connection): Retention {
+  const protectedAttempts = createProtectedAttempts(connection);
+  /** A run over the size cap goes on until the file is well below it. */
+  let shrinking = false;
+  /** Computed once a run: dropping what is not protected never changes what is. */
+  let keep: { readonly all: string; readonly newestOnly: string } | undefined;
+
+  const readDropped = connection.statement<[], { value: string }>(
+    "SELECT value FROM meta WHERE key = 'dropped'",
+  );
+  const writeDropped = connection.statement<[string]>(
+    `INSERT INTO meta (key, value) VALUES ('dropped', ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  );
+  const oldAttempts = connection.statement<[number, string, number], OldAttempt>(
+    `SELECT number, evidence_count AS evidence FROM attempt
+     WHERE outcome IS NOT NULL AND opened_at < ? AND number NOT IN (SELECT value FROM json_each(?))
+     ORDER BY opened_at LIMIT ?`,
+  );
+  const dropAttempt = connection.statement<[number]>("DELETE FROM attempt WHERE number = ?");
+  const dropSightings = connection.statement<[number, number]>(
+    `DELETE FROM sighting WHERE number IN
+       (SELECT number FROM sighting WHERE last_at < ? ORDER BY last_at LIMIT ?)`,
+  );
+  const dropGaps = connection.statement<[number, number]>(
+    "DELETE FROM gap WHERE number IN (SELECT number FROM gap WHERE at < ? ORDER BY at LIMIT ?)",
+  );
+  const dropIncidents = connection.statement<[number, number]>(
+    `DELETE FROM incident WHERE number IN
+       (SELECT number FROM incident WHERE last_at < ? AND closed_at IS NOT NULL AND NOT EXISTS
+          (SELECT 1 FROM delivery WHERE delivery.incident = incident.number AND state = 'pending')
+        ORDER BY last_at LIMIT ?)`,
+  );
+  const dropPlainEvidence = connection.statement<[number]>(
+    `DELETE FROM evidence WHERE matches = '[]' AND kind IN ('domain-log-line', 'kernel-record', 'libvirtd-record')
+       AND attempt = ?`,
+  );
+  const withPlainEvidence = connection.statement<[number, number], { number: number }>(
+    `SELECT number FROM attempt WHERE outcome IS NOT NULL AND number > ? AND evidence_count > 0
+     ORDER BY number LIMIT ?`,
+  );
+  const countLess = connection.statement<[number, number, number]>(
+    `UPDATE attempt SET evidence_count = evidence_count - ?, evidence_left_out = evidence_left_out + ?
+     WHERE number = ?`,
+  );
+  // The newest boot is the running one.
+  const dropBoots = connection.statement<[number, number]>(
+    `DELETE FROM boot WHERE number IN
+       (SELECT number FROM boot WHERE last_seen_at < ?
+          AND order_key < (SELECT max(order_key) FROM boot)
+          AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.boot = boot.number)
+        ORDER BY order_key LIMIT ?)`,
+  );
+  const dropSnapshots = connection.statement<[]>(
+    `DELETE FROM snapshot WHERE NOT EXISTS
+         (SELECT 1 FROM snapshot_moment WHERE snapshot_moment.snapshot = snapshot.number)
+       AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.snapshot = snapshot.number)
+       AND NOT EXISTS (SELECT 1 FROM snapshot AS other WHERE other.base = snapshot.number)`,
+  );
+  const storedSets = connection.statement<[], { base: number | null; facts: Uint8Array | null }>(
+    "SELECT base, facts FROM snapshot WHERE facts IS NOT NULL",
+  );
+  const dropFacts = connection.statement<[string]>(
+    "DELETE FROM fact WHERE number NOT IN (SELECT value FROM json_each(?))",
+  );
+  const dropKeys = connection.statement<[]>(
+    "DELETE FROM fact_key WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.fact_key = fact_key.number)",
+  );
+  let plainFrom = 0;
+
+  function attemptsBefore(time: number, kept: string): DroppedCounts {
+    const old = oldAttempts.all(time, kept, ATTEMPTS);
+    for (const { number } of old) dropAttempt.run(number);
+    return {
+      ...NOTHING,
+      attempts: old.length,
+      evidence: old.reduce((sum, { evidence }) => sum + evidence, 0),
+    };
+  }
+
+  /** Boots without attempts, snapshots that nothing speaks of any more, and their facts. */
+  function leftovers(time: number): DroppedCounts {
+    const boots = dropBoots.run(time, ATTEMPTS);
+    const snapshots = dropSnapshots.run();
+    if (snapshots > 0) {
+      const used = new Set<number>();
+      for (const { base, facts } of storedSets.all()) {
+        const sets = unpackSets(facts ?? new Uint8Array());
+        // Of a difference only what it adds; what it takes away is its base's.
+        for (const number of (base === null ? sets[0] : sets[1]) ?? []) used.add(number);
+      }
+      dropFacts.run(JSON.stringify([...used]));
+      dropKeys.run();
+    }
+    return { ...NOTHING, boots, snapshots };
+  }
+
+  function plainEvidence(): DroppedCounts {
+    let evidence = 0;
+    for (const { number } of withPlainEvidence.all(plainFrom, ATTEMPTS)) {
+      const gone = dropPlainEvidence.run(number);
+      if (gone > 0) countLess.run(gone, gone, number);
+      evidence += gone;
+      plainFrom = number;
+    }
+    return { ...NOTHING, evidence };
+  }
+
+  function byAge(time: number, kept: string): DroppedCounts {
+    return firstThatDrops([
+      () => attemptsBefore(time, kept),
+      () => ({ ...NOTHING, sightings: dropSightings.run(time, ROWS) }),
+      () => ({ ...NOTHING, gaps: dropGaps.run(time, ROWS) }),
+      () => ({ ...NOTHING, incidents: dropIncidents.run(time, ROWS) }),
+      () => leftovers(time),
+    ]);
+  }
+
+  /** From what is missed least to what is missed most. */
+  function bySize(now: number, kept: { readonly all: string; readonly newestOnly: string }): DroppedCounts {
+    return firstThatDrops([
+      () => ({ ...NOTHING, sightings: dropSightings.run(now, ROWS) }),
+      () => attemptsBefore(now, kept.all),
+      () => ({ ...NOTHING, gaps: dropGaps.run(now, ROWS) }),
+      () => ({ ...NOTHING, incidents: dropIncidents.run(now, ROWS) }),
+      plainEvidence,
+      () => attemptsBefore(now, kept.newestOnly),
+      () => leftovers(now),
+    ]);
+  }
+
+  function step(limits: RetentionLimits): { readonly done: boolean; readonly dropped: DroppedCounts } {
+    keep ??= protectedAttempts(limits.keepNewest ?? 20);
+    const kept = keep;
+    const size = fileSize(connection);
+    if (size.bytes > limits.maxBytes) shrinking = true;
+    if (size.used <= limits.maxBytes * SHRINK_TO) shrinking = false;
+    const dropped = connection.batched(() => {
+      let counts = byAge(limits.now - limits.maxAgeMs, kept.all);
+      if (isNothing(counts) && shrinking) counts = bySize(limits.now + 1, kept);
+      if (!isNothing(counts)) writeDropped.run(JSON.stringify(sum(readTotal(), counts)));
+      return counts;
+    });
+    if (!isNothing(dropped)) {
+      // Keeps the log of a long run from growing to the size of what it drops.
+      connection.pragma("wal_checkpoint(PASSIVE)");
+      return { done: false, dropped };
+    }
+    return { done: !giveBack(limits), dropped };
+  }
+
+  /** Gives free pages back to the file system; false when there is nothing more to give. */
+  function giveBack(limits: RetentionLimits): boolean {
+    const { freePages, used, bytes } = fileSize(connection);
+    const wasteful = bytes > limits.maxBytes || freePages * 4096 > used / 4;
+    if (freePages > 0 && wasteful) {
+      connection.pragma(`incremental_vacuum(${PAGES})`);
+      connection.pragma("wal_checkpoint(PASSIVE)");
+      return true;
+    }
+    // Does not wait for a reader that still needs the log.
+    const patience = connection.pragma("busy_timeout");
+    connection.pragma("busy_timeout = 0");
+    connection.pragma("wal_checkpoint(TRUNCATE)");
+    connection.pragma(`busy_timeout = ${patience}`);
+    return false;
+  }
+
+  function readTotal(): DroppedCounts {
+    const row = readDropped.get();
+    return row === undefined ? NOTHING : { ...NOTHING, ...(JSON.parse(row.value) as DroppedCounts) };
+  }
+
+  return {
+    prune(limits) {
+      try {
+        const { done, dropped } = step(limits);
+        if (done) endRun();
+        return { done, dropped, bytes: fileSize(connection).bytes };
+      } catch (error) {
+        endRun();
+        if (!(error instanceof StoreRefusal)) throw error;
+        return {
+          done: true,
+          dropped: NOTHING,
+          bytes: fileSize(connection).bytes,
+          trouble: error.trouble,
+        };
+      }
+    },
+    dropped: readTotal,
+  };
+
+  function endRun(): void {
+    keep = undefined;
+    shrinking = false;
+    plainFrom = 0;
+  }
+}
+
+interface OldAttempt {
+  readonly number: number;
+  readonly evidence: number;
+}
+
+function firstThatDrops(ways: readonly (() => DroppedCounts)[]): DroppedCounts {
+  for (const way of ways) {
+    const counts = way();
+    if (!isNothing(counts)) return counts;
+  }
+  return NOTHING;
+}
+
+function isNothing(counts: DroppedCounts): boolean {
+  return Object.values(counts).every((count) => count === 0);
+}
+
+function sum(a: DroppedCounts, b: DroppedCounts): DroppedCounts {
+  return {
+    attempts: a.attempts + b.attempts,
+    evidence: a.evidence + b.evidence,
+    sightings: a.sightings + b.sightings,
+    gaps: a.gaps + b.gaps,
+    boots: a.boots + b.boots,
+    snapshots: a.snapshots + b.snapshots,
+    incidents: a.incidents + b.incidents,
+  };
+}

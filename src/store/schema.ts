@@ -1,0 +1,214 @@
+/**
+ * One step of the schema. Never edited once released: a later change is a new entry with the next version.
+ * `sql` runs in one transaction with the new version number.
+ */
+export interface Migration {
+  readonly version: number;
+  readonly sql: string;
+}
+
+const VERSION_1 = `
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Boots are ordered by order_key, with room between neighbours for boots that are imported later.
+CREATE TABLE boot (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  order_key INTEGER NOT NULL UNIQUE,
+  started_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  end TEXT NOT NULL DEFAULT 'unknown' CHECK (end IN ('clean', 'unclean', 'unknown')),
+  origin TEXT NOT NULL CHECK (origin IN ('live', 'imported'))
+) STRICT;
+
+CREATE TABLE fact_key (
+  number INTEGER PRIMARY KEY,
+  fact_group TEXT NOT NULL,
+  key TEXT NOT NULL,
+  UNIQUE (key, fact_group)
+) STRICT;
+
+CREATE TABLE fact (
+  number INTEGER PRIMARY KEY,
+  fact_key INTEGER NOT NULL REFERENCES fact_key,
+  state TEXT NOT NULL CHECK (state IN ('value', 'absent', 'unknown')),
+  value TEXT NOT NULL,
+  UNIQUE (fact_key, state, value)
+) STRICT;
+
+-- facts holds fact numbers: all of them, or, with a base, those to take away from it and to add.
+-- NULL while only the id is known.
+CREATE TABLE snapshot (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  base INTEGER REFERENCES snapshot,
+  facts BLOB
+) STRICT;
+CREATE INDEX snapshot_base ON snapshot (base) WHERE base IS NOT NULL;
+
+CREATE TABLE snapshot_moment (
+  number INTEGER PRIMARY KEY,
+  boot INTEGER NOT NULL REFERENCES boot ON DELETE CASCADE,
+  at INTEGER NOT NULL,
+  snapshot INTEGER NOT NULL REFERENCES snapshot,
+  reason TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX snapshot_moment_once ON snapshot_moment (boot, at, snapshot);
+CREATE INDEX snapshot_moment_snapshot ON snapshot_moment (snapshot);
+
+CREATE TABLE vm (
+  number INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  definition TEXT,
+  since INTEGER,
+  gone_at INTEGER
+) STRICT;
+
+CREATE TABLE device_group (
+  bdf TEXT PRIMARY KEY,
+  iommu_group INTEGER NOT NULL,
+  boot INTEGER REFERENCES boot ON DELETE SET NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_group_boot ON device_group (boot);
+
+CREATE TABLE device_set (
+  number INTEGER PRIMARY KEY,
+  devices TEXT NOT NULL,
+  groups TEXT NOT NULL,
+  UNIQUE (devices, groups)
+) STRICT;
+
+CREATE TABLE attempt (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  vm INTEGER NOT NULL REFERENCES vm,
+  boot INTEGER REFERENCES boot,
+  opened_at INTEGER NOT NULL,
+  closed_at INTEGER,
+  outcome TEXT CHECK (outcome IN ('started', 'failed', 'crashed-early', 'refused')),
+  device_set INTEGER NOT NULL REFERENCES device_set,
+  cause TEXT,
+  summary TEXT,
+  snapshot INTEGER REFERENCES snapshot,
+  origin TEXT NOT NULL CHECK (origin IN ('live', 'imported')),
+  evidence_count INTEGER NOT NULL DEFAULT 0,
+  evidence_left_out INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- Everything that counting attempts needs, so that blame never touches the rows themselves.
+CREATE INDEX attempt_tally
+  ON attempt (vm, boot, outcome, cause, device_set, snapshot, origin, opened_at);
+CREATE INDEX attempt_boot ON attempt (boot);
+CREATE INDEX attempt_snapshot ON attempt (snapshot);
+CREATE INDEX attempt_time ON attempt (opened_at);
+CREATE INDEX attempt_open ON attempt (opened_at) WHERE outcome IS NULL;
+
+CREATE TABLE diagnosis (
+  attempt INTEGER PRIMARY KEY REFERENCES attempt ON DELETE CASCADE,
+  body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE signature (
+  id TEXT PRIMARY KEY,
+  class TEXT NOT NULL,
+  layer TEXT NOT NULL,
+  role TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  meaning TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Clustered by attempt: the evidence of one attempt lies side by side.
+CREATE TABLE evidence (
+  attempt INTEGER NOT NULL REFERENCES attempt ON DELETE CASCADE,
+  source TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  monotonic_us INTEGER,
+  count INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  text TEXT,
+  observation TEXT NOT NULL,
+  matches TEXT NOT NULL,
+  PRIMARY KEY (attempt, source, identity)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sighting (
+  number INTEGER PRIMARY KEY,
+  boot INTEGER REFERENCES boot ON DELETE CASCADE,
+  source TEXT NOT NULL,
+  signature TEXT NOT NULL,
+  device TEXT NOT NULL,
+  text TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  first_monotonic_us INTEGER
+) STRICT;
+CREATE UNIQUE INDEX sighting_once ON sighting (ifnull(boot, 0), source, signature, device, text);
+CREATE INDEX sighting_boot ON sighting (boot);
+CREATE INDEX sighting_time ON sighting (last_at);
+
+CREATE TABLE gap (
+  number INTEGER PRIMARY KEY,
+  boot INTEGER REFERENCES boot ON DELETE CASCADE,
+  source TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  lost INTEGER,
+  detail TEXT NOT NULL,
+  UNIQUE (source, identity)
+) STRICT;
+CREATE INDEX gap_boot ON gap (boot);
+CREATE INDEX gap_time ON gap (at);
+
+CREATE TABLE resume_point (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE incident (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL,
+  opened_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  closed_at INTEGER,
+  acknowledged_at INTEGER,
+  silenced_until INTEGER,
+  last_told_at INTEGER,
+  reminders INTEGER NOT NULL,
+  boot_id TEXT,
+  attempt_id TEXT,
+  content TEXT NOT NULL
+) STRICT;
+CREATE INDEX incident_open ON incident (key) WHERE closed_at IS NULL;
+CREATE INDEX incident_time ON incident (last_at);
+
+CREATE TABLE delivery (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  incident INTEGER NOT NULL REFERENCES incident ON DELETE CASCADE,
+  channel TEXT NOT NULL,
+  content TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  tries INTEGER NOT NULL DEFAULT 0,
+  state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'given-up')),
+  last_error TEXT,
+  finished_at INTEGER
+) STRICT;
+CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'pending';
+CREATE INDEX delivery_incident ON delivery (incident);
+CREATE INDEX delivery_channel ON delivery (channel, state);
+`;
+
+/** Every step from an empty file to today, in order. */
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, sql: VERSION_1 }];
+
+/** The version that this program reads and writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,0 +1,129 @@
+import { type Bdf, type BootId, signatureId } from "../model/identifiers.ts";
+import type { SourceName } from "../model/observation.ts";
+import type { BootTable } from "./boots.ts";
+import { boundedText } from "./bounded.ts";
+import type { Connection } from "./connection.ts";
+import type { Sighting, SightingInput, SightingStore } from "./store.ts";
+
+const MOST_TEXT = 512;
+/** Different texts of one signature in one boot that get a row of their own; the rest share one. */
+const MOST_TEXTS = 64;
+
+interface Row {
+  readonly boot: string | null;
+  readonly source: SourceName;
+  readonly signature: string;
+  readonly device: string;
+  readonly text: string;
+  readonly count: number;
+  readonly first_at: number;
+  readonly last_at: number;
+  readonly first_monotonic_us: number | null;
+}
+
+/** Equal lines of one call, counted. */
+interface Counted {
+  readonly line: SightingInput;
+  readonly text: string;
+  count: number;
+  firstAt: number;
+  lastAt: number;
+}
+
+export function createSightingStore(connection: Connection, boots: BootTable): SightingStore {
+  const more = connection.statement<[number, number, number, number | null, string, string, string, string]>(
+    `UPDATE sighting SET count = count + ?, first_at = min(first_at, ?), last_at = max(last_at, ?)
+     WHERE ifnull(boot, 0) = ifnull(?, 0) AND source = ? AND signature = ? AND device = ? AND text = ?`,
+  );
+  const texts = connection.statement<[number | null, string, string, number], { texts: number }>(
+    `SELECT count(*) AS texts FROM (SELECT 1 FROM sighting
+       WHERE ifnull(boot, 0) = ifnull(?, 0) AND source = ? AND signature = ? LIMIT ?)`,
+  );
+  const insert = connection.statement<
+    [number | null, string, string, string, string, number, number, number, number | null]
+  >(
+    `INSERT INTO sighting
+       (boot, source, signature, device, text, count, first_at, last_at, first_monotonic_us)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+
+  const list = connection.statement<(string | number | null)[], Row>(
+    `WITH asked (boot, since, until, signature) AS (VALUES (?, ?, ?, ?))
+     SELECT boot.id AS boot, source, sighting.signature, device, text, count, first_at, last_at,
+       first_monotonic_us
+     FROM asked JOIN sighting LEFT JOIN boot ON boot.number = sighting.boot
+     WHERE (asked.boot IS NULL OR boot.id = asked.boot)
+       AND (asked.since IS NULL OR last_at >= asked.since)
+       AND (asked.until IS NULL OR first_at <= asked.until)
+       AND (asked.signature IS NULL OR sighting.signature = asked.signature)
+     ORDER BY last_at DESC, sighting.number DESC LIMIT ?`,
+  );
+
+  function put(counted: Counted): void {
+    const { line, text, count, firstAt, lastAt } = counted;
+    const boot = line.bootId === undefined ? null : boots.numberOf(line.bootId, line.at, "live");
+    const device = line.device ?? "";
+    if (more.run(count, firstAt, lastAt, boot, line.source, line.signature, device, text) > 0) return;
+    const many = (texts.get(boot, line.source, line.signature, MOST_TEXTS)?.texts ?? 0) >= MOST_TEXTS;
+    if (many && more.run(count, firstAt, lastAt, boot, line.source, line.signature, "", "") > 0) return;
+    const monotonic = line.monotonicUs === undefined ? null : Math.round(line.monotonicUs);
+    insert.run(
+      boot,
+      line.source,
+      line.signature,
+      many ? "" : device,
+      many ? "" : text,
+      count,
+      firstAt,
+      lastAt,
+      monotonic,
+    );
+  }
+
+  return {
+    record(lines) {
+      if (lines.length === 0) return;
+      connection.batched(() => {
+        for (const counted of countEqual(lines)) put(counted);
+      });
+    },
+    list(filter = {}) {
+      const { bootId, since, until, signature, limit } = filter;
+      return list
+        .all(bootId ?? null, since ?? null, until ?? null, signature ?? null, limit ?? -1)
+        .map(toSighting);
+    },
+  };
+}
+
+function countEqual(lines: readonly SightingInput[]): Iterable<Counted> {
+  const byKey = new Map<string, Counted>();
+  for (const line of lines) {
+    const text = boundedText(line.text, MOST_TEXT);
+    const key = [line.bootId ?? "", line.source, line.signature, line.device ?? "", text].join("\n");
+    const at = Math.round(line.at);
+    const counted = byKey.get(key);
+    if (counted === undefined) {
+      byKey.set(key, { line, text, count: line.count ?? 1, firstAt: at, lastAt: at });
+    } else {
+      counted.count += line.count ?? 1;
+      counted.firstAt = Math.min(counted.firstAt, at);
+      counted.lastAt = Math.max(counted.lastAt, at);
+    }
+  }
+  return byKey.values();
+}
+
+function toSighting(row: Row): Sighting {
+  return {
+    bootId: row.boot === null ? undefined : (row.boot as BootId),
+    source: row.source,
+    signature: signatureId(row.signature),
+    device: row.device === "" ? undefined : (row.device as Bdf),
+    text: row.text,
+    count: row.count,
+    firstAt: row.first_at,
+    lastAt: row.last_at,
+    firstMonotonicUs: row.first_monotonic_us ?? undefined,
+  };
+}

@@ -1,0 +1,225 @@
+import { FACT_GROUPS, type Fact, type FactGroup, type FactValue } from "../model/fact.ts";
+import type { BootId } from "../model/identifiers.ts";
+import type { BootTable } from "./boots.ts";
+import { boundedText } from "./bounded.ts";
+import type { Connection } from "./connection.ts";
+import { applyDelta, deltaBetween, type FactSet, factSet, packSets, unpackSets } from "./fact-sets.ts";
+import type { FactDifference, SnapshotMoment, SnapshotStore } from "./store.ts";
+import { varyingFacts } from "./varying-facts.ts";
+
+/** A fact's value is one line; a longer one is a mistake of its collector and is cut. */
+const MOST_VALUE = 16 * 1024;
+/** A snapshot becomes a new base when what differs is more than this part of it. */
+const REBASE_AT = 1 / 8;
+
+/** Snapshots for the other tables, which refer to them by number. */
+export interface SnapshotTable extends SnapshotStore {
+  /** Number of a snapshot; one that is not stored yet is announced by its id. */
+  numberOf(id: string): number;
+  ids(): ReadonlyMap<number, string>;
+}
+
+/** A snapshot as it is stored: whole, or what differs from its base. */
+export interface SnapshotRow {
+  readonly number: number;
+  readonly base: number | null;
+  readonly facts: Uint8Array | null;
+}
+
+/** A fact with its number in the table. */
+export interface FactRow {
+  readonly number: number;
+  readonly fact_group: FactGroup;
+  readonly key: string;
+  readonly state: FactValue["state"];
+  readonly value: string;
+}
+
+export function createSnapshotTable(connection: Connection, boots: BootTable): SnapshotTable {
+  const byId = connection.statement<[string], SnapshotRow>(
+    "SELECT number, base, facts FROM snapshot WHERE id = ?",
+  );
+  const byNumber = connection.statement<[number], SnapshotRow>(
+    "SELECT number, base, facts FROM snapshot WHERE number = ?",
+  );
+  const newestBase = connection.statement<[], SnapshotRow>(
+    `SELECT number, base, facts FROM snapshot WHERE base IS NULL AND facts IS NOT NULL
+     ORDER BY number DESC LIMIT 1`,
+  );
+  const announce = connection.statement<[string]>("INSERT INTO snapshot (id) VALUES (?)");
+  const fill = connection.statement<[number | null, Uint8Array, number]>(
+    "UPDATE snapshot SET base = ?, facts = ? WHERE number = ?",
+  );
+  const ids = connection.statement<[], { number: number; id: string }>("SELECT number, id FROM snapshot");
+  const factNumber = connection.statement<[string, string, string, string], { number: number }>(
+    `SELECT fact.number FROM fact_key JOIN fact ON fact.fact_key = fact_key.number
+     WHERE fact_key.key = ? AND fact_key.fact_group = ? AND fact.state = ? AND fact.value = ?`,
+  );
+  const keyNumber = connection.statement<[string, string], { number: number }>(
+    "SELECT number FROM fact_key WHERE key = ? AND fact_group = ?",
+  );
+  const insertKey = connection.statement<[string, string]>(
+    "INSERT INTO fact_key (key, fact_group) VALUES (?, ?)",
+  );
+  const insertFact = connection.statement<[number, string, string]>(
+    "INSERT INTO fact (fact_key, state, value) VALUES (?, ?, ?)",
+  );
+  const factColumns = `fact.number, fact_key.fact_group, fact_key.key, fact.state, fact.value
+     FROM fact JOIN fact_key ON fact_key.number = fact.fact_key`;
+  const factsByNumber = connection.statement<[string], FactRow>(
+    `SELECT ${factColumns} WHERE fact.number IN (SELECT value FROM json_each(?))`,
+  );
+  const factsByKey = connection.statement<[string], FactRow>(`SELECT ${factColumns} WHERE fact_key.key = ?`);
+  const lastMoment = connection.statement<[number], { snapshot: number }>(
+    "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
+  );
+  const insertMoment = connection.statement<[number, number, number, string]>(
+    "INSERT OR IGNORE INTO snapshot_moment (boot, at, snapshot, reason) VALUES (?, ?, ?, ?)",
+  );
+  const moments = connection.statement<[string | null, string | null], MomentRow>(
+    `SELECT boot.id AS boot, at, snapshot.id AS snapshot, reason FROM snapshot_moment AS moment
+     JOIN boot ON boot.number = moment.boot JOIN snapshot ON snapshot.number = moment.snapshot
+     WHERE ? IS NULL OR boot.id = ? ORDER BY boot.order_key, moment.number`,
+  );
+
+  function numberOfFact(fact: Fact): number {
+    const { state } = fact.value;
+    const text = textOf(fact.value);
+    const known = factNumber.get(fact.key, fact.group, state, text);
+    if (known !== undefined) return known.number;
+    const key = keyNumber.get(fact.key, fact.group)?.number ?? insertKey.insert(fact.key, fact.group);
+    return insertFact.insert(key, state, text);
+  }
+
+  function setOf(row: SnapshotRow | undefined): FactSet | undefined {
+    if (row === undefined || row.facts === null) return undefined;
+    const [first = [], second = []] = unpackSets(row.facts);
+    if (row.base === null) return first;
+    const base = setOf(byNumber.get(row.base));
+    return base === undefined ? undefined : applyDelta(base, { removed: first, added: second });
+  }
+
+  const factRows = (numbers: FactSet) => factsByNumber.all(JSON.stringify(numbers));
+
+  const table: SnapshotTable = {
+    numberOf: (id) => byId.get(id)?.number ?? announce.insert(id),
+    ids: () => new Map(ids.all().map((row) => [row.number, row.id])),
+    has: (id) => (byId.get(id)?.facts ?? null) !== null,
+    save(snapshot) {
+      return connection.batched(() => {
+        if (table.has(snapshot.id)) return false;
+        const facts = factSet(snapshot.facts.map(numberOfFact));
+        const base = newestBase.get();
+        const baseFacts = setOf(base);
+        const number = table.numberOf(snapshot.id);
+        if (base !== undefined && baseFacts !== undefined) {
+          const { removed, added } = deltaBetween(baseFacts, facts);
+          if (removed.length + added.length <= facts.length * REBASE_AT) {
+            fill.run(base.number, packSets(removed, added), number);
+            return true;
+          }
+        }
+        fill.run(null, packSets(facts), number);
+        return true;
+      });
+    },
+    get(id) {
+      const facts = setOf(byId.get(id));
+      if (facts === undefined) return undefined;
+      return { id, facts: factRows(facts).sort(byGroupAndKey).map(toFact) };
+    },
+    link(moment) {
+      return connection.batched(() => {
+        const boot = boots.numberOf(moment.bootId, moment.at, "live");
+        const snapshot = table.numberOf(moment.snapshotId);
+        if (lastMoment.get(boot)?.snapshot === snapshot) return false;
+        return insertMoment.run(boot, Math.round(moment.at), snapshot, boundedText(moment.reason, 256)) > 0;
+      });
+    },
+    timeline(bootId) {
+      return moments.all(bootId ?? null, bootId ?? null).map(
+        (row): SnapshotMoment => ({
+          bootId: row.boot as BootId,
+          at: row.at,
+          snapshotId: row.snapshot,
+          reason: row.reason,
+        }),
+      );
+    },
+    differences(before, after) {
+      const old = setOf(byId.get(before));
+      const young = setOf(byId.get(after));
+      if (old === undefined || young === undefined) return undefined;
+      const { removed, added } = deltaBetween(old, young);
+      const rows = factRows([...removed, ...added]);
+      const gone = new Set(removed);
+      return pairUp(
+        rows.filter((row) => gone.has(row.number)),
+        rows.filter((row) => !gone.has(row.number)),
+      );
+    },
+    varying: (asked) =>
+      varyingFacts(
+        asked.map((id) => byId.get(id)),
+        (number) => byNumber.get(number),
+        factRows,
+      ),
+    fact(id, key) {
+      const facts = new Set(setOf(byId.get(id)));
+      const row = factsByKey.all(key).find(({ number }) => facts.has(number));
+      return row === undefined ? undefined : toFact(row);
+    },
+  };
+  return table;
+}
+
+interface MomentRow {
+  readonly boot: string;
+  readonly at: number;
+  readonly snapshot: string;
+  readonly reason: string;
+}
+
+function textOf(value: FactValue): string {
+  if (value.state === "value") return boundedText(value.value, MOST_VALUE);
+  return value.state === "unknown" ? boundedText(value.why, 512) : "";
+}
+
+/** The value that a row holds. */
+export function factValue(row: FactRow): FactValue {
+  if (row.state === "value") return { state: "value", value: row.value };
+  return row.state === "unknown" ? { state: "unknown", why: row.value } : { state: "absent" };
+}
+
+function toFact(row: FactRow): Fact {
+  return { group: row.fact_group, key: row.key, value: factValue(row) };
+}
+
+const GROUP_RANK = new Map<string, number>(FACT_GROUPS.map((group, rank) => [group, rank]));
+
+/** Orders as a reader expects: by group, then by key. */
+export function byGroupAndKey(
+  a: Pick<FactRow, "fact_group" | "key">,
+  b: Pick<FactRow, "fact_group" | "key">,
+): number {
+  const groups = (GROUP_RANK.get(a.fact_group) ?? 99) - (GROUP_RANK.get(b.fact_group) ?? 99);
+  if (groups !== 0) return groups;
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
+
+function pairUp(removed: readonly FactRow[], added: readonly FactRow[]): readonly FactDifference[] {
+  const pairs = new Map<string, { row: FactRow; before?: FactRow; after?: FactRow }>();
+  const name = (row: FactRow) => `${row.fact_group}\n${row.key}`;
+  for (const row of removed) pairs.set(name(row), { row, before: row });
+  for (const row of added) pairs.set(name(row), { ...pairs.get(name(row)), row, after: row });
+  const valueIn = (row: FactRow | undefined): FactValue =>
+    row === undefined ? { state: "absent" } : factValue(row);
+  return [...pairs.values()]
+    .sort((a, b) => byGroupAndKey(a.row, b.row))
+    .map(({ row, before, after }) => ({
+      group: row.fact_group,
+      key: row.key,
+      before: valueIn(before),
+      after: valueIn(after),
+    }));
+}

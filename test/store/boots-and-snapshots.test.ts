@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Fact, Snapshot } from "../../src/model/fact.ts";
+import { type Bdf, bootId } from "../../src/model/identifiers.ts";
+import type { Store } from "../../src/store/store.ts";
+import { BOOT, fact, GPU, START, snapshot, withStore } from "./samples.ts";
+
+const ids = (store: Store) => store.boots.list().map(({ id }) => String(id));
+
+test("live boots keep their order however the wall clock jumps", () =>
+  withStore((store) => {
+    for (const [id, startedAt] of [
+      ["first", START],
+      ["ahead", START + 50 * 365 * 86_400_000],
+      ["back in 1970", 1000],
+      ["same time", 1000],
+    ] as const)
+      store.boots.begin({ id: bootId(id), startedAt, origin: "live" });
+    assert.deepEqual(ids(store), ["first", "ahead", "back in 1970", "same time"]);
+    assert.deepEqual(
+      store.boots.list().map(({ ordinal }) => ordinal),
+      [1, 2, 3, 4],
+    );
+  }));
+
+test("imported boots find their place between the others, in whatever order they come", () =>
+  fc.assert(
+    fc.asyncProperty(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12], { minLength: 3 }), (imported) =>
+      withStore((store) => {
+        store.boots.begin({ id: bootId("live-10"), startedAt: START + 10, origin: "live" });
+        store.boots.begin({ id: bootId("live-1970"), startedAt: 5, origin: "live" });
+        store.boots.begin({ id: bootId("live-20"), startedAt: START + 20, origin: "live" });
+        for (const day of imported)
+          store.boots.begin({ id: bootId(`${day}`), startedAt: START + day, origin: "imported" });
+        const days = ids(store)
+          .filter((id) => id !== "live-1970")
+          .map((id) => Number(id.replace("live-", "")));
+        assert.deepEqual(
+          days,
+          [...days].sort((a, b) => a - b),
+        );
+        assert.ok(ids(store).indexOf("live-1970") > ids(store).indexOf("live-10"));
+      }),
+    ),
+    { numRuns: 15 },
+  ));
+
+test("many boots between two neighbours never run out of room", () =>
+  withStore((store) => {
+    store.boots.begin({ id: bootId("z"), startedAt: START + 1_000_000, origin: "live" });
+    const count = 70;
+    for (let index = count; index > 0; index--)
+      store.boots.begin({ id: bootId(`${index}`), startedAt: START + index, origin: "imported" });
+    assert.deepEqual(ids(store), [...Array.from({ length: count }, (_, index) => `${index + 1}`), "z"]);
+  }));
+
+test("a known boot only learns what was not known", () =>
+  withStore((store) => {
+    store.boots.begin({ id: BOOT, startedAt: START, origin: "live" });
+    store.boots.touch(BOOT, START + 500);
+    store.boots.end(BOOT, "unclean");
+    store.boots.begin({
+      id: BOOT,
+      startedAt: START - 9,
+      lastSeenAt: START + 900,
+      end: "clean",
+      origin: "imported",
+    });
+    assert.deepEqual(store.boots.list(), [
+      {
+        id: BOOT,
+        ordinal: 1,
+        startedAt: START,
+        lastSeenAt: START + 900,
+        end: "unclean",
+        origin: "live",
+        snapshotId: undefined,
+      },
+    ]);
+  }));
+
+test("an unchanged machine adds nothing", () =>
+  withStore((store) => {
+    const facts = snapshot("s1", [fact("bios.version", "A63"), fact("kernel.release", "6.12", "kernel")]);
+    assert.equal(store.snapshots.save(facts), true);
+    assert.equal(
+      store.snapshots.link({ bootId: BOOT, at: START, snapshotId: "s1", reason: "service start" }),
+      true,
+    );
+    const before = store.stats();
+    assert.equal(store.snapshots.save(facts), false);
+    assert.equal(
+      store.snapshots.link({ bootId: BOOT, at: START + 9, snapshotId: "s1", reason: "schedule" }),
+      false,
+    );
+    assert.deepEqual(store.stats(), before);
+    assert.equal(store.boots.get(BOOT)?.snapshotId, "s1");
+  }));
+
+test("within a boot the machine may go back to what it was", () =>
+  withStore((store) => {
+    for (const id of ["s1", "s2"]) store.snapshots.save(snapshot(id, [fact("a", id)]));
+    ["s1", "s2", "s2", "s1"].forEach((snapshotId, index) => {
+      store.snapshots.link({ bootId: BOOT, at: START + index, snapshotId, reason: "config file" });
+    });
+    assert.deepEqual(
+      store.snapshots.timeline(BOOT).map(({ at, snapshotId }) => [at - START, snapshotId]),
+      [
+        [0, "s1"],
+        [1, "s2"],
+        [3, "s1"],
+      ],
+    );
+  }));
+
+const plain = { noNullPrototype: true };
+const anyFacts: fc.Arbitrary<readonly Fact[]> = fc.uniqueArray(
+  fc.record(
+    {
+      group: fc.constantFrom("firmware" as const, "pci" as const, "vm" as const),
+      key: fc.constantFrom(..."abcdefghijkl"),
+      value: fc.oneof(
+        fc.record(
+          { state: fc.constant("value" as const), value: fc.constantFrom("1", "2", "", "x\0y") },
+          plain,
+        ),
+        fc.record({ state: fc.constant("absent" as const) }, plain),
+        fc.record({ state: fc.constant("unknown" as const), why: fc.constantFrom("needs root", "") }, plain),
+      ),
+    },
+    plain,
+  ),
+  { selector: ({ group, key }) => `${group} ${key}`, maxLength: 24 },
+);
+
+const sorted = (facts: readonly Fact[]) =>
+  [...facts].sort((a, b) => {
+    const rank = ["firmware", "pci", "vm"];
+    return rank.indexOf(a.group) - rank.indexOf(b.group) || (a.key < b.key ? -1 : 1);
+  });
+
+test("any series of snapshots comes back, and its differences are those of the facts", () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(anyFacts, { minLength: 2, maxLength: 8 }), (series) =>
+      withStore((store) => {
+        const all = series.map((facts, index): Snapshot => ({ id: `s${index}`, facts: sorted(facts) }));
+        for (const one of all) store.snapshots.save(one);
+        for (const one of all) assert.deepEqual(store.snapshots.get(one.id), one);
+
+        const valueIn = (one: Snapshot, like: { group: string; key: string }) =>
+          one.facts.find(({ group, key }) => group === like.group && key === like.key)?.value;
+        const names = new Map(
+          all.flatMap(({ facts }) => facts).map((each) => [`${each.group} ${each.key}`, each]),
+        );
+        const varying = store.snapshots.varying(all.map(({ id }) => id));
+        for (const each of names.values()) {
+          const truth = all.map((one) => valueIn(one, each));
+          const row = varying.find(({ group, key }) => group === each.group && key === each.key);
+          const same = truth.every((value) => JSON.stringify(value) === JSON.stringify(truth[0]));
+          assert.equal(row === undefined, same);
+          if (row !== undefined)
+            assert.deepEqual(
+              [...row.indexes].map((index) => row.values[index]),
+              truth,
+            );
+        }
+        const [first, second] = all;
+        assert.ok(first !== undefined && second !== undefined);
+        const expected = sorted([...names.values()])
+          .map((each) => ({
+            group: each.group,
+            key: each.key,
+            before: valueIn(first, each),
+            after: valueIn(second, each),
+          }))
+          .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
+          .map((row) => ({
+            ...row,
+            before: row.before ?? { state: "absent" },
+            after: row.after ?? { state: "absent" },
+          }));
+        assert.deepEqual(store.snapshots.differences("s0", "s1"), expected);
+      }),
+    ),
+    { numRuns: 40 },
+  ));
+
+test("what is not stored is undefined, and one fact can be asked alone", () =>
+  withStore((store) => {
+    assert.equal(store.snapshots.get("none"), undefined);
+    assert.equal(store.snapshots.differences("none", "none"), undefined);
+    store.snapshots.save(snapshot("s1", [fact("bios.version", "A63"), fact("bios.date", "2025-08-01")]));
+    assert.deepEqual(store.snapshots.fact("s1", "bios.version"), fact("bios.version", "A63"));
+    assert.equal(store.snapshots.fact("s1", "bios.vendor"), undefined);
+    assert.equal(store.snapshots.has("s1"), true);
+  }));
+
+test("a device that vanished keeps the group it was last seen in", () =>
+  withStore((store) => {
+    const audio = "0000:01:00.1" as Bdf;
+    const next = bootId("next");
+    store.vms.rememberGroups(
+      new Map([
+        [GPU, 14],
+        [audio, 14],
+      ]),
+      BOOT,
+      START,
+    );
+    store.vms.rememberGroups(new Map([[audio, 15]]), next, START + 1);
+    assert.deepEqual(store.vms.groupsOf([GPU, audio]), [14, 15]);
+    assert.deepEqual(store.vms.groups(next), new Map([[audio, 15]]));
+    const before = store.stats();
+    store.vms.rememberGroups(new Map([[audio, 15]]), next, START + 2);
+    assert.deepEqual(store.stats(), before);
+  }));
