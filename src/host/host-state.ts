@@ -1,0 +1,41 @@
+import type { HostPaths } from "../host-paths.ts";
+import type { HostState, VmStatus } from "../model/host-state.ts";
+import { mapReading, type Reading } from "../model/reading.ts";
+import { readBios } from "./firmware.ts";
+import { readFirmwareDemands } from "./firmware-demands.ts";
+import { readFirmwareTables } from "./firmware-tables.ts";
+import { readInterruptRemapping } from "./interrupt-remapping.ts";
+import { readIommuGroups } from "./iommu-groups.ts";
+import { readCommandLine, readKernelRelease } from "./kernel.ts";
+import { formatKernelParameter } from "./kernel-parameters.ts";
+import { readPciDevices } from "./pci-devices.ts";
+import type { PciNames } from "./pci-names.ts";
+import { readVfioModules, readVfioNodes } from "./vfio-modules.ts";
+
+export interface HostStateSources {
+  readonly paths: HostPaths;
+  /** What libvirt says of the VMs; nothing on the host's file system knows it. */
+  readonly vms: Reading<readonly VmStatus[]>;
+  /** Texts of this boot's kernel records, in their order, where somebody has them. */
+  readonly kernelLines?: readonly string[];
+  readonly pciNames?: PciNames;
+}
+
+/** Reads what diagnosis and preflight want to know of the host now; every part succeeds or fails alone. */
+export function readHostState({ paths, vms, kernelLines, pciNames }: HostStateSources): HostState {
+  const devices = readPciDevices(paths, pciNames);
+  return {
+    kernelRelease: readKernelRelease(paths),
+    bios: readBios(paths),
+    devices,
+    groups: readIommuGroups(paths),
+    firmwareDemands: readFirmwareDemands(readFirmwareTables(paths), devices),
+    vfioNodes: readVfioNodes(paths),
+    modules: mapReading(readVfioModules(paths), (modules) => modules.present),
+    vms,
+    interruptRemapping: readInterruptRemapping(paths, kernelLines),
+    kernelParameters: mapReading(readCommandLine(paths), (parameters) =>
+      parameters.map(formatKernelParameter),
+    ),
+  };
+}

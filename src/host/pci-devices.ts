@@ -1,0 +1,165 @@
+import type { HostPaths } from "../host-paths.ts";
+import type { PciDevice } from "../model/host-state.ts";
+import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { isDisplay } from "./pci-classes.ts";
+import type { PciNames } from "./pci-names.ts";
+import { largestResize, type PciBar, parsePciResource } from "./pci-resources.ts";
+import { readLink, readNames, readText, readValue } from "./read-file.ts";
+
+const DEVICES = "/sys/bus/pci/devices";
+
+/** A PCI function with what facts and firmware tables need beyond the model's view of it. */
+export interface PciFunction extends PciDevice {
+  /** Undefined where sysfs does not show them. */
+  readonly bars?: readonly PciBar[];
+  /** The largest size in bytes to which a resizable BAR of the device could grow. */
+  readonly largestBarSize?: number;
+  /** In the order in which the kernel tries them; empty: it knows no way to reset the device. */
+  readonly resetMethods?: readonly string[];
+  readonly d3coldAllowed?: boolean;
+  /** Bridges: the bus behind it, and the last bus that can be reached through it. */
+  readonly secondaryBus?: number;
+  readonly subordinateBus?: number;
+}
+
+/** Any such map can stand in for the model's plainer one. */
+export type PciFunctions = ReadonlyMap<Bdf, PciFunction>;
+
+/**
+ * Reads all PCI functions of the host, in the order of their addresses. Absent: no PCI bus. A function that
+ * vanishes meanwhile is left out; one that is there and cannot be read makes the whole reading unreadable,
+ * because leaving it out would look as if it had been removed.
+ */
+export function readPciDevices(paths: HostPaths, names?: PciNames): Reading<PciFunctions> {
+  const listing = readNames(paths.at(DEVICES));
+  if (listing.state !== "read") return listing;
+  const found: PciFunction[] = [];
+  for (const entry of [...listing.value].sort()) {
+    const bdf = parseBdf(entry);
+    if (bdf === undefined) continue;
+    const device = readPciFunction(paths.at(`${DEVICES}/${entry}`), bdf);
+    if (device.state === "unreadable") return unreadable(`${bdf}: ${device.why}`);
+    if (device.state === "read") found.push(device.value);
+  }
+  return read(withNames(found, names));
+}
+
+/** The functions by address, each with its name where `names` knows one. */
+export function withNames(devices: readonly PciFunction[], names: PciNames | undefined): PciFunctions {
+  const known = names?.lookUp(devices.map((device) => `${device.vendorId}:${device.deviceId}`));
+  return new Map(
+    devices.map((device) => {
+      const name = known?.get(`${device.vendorId}:${device.deviceId}`);
+      return [device.bdf, name === undefined ? device : { ...device, name }];
+    }),
+  );
+}
+
+function readPciFunction(directory: string, bdf: Bdf): Reading<PciFunction> {
+  // Asking for a file that is not there costs an exception, and most devices lack most of these files.
+  const listing = readNames(directory);
+  if (listing.state !== "read") return listing;
+  const has = new Set(listing.value);
+  const uevent = readText(`${directory}/uevent`);
+  if (uevent.state !== "read") return uevent;
+  return pciFunctionOf(bdf, (name) => {
+    if (name === "uevent") return uevent.value;
+    if (!has.has(name)) return undefined;
+    const path = `${directory}/${name}`;
+    return valueOr<string | undefined>(name === "iommu_group" ? readLink(path) : readValue(path), undefined);
+  });
+}
+
+/**
+ * Makes a function of its sysfs attributes. `attribute` gives the text of the file of that name, for `iommu_group`
+ * where the link points; undefined where there is none. Unreadable when `uevent` does not tell what it is.
+ */
+export function pciFunctionOf(
+  bdf: Bdf,
+  attribute: (name: string) => string | undefined,
+): Reading<PciFunction> {
+  const identity = parsePciUevent(attribute("uevent") ?? "");
+  if (identity === undefined) return unreadable("its uevent file names no PCI device");
+  const override = attribute("driver_override");
+  const group = groupOfLink(attribute("iommu_group"));
+  const bootVga = isDisplay(identity.classCode) ? attribute("boot_vga") : undefined;
+  const resource = attribute("resource");
+  const largest = resource === undefined ? undefined : largestResizeOf(attribute);
+  const resets = attribute("reset_method");
+  const d3cold = attribute("d3cold_allowed");
+  const secondaryBus = busNumber(attribute("secondary_bus_number"));
+  const subordinateBus = busNumber(attribute("subordinate_bus_number"));
+  return read({
+    bdf,
+    ...identity,
+    // The kernel prints a missing override as "(null)", as its printf does with a null pointer.
+    ...(override === undefined || override === "" || override === "(null)"
+      ? {}
+      : { driverOverride: override }),
+    ...(group === undefined ? {} : { iommuGroup: group }),
+    ...(bootVga === undefined ? {} : { bootVga: bootVga === "1" }),
+    ...(resource === undefined ? {} : { bars: parsePciResource(resource) }),
+    ...(largest === undefined ? {} : { largestBarSize: largest }),
+    ...(resets === undefined ? {} : { resetMethods: resets.split(/\s+/).filter((word) => word !== "") }),
+    ...(d3cold === undefined ? {} : { d3coldAllowed: d3cold === "1" }),
+    ...(secondaryBus === undefined ? {} : { secondaryBus }),
+    ...(subordinateBus === undefined ? {} : { subordinateBus }),
+  });
+}
+
+/** What the kernel says in one file about a PCI function: ids, class and bound driver. */
+export function parsePciUevent(
+  text: string,
+):
+  | Pick<
+      PciDevice,
+      "vendorId" | "deviceId" | "classCode" | "subsystemVendorId" | "subsystemDeviceId" | "driver"
+    >
+  | undefined {
+  const values = new Map<string, string>();
+  for (const line of text.split("\n", 64)) {
+    const separator = line.indexOf("=");
+    if (separator > 0) values.set(line.slice(0, separator), line.slice(separator + 1).trim());
+  }
+  const id = idPair(values.get("PCI_ID"));
+  const classCode = values.get("PCI_CLASS")?.toLowerCase().padStart(6, "0");
+  if (id === undefined || classCode === undefined || !/^[0-9a-f]{6}$/.test(classCode)) return undefined;
+  const subsystem = idPair(values.get("PCI_SUBSYS_ID"));
+  const driver = values.get("DRIVER");
+  return {
+    vendorId: id[0],
+    deviceId: id[1],
+    classCode,
+    ...(subsystem === undefined ? {} : { subsystemVendorId: subsystem[0], subsystemDeviceId: subsystem[1] }),
+    ...(driver === undefined || driver === "" ? {} : { driver }),
+  };
+}
+
+function idPair(text: string | undefined): readonly [string, string] | undefined {
+  const [, vendor, device] = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(text ?? "") ?? [];
+  if (vendor === undefined || device === undefined) return undefined;
+  return [vendor.toLowerCase().padStart(4, "0"), device.toLowerCase().padStart(4, "0")];
+}
+
+function groupOfLink(target: string | undefined): number | undefined {
+  const last = target?.split("/").pop() ?? "";
+  return /^\d{1,9}$/.test(last) ? Number(last) : undefined;
+}
+
+function busNumber(text: string | undefined): number | undefined {
+  // Bus 0 behind a bridge: the bridge has not been set up, nothing is behind it.
+  return text !== undefined && /^\d{1,3}$/.test(text) && Number(text) > 0 ? Number(text) : undefined;
+}
+
+const RESIZE_FILES = [0, 1, 2, 3, 4, 5].map((bar) => `resource${bar}_resize`);
+
+function largestResizeOf(attribute: (name: string) => string | undefined): number | undefined {
+  let largest: number | undefined;
+  for (const file of RESIZE_FILES) {
+    const text = attribute(file);
+    const size = text === undefined ? undefined : largestResize(text);
+    if (size !== undefined && (largest === undefined || size > largest)) largest = size;
+  }
+  return largest;
+}

@@ -1,0 +1,112 @@
+import type { HostPaths } from "../host-paths.ts";
+import type { Fact } from "../model/fact.ts";
+import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { keyPart, unknownFact, valueFact } from "./make-fact.ts";
+import { readNames, readText, readValue } from "./read-file.ts";
+
+/** Modules without which nothing is passed through, or whose parameters decide how. */
+export const VFIO_MODULES = [
+  "vfio",
+  "vfio_pci",
+  "vfio_pci_core",
+  "vfio_iommu_type1",
+  "vfio_virqfd",
+  "iommufd",
+  "kvm",
+  "kvm_amd",
+  "kvm_intel",
+  "pci_stub",
+] as const;
+
+const PARAMETER_LIMIT = 512;
+const PARAMETERS_LIMIT = 64;
+
+/** What the running kernel has of them. */
+export interface VfioModules {
+  /** Loaded or built in. */
+  readonly present: ReadonlySet<string>;
+  /** `module.parameter` → value as sysfs shows it (`vfio_iommu_type1.allow_unsafe_interrupts` → `N`). */
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/**
+ * Reads which of the modules that matter are loaded or built in, and their parameters. A built-in module without
+ * parameters has no directory in /sys/module; `modules.builtin` of the running kernel names it.
+ */
+export function readVfioModules(paths: HostPaths): Reading<VfioModules> {
+  const listing = readNames(paths.at("/sys/module"));
+  if (listing.state !== "read") return listing;
+  const directories = new Set(listing.value);
+  const builtIn = readBuiltIn(paths);
+  const present = new Set<string>();
+  const parameters = new Map<string, string>();
+  for (const module of VFIO_MODULES) {
+    if (!directories.has(module)) {
+      if (builtIn.has(module)) present.add(module);
+      continue;
+    }
+    present.add(module);
+    const directory = paths.at(`/sys/module/${module}/parameters`);
+    const names = valueOr(readNames(directory), []);
+    for (const name of [...names].sort().slice(0, PARAMETERS_LIMIT)) {
+      const value = readValue(`${directory}/${name}`, PARAMETER_LIMIT);
+      if (value.state === "read") parameters.set(`${module}.${name}`, value.value);
+    }
+  }
+  return read({ present, parameters });
+}
+
+function readBuiltIn(paths: HostPaths): ReadonlySet<string> {
+  const release = valueOr(readValue(paths.at("/proc/sys/kernel/osrelease")), "");
+  // The release becomes part of a path.
+  if (!/^[\w.+~-]{1,64}$/.test(release) || release.startsWith(".")) return new Set();
+  for (const place of ["/lib/modules", "/usr/lib/modules"]) {
+    const list = readText(paths.at(`${place}/${release}/modules.builtin`));
+    if (list.state === "read") return new Set(parseBuiltInModules(list.value));
+  }
+  return new Set();
+}
+
+/** Module names in the text of a `modules.builtin`: paths like `kernel/drivers/vfio/vfio.ko`. */
+export function parseBuiltInModules(text: string): readonly string[] {
+  const names: string[] = [];
+  for (const line of text.split("\n")) {
+    const [, name] = /([^/]{1,64})\.ko$/.exec(line.trim()) ?? [];
+    // Files are spelled with a dash, the kernel's own name has an underscore (vfio-pci.ko is vfio_pci).
+    if (name !== undefined) names.push(name.replaceAll("-", "_"));
+  }
+  return names;
+}
+
+/**
+ * The parameters in force as facts (`kernel.module.vfio_iommu_type1.allow_unsafe_interrupts`). Whether a module is
+ * loaded is no fact: the first start of a VM loads it, and nothing about the machine has changed. Parameters of a
+ * module that is not loaded are unknown for the same reason.
+ */
+export function vfioModuleFacts(modules: Reading<VfioModules>): readonly Fact[] {
+  const key = "kernel.module";
+  if (modules.state !== "read") {
+    return [unknownFact("kernel", key, modules.state === "absent" ? "no /sys/module" : modules.why)];
+  }
+  const missing = VFIO_MODULES.filter((module) => !modules.value.present.has(module));
+  return [
+    ...missing.map((module) => unknownFact("kernel", `${key}.${module}`, "not loaded")),
+    ...[...modules.value.parameters].map(([name, value]) => {
+      const [module = "", parameter = ""] = name.split(".", 2);
+      return valueFact("kernel", `${key}.${module}.${keyPart(parameter)}`, value === "" ? "(empty)" : value);
+    }),
+  ];
+}
+
+/** Names below `/dev/vfio`, those of `devices/` with their directory (`vfio`, `14`, `devices/vfio0`). */
+export function readVfioNodes(paths: HostPaths): Reading<ReadonlySet<string>> {
+  const names = readNames(paths.at("/dev/vfio"));
+  if (names.state !== "read") return names;
+  const nodes = new Set(names.value.filter((name) => name !== "devices"));
+  if (names.value.includes("devices")) {
+    const devices = readNames(paths.at("/dev/vfio/devices"));
+    if (devices.state === "unreadable") return unreadable(`/dev/vfio/devices: ${devices.why}`);
+    for (const name of valueOr(devices, [])) nodes.add(`devices/${name}`);
+  }
+  return read(nodes);
+}
