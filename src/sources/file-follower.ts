@@ -22,7 +22,8 @@ export interface FollowedLine {
   readonly offset: number;
   /** The line was longer than the bound. */
   readonly cut: boolean;
-  /** The position after this line. Only to be called while the line is being handed over. */
+  /** The positions before and after this line. Only to be called while the line is being handed over. */
+  positionBefore(): FilePosition;
   position(): FilePosition;
 }
 
@@ -45,6 +46,8 @@ export interface FileFollower {
    * file again. Gives the number of bytes read. One call at a time.
    */
   drain(handlers: FollowerHandlers): Promise<Reading<number>>;
+  /** Where the next `drain` goes on; undefined before the first. */
+  position(): FilePosition | undefined;
   /** Makes a `drain` under way end soon. */
   stop(): void;
 }
@@ -128,7 +131,13 @@ export function createFileFollower(options: FileFollowerOptions): FileFollower {
         const emit = (from: number, to: number, next: number, inLine: boolean) => {
           const cut = to - from > maxLineBytes || inLine;
           const text = lineText(chunk, from, Math.min(to, from + maxLineBytes));
-          handlers.line({ text, offset: base + from, cut, position: () => positionIn(next, inLine) });
+          handlers.line({
+            text,
+            offset: base + from,
+            cut,
+            positionBefore: () => positionIn(from, false),
+            position: () => positionIn(next, inLine),
+          });
         };
         let index = context;
         for (let end = chunk.indexOf(10, index); end >= 0 && !stopped; end = chunk.indexOf(10, index)) {
@@ -189,6 +198,7 @@ export function createFileFollower(options: FileFollowerOptions): FileFollower {
       }
       return read(total);
     },
+    position: () => position,
     stop() {
       stopped = true;
     },
