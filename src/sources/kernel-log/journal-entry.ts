@@ -82,7 +82,7 @@ function messageText(message: unknown): string | undefined {
 }
 
 function count(value: unknown): number | undefined {
-  return typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  return typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : undefined;
 }
 
 /** journald writes boot ids without dashes, the kernel with. */
