@@ -35,6 +35,8 @@ export interface ConnectionParts {
   readonly troubles: Troubles;
   /** Called once when SQLite finds the file damaged while it is in use. */
   readonly onDamage: () => void;
+  /** Called after a commit that ended troubles. */
+  readonly onSettled: () => void;
 }
 
 /** Wraps an open database. */
@@ -116,7 +118,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     }
     if (changed) {
       commitAt = clock.now();
-      troubles.settle();
+      if (troubles.settle()) parts.onSettled();
     }
     return value;
   }

@@ -13,10 +13,21 @@ import { createSightingStore } from "./sightings.ts";
 import { createSignatureTable } from "./signatures.ts";
 import { createSnapshotTable } from "./snapshots.ts";
 import { createStats } from "./stats.ts";
-import { type OpenedStore, type OpenStoreOptions, type Store, StoreRefusal, type Written } from "./store.ts";
+import {
+  type MetaStore,
+  type OpenedStore,
+  type OpenStoreOptions,
+  type Store,
+  StoreRefusal,
+  type StoreTrouble,
+  type Written,
+} from "./store.ts";
 import { createTroubles, type Troubles } from "./troubles.ts";
 import { createVmTable } from "./vms.ts";
 import { takeWriterLock } from "./writer-lock.ts";
+
+/** Key of the list of troubles among the settings. */
+const TROUBLES = "troubles";
 
 /**
  * Opens the database: as its one writer, or read-only beside it. Never throws for anything that is wrong with
@@ -86,7 +97,12 @@ function asStore(
     onDamage: () => {
       if (!readOnly) markDamaged(path);
     },
+    onSettled: keepTroubles,
   });
+  const meta = createMetaStore(connection);
+  // What still lasted for an earlier writer is for this one to find out.
+  troubles.addEarlier(readTroubles(meta).filter(({ until }) => readOnly || until !== undefined));
+  if (!readOnly) keepTroubles();
   const boots = createBootTable(connection);
   const snapshots = createSnapshotTable(connection, boots);
   const vms = createVmTable(connection, boots);
@@ -103,7 +119,7 @@ function asStore(
     snapshots,
     vms,
     alerts: createAlertTable(connection),
-    meta: createMetaStore(connection),
+    meta,
     durable: (work) => asValue(() => connection.durable(work)),
     batched: (work) => asValue(() => connection.batched(work)),
     prune: (limits) => retention.prune(limits),
@@ -115,6 +131,18 @@ function asStore(
     },
   };
   return { state: "open", store };
+
+  /** For commands beside this process, and for the next one. */
+  function keepTroubles(): void {
+    const list = troubles.list();
+    if (list.length > 0) asValue(() => meta.set(TROUBLES, JSON.stringify(list)));
+  }
+}
+
+function readTroubles(meta: MetaStore): readonly StoreTrouble[] {
+  const list = JSON.parse(meta.get(TROUBLES) ?? "[]") as readonly StoreTrouble[];
+  // JSON has no undefined.
+  return list.map((trouble) => ({ ...trouble, until: trouble.until }));
 }
 
 function asValue<T>(write: () => T): Written<T> {

@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { StoreTrouble, StoreTroubleKind } from "./store.ts";
 
@@ -8,8 +8,10 @@ const MOST_TROUBLES = 32;
 export interface Troubles {
   /** Counts a trouble; one that still lasts is counted once more, not listed twice. */
   report(kind: StoreTroubleKind, why: string, remedy: string): StoreTrouble;
-  /** A write succeeded: whatever kept writes from succeeding is over. */
-  settle(): void;
+  /** A write succeeded: whatever kept writes from succeeding is over. Returns whether there was anything. */
+  settle(): boolean;
+  /** Adds what an earlier process noted, behind what is known already. */
+  addEarlier(earlier: readonly StoreTrouble[]): void;
   /** Newest first. */
   list(): readonly StoreTrouble[];
 }
@@ -32,7 +34,8 @@ export function createTroubles(clock: { now(): number }): Troubles {
       const trouble: StoreTrouble = {
         kind,
         since: lasting?.since ?? clock.now(),
-        until: undefined,
+        // Moving a file aside is over when it is told.
+        until: kind === "quarantined" ? clock.now() : undefined,
         why,
         remedy,
         times: (lasting?.times ?? 0) + 1,
@@ -42,7 +45,7 @@ export function createTroubles(clock: { now(): number }): Troubles {
       return trouble;
     },
     settle() {
-      if (!open) return;
+      if (!open) return false;
       open = false;
       const now = clock.now();
       troubles = troubles.map((trouble) =>
@@ -50,6 +53,10 @@ export function createTroubles(clock: { now(): number }): Troubles {
           ? { ...trouble, until: now }
           : trouble,
       );
+      return true;
+    },
+    addEarlier(earlier) {
+      troubles = [...troubles, ...earlier].slice(0, MOST_TROUBLES);
     },
     list: () => troubles,
   };
@@ -93,11 +100,11 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
       remedy: `Make room below ${dirname(path)}; the service goes on by itself as soon as there is some.`,
     };
   }
-  if (code.startsWith("SQLITE_READONLY")) {
+  if (code.startsWith("SQLITE_READONLY") || (isInputOutput(code) && isReadOnly(path))) {
     return {
       kind: "read-only",
-      why: `The database ${path} cannot be written: its file or file system is read-only (${code}).`,
-      remedy: "Mount the file system for writing, or set another place for the database.",
+      why: `The database ${path} cannot be written: its file or directory is read-only to this user (${code}).`,
+      remedy: "Run as root, mount the file system for writing, or set another place for the database.",
     };
   }
   if (code.startsWith("SQLITE_BUSY") || code === "SQLITE_LOCKED") {
@@ -119,6 +126,16 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
 
 function isInputOutput(code: string): boolean {
   return code.startsWith("SQLITE_IOERR") || code.startsWith("SQLITE_CANTOPEN");
+}
+
+/** Whether files can be made beside `path`; SQLite only says that it cannot open one. */
+function isReadOnly(path: string): boolean {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Bytes left for files in the directory of `path`; infinite where nobody can say. */
