@@ -37,6 +37,7 @@ export interface ResumePoint {
 
 export interface KernelRecord extends ObservationBase {
   readonly kind: "kernel-record";
+  /** The kernel's own count of records in this boot; -1 where the record came through a log daemon, which drops it. */
   readonly sequence: number;
   /** 0 (emergency) to 7 (debug). */
   readonly level: number;
