@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseKernelParameters } from "../../src/host/kernel-parameters.ts";
+import { readModprobeSettings } from "../../src/host/modprobe.ts";
+import {
+  isBoundTwice,
+  parseVfioIds,
+  parseVfioPciConfig,
+  readVfioSetup,
+  vfioSetupFacts,
+} from "../../src/host/vfio-setup.ts";
+import type { PciDevice } from "../../src/model/host-state.ts";
+import { absent, read, unreadable } from "../../src/model/reading.ts";
+import { createHostTree, type HostTree } from "../helpers/host-tree.ts";
+import { bdf } from "../helpers/recorded-tree.ts";
+
+const GPU: PciDevice = {
+  bdf: bdf("0000:01:00.0"),
+  vendorId: "10de",
+  deviceId: "2805",
+  subsystemVendorId: "1462",
+  subsystemDeviceId: "5174",
+  classCode: "030000",
+  driver: "vfio-pci",
+};
+const AUDIO: PciDevice = { ...GPU, bdf: bdf("0000:01:00.1"), deviceId: "22bd", classCode: "040300" };
+const NVME: PciDevice = {
+  ...GPU,
+  bdf: bdf("0000:02:00.0"),
+  vendorId: "144d",
+  deviceId: "a80c",
+  driver: "nvme",
+};
+
+function setup(tree: HostTree, commandLine = "") {
+  return readVfioSetup(tree.paths, {
+    commandLine: read(parseKernelParameters(commandLine)),
+    modprobe: readModprobeSettings(tree.paths),
+    devices: read(new Map([GPU, AUDIO, NVME].map((device) => [device.bdf, device]))),
+  });
+}
+
+test("every form of Unraid's vfio-pci.cfg is read", () => {
+  const entries = parseVfioPciConfig('BIND="01:00.0 0000:01:00.1|10de:22bd 144d:a80c nonsense"\r\n');
+  assert.deepEqual(
+    entries.map(({ bdf: address, id, text }) => [address, id, text]),
+    [
+      ["0000:01:00.0", undefined, "01:00.0"],
+      ["0000:01:00.1", "10de:22bd", "0000:01:00.1|10de:22bd"],
+      [undefined, "144d:a80c", "144d:a80c"],
+      [undefined, undefined, "nonsense"],
+    ],
+  );
+});
+
+test("a device that vfio-pci.ids and vfio-pci.cfg both ask for is bound twice", (context) => {
+  const tree = createHostTree(context, {
+    "/boot/config/vfio-pci.cfg": "BIND=0000:01:00.0|10de:2805 0000:01:00.1|10de:22bd\n",
+  });
+  const result = setup(tree, "vfio-pci.ids=10de:2805");
+  const bindings = result.bindings.state === "read" ? result.bindings.value : [];
+  assert.deepEqual(
+    bindings.map((binding) => [binding.bdf, isBoundTwice(binding)]),
+    [
+      [GPU.bdf, true],
+      [AUDIO.bdf, false],
+    ],
+  );
+  const facts = new Map(vfioSetupFacts(result).map(({ key, value }) => [key, value]));
+  assert.deepEqual(facts.get("vfio-setup.device.0000:01:00.0"), {
+    state: "value",
+    value: "bound by vfio-pci.cfg and by vfio-pci.ids",
+  });
+});
+
+test("a device that moved away from its line in vfio-pci.cfg is a request that fits nothing", (context) => {
+  const tree = createHostTree(context, {
+    "/boot/config/vfio-pci.cfg": "BIND=0000:02:00.0|10de:2805\n",
+    "/var/log/vfio-pci-errors":
+      "Error: Vendor:Device 10de:2805 not found at 0000:02:00.0, unable to bind device\n",
+  });
+  const result = setup(tree);
+  assert.deepEqual(
+    result.unmatched.map(({ text }) => text),
+    ["0000:02:00.0|10de:2805"],
+  );
+  assert.equal(result.errors.state === "read" ? result.errors.value.length : 0, 1);
+});
+
+test("ids in modprobe.d count, with subsystem and wild cards, and name their file", (context) => {
+  const tree = createHostTree(context, {
+    "/etc/modprobe.d/vfio.conf":
+      "# ids\noptions vfio-pci ids=10de:2805:1462:5174,10de:22bd:ffffffff:ffffffff \\\n disable_vga=1\n",
+    "/etc/modprobe.d/sound.conf": "options snd_usb_audio ids=10de:2805\n",
+  });
+  const result = setup(tree);
+  const bindings = result.bindings.state === "read" ? result.bindings.value : [];
+  assert.deepEqual(
+    bindings.map(({ bdf: address, requests }) => [address, requests.map(({ where }) => where)]),
+    [
+      [GPU.bdf, ["/etc/modprobe.d/vfio.conf"]],
+      [AUDIO.bdf, ["/etc/modprobe.d/vfio.conf"]],
+    ],
+  );
+});
+
+test("devices that cannot be read make the bindings unknown and leave the requests known", (context) => {
+  const tree = createHostTree(context, { "/boot/config/vfio-pci.cfg": "BIND=01:00.0\n" });
+  const result = readVfioSetup(tree.paths, {
+    commandLine: read([]),
+    modprobe: absent,
+    devices: unreadable("needs root"),
+  });
+  const facts = new Map(vfioSetupFacts(result).map(({ key, value }) => [key, value]));
+  assert.deepEqual(facts.get("vfio-setup.config"), { state: "value", value: "01:00.0" });
+  assert.deepEqual(facts.get("vfio-setup.device"), { state: "unknown", why: "needs root" });
+});
+
+test("no configuration text makes the parsers throw", () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 200 }), (text) => {
+      for (const { text: shown } of parseVfioPciConfig(`BIND=${text}`)) assert.ok(shown.length <= 64);
+      parseVfioIds(text, "vfio-pci.ids", "test");
+    }),
+  );
+});
