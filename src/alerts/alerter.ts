@@ -1,0 +1,186 @@
+import type { Clock } from "../clock.ts";
+import type { AlertContent, AlertStore, Incident } from "../model/alert.ts";
+import type { VmName } from "../model/identifiers.ts";
+import { composeStorm } from "./compose.ts";
+import { decide, mayTell, type Occurrence } from "./incident-policy.ts";
+import { type AlertPolicy, notBefore, reaches } from "./policy.ts";
+
+/** What came of raising an alert. */
+export interface Raised {
+  /** Undefined where the settings switch this kind off. */
+  readonly incident: Incident | undefined;
+  /** Whether deliveries were queued now. */
+  readonly told: boolean;
+  readonly why: string;
+}
+
+/**
+ * Turns what happened into incidents and queued deliveries. Every call is one transaction, and part of the caller's
+ * where there is one, so that an alert is durable together with what it is about. Nothing leaves from here: nudge the
+ * delivery after the transaction.
+ */
+export interface Alerter {
+  raise(occurrence: Occurrence, options?: { readonly exceptChannel?: string }): Raised;
+  /**
+   * Closes the VM's open incidents after a good start; `compose` words the recovery from the incident that was told,
+   * or gives undefined to stay silent.
+   */
+  recovered(
+    vm: VmName,
+    at: number,
+    compose: (incident: Incident) => AlertContent | undefined,
+  ): readonly Incident[];
+  /** Closes the open incident of a key, e.g. a trouble that has passed; says nothing to anyone. */
+  resolved(key: string, at: number): Incident | undefined;
+}
+
+/** A storm is over when nothing of it was held back for this long (ms). */
+const STORM_ENDS = 3_600_000;
+/** The summary of a storm waits for what else there is to sum up (ms). */
+const SUMMARY_WAITS = 60_000;
+/** More incidents than this never matter for a decision. */
+const LOOK_BACK = 500;
+const MOST_EXAMPLES = 8;
+
+/** `policy` is asked at each call, so that changed settings are in force at once. */
+export function createAlerter(options: {
+  readonly store: AlertStore;
+  readonly clock: Pick<Clock, "now">;
+  readonly policy: () => AlertPolicy;
+}): Alerter {
+  const { store, clock } = options;
+
+  function raise(given: Occurrence, exceptChannel?: string): Raised {
+    const policy = options.policy();
+    const content = asTold(given.content, policy);
+    if (content === undefined) return { incident: undefined, told: false, why: "the settings switch it off" };
+    const now = clock.now();
+    const existing = store.openIncident(given.key);
+    const decision = decide(existing, { ...given, content }, now, policy);
+    const incident = existing === undefined ? keepSilence(decision.incident, now) : decision.incident;
+    const silenced = incident.silencedUntil !== undefined && now < incident.silencedUntil;
+    if (!decision.tell || silenced) {
+      store.saveIncident(incident);
+      return { incident, told: false, why: silenced ? "it is silenced" : decision.why };
+    }
+    if (!mayTell(toldAt(content.kind), now, policy)) {
+      store.saveIncident({ ...incident, reminders: existing?.reminders ?? 0 });
+      holdBack(content, now, policy);
+      return { incident, told: false, why: "too many alerts of its kind; it is in the summary" };
+    }
+    endStorm(content.kind, now);
+    const told = { ...incident, lastToldAt: now };
+    store.saveIncident(told);
+    enqueue(told, told.content, now, policy, exceptChannel);
+    return { incident: told, told: true, why: decision.why };
+  }
+
+  /** A person who silenced an incident meant the next one of the same kind too, until that time. */
+  function keepSilence(incident: Incident, now: number): Incident {
+    const earlier = store
+      .incidents({ limit: LOOK_BACK })
+      .find(
+        ({ key, silencedUntil }) =>
+          key === incident.key && silencedUntil !== undefined && silencedUntil > now,
+      );
+    return earlier === undefined ? incident : { ...incident, silencedUntil: earlier.silencedUntil };
+  }
+
+  function toldAt(kind: AlertContent["kind"]): readonly number[] {
+    const times: number[] = [];
+    for (const { content, lastToldAt } of store.incidents({ limit: LOOK_BACK })) {
+      if (content.kind === kind && lastToldAt !== undefined) times.push(lastToldAt);
+    }
+    return times;
+  }
+
+  /** The storm is an incident like any other: told once, counted, reminded of. */
+  function holdBack(content: AlertContent, now: number, policy: AlertPolicy): void {
+    const key = stormKey(content.kind);
+    const existing = store.openIncident(key);
+    const earlier = existing?.content.changes ?? [];
+    const examples =
+      earlier.length >= MOST_EXAMPLES || earlier.includes(content.subject)
+        ? earlier
+        : [...earlier, content.subject];
+    const summary = composeStorm({
+      kind: content.kind,
+      importance: content.importance,
+      count: (existing?.count ?? 0) + 1,
+      examples,
+    });
+    const { incident, tell } = decide(existing, { key, content: summary, at: now }, now, policy);
+    store.saveIncident(tell ? { ...incident, lastToldAt: now } : incident);
+    if (tell) enqueue(incident, summary, now + SUMMARY_WAITS, policy);
+  }
+
+  function endStorm(kind: AlertContent["kind"], now: number): void {
+    const storm = store.openIncident(stormKey(kind));
+    if (storm !== undefined && now - storm.lastAt >= STORM_ENDS)
+      store.saveIncident({ ...storm, closedAt: now });
+  }
+
+  function enqueue(
+    incident: Incident,
+    content: AlertContent,
+    from: number,
+    policy: AlertPolicy,
+    exceptChannel?: string,
+  ): void {
+    const createdAt = clock.now();
+    for (const { name, minimum } of policy.channels) {
+      if (name === exceptChannel || !reaches(content.importance, minimum)) continue;
+      const dueAt = notBefore(policy, name, content.importance, from);
+      store.enqueue({ incidentId: incident.id, channel: name, content, createdAt, dueAt });
+    }
+  }
+
+  function recovered(
+    vm: VmName,
+    at: number,
+    compose: (incident: Incident) => AlertContent | undefined,
+  ): readonly Incident[] {
+    const policy = options.policy();
+    const open = store
+      .incidents({ openOnly: true })
+      .filter(({ content }) => content.vm === vm && closes(content));
+    const closed = open.map((incident) => ({ ...incident, closedAt: Math.max(at, incident.openedAt) }));
+    for (const incident of closed) store.saveIncident(incident);
+    // Several ways of failing may have been open; one good start is one piece of news, about the newest of them.
+    const told = closed
+      .filter(({ lastToldAt }) => lastToldAt !== undefined)
+      .sort((a, b) => b.lastAt - a.lastAt)[0];
+    const composed = told === undefined ? undefined : compose(told);
+    const content = composed === undefined ? undefined : asTold(composed, policy);
+    if (told !== undefined && content !== undefined) enqueue(told, content, clock.now(), policy);
+    return closed;
+  }
+
+  return {
+    raise: (occurrence, { exceptChannel } = {}) =>
+      store.inTransaction(() => raise(occurrence, exceptChannel)),
+    recovered: (vm, at, compose) => store.inTransaction(() => recovered(vm, at, compose)),
+    resolved: (key, at) =>
+      store.inTransaction(() => {
+        const incident = store.openIncident(key);
+        if (incident === undefined) return undefined;
+        const closed = { ...incident, closedAt: Math.max(at, incident.openedAt) };
+        store.saveIncident(closed);
+        return closed;
+      }),
+  };
+}
+
+function asTold(content: AlertContent, policy: AlertPolicy): AlertContent | undefined {
+  const importance = policy.toldAs[content.kind] ?? content.importance;
+  if (importance === "off") return undefined;
+  return importance === content.importance ? content : { ...content, importance };
+}
+
+function closes({ kind }: AlertContent): boolean {
+  return kind === "start-failed" || kind === "start-failed-other" || kind === "will-not-start";
+}
+
+function stormKey(kind: AlertContent["kind"]): string {
+  return JSON.stringify(["storm-summary", kind]);
+}

@@ -1,0 +1,24 @@
+import type { AlertLog, Channel } from "../channel.ts";
+import { alertText, plainLines } from "../message.ts";
+
+/** Writes alerts into the service's own log: one line, whatever the alert's text holds. */
+export function createLogChannel(log: AlertLog): Channel {
+  return {
+    name: "log",
+    timeLimitMs: 1_000,
+    send: async (message) => {
+      const text = alertText(message);
+      const line = [text.title, ...plainLines(text)].join(" | ");
+      const { incidentId, content } = message;
+      const fields = {
+        incident: incidentId,
+        kind: content.kind,
+        importance: content.importance,
+        vm: content.vm,
+      };
+      if (content.importance === "normal") log.info(line, fields);
+      else log.warn(line, fields);
+      return { delivered: true };
+    },
+  };
+}

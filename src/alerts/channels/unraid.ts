@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../clock.ts";
+import { parseFlatFile } from "../../config/flat-file.ts";
+import type { HostPaths } from "../../host-paths.ts";
+import type { Channel, SendResult } from "../channel.ts";
+import { renderUnraid } from "../render.ts";
+import { type ProgramEnd, runProgram } from "../run-program.ts";
+
+/** Unraid names notifications by the second; a little more than one keeps two of them apart. */
+const SPACING = 1_100;
+
+/**
+ * Uses Unraid's own notifier. Its exit code is 0 whatever happens and an equal file name is a silent no-op, so the
+ * proof of delivery is the notification's file in the archive; that is written before mail and agents run, which may
+ * take long. The file name carries the delivery, so a try after a crash finds out that it had succeeded before.
+ */
+export function createUnraidChannel(options: {
+  /** The notifier, a host path. */
+  readonly script: string;
+  /** The page that the notification leads to. */
+  readonly link: string;
+  readonly timeLimitMs: number;
+  readonly host: HostPaths;
+  readonly clock: Clock;
+}): Channel {
+  const { script, link, timeLimitMs, host, clock } = options;
+  let lastRunAt = Number.NEGATIVE_INFINITY;
+  return {
+    name: "unraid",
+    timeLimitMs: timeLimitMs + SPACING,
+    async send(message, signal): Promise<SendResult> {
+      const fields = renderUnraid(message);
+      const stem = fields.event.replace(/[^0-9A-Za-z]/g, "_");
+      const archive = host.at(join(notificationDirectory(host), "archive"));
+      if (isArchived(archive, stem)) return { delivered: true };
+      await untilApart(lastRunAt, clock);
+      if (signal.aborted)
+        return { delivered: false, error: "the notifier was not run, the service was ending" };
+      lastRunAt = clock.now();
+      const ended = await runProgram({
+        program: host.at(script),
+        arguments: [
+          ...["-e", fields.event, "-s", fields.subject, "-d", fields.description],
+          ...["-i", fields.importance, "-m", fields.message, "-l", link],
+        ],
+        timeLimitMs,
+        clock,
+        signal,
+        onAbort: "leave-it",
+      });
+      if (isArchived(archive, stem)) return { delivered: true };
+      return { delivered: false, error: explain(ended, script, archive, timeLimitMs) };
+    },
+  };
+}
+
+/**
+ * The directory of Unraid's notifications: `path` in the `[notify]` section of the owner's settings, else of the
+ * defaults, else in memory. A host path.
+ */
+export function notificationDirectory(host: HostPaths): string {
+  const files = ["/boot/config/plugins/dynamix/dynamix.cfg", "/usr/local/emhttp/plugins/dynamix/default.cfg"];
+  for (const file of files) {
+    const path = notifyPath(host.at(file));
+    if (path?.startsWith("/") === true) return path;
+  }
+  return "/tmp/notifications";
+}
+
+function notifyPath(file: string): string | undefined {
+  try {
+    const section =
+      /^\s*\[notify\]\s*$([\s\S]*?)(?=^\s*\[|(?![\s\S]))/m.exec(readFileSync(file, "utf8"))?.[1] ?? "";
+    return parseFlatFile(section).assignments.find(({ key }) => key === "path")?.value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The notifier makes `<stem>_<seconds>.notify` (6.12 to 7.4) after cleaning the event of what no file name has. */
+function isArchived(archive: string, stem: string): boolean {
+  try {
+    return readdirSync(archive).some((name) => name.startsWith(`${stem}_`));
+  } catch {
+    return false;
+  }
+}
+
+function untilApart(lastRunAt: number, clock: Clock): Promise<void> {
+  const wait = lastRunAt + SPACING - clock.now();
+  // A clock that was set back must not hold notifications up.
+  if (wait <= 0 || wait > SPACING) return Promise.resolve();
+  return new Promise((resolve) => clock.after(wait, resolve));
+}
+
+function explain(ended: ProgramEnd, script: string, archive: string, timeLimitMs: number): string {
+  switch (ended.end) {
+    case "exited":
+      return `Unraid's notifier ran and stored nothing in ${archive}`;
+    case "killed":
+      return `Unraid's notifier was ended by ${ended.by}`;
+    case "too-long":
+      return `Unraid's notifier stored nothing within ${timeLimitMs / 1000} s`;
+    case "aborted":
+      return "Unraid's notifier was not waited for";
+    case "not-started":
+      return `Unraid's notifier ${script} could not be run (${ended.code})`;
+  }
+}

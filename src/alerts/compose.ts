@@ -1,0 +1,237 @@
+import type { AlertContent, AlertKind, Importance, Incident } from "../model/alert.ts";
+import type { Outcome, StartAttempt } from "../model/attempt.ts";
+import type { Cause } from "../model/diagnosis.ts";
+import type { Change } from "../model/fact.ts";
+import type { AttemptRecord } from "../model/history.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import { timeOf } from "./text.ts";
+
+/** Names of devices by address, where the host knows them. */
+export type DeviceNames = ReadonlyMap<Bdf, string>;
+
+/** The last good start before a failure, with the BIOS of that time where it is on record. */
+export type LastGood = Pick<AttemptRecord, "openedAt"> & { readonly biosVersion?: string };
+
+/** More changes than this are only counted. */
+const MOST_CHANGES = 8;
+
+const FAILED_SUBJECT: Readonly<Record<Exclude<Outcome, "started">, (vm: string) => string>> = {
+  failed: (vm) => `${vm} did not start`,
+  "crashed-early": (vm) => `${vm} started and died soon after`,
+  refused: (vm) => `The start of ${vm} was refused`,
+};
+
+/**
+ * A start that failed, with its diagnosis. Where no device, VFIO or the IOMMU is to blame it is a plain warning
+ * without their words. A refusal by the platform's own policy (law 10) is a warning too, but says what changed, for
+ * that is often why it was refused.
+ */
+export function composeFailure(options: {
+  readonly attempt: StartAttempt;
+  /** The number that `vfio-watch show` takes; without it the attempt's id. */
+  readonly number?: number;
+  /** What changed since the last good start, most interesting first; undefined where that cannot be told. */
+  readonly changes: readonly Change[] | undefined;
+  readonly lastGood?: LastGood;
+  readonly deviceNames: DeviceNames;
+}): AlertContent {
+  const { attempt, changes, lastGood, deviceNames } = options;
+  const { vm, diagnosis } = attempt;
+  const [cause] = diagnosis?.causes ?? [];
+  const outcome = attempt.outcome === undefined || attempt.outcome === "started" ? "failed" : attempt.outcome;
+  const deviceRelated = diagnosis?.deviceRelated === true;
+  const faulty = deviceRelated && outcome !== "refused";
+  return {
+    kind: faulty ? "start-failed" : "start-failed-other",
+    importance: faulty ? "alert" : "warning",
+    vm,
+    devices: deviceRelated ? named(concerned(cause, attempt.devices), deviceNames) : [],
+    ...(cause !== undefined && { causeClass: cause.class }),
+    subject: FAILED_SUBJECT[outcome](quoted(vm)),
+    cause: causeSentence(cause, diagnosis?.summary),
+    changes: deviceRelated ? sentences(changes ?? []) : [],
+    ...(deviceRelated && { lastGood: describeLastGood(lastGood, changes?.length) }),
+    ...remedyOf(cause),
+    command: `vfio-watch show ${options.number ?? attempt.id}`,
+  };
+}
+
+/** A VM that had failed starts again. `changes` is what changed between the failure and now; undefined if unknown. */
+export function composeRecovery(options: {
+  readonly vm: VmName;
+  readonly incident: Pick<Incident, "openedAt" | "count" | "content">;
+  readonly changes: readonly Change[] | undefined;
+  /** The number of the good start, for `vfio-watch show`. */
+  readonly number?: number;
+}): AlertContent {
+  const { vm, incident, changes } = options;
+  const { causeClass, cause, devices } = incident.content;
+  const times = incident.count === 1 ? "once" : `${incident.count} times`;
+  const predicted = incident.content.kind === "will-not-start";
+  const before = predicted
+    ? `It was expected to fail since ${timeOf(incident.openedAt)}`
+    : `It had failed ${times} since ${timeOf(incident.openedAt)}`;
+  return {
+    kind: "recovered",
+    importance: "normal",
+    vm,
+    devices,
+    ...(causeClass !== undefined && { causeClass }),
+    subject: predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`,
+    cause: cause === undefined ? `${before}.` : `${before}: ${cause}`,
+    changes: sentences(changes ?? []),
+    ...(changes?.length === 0 && { lastGood: "Nothing that is watched has changed in between." }),
+    ...(options.number !== undefined && { command: `vfio-watch show ${options.number}` }),
+  };
+}
+
+/** Known at boot, before anyone tries: this VM cannot start. `causes` are the certain ones, best first. */
+export function composeWillNotStart(options: {
+  readonly vm: VmName;
+  readonly causes: readonly Cause[];
+  /** What changed since the last boot (or the last good start), most interesting first. */
+  readonly changes: readonly Change[];
+  readonly deviceNames: DeviceNames;
+}): AlertContent {
+  const { vm, changes, deviceNames } = options;
+  const [cause] = options.causes;
+  return {
+    kind: "will-not-start",
+    importance: "alert",
+    vm,
+    devices: named(cause?.devices ?? [], deviceNames),
+    ...(cause !== undefined && { causeClass: cause.class, cause: cause.sentence }),
+    subject: `${quoted(vm)} will not start`,
+    changes: sentences(changes),
+    ...remedyOf(cause),
+    command: "vfio-watch preflight",
+  };
+}
+
+/** The watcher's own trouble: one sentence what, one why, one what to do. */
+export function composeTrouble(options: {
+  readonly subject: string;
+  readonly why: string;
+  readonly remedy?: string;
+  readonly importance?: Importance;
+}): AlertContent {
+  const { subject, why, remedy, importance = "warning" } = options;
+  return {
+    kind: "watcher-trouble",
+    importance,
+    devices: [],
+    subject,
+    cause: why,
+    changes: [],
+    ...(remedy !== undefined && { remedy }),
+    command: "vfio-watch status",
+  };
+}
+
+/** The machine is not what it was, while nothing has failed. */
+export function composeFactsChanged(options: {
+  readonly changes: readonly Change[];
+  /** The moment that is compared with, e.g. `since the last boot`. */
+  readonly since: string;
+  /** VMs with passed-through devices that this may concern. */
+  readonly vms?: readonly VmName[];
+}): AlertContent {
+  const { changes, since, vms = [] } = options;
+  const [first] = changes;
+  const single = changes.length === 1 && first !== undefined;
+  const concerned = vms.slice(0, 5).map(quoted).join(", ");
+  return {
+    kind: "facts-changed",
+    importance: "normal",
+    devices: [],
+    subject: single ? `Changed ${since}: ${first.sentence}` : `${changes.length} things changed ${since}`,
+    ...(concerned !== "" && { cause: `No start has failed yet; it may concern ${concerned}.` }),
+    changes: single ? [] : sentences(changes),
+    command: "vfio-watch changes",
+  };
+}
+
+const KINDS_IN_WORDS: Readonly<Record<AlertKind, string>> = {
+  "start-failed": "VM starts that failed",
+  "start-failed-other": "VM starts that failed for other reasons",
+  "will-not-start": "VMs that will not start",
+  recovered: "VMs that start again",
+  "watcher-trouble": "troubles of the watcher",
+  "facts-changed": "changes of the machine",
+  "storm-summary": "summaries",
+  test: "test alerts",
+};
+
+/** The rest of a storm in one message. `examples` are subjects of what was held back, without repetition. */
+export function composeStorm(options: {
+  readonly kind: AlertKind;
+  readonly importance: Importance;
+  readonly count: number;
+  readonly examples: readonly string[];
+}): AlertContent {
+  const { kind, importance, count, examples } = options;
+  return {
+    kind: "storm-summary",
+    importance,
+    devices: [],
+    subject: `${count} more alerts about ${KINDS_IN_WORDS[kind]}`,
+    cause: "They came too fast to be sent one by one. All of them are in the history.",
+    changes: examples.slice(0, MOST_CHANGES),
+    count,
+    command: "vfio-watch alerts list",
+  };
+}
+
+/** What `vfio-watch alerts test` sends. */
+export function composeTest(channel: string): AlertContent {
+  return {
+    kind: "test",
+    importance: "normal",
+    devices: [],
+    subject: "Test of vfio-watch's alerts",
+    cause: `Alerts arrive through the channel ${channel}. Nothing has failed.`,
+    changes: [],
+    command: "vfio-watch status",
+  };
+}
+
+function causeSentence(cause: Cause | undefined, summary: string | undefined): string {
+  const sentence = summary ?? cause?.sentence ?? "Nothing that could be read says why.";
+  return cause?.certainty === "possible"
+    ? `${sentence} (This fits what was seen, but is not proven.)`
+    : sentence;
+}
+
+function describeLastGood(lastGood: LastGood | undefined, changes: number | undefined): string {
+  if (lastGood === undefined) return "No good start of it is on record.";
+  const bios = lastGood.biosVersion === undefined ? "" : `, on BIOS ${lastGood.biosVersion}`;
+  // Unreadable is not unchanged (law 7).
+  const unknown = changes === undefined ? " What has changed since is not on record." : "";
+  const since = changes === 0 ? " Nothing that is watched has changed since." : unknown;
+  return `Last good start: ${timeOf(lastGood.openedAt)}${bios}.${since}`;
+}
+
+function concerned(cause: Cause | undefined, passedThrough: readonly Bdf[]): readonly Bdf[] {
+  return cause !== undefined && cause.devices.length > 0 ? cause.devices : passedThrough;
+}
+
+function named(devices: readonly Bdf[], names: DeviceNames): AlertContent["devices"] {
+  return devices.map((bdf) => {
+    const name = names.get(bdf);
+    return name === undefined ? { bdf } : { bdf, name };
+  });
+}
+
+function sentences(changes: readonly Change[]): readonly string[] {
+  const shown = changes.slice(0, MOST_CHANGES).map((change) => change.sentence);
+  return changes.length > MOST_CHANGES ? [...shown, `and ${changes.length - MOST_CHANGES} more`] : shown;
+}
+
+function remedyOf(cause: Cause | undefined): { readonly remedy?: string } {
+  const remedy = cause?.remedies[0];
+  return remedy === undefined ? {} : { remedy };
+}
+
+function quoted(vm: VmName): string {
+  return `'${vm}'`;
+}

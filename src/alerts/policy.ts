@@ -1,0 +1,103 @@
+import type { TimeOfDayRange } from "../config/time-of-day.ts";
+import type { Config } from "../config.ts";
+import type { AlertKind, Importance } from "../model/alert.ts";
+
+/** A channel as far as deciding goes. */
+export interface ChannelPolicy {
+  readonly name: ChannelName;
+  readonly minimum: Importance;
+  readonly keepsQuietHours: boolean;
+}
+
+export const CHANNEL_NAMES = ["log", "unraid", "ntfy", "webhook", "command"] as const;
+export type ChannelName = (typeof CHANNEL_NAMES)[number];
+
+/** Who is told what, when, and how often. */
+export interface AlertPolicy {
+  /** The importance that a kind is told with, or `off`; kinds that are missing keep their own. */
+  readonly toldAs: Partial<Readonly<Record<AlertKind, Importance | "off">>>;
+  readonly reminders: boolean;
+  /** So many alerts of one kind at once, and so many more each hour. */
+  readonly burst: number;
+  readonly hourly: number;
+  readonly channels: readonly ChannelPolicy[];
+  readonly quietHours: TimeOfDayRange | undefined;
+  /** The least important alert that does not wait in quiet hours. */
+  readonly quietPass: Importance;
+}
+
+/** The policy that the settings describe; `unraid` says whether the host is one. */
+export function alertPolicy(config: Config, unraid: boolean): AlertPolicy {
+  return {
+    toldAs: {
+      "start-failed-other": config.ALERT_OTHER_FAILURES,
+      "facts-changed": config.ALERT_FACT_CHANGES,
+      recovered: config.ALERT_RECOVERY,
+      "watcher-trouble": config.ALERT_WATCHER_TROUBLE,
+    },
+    reminders: config.ALERT_REMINDERS,
+    burst: config.ALERT_BURST,
+    hourly: config.ALERT_HOURLY,
+    channels: enabledChannels(config, unraid).map((name) => ({
+      name,
+      minimum: minimumOf(config, name),
+      keepsQuietHours: config.QUIET_CHANNELS.some((quiet) => quiet === name),
+    })),
+    quietHours: config.QUIET_HOURS,
+    quietPass: config.QUIET_HOURS_PASS,
+  };
+}
+
+/** The channels that are switched on and have what they need; the log always is. */
+export function enabledChannels(config: Config, unraid: boolean): readonly ChannelName[] {
+  const on: Readonly<Record<ChannelName, boolean>> = {
+    log: true,
+    unraid: config.NOTIFY_UNRAID === "yes" || (config.NOTIFY_UNRAID === "auto" && unraid),
+    ntfy: config.NOTIFY_NTFY && config.NTFY_URL !== undefined,
+    webhook: config.NOTIFY_WEBHOOK && config.WEBHOOK_URL !== undefined,
+    command: config.NOTIFY_COMMAND && config.COMMAND !== undefined,
+  };
+  return CHANNEL_NAMES.filter((name) => on[name]);
+}
+
+function minimumOf(config: Config, name: ChannelName): Importance {
+  switch (name) {
+    case "log":
+      return config.LOG_MINIMUM_IMPORTANCE;
+    case "unraid":
+      return config.UNRAID_MINIMUM_IMPORTANCE;
+    case "ntfy":
+      return config.NTFY_MINIMUM_IMPORTANCE;
+    case "webhook":
+      return config.WEBHOOK_MINIMUM_IMPORTANCE;
+    case "command":
+      return config.COMMAND_MINIMUM_IMPORTANCE;
+  }
+}
+
+const RANK: Readonly<Record<Importance, number>> = { normal: 0, warning: 1, alert: 2 };
+
+/** Whether an importance reaches a minimum. */
+export function reaches(importance: Importance, minimum: Importance): boolean {
+  return RANK[importance] >= RANK[minimum];
+}
+
+/**
+ * The earliest time at which an alert may leave through a channel: `at` itself, or the end of the quiet hours that it
+ * falls into. All in UTC epoch milliseconds; the hours are those of the machine's time zone.
+ */
+export function notBefore(policy: AlertPolicy, channel: string, importance: Importance, at: number): number {
+  const hours = policy.quietHours;
+  if (hours === undefined || reaches(importance, policy.quietPass)) return at;
+  if (!policy.channels.some(({ name, keepsQuietHours }) => name === channel && keepsQuietHours)) return at;
+  const date = new Date(at);
+  const minute = date.getHours() * 60 + date.getMinutes();
+  const spansMidnight = hours.from > hours.to;
+  const within = spansMidnight
+    ? minute >= hours.from || minute < hours.to
+    : minute >= hours.from && minute < hours.to;
+  if (!within) return at;
+  const tomorrow = spansMidnight && minute >= hours.from ? 1 : 0;
+  // Built from its parts, so that the end is right on the days on which clocks are changed.
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + tomorrow, 0, hours.to).getTime();
+}

@@ -1,0 +1,55 @@
+// Control characters and what turns the direction of writing around: invisible, and able to make text lie.
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
+
+/** Makes one harmless line out of hostile text: no control characters, no reversed writing, single blanks. */
+export function oneLine(text: string): string {
+  return text.toWellFormed().replace(UNSEEN, " ").replace(/ {2,}/g, " ").trim();
+}
+
+/**
+ * Cuts text to a limit at a word's end and marks the cut with `…`. `measure` says how large a text is where it
+ * goes (characters by default); it must not shrink as text grows. Only a word that is too long itself is cut.
+ */
+export function cutAtWord(
+  text: string,
+  limit: number,
+  measure: (text: string) => number = (whole) => whole.length,
+): string {
+  if (measure(text) <= limit) return text;
+  const fits = (end: number) => measure(`${text.slice(0, end).trimEnd()}…`) <= limit;
+  const ends = [...text.matchAll(/\S(?=\s)/g)].map((match) => match.index + 1);
+  const end = lastThat(ends, fits) ?? lastThat(characterEnds(text), fits) ?? 0;
+  return end === 0 ? "" : `${text.slice(0, end)}…`;
+}
+
+/** Size of a text in UTF-8. */
+export function bytes(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+/** A time for a person, e.g. `2026-11-20 18:02 UTC`. `at` is UTC epoch milliseconds. */
+export function timeOf(at: number): string {
+  return Number.isFinite(at) && Math.abs(at) < 8.64e15
+    ? `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`
+    : "an unknown time";
+}
+
+function characterEnds(text: string): number[] {
+  let end = 0;
+  return Array.from(text, (character) => {
+    end += character.length;
+    return end;
+  });
+}
+
+/** The last of ascending numbers for which `fits` holds, given that it holds up to some point and not after it. */
+function lastThat(ascending: readonly number[], fits: (number: number) => boolean): number | undefined {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (fits(ascending[middle] ?? 0)) low = middle + 1;
+    else high = middle;
+  }
+  return ascending[low - 1];
+}

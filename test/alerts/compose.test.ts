@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  composeFactsChanged,
+  composeFailure,
+  composeRecovery,
+  composeStorm,
+  composeWillNotStart,
+} from "../../src/alerts/compose.ts";
+import { decide, incidentKey } from "../../src/alerts/incident-policy.ts";
+import type { StartAttempt } from "../../src/model/attempt.ts";
+import type { Cause } from "../../src/model/diagnosis.ts";
+import type { Change } from "../../src/model/fact.ts";
+import { signatureId, vmName } from "../../src/model/identifiers.ts";
+import { bdf } from "./examples.ts";
+
+const cause: Cause = {
+  class: "iommu-direct-mapping-required",
+  certainty: "certain",
+  signature: signatureId("kernel.direct-mapping-required"),
+  sentence: "The firmware demands a 1:1 mapping for 0000:01:00.0.",
+  remedies: ["Go back to the BIOS that worked.", "Ask the vendor."],
+  evidence: [],
+  devices: [bdf("01:00.0")],
+  groups: [14],
+};
+const attempt: StartAttempt = {
+  id: "a1",
+  vm: vmName("Windows 11"),
+  bootId: undefined,
+  openedAt: Date.UTC(2026, 10, 23, 9),
+  closedAt: Date.UTC(2026, 10, 23, 9, 1),
+  outcome: "failed",
+  devices: [bdf("01:00.0"), bdf("01:00.1")],
+  groups: [14],
+  evidence: [],
+  diagnosis: { causes: [cause], summary: cause.sentence, deviceRelated: true, noEffect: [] },
+};
+const change = (sentence: string): Change => ({
+  group: "firmware",
+  key: "firmware.bios.version",
+  before: { state: "value", value: "A63" },
+  after: { state: "value", value: "A95" },
+  sentence,
+});
+const bios = change("BIOS version: A63 → A95");
+const deviceNames = new Map([[bdf("01:00.0"), "RTX 4060 Ti"]]);
+const lastGood = { openedAt: Date.UTC(2026, 10, 20, 18, 2), biosVersion: "A63" };
+
+test("a failure by a device names it, its cause, what changed, the last good start and the first remedy", () => {
+  assert.deepEqual(composeFailure({ attempt, number: 12, changes: [bios], lastGood, deviceNames }), {
+    kind: "start-failed",
+    importance: "alert",
+    vm: "Windows 11",
+    devices: [{ bdf: "0000:01:00.0", name: "RTX 4060 Ti" }],
+    causeClass: "iommu-direct-mapping-required",
+    subject: "'Windows 11' did not start",
+    cause: cause.sentence,
+    changes: ["BIOS version: A63 → A95"],
+    lastGood: "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.",
+    remedy: "Go back to the BIOS that worked.",
+    command: "vfio-watch show 12",
+  });
+});
+
+test("that nothing changed, that it is not known, and that there never was a good start are three different things", () => {
+  const said = (changes: readonly Change[] | undefined, good?: typeof lastGood) =>
+    composeFailure({ attempt, changes, deviceNames, ...(good && { lastGood: good }) }).lastGood;
+  assert.match(said([], lastGood) ?? "", /Nothing that is watched has changed since\.$/);
+  assert.match(said(undefined, lastGood) ?? "", /What has changed since is not on record\.$/);
+  assert.equal(said(undefined), "No good start of it is on record.");
+});
+
+test("a failure without a device is a plain warning without VFIO words", () => {
+  const other: Cause = {
+    ...cause,
+    class: "host-resource-missing",
+    sentence: "The disk image is missing.",
+    devices: [],
+  };
+  const diagnosis = { causes: [other], summary: other.sentence, deviceRelated: false, noEffect: [] };
+  const content = composeFailure({
+    attempt: { ...attempt, diagnosis },
+    changes: [bios],
+    lastGood,
+    deviceNames,
+  });
+  assert.equal(content.kind, "start-failed-other");
+  assert.equal(content.importance, "warning");
+  assert.deepEqual([content.devices, content.changes, content.lastGood], [[], [], undefined]);
+});
+
+test("a refusal is a warning in its own words, and says what changed", () => {
+  const content = composeFailure({
+    attempt: { ...attempt, outcome: "refused" },
+    changes: [bios],
+    lastGood,
+    deviceNames,
+  });
+  assert.equal(content.subject, "The start of 'Windows 11' was refused");
+  assert.equal(content.importance, "warning");
+  assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
+});
+
+test("what is only possible is not told as certain", () => {
+  const possible = { ...cause, certainty: "possible" as const };
+  const diagnosis = { causes: [possible], summary: cause.sentence, deviceRelated: true, noEffect: [] };
+  assert.match(
+    composeFailure({ attempt: { ...attempt, diagnosis }, changes: [], deviceNames }).cause ?? "",
+    /not proven/,
+  );
+});
+
+test("a recovery says how often it had failed, why, and what changed in between", () => {
+  const failed = composeFailure({ attempt, changes: [bios], lastGood, deviceNames });
+  const at = attempt.openedAt;
+  const { incident } = decide(undefined, { key: incidentKey(failed), content: failed, at }, at, {
+    reminders: true,
+  });
+  const back = change("BIOS version: A95 → A63");
+  const content = composeRecovery({
+    vm: attempt.vm,
+    incident: { ...incident, count: 3 },
+    changes: [back],
+    number: 15,
+  });
+  assert.equal(content.subject, "'Windows 11' starts again");
+  assert.equal(content.cause, `It had failed 3 times since 2026-11-23 09:00 UTC: ${cause.sentence}`);
+  assert.deepEqual(content.changes, ["BIOS version: A95 → A63"]);
+  assert.equal(composeRecovery({ vm: attempt.vm, incident, changes: undefined }).lastGood, undefined);
+});
+
+test("before anything fails: the VM, the cause and the change that brings it", () => {
+  const content = composeWillNotStart({ vm: attempt.vm, causes: [cause], changes: [bios], deviceNames });
+  assert.equal(content.subject, "'Windows 11' will not start");
+  assert.equal(content.importance, "alert");
+  assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
+});
+
+test("a single changed fact stands in the subject, many are listed and counted", () => {
+  const one = composeFactsChanged({ changes: [bios], since: "since the last boot", vms: [attempt.vm] });
+  assert.equal(one.subject, "Changed since the last boot: BIOS version: A63 → A95");
+  const many = composeFactsChanged({
+    changes: Array.from({ length: 11 }, () => bios),
+    since: "since the last boot",
+  });
+  assert.equal(many.subject, "11 things changed since the last boot");
+  assert.equal(many.changes.at(-1), "and 3 more");
+});
+
+test("the summary of a storm says how many, and shows some", () => {
+  const content = composeStorm({
+    kind: "start-failed",
+    importance: "alert",
+    count: 195,
+    examples: ["'a' did not start"],
+  });
+  assert.equal(content.subject, "195 more alerts about VM starts that failed");
+});

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { escapeDiscord, escapeHtml, portableUnraid } from "../../src/alerts/escape.ts";
+import {
+  renderDiscord,
+  renderGotify,
+  renderJson,
+  renderNtfy,
+  renderSlack,
+  renderUnraid,
+} from "../../src/alerts/render.ts";
+import { bytes, cutAtWord, oneLine } from "../../src/alerts/text.ts";
+import { failureOf, HOSTILE, messageOf } from "./examples.ts";
+
+const hostile = messageOf(failureOf(HOSTILE));
+const anyText = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 80 }),
+  fc.string({ unit: fc.constantFrom(...HOSTILE, "\n", "\\", "`", "&", ";", "_", "[", "]", "\u202e") }),
+);
+
+/** Discord's rule: a backslash before punctuation stands for that punctuation. */
+const shownByDiscord = (text: string) => text.replace(/\\([^0-9A-Za-z\s])/g, "$1");
+
+test("an alert says VM, device by name and address, cause, change, last good, remedy, command and incident", () => {
+  const { title, message: body } = renderNtfy(messageOf(failureOf()), "topic");
+  assert.equal(title, "tower: 'Windows 11' did not start");
+  assert.equal(
+    body,
+    [
+      "The firmware demands a 1:1 mapping for the graphics card, so the kernel refuses to hand it to a VM.",
+      "Changed:",
+      "- BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95",
+      "- IVRS table: an entry of type 22h is new",
+      "Last good start: 2026-11-20 18:02 UTC, on BIOS E7E49AMSI.1A63.",
+      "What to do: Go back to BIOS E7E49AMSI.1A63.",
+      "Devices:",
+      "- NVIDIA AD106 [GeForce RTX 4060 Ti] (0000:01:00.0)",
+      "- 0000:01:00.1",
+      "More: vfio-watch show 12",
+      "tower, incident 0123abcdef",
+    ].join("\n"),
+  );
+});
+
+test("ntfy, Gotify and JSON get the hostile name as it is, as plain text", () => {
+  assert.equal(renderNtfy(hostile, "t").title, `tower: '${HOSTILE}' did not start`);
+  assert.equal("markdown" in renderNtfy(hostile, "t"), false);
+  assert.equal(renderGotify(hostile).title, `tower: '${HOSTILE}' did not start`);
+  assert.deepEqual(renderGotify(hostile).extras, { "client::display": { contentType: "text/plain" } });
+  assert.equal(renderJson(hostile).vm, HOSTILE);
+});
+
+test("Discord shows the hostile name as its name and pings nobody", () => {
+  const shown = renderDiscord(hostile) as { embeds: { title: string }[]; allowed_mentions: unknown };
+  const title = shown.embeds[0]?.title ?? "";
+  assert.equal(shownByDiscord(title), `'${HOSTILE}' did not start`);
+  assert.doesNotMatch(title, /(?<!\\)[*<>_`~|]/);
+  assert.deepEqual(shown.allowed_mentions, { parse: [] });
+});
+
+test("whatever is escaped for Discord is shown as it was, and nothing in it is formatting", () => {
+  fc.assert(
+    fc.property(anyText.map(oneLine), (text) => {
+      const escaped = escapeDiscord(text);
+      assert.equal(shownByDiscord(escaped), text);
+      assert.doesNotMatch(escaped.replace(/\\[^0-9A-Za-z\s]/g, ""), /[*<>_`~|[\]]/);
+    }),
+  );
+});
+
+test("HTML escaping leaves nothing that a browser takes for a tag or an entity", () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const escaped = escapeHtml(text);
+      assert.doesNotMatch(escaped, /[<>"']/);
+      const back = escaped.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code)));
+      assert.equal(back, text);
+    }),
+  );
+});
+
+test("Slack gets plain-text blocks, so that the hostile name is no formatting", () => {
+  const shown = renderSlack(hostile) as {
+    blocks: { text: { type: string; text: string } }[];
+    mrkdwn: boolean;
+  };
+  assert.deepEqual(
+    shown.blocks.map(({ text }) => text.type),
+    ["plain_text", "plain_text"],
+  );
+  const title = shown.blocks[0]?.text.text ?? "";
+  assert.equal(
+    title.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&"),
+    `'${HOSTILE}' did not start`,
+  );
+  assert.equal(shown.mrkdwn, false);
+});
+
+test("Unraid shows the hostile name with look-alikes that no HTML, Markdown or INI reader takes for its own", () => {
+  const fields = renderUnraid(hostile);
+  assert.equal(fields.subject, "'∗∗‹img src꞊x onerror꞊alert(1)›∗∗ $(id)' did not start");
+  assert.equal(fields.importance, "alert");
+  assert.match(fields.description, /BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95/);
+});
+
+test("no text of any alert leaves the characters that all readers of Unraid's notifications agree on", () => {
+  fc.assert(
+    fc.property(anyText, anyText, (vm, cause) => {
+      const { event, subject, description, message } = renderUnraid(messageOf({ ...failureOf(vm), cause }));
+      assert.match(event, /^[a-z0-9 -]+$/);
+      for (const field of [subject, description]) assert.doesNotMatch(field, /[=;#"<>&`*_~[\]|\\\n\r\u0000]/);
+      // The two characters \n are the notifier's own line break; no other backslash stands there.
+      assert.doesNotMatch(message.replaceAll("\\n", ""), /[=;#"<>&`*_~[\]|\\\n\r\u0000]/);
+    }),
+  );
+});
+
+test("a look-alike is put for each character, so that the text keeps its length", () => {
+  fc.assert(fc.property(anyText, (text) => assert.equal(portableUnraid(text).length, text.length)));
+});
+
+test("every destination's limits hold for the longest texts, cut between words", () => {
+  const long = `${"word ".repeat(3_000)}end`;
+  const message = messageOf({
+    ...failureOf("*".repeat(5_000)),
+    cause: long,
+    changes: Array.from({ length: 50 }, () => long),
+  });
+  const ntfy = renderNtfy(message, "topic");
+  assert.ok(bytes(String(ntfy.message)) <= 4_096);
+  assert.match(String(ntfy.message), /word…$|end$|\)$/);
+  const discord = renderDiscord(message) as { embeds: { title: string; description: string }[] };
+  assert.ok((discord.embeds[0]?.title.length ?? 999) <= 256);
+  assert.ok((discord.embeds[0]?.description.length ?? 9_999) <= 4_096);
+  const slack = renderSlack(message) as { blocks: { text: { text: string } }[] };
+  assert.ok((slack.blocks[0]?.text.text.length ?? 999) <= 150);
+  assert.ok((slack.blocks[1]?.text.text.length ?? 9_999) <= 3_000);
+  const unraid = renderUnraid(message);
+  assert.ok(
+    unraid.subject.length <= 120 && unraid.description.length <= 700 && unraid.message.length <= 2_000,
+  );
+});
+
+test("cutting keeps whole words, never breaks a character, and never exceeds the limit in its own measure", () => {
+  assert.equal(cutAtWord("the quick brown fox", 12), "the quick…");
+  assert.equal(cutAtWord("abcdefgh", 5), "abcd…");
+  assert.equal(cutAtWord("😀😀😀", 5), "😀😀…");
+  assert.equal(cutAtWord("short", 5), "short");
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 1, max: 60 }), (text, limit) => {
+      const cut = cutAtWord(text, limit, bytes);
+      assert.ok(bytes(cut) <= limit);
+      assert.ok(cut === text || cut === "" || (cut.endsWith("…") && text.startsWith(cut.slice(0, -1))));
+      assert.ok(cut.isWellFormed());
+    }),
+  );
+});
+
+test("text of one line has no control characters and no reversed writing", () => {
+  assert.equal(oneLine(" a\r\n\tb\u0000\u202Ec\u001B[31m\ud800 "), "a b c [31m\ufffd");
+});
