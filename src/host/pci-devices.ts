@@ -5,7 +5,7 @@ import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { isDisplay } from "./pci-classes.ts";
 import type { PciNames } from "./pci-names.ts";
 import { largestResize, type PciBar, parsePciResource } from "./pci-resources.ts";
-import { readLink, readNames, readText, readValue } from "./read-file.ts";
+import { readLink, readNames, readText } from "./read-file.ts";
 
 const DEVICES = "/sys/bus/pci/devices";
 
@@ -67,18 +67,20 @@ function readPciFunction(directory: string, bdf: Bdf): Reading<PciFunction> {
     if (name === "uevent") return uevent.value;
     if (!has.has(name)) return undefined;
     const path = `${directory}/${name}`;
-    return valueOr<string | undefined>(name === "iommu_group" ? readLink(path) : readValue(path), undefined);
+    return valueOr<string | undefined>(name === "iommu_group" ? readLink(path) : readText(path), undefined);
   });
 }
 
 /**
- * Makes a function of its sysfs attributes. `attribute` gives the text of the file of that name, for `iommu_group`
- * where the link points; undefined where there is none. Unreadable when `uevent` does not tell what it is.
+ * Makes a function of its sysfs attributes. `attributeAsIs` gives the text of the file of that name, for `iommu_group`
+ * where the link points; undefined where there is none. White space around it does not matter. Unreadable when
+ * `uevent` does not tell what it is.
  */
 export function pciFunctionOf(
   bdf: Bdf,
-  attribute: (name: string) => string | undefined,
+  attributeAsIs: (name: string) => string | undefined,
 ): Reading<PciFunction> {
+  const attribute = (name: string) => attributeAsIs(name)?.trim();
   const identity = parsePciUevent(attribute("uevent") ?? "");
   if (identity === undefined) return unreadable("its uevent file names no PCI device");
   const override = attribute("driver_override");
