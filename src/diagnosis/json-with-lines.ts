@@ -1,0 +1,107 @@
+/** A JSON value together with the line it starts on, so that a bad part of a file can be pointed at. */
+export interface JsonNode {
+  /** 1-based. */
+  readonly line: number;
+  readonly value: string | number | boolean | null | readonly JsonNode[] | ReadonlyMap<string, JsonNode>;
+}
+
+/** What is wrong with a text that is not JSON, and on which line (1-based). */
+export class JsonSyntaxError extends Error {
+  readonly line: number;
+  constructor(line: number, reason: string) {
+    super(reason);
+    this.line = line;
+  }
+}
+
+const WHITESPACE = /[ \t\r\n]*/y;
+const LITERAL = /true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+/** A whole string, escapes included; JSON.parse then judges the escapes. */
+const STRING = /"(?:[^"\\\n]|\\.)*"/y;
+const DEEPEST = 20;
+
+/**
+ * Parses JSON and keeps line numbers: JSON.parse names a position only for some mistakes and never for a
+ * value that is well formed but unwanted. Throws JsonSyntaxError; objects with a key twice are refused.
+ */
+export function parseJsonWithLines(text: string): JsonNode {
+  let position = 0;
+  let countedTo = 0;
+  let line = 1;
+
+  const lineHere = () => {
+    for (; countedTo < position; countedTo++) if (text.charCodeAt(countedTo) === 10) line++;
+    return line;
+  };
+  const fail = (reason: string): never => {
+    throw new JsonSyntaxError(lineHere(), reason);
+  };
+  const take = (token: RegExp): string | undefined => {
+    token.lastIndex = position;
+    const found = token.exec(text)?.[0];
+    position += found?.length ?? 0;
+    return found;
+  };
+  const peek = () => {
+    take(WHITESPACE);
+    return text[position];
+  };
+  const found = () => (position < text.length ? JSON.stringify(text[position]) : "the end of the file");
+  const takeString = (): string => {
+    const token =
+      take(STRING) ?? fail(`a string that does not end on its line, or ${found()} instead of one`);
+    try {
+      return String(JSON.parse(token));
+    } catch {
+      return fail(`the string ${token.slice(0, 60)} has an escape that JSON does not know`);
+    }
+  };
+
+  const takeValue = (depth: number): JsonNode => {
+    if (depth > DEEPEST) fail("nested too deeply");
+    const first = peek();
+    const start = lineHere();
+    if (first === '"') return { line: start, value: takeString() };
+    if (first === "[" || first === "{") {
+      position++;
+      return { line: start, value: first === "[" ? takeItems(depth) : takeMembers(depth) };
+    }
+    const token = take(LITERAL) ?? fail(`a value was expected, not ${found()}`);
+    return { line: start, value: JSON.parse(token) };
+  };
+  const takeItems = (depth: number): readonly JsonNode[] => {
+    const items: JsonNode[] = [];
+    if (peek() !== "]") {
+      do items.push(takeValue(depth + 1));
+      while (continues("]"));
+    }
+    position++;
+    return items;
+  };
+  const takeMembers = (depth: number): ReadonlyMap<string, JsonNode> => {
+    const members = new Map<string, JsonNode>();
+    if (peek() !== "}") {
+      do {
+        peek();
+        const key = takeString();
+        if (members.has(key)) fail(`"${key}" stands here a second time`);
+        if (peek() !== ":") fail(`":" was expected after "${key}", not ${found()}`);
+        position++;
+        members.set(key, takeValue(depth + 1));
+      } while (continues("}"));
+    }
+    position++;
+    return members;
+  };
+  const continues = (end: string): boolean => {
+    const next = peek();
+    if (next === end) return false;
+    if (next !== ",") fail(`"," or "${end}" was expected, not ${found()}`);
+    position++;
+    return true;
+  };
+
+  const root = takeValue(0);
+  if (peek() !== undefined) fail(`nothing was expected after the end, but there is ${found()}`);
+  return root;
+}
