@@ -1,0 +1,99 @@
+import type { Fact, FactValue } from "../model/fact.ts";
+
+/**
+ * Facts that come and go with a thing: a device, a VM, a kernel parameter. Where the thing is missing in a snapshot
+ * that lists things of its kind, it is absent. Any other key that a snapshot lacks was not collected (by an older
+ * version, say), and that says nothing (law 7).
+ */
+interface Collection {
+  /** The key that speaks for the whole collection; one that is unknown makes all below it unknown. */
+  readonly anchor: string;
+  /** Matches the keys of the collection; `entity` is the part that names the thing. */
+  readonly keys: RegExp;
+  /** Attributes that are only written when they are there. */
+  readonly optional?: RegExp;
+}
+
+const COLLECTIONS: readonly Collection[] = [
+  { anchor: "firmware.setting", keys: /^(?<entity>firmware\.setting\.[^.]+\.[^.]+)$/ },
+  // The whole table is the thing; its numbered entries are compared as lists elsewhere.
+  { anchor: "firmware-tables", keys: /^(?<entity>firmware-tables\.(?:IVRS|DMAR))\./ },
+  {
+    anchor: "iommu.group",
+    keys: /^(?<entity>iommu\.group\.[^.]+)\.[^.]+$/,
+    optional: /\.(?:direct|direct-relaxable|reserved|msi)$/,
+  },
+  { anchor: "kernel.parameter", keys: /^(?<entity>kernel\.parameter\.[^.]+)$/ },
+  { anchor: "kernel.modprobe", keys: /^(?<entity>kernel\.modprobe\.[^.]+\.[^.]+)$/ },
+  { anchor: "boot-loader", keys: /^(?<entity>boot-loader\.\/.+)\.[a-z-]+$/ },
+  { anchor: "vfio-setup.device", keys: /^(?<entity>vfio-setup\.device\..+)$/ },
+  { anchor: "pci", keys: /^(?<entity>pci\.[^.]+)\.[^.]+$/ },
+  { anchor: "vm", keys: /^(?<entity>vm\.[^.]+)\../ },
+  { anchor: "software.plugin", keys: /^(?<entity>software\.plugin\.[^.]+)$/ },
+  { anchor: "hardware.memory", keys: /^(?<entity>hardware\.memory\.[^.]+)$/ },
+];
+
+/** What a snapshot says about any key, also about those that it lacks. */
+export interface FactView {
+  readonly facts: ReadonlyMap<string, Fact>;
+  /** The fact's value; unknown where the snapshot says nothing about it. */
+  valueOf(key: string): FactValue;
+  /** Things of collections that are there. */
+  readonly entities: ReadonlySet<string>;
+  /** Whether a thing is verifiably not there: its kind is listed, and it is not among them. */
+  lacks(entity: string, anchor: string): boolean;
+}
+
+const ABSENT: FactValue = { state: "absent" };
+const NOT_COLLECTED: FactValue = { state: "unknown", why: "not collected" };
+
+/** The thing that a fact belongs to, with its collection's anchor; undefined for facts that stand alone. */
+export function entityOf(key: string): { readonly entity: string; readonly anchor: string } | undefined {
+  for (const { anchor, keys } of COLLECTIONS) {
+    if (!key.startsWith(anchor)) continue;
+    const entity = keys.exec(key)?.groups?.entity;
+    if (entity !== undefined) return { entity, anchor };
+  }
+  return undefined;
+}
+
+/** Makes the facts of one snapshot answer for absent keys too. */
+export function viewFacts(facts: readonly Fact[]): FactView {
+  const byKey = new Map<string, Fact>();
+  const entities = new Set<string>();
+  const listed = new Set<string>();
+  for (const fact of facts) {
+    byKey.set(fact.key, fact);
+    const owner = entityOf(fact.key);
+    if (owner === undefined) continue;
+    entities.add(owner.entity);
+    listed.add(owner.anchor);
+  }
+  const hidden = (key: string): boolean => {
+    for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1)) {
+      if (byKey.get(key.slice(0, dot))?.value.state === "unknown") return true;
+    }
+    return false;
+  };
+  const lacks = (entity: string, anchor: string): boolean => {
+    if (entities.has(entity) || byKey.get(entity)?.value.state === "unknown" || hidden(entity)) return false;
+    if (byKey.get(entity)?.value.state === "absent") return true;
+    const state = byKey.get(anchor)?.value.state;
+    return state === undefined ? listed.has(anchor) : state !== "unknown";
+  };
+  return {
+    facts: byKey,
+    entities,
+    lacks,
+    valueOf(key) {
+      const known = byKey.get(key)?.value;
+      if (known !== undefined) return known;
+      if (hidden(key)) return NOT_COLLECTED;
+      const owner = entityOf(key);
+      if (owner === undefined) return NOT_COLLECTED;
+      if (lacks(owner.entity, owner.anchor)) return ABSENT;
+      const collection = COLLECTIONS.find(({ anchor }) => anchor === owner.anchor);
+      return entities.has(owner.entity) && collection?.optional?.test(key) === true ? ABSENT : NOT_COLLECTED;
+    },
+  };
+}
