@@ -7,8 +7,10 @@ const SLACK = 1_000;
 const ARRIVAL_SLACK = 3_000;
 /** A bus or function level reset waits up to 65 535 ms, so its complaint may be that much older than the start. */
 const RESET_LOOK_BACK = 70_000;
-/** Before it runs QEMU libvirt detaches devices, which takes seconds; its complaints stand before the log's end. */
+/** Before it runs QEMU libvirt detaches devices, which takes seconds; the kernel may speak from the first of them. */
 const PREPARATION_LOOK_BACK = 10_000;
+/** libvirtd gives its reason and cleans up at once, so only what it said just before the log's end is about it. */
+const REFUSAL_LOOK_BACK = 3_000;
 
 const SLOW_CLASSES: ReadonlySet<string> = new Set(["reset-failed", "power-state-stuck", "device-lost"]);
 
@@ -30,7 +32,7 @@ export function coversKernelTime(
 
 /** Whether a record of libvirtd's log of this time belongs to the attempt as far as time tells. */
 export function coversLibvirtTime(attempt: WorkingAttempt, at: number): boolean {
-  const before = attempt.hasLogStart ? SLACK : PREPARATION_LOOK_BACK;
+  const before = attempt.hasLogStart ? SLACK : REFUSAL_LOOK_BACK;
   const end = attempt.closedAt ?? attempt.startedAt ?? Number.POSITIVE_INFINITY;
   return at >= attempt.openedAt - before && at <= end + SLACK;
 }

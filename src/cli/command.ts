@@ -1,0 +1,85 @@
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+
+/** Exit codes of every command; `--help` and the README name them. */
+export const EXIT = {
+  ok: 0,
+  /** It could not be done; the reason is on standard error. */
+  failure: 1,
+  /** The arguments are wrong. */
+  usage: 2,
+  /** It was done and found something to act on: `check` with a blocking finding, `show` of a failed start. */
+  findings: 3,
+} as const;
+
+/** Where a command reads and writes; tests bring their own. */
+export interface CommandIo {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Whether escape sequences for colour are wanted: a terminal, and no `NO_COLOR`. */
+  readonly color: boolean;
+  /** Width for wrapping text, in columns. */
+  readonly columns: number;
+  readonly env: NodeJS.ProcessEnv;
+  /** All of standard input, as text. */
+  readonly readInput: () => Promise<string>;
+}
+
+/** One command of the program. */
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What follows the name: `[--vm NAME] [--json]`. */
+  readonly usage: string;
+  /** Options and arguments, a line each, and at least one example. */
+  readonly help: string;
+  readonly options: ParseArgsOptionsConfig;
+  /** Runs with parsed arguments; returns the exit code. Throws `UsageError` for wrong ones. */
+  readonly run: (args: ParsedArguments, io: CommandIo) => Promise<number>;
+}
+
+export interface ParsedArguments {
+  readonly positionals: readonly string[];
+  /** Options by name; an option that was not given is undefined. */
+  readonly text: (name: string) => string | undefined;
+  readonly flag: (name: string) => boolean;
+  readonly list: (name: string) => readonly string[];
+}
+
+/** Wrong arguments, with a sentence that says what would be right. */
+export class UsageError extends Error {}
+
+/** Options that every command has. */
+const COMMON: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" } };
+
+/** Parses the arguments of a command. Throws `UsageError` for unknown options and missing values. */
+export function parseCommandArguments(command: Command, args: readonly string[]): ParsedArguments {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { ...COMMON, ...command.options },
+      allowPositionals: true,
+      strict: true,
+    });
+    return {
+      positionals,
+      text: (name) => {
+        const value = values[name];
+        return typeof value === "string" ? value : undefined;
+      },
+      flag: (name) => values[name] === true,
+      list: (name) => {
+        const value = values[name];
+        return Array.isArray(value) ? value.map(String) : [];
+      },
+    };
+  } catch (error) {
+    const [firstSentence = ""] = (error instanceof Error ? error.message : String(error)).split(". ");
+    throw new UsageError(firstSentence);
+  }
+}
+
+/** The `--help` text of a command. */
+export function helpOf(command: Command): string {
+  return `${command.summary}\n\nUsage: vfio-watch ${command.name} ${command.usage}\n\n${command.help.trim()}\n`;
+}

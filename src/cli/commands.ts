@@ -1,0 +1,27 @@
+import type { Command } from "./command.ts";
+
+/**
+ * Every command and its one line, in the order of the overview. They are loaded one at a time, so that `--help`
+ * and `explain` start without the database.
+ */
+export const COMMAND_SUMMARIES = {
+  run: "watch this host (the service)",
+  status: "is it watching, what does it see, what is missing",
+  starts: "list VM starts",
+  show: "everything about one start: evidence, diagnosis, what to do",
+  explain: "say what a pasted log means, offline",
+  replay: "run a recorded host through the same pipeline",
+  signatures: "list the messages that are known",
+} as const;
+
+export type CommandName = keyof typeof COMMAND_SUMMARIES;
+
+export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  run: async () => (await import("./commands/run.ts")).runCommand,
+  status: async () => (await import("./commands/status.ts")).statusCommand,
+  starts: async () => (await import("./commands/starts.ts")).startsCommand,
+  show: async () => (await import("./commands/show.ts")).showCommand,
+  explain: async () => (await import("./commands/explain.ts")).explainCommand,
+  replay: async () => (await import("./commands/replay.ts")).replayCommand,
+  signatures: async () => (await import("./commands/signatures.ts")).signaturesCommand,
+};

@@ -1,0 +1,112 @@
+import { diffSnapshots } from "../../history/changes.ts";
+import { lastGoodBefore } from "../../history/last-good.ts";
+import type { StartAttempt } from "../../model/attempt.ts";
+import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
+import { replay } from "../../replay/replay.ts";
+import type { Store } from "../../store/store.ts";
+import { type Command, EXIT, UsageError } from "../command.ts";
+import { findCatalogue, findSurroundings } from "../surroundings.ts";
+import { createPaint, formatTime, type Paint, printable, wrap } from "../terminal.ts";
+import { outcomeWord } from "./starts.ts";
+
+/** A recorded host through the pipeline of the service. */
+export const replayCommand: Command = {
+  name: "replay",
+  summary:
+    "Runs a recorded host through the same pipeline as the service, and says what a user would be told.",
+  usage: "DIRECTORY [--json]",
+  help: `
+DIRECTORY holds one boot (kmsg.txt, libvirtd.log, libvirt/*.log, virsh-events.txt, snap-before/), or one
+directory a boot in the order of their names.
+
+  --json             one JSON document instead of text
+JSON: {"boots":[{"name","bootId"}],"starts":[{"boot","vm","openedAt","outcome","diagnosis","changes"}]}
+Example: vfio-watch replay test/fixtures/recordings/bios-update`,
+  options: { json: { type: "boolean" } },
+  async run(args, io) {
+    const [directory, ...others] = args.positionals;
+    if (directory === undefined || others.length > 0) throw new UsageError("name one directory to replay");
+    const boots = readRecordings(directory);
+    if ("problem" in boots) {
+      io.err(`vfio-watch: ${printable(boots.problem)}\n`);
+      return EXIT.failure;
+    }
+    const told = new Map<string, ToldStart>();
+    await replay(boots, findCatalogue(findSurroundings(io.env), io), {
+      onSettled: (boot, attempt, _number, store, snapshotId) =>
+        told.set(attempt.id, { boot, attempt, changes: changesSinceGood(store, attempt, snapshotId) }),
+      use: () => undefined,
+    });
+    const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
+    if (args.flag("json")) io.out(`${JSON.stringify(toJson(boots, starts), undefined, 2)}\n`);
+    else io.out(`${describe(boots, starts, createPaint(io.color), io.columns)}\n`);
+    return EXIT.ok;
+  },
+};
+
+interface ToldStart {
+  readonly boot: RecordedBoot;
+  readonly attempt: StartAttempt;
+  /** Undefined where there was no good start before. */
+  readonly changes: readonly string[] | undefined;
+}
+
+function changesSinceGood(
+  store: Store,
+  attempt: StartAttempt,
+  snapshotId: string | undefined,
+): readonly string[] | undefined {
+  const good = lastGoodBefore(store.attempts.list({ vm: attempt.vm, until: attempt.openedAt - 1 }));
+  if (good?.snapshotId === undefined || snapshotId === undefined) return undefined;
+  const [before, after] = [store.snapshots.get(good.snapshotId), store.snapshots.get(snapshotId)];
+  if (before === undefined || after === undefined) return undefined;
+  return diffSnapshots(before, after).map((change) => change.sentence);
+}
+
+function toJson(boots: readonly RecordedBoot[], starts: readonly ToldStart[]): object {
+  return {
+    boots: boots.map(({ name, bootId }) => ({ name, bootId })),
+    starts: starts.map(({ boot, attempt, changes }) => ({
+      boot: boot.name,
+      vm: attempt.vm,
+      openedAt: attempt.openedAt,
+      outcome: attempt.outcome,
+      diagnosis: attempt.diagnosis ?? null,
+      changes: changes ?? null,
+    })),
+  };
+}
+
+function describe(
+  boots: readonly RecordedBoot[],
+  starts: readonly ToldStart[],
+  paint: Paint,
+  columns: number,
+): string {
+  const lines: string[] = [];
+  for (const boot of boots) {
+    lines.push(paint("bold", `Boot ${printable(boot.name)}, ${formatTime(boot.bootedAt)}`));
+    const own = starts.filter((start) => start.boot === boot);
+    if (own.length === 0) lines.push("  No VM was started.");
+    for (const { attempt, changes } of own) {
+      lines.push(
+        `  ${formatTime(attempt.openedAt)}  '${printable(attempt.vm)}'  ${outcomeWord(attempt.outcome, paint)}`,
+      );
+      const { diagnosis } = attempt;
+      if (diagnosis === undefined) continue;
+      lines.push(wrap(`    ${printable(diagnosis.summary)}`, columns, "    "));
+      if (changes === undefined) lines.push("    No good start is on record before it.");
+      else if (changes.length === 0)
+        lines.push("    Nothing that is known has changed since the last good start.");
+      else
+        lines.push(
+          "    Since the last good start:",
+          ...changes.map((change) => wrap(`      - ${printable(change)}`, columns, "        ")),
+        );
+      const [remedy] = diagnosis.causes[0]?.remedies ?? [];
+      if (remedy !== undefined)
+        lines.push(wrap(`    What to do first: ${printable(remedy)}`, columns, "    "));
+    }
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,48 @@
+import { type Command, EXIT } from "../command.ts";
+import { findCatalogue, findSurroundings } from "../surroundings.ts";
+import { printable, table, wrap } from "../terminal.ts";
+
+/** The catalogue, for people who read logs and for those who write their own signatures. */
+export const signaturesCommand: Command = {
+  name: "signatures",
+  summary: "Lists the messages of kernel, QEMU and libvirt that are known, or shows one.",
+  usage: "[ID] [--json]",
+  help: `
+ID shows one signature whole. Your own signatures (*.json, see the README) are listed with the shipped ones.
+
+  --json             one JSON document instead of text
+Example: vfio-watch signatures kernel.direct-mapping-required`,
+  options: { json: { type: "boolean" } },
+  async run(args, io) {
+    const catalogue = findCatalogue(findSurroundings(io.env), io);
+    const [wanted] = args.positionals;
+    const signatures = catalogue.signatures.filter(({ id }) => wanted === undefined || id === wanted);
+    if (signatures.length === 0) {
+      io.err(
+        `vfio-watch: there is no signature '${printable(wanted ?? "")}'; 'vfio-watch signatures' lists them.\n`,
+      );
+      return EXIT.failure;
+    }
+    if (args.flag("json")) io.out(`${JSON.stringify({ signatures }, undefined, 2)}\n`);
+    else if (wanted === undefined) {
+      io.out(`${table(signatures.map((one) => [one.id, one.class, one.role, one.severity]))}\n`);
+    } else {
+      for (const one of signatures) {
+        io.out(
+          `${[
+            `${one.id}: ${one.class}, ${one.layer}, ${one.role}, ${one.severity}`,
+            wrap(printable(one.meaning), io.columns),
+            ...one.remedies.map((remedy, index) =>
+              wrap(`${index + 1}. ${printable(remedy)}`, io.columns, "   "),
+            ),
+            ...(one.confirm ?? []).map((how) => wrap(`To make sure: ${printable(how)}`, io.columns, "   ")),
+            ...(one.versions === undefined ? [] : [`Versions: ${printable(one.versions)}`]),
+            `Pattern: ${printable(one.pattern)}`,
+            ...one.examples.map((example) => `Example: ${printable(example)}`),
+          ].join("\n")}\n`,
+        );
+      }
+    }
+    return EXIT.ok;
+  },
+};

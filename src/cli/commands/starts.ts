@@ -1,0 +1,78 @@
+import { vmName } from "../../model/identifiers.ts";
+import type { AttemptFilter, AttemptRow } from "../../store/store.ts";
+import { parseCount, parseTime } from "../arguments.ts";
+import { type Command, EXIT } from "../command.ts";
+import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
+import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
+
+const DEFAULT_LIMIT = 30;
+
+/** The list of VM starts. */
+export const startsCommand: Command = {
+  name: "starts",
+  summary: "Lists VM starts, the newest first.",
+  usage: "[--vm NAME] [--failed] [--since TIME] [--until TIME] [--limit N] [--json]",
+  help: `
+  --vm NAME          only this VM
+  --failed           only starts that did not end well
+  --since TIME       7d, 24h, 90m, 2026-01-21 or 2026-01-21T11:02 (UTC)
+  --until TIME       likewise
+  --limit N          at most so many (default ${DEFAULT_LIMIT})
+${HISTORY_OPTIONS_HELP}
+
+JSON: {"starts":[{"number","id","vm","bootId","openedAt","closedAt","outcome","devices","groups","cause","summary",
+"snapshotId","origin"}]}, times as UTC epoch milliseconds.
+Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
+  options: {
+    ...HISTORY_OPTIONS,
+    vm: { type: "string" },
+    failed: { type: "boolean" },
+    since: { type: "string" },
+    until: { type: "string" },
+    limit: { type: "string" },
+  },
+  run(args, io) {
+    const now = Date.now();
+    const [vm, since, until, limit] = [
+      args.text("vm"),
+      args.text("since"),
+      args.text("until"),
+      args.text("limit"),
+    ];
+    const filter: AttemptFilter = {
+      limit: limit === undefined ? DEFAULT_LIMIT : parseCount(limit, "limit"),
+      ...(vm !== undefined && { vm: vmName(vm) }),
+      ...(since !== undefined && { since: parseTime(since, now) }),
+      ...(until !== undefined && { until: parseTime(until, now) }),
+      ...(args.flag("failed") && { failedOnly: true }),
+    };
+    const { database } = findSurroundings(io.env, args.text("database"));
+    return withHistory(database, io, (store) => {
+      const rows = store.attempts.list(filter);
+      if (args.flag("json")) io.out(`${JSON.stringify({ starts: rows }, undefined, 2)}\n`);
+      else io.out(`${describeStarts(rows, createPaint(io.color))}\n`);
+      return EXIT.ok;
+    });
+  },
+};
+
+/** Rows for a person, one a line. */
+export function describeStarts(rows: readonly AttemptRow[], paint: Paint): string {
+  if (rows.length === 0) return "No start of a VM is on record that fits.";
+  return table(
+    rows.map((row) => [
+      `#${row.number}`,
+      formatTime(row.openedAt),
+      outcomeWord(row.outcome, paint),
+      printable(row.vm),
+      `${row.summary === undefined ? "" : printable(row.summary)}${row.origin === "imported" ? " (imported)" : ""}`,
+    ]),
+  );
+}
+
+/** The outcome in colour: green for a good start, yellow for a refusal, red for the rest. */
+export function outcomeWord(outcome: string | undefined, paint: Paint): string {
+  if (outcome === undefined) return paint("dim", "starting");
+  if (outcome === "started") return paint("green", outcome);
+  return paint(outcome === "refused" ? "yellow" : "red", outcome);
+}

@@ -1,0 +1,171 @@
+import {
+  type RuntimeState,
+  readRuntimeState,
+  runtimeDirectory,
+  stateFile,
+} from "../../daemon/runtime-state.ts";
+import type { SourceHealth } from "../../model/source.ts";
+import type { Store } from "../../store/store.ts";
+import { type Command, EXIT } from "../command.ts";
+import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
+import { createPaint, formatSpan, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
+import { describeStarts } from "./starts.ts";
+
+/** The service's state, so that nobody wonders whether the watcher works. */
+export const statusCommand: Command = {
+  name: "status",
+  summary: "Says whether the service runs, what each source sees, and what is missing.",
+  usage: "[--json]",
+  help: `
+${HISTORY_OPTIONS_HELP}
+
+Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention.
+JSON: {"running","service","database","starts","channels","gaps","troubles"}.
+Example: vfio-watch status`,
+  options: HISTORY_OPTIONS,
+  async run(args, io) {
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    const found = readRuntimeState(stateFile(runtimeDirectory(io.env)));
+    const service = found?.running === true ? found.state : undefined;
+    const database = args.text("database") ?? service?.database ?? surroundings.database;
+    let history: HistoryStatus | undefined;
+    const code = await withHistory(
+      database,
+      { ...io, err: service === undefined ? io.err : () => {} },
+      (store) => {
+        history = readHistory(store);
+        return EXIT.ok;
+      },
+    );
+    if (args.flag("json")) {
+      io.out(
+        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...history }, undefined, 2)}\n`,
+      );
+    } else {
+      io.out(
+        `${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, Date.now())}\n`,
+      );
+    }
+    if (service === undefined || (code !== EXIT.ok && history === undefined)) return EXIT.failure;
+    return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
+  },
+};
+
+interface HistoryStatus {
+  readonly database: ReturnType<Store["stats"]> & { readonly path: string };
+  readonly starts: ReturnType<Store["attempts"]["list"]>;
+  readonly channels: ReturnType<Store["alerts"]["channelStates"]>;
+  readonly gaps: ReturnType<Store["gaps"]["list"]>;
+  readonly troubles: ReturnType<Store["troubles"]>;
+}
+
+function readHistory(store: Store): HistoryStatus {
+  return {
+    database: { path: store.path, ...store.stats() },
+    starts: store.attempts.list({ limit: 5 }),
+    channels: store.alerts.channelStates(),
+    gaps: store.gaps.list({ limit: 5 }),
+    troubles: store.troubles().filter((trouble) => trouble.until === undefined),
+  };
+}
+
+function needsAttention(service: RuntimeState, history: HistoryStatus | undefined): boolean {
+  return (
+    service.problems.length > 0 ||
+    service.sources.some((source) => source.state.state === "waiting" || source.lost > 0) ||
+    (history?.troubles.length ?? 0) > 0 ||
+    (history?.channels.some((channel) => channel.givenUp > 0) ?? false)
+  );
+}
+
+function describeStatus(
+  service: RuntimeState | undefined,
+  left: RuntimeState | undefined,
+  history: HistoryStatus | undefined,
+  paint: Paint,
+  columns: number,
+  now: number,
+): string {
+  const lines: string[] = [];
+  if (service === undefined) {
+    lines.push(paint("red", "The service is not running."));
+    if (left !== undefined)
+      lines.push(
+        `It last wrote at ${formatTime(left.writtenAt)} and ended without a word (pid ${left.pid}).`,
+      );
+    lines.push("Start it with 'vfio-watch run', or see the README for the boot service.");
+  } else {
+    const { version, pid, startedAt, memory } = service;
+    lines.push(
+      `${paint("green", "Watching")} since ${formatTime(startedAt)} (${formatSpan(now - startedAt)}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
+      "",
+      table(service.sources.map((source) => sourceRow(source, paint, now))),
+    );
+    lines.push(
+      ...service.problems.map((problem) => paint("yellow", wrap(printable(problem), columns, "  "))),
+    );
+  }
+  if (history !== undefined) lines.push("", ...historyLines(history, paint, columns));
+  return lines.join("\n");
+}
+
+function sourceRow(
+  { name, state, seen, lastSeenAt, lost, skipped }: SourceHealth,
+  paint: Paint,
+  now: number,
+): string[] {
+  const last =
+    lastSeenAt === undefined
+      ? "nothing seen yet"
+      : `${seen} seen, last ${formatSpan(Math.max(0, now - lastSeenAt))} ago`;
+  const missing = [
+    ...(lost > 0 ? [`${lost} LOST`] : []),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+  ].join(", ");
+  switch (state.state) {
+    case "live":
+      return [
+        `  ${name}`,
+        paint("green", "live"),
+        last,
+        printable([state.detail, missing].filter(Boolean).join("; ")),
+      ];
+    case "waiting":
+      return [
+        `  ${name}`,
+        paint("yellow", "waiting"),
+        last,
+        printable(`${state.why}: ${state.remedy}${missing && `; ${missing}`}`),
+      ];
+    default:
+      return [`  ${name}`, state.state, last, missing];
+  }
+}
+
+function historyLines(
+  { database, starts, channels, gaps, troubles }: HistoryStatus,
+  paint: Paint,
+  columns: number,
+): string[] {
+  const { rows } = database;
+  const lines = [
+    `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${rows.boots} boots, ${rows.attempts} starts, ${rows.snapshots} snapshots`,
+  ];
+  for (const { why, remedy } of troubles) lines.push(paint("red", wrap(`${why} ${remedy}`, columns, "  ")));
+  for (const gap of gaps) {
+    lines.push(
+      paint(
+        "yellow",
+        `Gap at ${formatTime(gap.at)} in ${gap.source}: ${gap.lost ?? "unknown number"} lost, ${printable(gap.detail)}`,
+      ),
+    );
+  }
+  for (const channel of channels) {
+    const error = channel.lastError === undefined ? "" : `, last error: ${printable(channel.lastError)}`;
+    lines.push(
+      `Alerts through ${channel.channel}: last ${formatTime(channel.lastDeliveredAt)}, ${channel.pending} waiting, ${channel.givenUp} given up${error}`,
+    );
+  }
+  lines.push("", "Last starts:", describeStarts(starts, paint));
+  return lines;
+}

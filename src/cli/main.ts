@@ -1,0 +1,90 @@
+import { type Command, type CommandIo, EXIT, helpOf, parseCommandArguments, UsageError } from "./command.ts";
+import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
+import { printable, table } from "./terminal.ts";
+import { versionText } from "./version.ts";
+
+/** Runs the program with its arguments (without node and script) and returns the exit code. Never throws. */
+export async function main(args: readonly string[], io: CommandIo = processIo()): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    const topic = name === "help" ? rest[0] : undefined;
+    if (topic !== undefined && isCommand(topic)) return main([topic, "--help"], io);
+    (name === undefined ? io.err : io.out)(overview());
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  if (name === "--version" || name === "-V" || name === "version") {
+    io.out(`${await versionText()}\n`);
+    return EXIT.ok;
+  }
+  if (!isCommand(name)) {
+    io.err(
+      `vfio-watch: there is no command '${printable(name)}'. ${suggestion(name)}'vfio-watch --help' lists them.\n`,
+    );
+    return EXIT.usage;
+  }
+  const command = await COMMAND_LOADERS[name]();
+  return runCommand(command, rest, io);
+}
+
+function isCommand(name: string): name is keyof typeof COMMAND_LOADERS {
+  return Object.hasOwn(COMMAND_LOADERS, name);
+}
+
+async function runCommand(command: Command, args: readonly string[], io: CommandIo): Promise<number> {
+  try {
+    const parsed = parseCommandArguments(command, args);
+    if (parsed.flag("help")) {
+      io.out(helpOf(command));
+      return EXIT.ok;
+    }
+    return await command.run(parsed, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.err(
+        `vfio-watch ${command.name}: ${printable(error.message)}\nUsage: vfio-watch ${command.name} ${command.usage}\n`,
+      );
+      return EXIT.usage;
+    }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    io.err(`vfio-watch ${command.name}: unexpected error, please report it:\n${detail}\n`);
+    return EXIT.failure;
+  }
+}
+
+function overview(): string {
+  return `vfio-watch notices VM starts that fail on VFIO or the IOMMU, says why, and what changed since the last good one.
+
+Usage: vfio-watch COMMAND [options]        vfio-watch COMMAND --help
+
+${table(Object.entries(COMMAND_SUMMARIES).map(([name, summary]) => [`  ${name}`, summary]))}
+
+Example: vfio-watch explain error.txt      explains a log that somebody pasted
+Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 3 done and found something to act on.
+`;
+}
+
+/** The command that begins alike, when somebody mistypes. */
+function suggestion(name: string): string {
+  const close = Object.keys(COMMAND_LOADERS).find((known) => known.startsWith(name.slice(0, 3)));
+  return close === undefined ? "" : `Did you mean '${close}'? `;
+}
+
+function processIo(): CommandIo {
+  const { stdout, stderr, env } = process;
+  // A reader that goes away (`| head`) is no error.
+  stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure),
+  );
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    color: stdout.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb",
+    columns: Math.max(40, Math.min(stdout.columns ?? 100, 120)),
+    env,
+    readInput: async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks).toString("utf8");
+    },
+  };
+}

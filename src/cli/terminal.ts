@@ -1,0 +1,79 @@
+const ESCAPE = "\u001b[";
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+export type Style = keyof typeof STYLES;
+
+/** Colours text for a terminal, or leaves it alone. */
+export type Paint = (style: Style, text: string) => string;
+
+/** Makes the painter for a destination that wants colour or not. */
+export function createPaint(color: boolean): Paint {
+  return color ? (style, text) => `${ESCAPE}${STYLES[style]}m${text}${ESCAPE}0m` : (_style, text) => text;
+}
+
+/**
+ * Makes hostile text (log lines, VM names) safe to print: control characters, which could move the cursor or
+ * retitle the terminal, and characters that turn the writing direction become visible escapes.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // Tab is harmless; C0, DEL, C1 and the bidirectional controls are not.
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** A time as people and logs read it: `2026-01-21 11:02:34 UTC`. Undefined prints as a dash. */
+export function formatTime(epochMs: number | undefined): string {
+  if (epochMs === undefined || !Number.isFinite(epochMs)) return "-";
+  return `${new Date(epochMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** A span in the largest unit that reads well: `350 ms`, `12 s`, `4 min`, `3 h`, `5 d`. */
+export function formatSpan(milliseconds: number): string {
+  const units = [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["min", 60_000],
+    ["s", 1_000],
+  ] as const;
+  for (const [unit, size] of units) {
+    if (milliseconds >= size * (unit === "s" ? 1 : 1.5)) return `${Math.round(milliseconds / size)} ${unit}`;
+  }
+  return `${Math.round(milliseconds)} ms`;
+}
+
+/** Lines up rows in columns, two spaces apart; the last column is not padded. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries())
+      widths[column] = Math.max(widths[column] ?? 0, visibleLength(cell));
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          column === row.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - visibleLength(cell)),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function visibleLength(text: string): number {
+  return text.replace(/\u001b\[\d+m/g, "").length;
+}
+
+/** Breaks text at spaces so that no line is longer than `columns`; continuation lines begin with `indent`. */
+export function wrap(text: string, columns: number, indent = ""): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && visibleLength(line) + 1 + visibleLength(word) > columns) {
+      lines.push(line);
+      line = indent + word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join("\n");
+}

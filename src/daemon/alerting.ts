@@ -1,0 +1,115 @@
+import type { Alerter } from "../alerts/alerter.ts";
+import { composeFailure, composeRecovery, composeWillNotStart, type LastGood } from "../alerts/compose.ts";
+import { incidentKey } from "../alerts/incident-policy.ts";
+import { diffSnapshots } from "../history/changes.ts";
+import { lastGoodBefore } from "../history/last-good.ts";
+import type { StartAttempt } from "../model/attempt.ts";
+import type { Cause } from "../model/diagnosis.ts";
+import type { Change } from "../model/fact.ts";
+import type { HostState } from "../model/host-state.ts";
+import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
+import type { AttemptRow, Store } from "../store/store.ts";
+
+/** Turns settled attempts and warnings into alerts, with what changed since the last good start. */
+export interface Alerting {
+  /** Call inside the transaction that stores the attempt. */
+  attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void;
+  /** A VM that is certain not to start now, known before anyone tries. */
+  willNotStart(vm: VmName, causes: readonly Cause[], snapshotId: string | undefined): void;
+}
+
+/** Makes the link between diagnosis and alerts. `host` gives the newest host state, for names of devices. */
+export function createAlerting(options: {
+  readonly store: Store;
+  readonly alerter: Alerter;
+  readonly bootId: BootId | undefined;
+  readonly now: () => number;
+  readonly host: () => HostState | undefined;
+}): Alerting {
+  const { store, alerter, bootId } = options;
+
+  function attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
+    if (attempt.outcome === "started") {
+      recovered(attempt, number, snapshotId);
+      return;
+    }
+    const lastGood = lastGoodOf(store, attempt.vm, attempt.openedAt);
+    const content = composeFailure({
+      attempt,
+      number,
+      changes: changesBetween(store, lastGood?.snapshotId, snapshotId),
+      deviceNames: deviceNames(options.host()),
+      ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
+    });
+    alerter.raise({
+      key: incidentKey(content),
+      content,
+      at: attempt.openedAt,
+      bootId,
+      attemptId: attempt.id,
+    });
+  }
+
+  function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
+    alerter.recovered(attempt.vm, attempt.openedAt, (incident) => {
+      const failed = incident.attemptId === undefined ? undefined : store.attempts.find(incident.attemptId);
+      const failedSnapshot =
+        failed === undefined
+          ? undefined
+          : store.attempts.list({ vm: attempt.vm, limit: 200 }).find(({ id }) => id === failed.id)
+              ?.snapshotId;
+      return composeRecovery({
+        vm: attempt.vm,
+        incident,
+        changes: changesBetween(store, failedSnapshot, snapshotId),
+        number,
+      });
+    });
+  }
+
+  return {
+    attemptSettled,
+    willNotStart(vm, causes, snapshotId) {
+      const lastGood = lastGoodOf(store, vm, options.now());
+      const content = composeWillNotStart({
+        vm,
+        causes,
+        changes: changesBetween(store, lastGood?.snapshotId, snapshotId),
+        deviceNames: deviceNames(options.host()),
+      });
+      alerter.raise({ key: incidentKey(content), content, at: options.now(), bootId, attemptId: undefined });
+    },
+  };
+}
+
+/** The newest good start of the VM before a time. */
+function lastGoodOf(store: Store, vm: VmName, before: number): AttemptRow | undefined {
+  // Good starts are frequent; a few hundred rows back there is one unless the VM has failed for years.
+  return lastGoodBefore(store.attempts.list({ vm, until: before - 1, limit: 500 }));
+}
+
+function withBios(store: Store, row: AttemptRow): LastGood {
+  const fact =
+    row.snapshotId === undefined ? undefined : store.snapshots.fact(row.snapshotId, "firmware.bios.version");
+  return {
+    openedAt: row.openedAt,
+    ...(fact?.value.state === "value" && { biosVersion: fact.value.value }),
+  };
+}
+
+function changesBetween(
+  store: Store,
+  before: string | undefined,
+  after: string | undefined,
+): readonly Change[] {
+  if (before === undefined || after === undefined || before === after) return [];
+  const [old, current] = [store.snapshots.get(before), store.snapshots.get(after)];
+  return old === undefined || current === undefined ? [] : diffSnapshots(old, current);
+}
+
+function deviceNames(host: HostState | undefined): ReadonlyMap<Bdf, string> {
+  const names = new Map<Bdf, string>();
+  if (host?.devices.state !== "read") return names;
+  for (const { bdf, name } of host.devices.value.values()) if (name !== undefined) names.set(bdf, name);
+  return names;
+}

@@ -1,0 +1,245 @@
+import { hostname } from "node:os";
+import type { Clock } from "../clock.ts";
+import type { LoadedConfig } from "../config.ts";
+import { loadCatalogue } from "../diagnosis/catalogue.ts";
+import { createMatcher } from "../diagnosis/matcher.ts";
+import { readBootIdentity } from "../host/boot-identity.ts";
+import type { HostPaths } from "../host-paths.ts";
+import type { StartAttempt } from "../model/attempt.ts";
+import { type BootId, bootId as toBootId } from "../model/identifiers.ts";
+import { createPipeline, PIPELINE_DEFAULTS } from "../pipeline.ts";
+import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
+import { openStore } from "../store/open.ts";
+import { createAlertDesk } from "./alert-desk.ts";
+import { createAlerting } from "./alerting.ts";
+import { beginBoot, noteCleanEnd } from "./boots.ts";
+import { createFactCollector } from "./fact-collector.ts";
+import { createHostWatch } from "./host-watch.ts";
+import type { ServiceLog } from "./log.ts";
+import { createMaintenance } from "./maintenance.ts";
+import { createPreflightWatch } from "./preflight-watch.ts";
+import { createSnapshots } from "./snapshots.ts";
+import { createSourceWatch } from "./source-watch.ts";
+import { createSources } from "./sources.ts";
+import { createStateWriter } from "./state-writer.ts";
+
+export interface DaemonOptions {
+  readonly paths: HostPaths;
+  readonly clock: Clock;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly version: string;
+  readonly log: ServiceLog;
+  /** Reads the settings anew; called at start and at each reload. */
+  readonly loadConfig: () => LoadedConfig;
+  readonly settingsFile: string;
+  readonly unraid: boolean;
+}
+
+export interface Daemon {
+  /** One line a source: what it sees, or what is missing and what it would take. */
+  describe(): readonly string[];
+  /** Whether the loop turns and nothing is stuck; for watchdogs. */
+  isHealthy(): boolean;
+  /** Takes up changed settings. */
+  reload(): void;
+  /** Ends in order; everything that was seen is stored. */
+  stop(): Promise<void>;
+}
+
+export type DaemonStart =
+  | { readonly state: "running"; readonly daemon: Daemon }
+  | { readonly state: "refused"; readonly why: string; readonly remedy: string };
+
+/**
+ * Builds the service from its settings, connects its parts and starts them. Resolves when every source has read
+ * what was already there and is live, or waits for what is missing.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> {
+  const { paths, clock, log, environment, unraid } = options;
+  const startedAt = clock.now();
+  let loaded = options.loadConfig();
+  const config = () => loaded.config;
+
+  const opened = openStore({ path: databaseFile(config(), paths, unraid, environment), clock });
+  if (opened.state === "refused") return opened;
+  const { store } = opened;
+  const bootIdentity = () => readBootIdentity({ paths, clock });
+  const boot = bootIdentity();
+  const bootId: BootId = boot.bootId.state === "read" ? boot.bootId.value : toBootId(`unknown-${startedAt}`);
+  beginBoot(store, bootId, boot.bootedAt.state === "read" ? boot.bootedAt.value : startedAt, startedAt);
+
+  const userDirectory = userSignatures(config(), options.settingsFile);
+  const { catalogue, problems: catalogueProblems } = loadCatalogue({
+    shippedDirectory: `${shippedConfigDirectory()}/signatures`,
+    ...(userDirectory !== undefined && { userDirectory }),
+  });
+  const matcher = createMatcher(catalogue);
+  const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
+
+  const desk = createAlertDesk({
+    store,
+    clock,
+    log,
+    config,
+    unraid,
+    paths,
+    environment,
+    hostName: hostname(),
+    bootId,
+  });
+  const look = (reason: string) => {
+    snapshots.take(reason);
+    preflight.look(host.read());
+    desk.nudge();
+  };
+  const host = createHostWatch({ paths, clock, store, bootId, look });
+  const facts = createFactCollector({
+    paths,
+    clock,
+    log,
+    vms: host.vms,
+    kernelLines: host.kernelLines,
+    config,
+  });
+  const snapshots = createSnapshots({
+    clock,
+    store,
+    bootId,
+    collect: facts.collect,
+    onTrouble: desk.storeTrouble,
+  });
+  const alerting = createAlerting({
+    store,
+    alerter: desk.alerter,
+    bootId,
+    now: clock.now,
+    host: host.latest,
+  });
+  const preflight = createPreflightWatch({ alerting, log, snapshots, transaction: store.durable });
+
+  const pipeline = createPipeline({
+    clock,
+    store,
+    matcher,
+    signatures: (id) => byId.get(id),
+    bootId,
+    settings: {
+      ...PIPELINE_DEFAULTS,
+      settlingMs: config().SETTLING_SECONDS * 1000,
+      crashedEarlyMs: config().CRASH_EARLY_MINUTES * 60_000,
+    },
+    origin: "live",
+    readHost: host.read,
+    takeSnapshot: snapshots.take,
+    onSettled: alerting.attemptSettled,
+    afterSettled(attempt) {
+      desk.nudge();
+      log.info(describeSettled(attempt));
+    },
+    askState: (vm) => sources.libvirt?.askState(vm),
+    onTrouble: desk.storeTrouble,
+  });
+
+  let lastObservationAt: number | undefined;
+  const sources = createSources({
+    config: config(),
+    paths,
+    clock,
+    bootId,
+    bootIdentity,
+    worthTelling: (text) => host.isKept(text) || matcher.match("kernel", text).length > 0,
+  });
+  const resume = store.resumePoints.load();
+  const begun = sources.all.map((source) =>
+    source.start((observation) => {
+      lastObservationAt = clock.now();
+      pipeline.observe(observation);
+      host.learn(observation, pipeline.vms());
+      facts.learn(observation);
+    }, resume),
+  );
+  await Promise.all(begun);
+  snapshots.take("service start");
+  pipeline.release();
+  desk.start();
+  look("service start");
+  facts.startHardware(() => host.lookSoon("hardware inventory"));
+
+  const sourceWatch = createSourceWatch({
+    clock,
+    sources: sources.all,
+    trouble: desk.trouble,
+    resolved: desk.resolved,
+  });
+  const maintenance = createMaintenance({
+    config: config(),
+    log,
+    store,
+    now: clock.now,
+    snapshot() {
+      snapshots.take("schedule");
+      store.boots.touch(bootId, clock.now());
+    },
+  });
+  const stateWriter = createStateWriter({
+    clock,
+    environment,
+    log,
+    fixed: { version: options.version, bootId, startedAt, database: store.path },
+    sources: sources.all,
+    problems: () => [
+      ...loaded.problems.map(describeConfigProblem),
+      ...catalogueProblems.map(describeCatalogueProblem),
+    ],
+    lastObservationAt: () => lastObservationAt,
+    onTurn() {
+      sourceWatch.look();
+      maintenance.guardSize();
+    },
+  });
+  for (const problem of store.troubles()) desk.storeTrouble(problem);
+
+  return {
+    state: "running",
+    daemon: {
+      describe: stateWriter.describe,
+      isHealthy: stateWriter.isFresh,
+      reload() {
+        loaded = options.loadConfig();
+        log.setLevel(config().LOG_LEVEL);
+        log.setFormat(config().LOG_FORMAT);
+        desk.reconfigure();
+        maintenance.reschedule(config());
+        stateWriter.write();
+        log.info("settings read again");
+      },
+      async stop() {
+        maintenance.stop();
+        await Promise.all(sources.all.map((source) => source.stop()));
+        pipeline.flush();
+        const position = sources.kernelLog?.position();
+        if (position !== undefined) store.batched(() => store.resumePoints.save([position]));
+        await desk.stop();
+        noteCleanEnd(store, bootId, clock.now());
+        store.close();
+        stateWriter.stop();
+      },
+    },
+  };
+}
+
+function describeSettled({ vm, outcome, diagnosis }: StartAttempt): string {
+  return `start of '${vm}': ${outcome ?? "open"}${diagnosis === undefined ? "" : `. ${diagnosis.summary}`}`;
+}
+
+function describeConfigProblem({ where, line, message }: LoadedConfig["problems"][number]): string {
+  return `${where}${line === undefined ? "" : `:${line}`}: ${message}`;
+}
+
+function describeCatalogueProblem(problem: {
+  readonly file: string;
+  readonly line?: number;
+  readonly reason: string;
+}): string {
+  return `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: ${problem.reason}`;
+}

@@ -1,0 +1,101 @@
+import type { Clock } from "../clock.ts";
+import { readHostState } from "../host/host-state.ts";
+import type { HostPaths } from "../host-paths.ts";
+import type { HostState, VmStatus } from "../model/host-state.ts";
+import type { BootId } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import { type Reading, read, unreadable } from "../model/reading.ts";
+import type { Store } from "../store/store.ts";
+
+/** Lines by which the kernel tells of interrupt remapping; sysfs does not show it on every host. */
+const REMAPPING = /remapping|x2apic/i;
+const KERNEL_LINES_KEPT = 200;
+/** Changes come in bursts (an editor's save, a driver's bind), so they are looked at a moment later (ms). */
+const LOOK_AFTER = 1_000;
+
+/** What the host is now, and when it is worth looking again. */
+export interface HostWatch {
+  /** Reads the host's state now, and remembers the groups of its devices (law 3). */
+  read(): HostState;
+  /** The state as last read. */
+  latest(): HostState | undefined;
+  vms(): Reading<readonly VmStatus[]>;
+  /** The kernel's texts of this boot that facts are made of. */
+  readonly kernelLines: readonly string[];
+  /** Whether a kernel text is kept for facts though no signature may know it. */
+  isKept(text: string): boolean;
+  /** Takes what an observation says of the host; looks again soon where it may have changed. */
+  learn(observation: Observation, vms: readonly VmStatus[]): void;
+  /** Something changed: look again soon. */
+  lookSoon(reason: string): void;
+}
+
+/** Makes the watch of one run. `look` is called a moment after something changed, with the reason. */
+export function createHostWatch(options: {
+  readonly paths: HostPaths;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly bootId: BootId;
+  readonly look: (reason: string) => void;
+}): HostWatch {
+  const { paths, clock, store, bootId } = options;
+  const kernelLines: string[] = [];
+  let vms: Reading<readonly VmStatus[]> = unreadable("libvirt has not answered yet");
+  let host: HostState | undefined;
+  let isLookDue = false;
+
+  function readNow(): HostState {
+    host = readHostState({ paths, vms, kernelLines });
+    if (host.devices.state === "read") {
+      const groups = new Map(
+        [...host.devices.value.values()].flatMap(({ bdf, iommuGroup }) =>
+          iommuGroup === undefined ? [] : [[bdf, iommuGroup] as const],
+        ),
+      );
+      store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
+    }
+    return host;
+  }
+
+  function lookSoon(reason: string): void {
+    if (isLookDue) return;
+    isLookDue = true;
+    clock.after(LOOK_AFTER, () => {
+      isLookDue = false;
+      options.look(reason);
+    });
+  }
+
+  return {
+    read: readNow,
+    latest: () => host,
+    vms: () => vms,
+    kernelLines,
+    isKept: (text) => REMAPPING.test(text),
+    lookSoon,
+    learn(observation, known) {
+      switch (observation.kind) {
+        case "kernel-record":
+          if (kernelLines.length < KERNEL_LINES_KEPT && REMAPPING.test(observation.text))
+            kernelLines.push(observation.text);
+          break;
+        case "vm-inventory":
+          vms = read(known);
+          lookSoon("libvirt connected");
+          break;
+        case "vm-lifecycle":
+          vms = read(known);
+          if (observation.event === "defined" || observation.event === "undefined") lookSoon("VM definition");
+          break;
+        case "config-file":
+          lookSoon(`${observation.path} ${observation.change}`);
+          break;
+        case "vfio-node":
+          lookSoon(`/dev/vfio/${observation.node} ${observation.change}`);
+          break;
+        default:
+          break;
+      }
+    },
+  };
+}

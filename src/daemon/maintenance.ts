@@ -1,0 +1,68 @@
+import { type ScheduledTask, schedule } from "node-cron";
+import type { Config } from "../config.ts";
+import type { Store } from "../store/store.ts";
+import type { ServiceLog } from "./log.ts";
+
+const DAY = 86_400_000;
+const MEGABYTE = 1024 * 1024;
+/** A flood can fill the history between two scheduled times; this much over the cap brings retention forward. */
+const OVERFULL = 1.1;
+
+/** What is done on a schedule: retention, and reading the facts again. */
+export interface Maintenance {
+  reschedule(config: Config): void;
+  /** Brings retention forward when the history has outgrown its cap. Cheap when it has not. */
+  guardSize(): void;
+  stop(): void;
+}
+
+/** Makes the schedules. `snapshot` takes the facts. */
+export function createMaintenance(options: {
+  readonly config: Config;
+  readonly log: ServiceLog;
+  readonly store: Store;
+  readonly now: () => number;
+  readonly snapshot: () => void;
+}): Maintenance {
+  const { log, store, now } = options;
+  let config = options.config;
+  let tasks: readonly ScheduledTask[] = [];
+
+  function prune(): void {
+    const limits = {
+      now: now(),
+      maxAgeMs: config.RETENTION_DAYS * DAY,
+      maxBytes: config.RETENTION_MEGABYTES * MEGABYTE,
+    };
+    // One bounded step a turn of the loop, so that a start that fails meanwhile is not kept waiting.
+    const step = () => {
+      const { done, dropped } = store.prune(limits);
+      const rows = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      if (rows > 0) log.info("old history removed", { rows });
+      if (!done) setImmediate(step);
+    };
+    step();
+  }
+
+  function reschedule(next: Config): void {
+    config = next;
+    for (const task of tasks) void task.stop();
+    tasks = [
+      ...(config.PRUNE_SCHEDULE === undefined ? [] : [schedule(config.PRUNE_SCHEDULE, prune)]),
+      ...(config.SNAPSHOT_SCHEDULE === undefined
+        ? []
+        : [schedule(config.SNAPSHOT_SCHEDULE, options.snapshot)]),
+    ];
+  }
+
+  reschedule(config);
+  return {
+    reschedule,
+    guardSize() {
+      if (store.stats().bytes > config.RETENTION_MEGABYTES * MEGABYTE * OVERFULL) prune();
+    },
+    stop() {
+      for (const task of tasks) void task.stop();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Clock } from "../clock.ts";
+import { makeSnapshot } from "../history/snapshot.ts";
+import type { Fact } from "../model/fact.ts";
+import type { BootId } from "../model/identifiers.ts";
+import type { Store, StoreTrouble } from "../store/store.ts";
+
+/** Facts this young are as good as new: a VM that is retried in a loop is not a reason to read them each time (ms). */
+const FRESH_FOR = 2_000;
+
+/** Takes and stores the host's facts. */
+export interface Snapshots {
+  /** Id of the snapshot of now, stored with its reason; undefined where it could not be stored. */
+  take(reason: string): string | undefined;
+  /** Id of the newest one. */
+  latest(): string | undefined;
+}
+
+/** Makes the taker of snapshots for one boot. `collect` reads all facts; what it cannot read it marks unknown. */
+export function createSnapshots(options: {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly bootId: BootId;
+  readonly collect: () => readonly Fact[];
+  readonly onTrouble: (trouble: StoreTrouble) => void;
+  /** A snapshot that differs from the one before it was stored. */
+  readonly onNew?: (id: string, before: string | undefined) => void;
+}): Snapshots {
+  const { clock, store, bootId } = options;
+  let latest: { readonly id: string; readonly at: number } | undefined;
+
+  function take(reason: string): string | undefined {
+    const at = clock.now();
+    if (latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at) return latest.id;
+    const snapshot = makeSnapshot(options.collect());
+    const before = latest?.id;
+    const written = store.batched(() => {
+      store.snapshots.save(snapshot);
+      store.snapshots.link({ bootId, at, snapshotId: snapshot.id, reason });
+    });
+    if (written.state === "refused") {
+      options.onTrouble(written.trouble);
+      return undefined;
+    }
+    latest = { id: snapshot.id, at };
+    if (snapshot.id !== before) options.onNew?.(snapshot.id, before);
+    return snapshot.id;
+  }
+
+  return { take, latest: () => latest?.id };
+}

@@ -1,0 +1,92 @@
+import type { StartAttempt } from "../model/attempt.ts";
+import type { CauseClass, Layer } from "../model/catalogue.ts";
+import type { Cause, Diagnosis } from "../model/diagnosis.ts";
+import type { HostState } from "../model/host-state.ts";
+import { type SignatureId, signatureId } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import { isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "./rank.ts";
+import { checkHostState, definitionOf } from "./state-checks.ts";
+
+/** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
+const VAGUE_CLASSES: ReadonlySet<CauseClass> = new Set(["container-setup-failed", "driver-binding"]);
+/** libvirt says the same whether the IOMMU is off or VFIO is not there; only the state tells which. */
+const NO_CONTAINER: SignatureId = signatureId("state.no-vfio-container");
+
+/**
+ * Says why a start failed: first by what kernel, QEMU and libvirt said, then, where no log has the reason
+ * (law 2), by the host's state at the time. No guess: with neither the answer is "unknown".
+ */
+export function diagnose(attempt: StartAttempt, host: HostState | undefined): Diagnosis {
+  const spoken = rankCauses(linesOf(attempt));
+  const definition = host === undefined ? undefined : definitionFor(attempt, host);
+  const seen = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
+  const causes = combine(spoken, seen);
+  const [first] = causes;
+  return {
+    causes,
+    summary: first?.sentence ?? `'${attempt.vm}' did not start, and nothing that could be read says why.`,
+    deviceRelated: first !== undefined && isDeviceClass(first.class),
+    noEffect: first === undefined ? [] : noEffectAdvice(first.class),
+  };
+}
+
+/** What was said of the attempt, as the ranking wants it. */
+export function linesOf(attempt: StartAttempt): readonly RankableLine[] {
+  const lines: RankableLine[] = [];
+  for (const { observation, matches } of attempt.evidence) {
+    const layer = layerOf(observation);
+    if (layer === undefined || !("text" in observation)) continue;
+    const device = observation.kind === "kernel-record" ? observation.device : undefined;
+    lines.push({ layer, text: observation.text, at: observation.at, matches, ...(device && { device }) });
+  }
+  return lines;
+}
+
+function layerOf(observation: Observation): Layer | undefined {
+  switch (observation.kind) {
+    case "kernel-record":
+      return "kernel";
+    case "domain-log-line":
+      return "qemu";
+    case "libvirtd-record":
+      return "libvirt";
+    default:
+      return undefined;
+  }
+}
+
+/** The definition known to libvirt; else what the log's command line showed of the devices. */
+function definitionFor(attempt: StartAttempt, host: HostState): VmDefinition | undefined {
+  const known = definitionOf(attempt.vm, host);
+  if (known !== undefined || attempt.devices.length === 0) return known;
+  return {
+    name: attempt.vm,
+    uuid: "",
+    machine: "",
+    firmware: "",
+    memoryKiB: 0,
+    hugepages: false,
+    // Whether libvirt manages them is not known, so nothing is concluded from the bound driver.
+    hostDevices: attempt.devices.map((bdf) => ({ bdf, managed: true })),
+  };
+}
+
+/** Text outranks state, except where the text is vague and the state leaves no other way. */
+function combine(spoken: readonly Cause[], seen: readonly Cause[]): readonly Cause[] {
+  const [first, ...rest] = spoken;
+  if (first === undefined) return seen;
+  const supporting = seen.filter((candidate) => candidate.class === first.class);
+  const others = seen.filter((candidate) => candidate.class !== first.class);
+  const evidence = [...first.evidence, ...supporting.flatMap((candidate) => candidate.evidence)];
+  const merged: Cause = { ...first, evidence };
+  if (first.class === "iommu-not-enabled" && supporting.length === 0) {
+    const [noContainer] = others.filter((candidate) => candidate.signature === NO_CONTAINER);
+    if (noContainer !== undefined) return [noContainer, merged, ...rest];
+  }
+  const decisive = others.filter((candidate) => candidate.certainty === "certain");
+  if (VAGUE_CLASSES.has(first.class)) return [...decisive, merged, ...rest];
+  return isDeviceClass(first.class) && first.certainty !== "certain"
+    ? [merged, ...rest, ...decisive]
+    : [merged, ...rest];
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+const WANTED = [22, 18] as const;
+
+/** better-sqlite3 crashes under older Nodes, so they are turned away before anything else is loaded. */
+function isNodeRecentEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1]);
+}
+
+if (isNodeRecentEnough(process.versions.node)) {
+  const { main } = await import("./cli/main.ts");
+  process.exitCode = await main(process.argv.slice(2));
+} else {
+  process.stderr.write(
+    `vfio-watch: this is Node ${process.versions.node}; it needs Node ${WANTED.join(".")} or newer. ` +
+      "Unraid 7.2 and newer have it at /usr/local/bin/node; elsewhere install it from nodejs.org or your distribution.\n",
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,283 @@
+import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "./attempts/tracker.ts";
+import type { Clock } from "./clock.ts";
+import { diagnose } from "./diagnosis/diagnose.ts";
+import type { Matcher } from "./diagnosis/matcher.ts";
+import type { StartAttempt } from "./model/attempt.ts";
+import type { Layer, SignatureMatch } from "./model/catalogue.ts";
+import type { Origin } from "./model/history.ts";
+import type { HostState, VmStatus } from "./model/host-state.ts";
+import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
+import type { Observation } from "./model/observation.ts";
+import type { VmState } from "./model/virtual-machine.ts";
+import type { SightingInput, SignatureLookup, Store, StoreTrouble } from "./store/store.ts";
+
+export interface PipelineSettings extends TrackerSettings {
+  /** Evidence is on the disk this long after it was said, at the latest (ms). */
+  readonly saveWithinMs: number;
+  /** Positions after ordinary lines are stored this seldom, to spare flash memory (ms). */
+  readonly savePositionsEveryMs: number;
+}
+
+/** What suits a live host; the settling times come from the configuration. */
+export const PIPELINE_DEFAULTS: PipelineSettings = {
+  settlingMs: 120_000,
+  crashedEarlyMs: 300_000,
+  quietMs: 150,
+  saveWithinMs: 50,
+  savePositionsEveryMs: 600_000,
+};
+
+export interface Pipeline {
+  /** Takes one observation. Never throws. */
+  observe(observation: Observation): void;
+  /** All sources have read their backlog; outcomes may be announced. */
+  release(): void;
+  /** Writes what is still in memory. */
+  flush(): void;
+  /** The VMs known now, with their last known state. */
+  vms(): readonly VmStatus[];
+}
+
+/** What follows a settled attempt, inside the transaction that stores it: alerts are queued here. */
+export type SettledHandler = (attempt: StartAttempt, number: number, snapshotId: string | undefined) => void;
+
+/**
+ * The way of every observation, live and in replay: signatures, start attempt, diagnosis, store. Everything
+ * that is critical is durable before anyone hears of it.
+ */
+export function createPipeline(options: {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly matcher: Matcher;
+  readonly signatures: SignatureLookup;
+  readonly bootId: BootId | undefined;
+  readonly settings: PipelineSettings;
+  readonly origin: Origin;
+  /** Reads the host's state now. */
+  readonly readHost: (vms: readonly VmStatus[]) => HostState;
+  /** Takes the facts now, stores them and gives the snapshot's id; undefined where it failed. */
+  readonly takeSnapshot: (reason: string) => string | undefined;
+  readonly onSettled: SettledHandler;
+  /** Runs after the transaction of a settled attempt. */
+  readonly afterSettled: (attempt: StartAttempt) => void;
+  /** A VM's log says that a start failed: libvirt may know its state's reason. */
+  readonly askState: (vm: VmName) => void;
+  readonly onTrouble: (trouble: StoreTrouble) => void;
+}): Pipeline {
+  const { clock, store, settings } = options;
+  const vmStates = new Map<VmName, VmState>();
+  const dirty = new Map<string, StartAttempt>();
+  const snapshots = new Map<string, string | undefined>();
+  const positions = new Map<string, string>();
+  let sightings: SightingInput[] = [];
+  let cancelSave: (() => void) | undefined;
+  let cancelPositions: (() => void) | undefined;
+
+  const tracker: AttemptTracker = createAttemptTracker({
+    clock,
+    settings,
+    stored: storedAttempts(store, options.bootId, options.signatures),
+    events: { changed, settled },
+  });
+  tracker.learnGroups(store.vms.groups());
+
+  function changed(attempt: StartAttempt): void {
+    if (!snapshots.has(attempt.id)) snapshots.set(attempt.id, options.takeSnapshot("start attempt"));
+    dirty.set(attempt.id, attempt);
+    saveSoon();
+  }
+
+  function settled(attempt: StartAttempt): void {
+    const failed = attempt.outcome !== "started";
+    const complete: StartAttempt = failed
+      ? { ...attempt, diagnosis: diagnose(attempt, readHost()) }
+      : attempt;
+    dirty.delete(attempt.id);
+    const snapshotId = snapshots.get(attempt.id);
+    snapshots.delete(attempt.id);
+    const written = store.durable(() => {
+      saveRemembered();
+      const number = saveAttempt(complete, snapshotId);
+      options.onSettled(complete, number, snapshotId);
+    });
+    if (written.state === "refused") {
+      options.onTrouble(written.trouble);
+      // It is tried again with the next write; the alert must wait for the evidence to be safe.
+      dirty.set(attempt.id, complete);
+    } else {
+      forgetRemembered();
+    }
+    options.afterSettled(complete);
+  }
+
+  function saveAttempt(attempt: StartAttempt, snapshotId: string | undefined): number {
+    return store.attempts.save(attempt, {
+      origin: options.origin,
+      ...(snapshotId !== undefined && { snapshotId }),
+    });
+  }
+
+  function readHost(): HostState {
+    const host = options.readHost(vms());
+    if (host.devices.state === "read") {
+      const groups = new Map<Bdf, number>();
+      for (const device of host.devices.value.values()) {
+        if (device.iommuGroup !== undefined) groups.set(device.bdf, device.iommuGroup);
+      }
+      tracker.learnGroups(groups);
+    }
+    return host;
+  }
+
+  function vms(): readonly VmStatus[] {
+    return [...tracker.definitions().values()].map((definition) => ({
+      definition,
+      state: vmStates.get(definition.name) ?? { state: "nostate", reason: "unknown" },
+    }));
+  }
+
+  function saveSoon(): void {
+    cancelSave ??= clock.after(settings.saveWithinMs, flush);
+  }
+
+  function saveRemembered(): void {
+    if (sightings.length > 0) store.sightings.record(sightings);
+    if (positions.size > 0) store.resumePoints.save([...positions].map(([key, value]) => ({ key, value })));
+  }
+
+  function forgetRemembered(): void {
+    sightings = [];
+    positions.clear();
+    cancelPositions?.();
+    cancelPositions = undefined;
+  }
+
+  function flush(): void {
+    cancelSave?.();
+    cancelSave = undefined;
+    const attempts = [...dirty.values()];
+    if (attempts.length === 0 && sightings.length === 0 && positions.size === 0) return;
+    const write = attempts.length > 0 ? store.durable : store.batched;
+    const written = write(() => {
+      saveRemembered();
+      for (const attempt of attempts) saveAttempt(attempt, snapshots.get(attempt.id));
+    });
+    if (written.state === "refused") {
+      options.onTrouble(written.trouble);
+      return;
+    }
+    for (const attempt of attempts) dirty.delete(attempt.id);
+    forgetRemembered();
+  }
+
+  function remember(observation: Observation): void {
+    switch (observation.kind) {
+      case "vm-inventory":
+        for (const { definition, state } of observation.vms) vmStates.set(definition.name, state);
+        store.batched(() =>
+          store.vms.remember(
+            observation.vms.map((vm) => vm.definition),
+            observation.at,
+          ),
+        );
+        break;
+      case "vm-state":
+        vmStates.set(observation.vm, observation.state);
+        break;
+      case "vm-lifecycle": {
+        const state = stateAfter(observation.event, observation.detail);
+        if (state !== undefined) vmStates.set(observation.vm, state);
+        const { definition } = observation;
+        if (definition !== undefined) store.batched(() => store.vms.rememberOne(definition, observation.at));
+        break;
+      }
+      case "domain-log-end":
+        if (observation.reason === "failed") options.askState(observation.vm);
+        break;
+      case "gap":
+        store.durable(() => store.gaps.record(observation));
+        break;
+      default:
+        break;
+    }
+  }
+
+  return {
+    observe(observation) {
+      const matches = matchesOf(observation, options.matcher);
+      remember(observation);
+      const joined = tracker.observe(observation, matches);
+      const known = matches.filter((match) => match.signature.role !== "noise");
+      if (!joined && known.length > 0) {
+        sightings.push(...toSightings(observation, known));
+        saveSoon();
+      }
+      const { resume } = observation;
+      if (resume === undefined) return;
+      positions.set(resume.key, resume.value);
+      cancelPositions ??= clock.after(settings.savePositionsEveryMs, flush);
+    },
+    release() {
+      readHost();
+      tracker.release();
+    },
+    flush,
+    vms,
+  };
+}
+
+/** This boot's attempts, so that a restarted service goes on with open ones and tells none twice. */
+function storedAttempts(
+  store: Store,
+  bootId: BootId | undefined,
+  signatures: SignatureLookup,
+): readonly StartAttempt[] {
+  if (bootId === undefined) return [];
+  const recent = store.attempts.list({ bootId, limit: 200 });
+  const settled = recent
+    .map((row) => store.attempts.full(row.id, signatures))
+    .filter((attempt) => attempt !== undefined);
+  return [...settled, ...store.attempts.open(signatures).filter((attempt) => attempt.bootId === bootId)];
+}
+
+function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {
+  const layers: Partial<Record<Observation["kind"], Layer>> = {
+    "kernel-record": "kernel",
+    "domain-log-line": "qemu",
+    "libvirtd-record": "libvirt",
+  };
+  const layer = layers[observation.kind];
+  return layer === undefined || !("text" in observation) ? [] : matcher.match(layer, observation.text);
+}
+
+function toSightings(observation: Observation, matches: readonly SignatureMatch[]): SightingInput[] {
+  if (!("text" in observation)) return [];
+  const device = observation.kind === "kernel-record" ? observation.device : undefined;
+  return matches.slice(0, 1).map(({ signature }) => ({
+    source: observation.source,
+    signature: signature.id,
+    text: observation.text,
+    at: observation.at,
+    ...(observation.bootId !== undefined && { bootId: observation.bootId }),
+    ...(device !== undefined && { device }),
+    ...(observation.monotonicUs !== undefined && { monotonicUs: observation.monotonicUs }),
+  }));
+}
+
+function stateAfter(event: string, detail: string): VmState | undefined {
+  switch (event) {
+    case "started":
+    case "resumed":
+      return { state: "running", reason: detail };
+    case "suspended":
+      return { state: "paused", reason: detail };
+    case "pmsuspended":
+      return { state: "pmsuspended", reason: detail };
+    case "stopped":
+      return { state: "shutoff", reason: detail };
+    case "crashed":
+      return { state: "crashed", reason: detail };
+    default:
+      return undefined;
+  }
+}

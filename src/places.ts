@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Config } from "./config.ts";
+import type { HostPaths } from "./host-paths.ts";
+
+/**
+ * The history's file: the setting, else systemd's state directory, else the flash stick on Unraid (whose root file
+ * system is RAM, law 9), else `/var/lib`, or a place of the user's own when not root.
+ */
+export function databaseFile(
+  config: Config,
+  paths: HostPaths,
+  unraid: boolean,
+  env: NodeJS.ProcessEnv,
+): string {
+  if (config.DATABASE !== "") return config.DATABASE;
+  if (env.STATE_DIRECTORY) return join(env.STATE_DIRECTORY.split(":")[0] ?? "", "history.db");
+  if (unraid) return paths.at("/boot/config/plugins/vfio-watch/history.db");
+  if (process.getuid?.() === 0) return paths.at("/var/lib/vfio-watch/history.db");
+  const state = env.XDG_STATE_HOME || join(env.HOME || "/tmp", ".local", "state");
+  return join(state, "vfio-watch", "history.db");
+}
+
+/** The shipped `config` directory: beside the sources in a checkout, beside the bundle in a release. */
+export function shippedConfigDirectory(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const places = [join(here, "..", "config"), join(here, "config"), join(here, "..", "share", "config")];
+  return places.find((place) => existsSync(join(place, "signatures"))) ?? join(here, "..", "config");
+}
+
+/** Where the owner's own signatures lie: the setting, else `signatures` beside the settings file where it exists. */
+export function userSignatures(config: Config, settingsFile: string): string | undefined {
+  if (config.SIGNATURES_DIRECTORY !== "") return config.SIGNATURES_DIRECTORY;
+  const beside = join(dirname(settingsFile), "signatures");
+  return existsSync(beside) ? beside : undefined;
+}

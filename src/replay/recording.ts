@@ -1,0 +1,123 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { VmStatus } from "../model/host-state.ts";
+import { type BootId, bootId } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import { readRecordedDomainLog } from "../sources/domain-logs-recorded.ts";
+import { readRecordedKernelLog } from "../sources/kernel-log/recorded.ts";
+import { readRecordedLibvirtdLog } from "../sources/libvirtd-log-parser.ts";
+import { readRecordedHost } from "./recorded-host.ts";
+import { readVirshEvents } from "./virsh-events.ts";
+
+/** One boot of a recorded host: what its sources said, and what it was. */
+export interface RecordedBoot {
+  readonly name: string;
+  readonly directory: string;
+  readonly bootId: BootId;
+  /** UTC epoch milliseconds of the kernel's time stamp 0. */
+  readonly bootedAt: number;
+  /** In order of time. */
+  readonly observations: readonly Observation[];
+}
+
+/** Why a directory cannot be replayed, as a sentence. */
+export type RecordingProblem = { readonly problem: string };
+
+/** The first snapshot of a recording: the host before anything was started. */
+export const FIRST_SNAPSHOT = "snap-before";
+
+/**
+ * Reads a recording: a directory with `kmsg.txt`, `libvirtd.log`, `libvirt/*.log`, `virsh-events.txt` and
+ * `snap-before/`, or a directory of such directories, one a boot, in the order of their names.
+ */
+export function readRecordings(directory: string): readonly RecordedBoot[] | RecordingProblem {
+  if (!existsSync(directory)) return { problem: `${directory} does not exist.` };
+  if (isRecording(directory)) return [readBoot(directory)];
+  const boots = readdirSync(directory)
+    .sort(byNumber)
+    .map((name) => join(directory, name))
+    .filter(isRecording);
+  if (boots.length > 0) return boots.map(readBoot);
+  return { problem: `${directory} is no recording: it holds neither kmsg.txt nor directories that do.` };
+}
+
+function isRecording(directory: string): boolean {
+  return existsSync(join(directory, "kmsg.txt"));
+}
+
+/** `boot10` comes after `boot9`. */
+function byNumber(a: string, b: string): number {
+  const number = (text: string) => Number(/\d+/.exec(text)?.[0] ?? 0);
+  return number(a) - number(b) || (a < b ? -1 : 1);
+}
+
+function readBoot(directory: string): RecordedBoot {
+  const clock = readClock(join(directory, FIRST_SNAPSHOT, "clock.txt"));
+  const id = bootId(clock.bootId ?? `recorded:${directory.split("/").at(-1)}`);
+  const kernel = [
+    ...readRecordedKernelLog(readFileSync(join(directory, "kmsg.txt")), {
+      bootId: id,
+      bootWallMs: clock.bootedAt,
+    }),
+  ];
+  const observations: Observation[] = [
+    ...inventory(directory, clock.bootedAt),
+    ...kernel,
+    ...readVirshEvents(textOf(join(directory, "virsh-events.txt"))),
+    ...readRecordedLibvirtdLog(textOf(join(directory, "libvirtd.log")), { fileName: "libvirtd.log" }),
+    ...domainLogs(join(directory, "libvirt")),
+  ];
+  return {
+    name: directory.split("/").at(-1) ?? directory,
+    directory,
+    bootId: id,
+    bootedAt: clock.bootedAt,
+    observations: observations
+      // Logs of libvirt go on over boots; what is older than this one belongs to another recording.
+      .filter((observation) => observation.at >= clock.bootedAt - 1_000)
+      .map((observation) => ({ ...observation, bootId: id }))
+      .sort((a, b) => a.at - b.at),
+  };
+}
+
+/** `realtime=1795424094.478 uptime=25.56 18.86 boot_id=…`; a recording without it is placed in the epoch. */
+function readClock(file: string): { readonly bootedAt: number; readonly bootId: string | undefined } {
+  const parts = /realtime=(\d+(?:\.\d+)?) uptime=(\d+(?:\.\d+)?)(?:.*boot_id=(\S+))?/s.exec(textOf(file));
+  if (parts === null) return { bootedAt: 0, bootId: undefined };
+  return { bootedAt: Math.round((Number(parts[1]) - Number(parts[2])) * 1000), bootId: parts[3] };
+}
+
+/** The VMs as libvirt would have listed them before anything was started. */
+function inventory(directory: string, at: number): Observation[] {
+  const { vms } = readRecordedHost(join(directory, FIRST_SNAPSHOT), join(directory, "libvirt"));
+  if (vms.state !== "read") return [];
+  return [
+    {
+      kind: "vm-inventory",
+      source: "libvirt",
+      at,
+      exactTime: false,
+      identity: "recorded-inventory",
+      vms: vms.value.map(
+        ({ definition }): VmStatus => ({ definition, state: { state: "shutoff", reason: "unknown" } }),
+      ),
+    },
+  ];
+}
+
+function domainLogs(directory: string): Observation[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".log"))
+    .sort()
+    .flatMap((fileName) =>
+      readRecordedDomainLog(readFileSync(join(directory, fileName)), { fileName }).map((observation) => ({
+        ...observation,
+        identity: `${fileName}:${observation.identity}`,
+      })),
+    );
+}
+
+function textOf(file: string): string {
+  return existsSync(file) ? readFileSync(file, "utf8") : "";
+}

@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createVirtualClock } from "../clock.ts";
+import { beginBoot } from "../daemon/boots.ts";
+import { createSnapshots } from "../daemon/snapshots.ts";
+import type { Catalogue } from "../diagnosis/catalogue.ts";
+import { createMatcher } from "../diagnosis/matcher.ts";
+import { collectFacts } from "../host/collect-facts.ts";
+import type { StartAttempt } from "../model/attempt.ts";
+import { read } from "../model/reading.ts";
+import { createPipeline, PIPELINE_DEFAULTS, type SettledHandler } from "../pipeline.ts";
+import { openStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+import { readRecordedHost } from "./recorded-host.ts";
+import { readRecordedSnapshot } from "./recorded-snapshot.ts";
+import { buildHostTree } from "./recorded-tree.ts";
+import { FIRST_SNAPSHOT, type RecordedBoot } from "./recording.ts";
+
+/** After the last observation of a boot its starts still settle (ms). */
+const REST = 600_000;
+
+/** What is done with each settled attempt, with the history as it was then. */
+export type ReplayHandler = (
+  boot: RecordedBoot,
+  attempt: StartAttempt,
+  number: number,
+  store: Store,
+  snapshotId: string | undefined,
+) => void;
+
+/**
+ * Runs recorded boots through the pipeline of the live service as fast as it goes, into a history of its own in
+ * a temporary directory. `use` gets that history before it is removed.
+ */
+export async function replay<T>(
+  boots: readonly RecordedBoot[],
+  catalogue: Catalogue,
+  options: { readonly onSettled?: ReplayHandler; readonly use: (store: Store) => T | Promise<T> },
+): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), "vfio-watch-replay-"));
+  const clock = createVirtualClock(boots[0]?.bootedAt ?? 0);
+  const opened = openStore({ path: join(directory, "history.db"), clock });
+  if (opened.state === "refused") {
+    rmSync(directory, { recursive: true, force: true });
+    throw new Error(`${opened.why} ${opened.remedy}`);
+  }
+  const { store } = opened;
+  try {
+    for (const [index, boot] of boots.entries()) {
+      replayBoot(
+        boot,
+        catalogue,
+        store,
+        clock,
+        join(directory, `tree-${index}`),
+        options.onSettled ?? (() => {}),
+      );
+    }
+    return await options.use(store);
+  } finally {
+    store.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function replayBoot(
+  boot: RecordedBoot,
+  catalogue: Catalogue,
+  store: Store,
+  clock: ReturnType<typeof createVirtualClock>,
+  treeDirectory: string,
+  onSettled: ReplayHandler,
+): void {
+  clock.moveTo(boot.bootedAt);
+  beginBoot(store, boot.bootId, boot.bootedAt, boot.bootedAt);
+  const snapshotDirectory = join(boot.directory, FIRST_SNAPSHOT);
+  const paths = buildHostTree(treeDirectory, readRecordedSnapshot(snapshotDirectory));
+  const host = readRecordedHost(snapshotDirectory);
+  const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
+  const kernelLines: string[] = [];
+  const refuse = (trouble: { readonly why: string }) => {
+    throw new Error(trouble.why);
+  };
+  const snapshots = createSnapshots({
+    clock,
+    store,
+    bootId: boot.bootId,
+    onTrouble: refuse,
+    collect: () =>
+      collectFacts({ paths, vms: read(pipeline.vms().map(({ definition }) => definition)), kernelLines }),
+  });
+  const settled: SettledHandler = (attempt, number, snapshotId) =>
+    onSettled(boot, attempt, number, store, snapshotId);
+  const pipeline = createPipeline({
+    clock,
+    store,
+    matcher: createMatcher(catalogue),
+    signatures: (id) => byId.get(id),
+    bootId: boot.bootId,
+    settings: PIPELINE_DEFAULTS,
+    origin: "live",
+    readHost: (vms) => ({ ...host, vms: read(vms) }),
+    takeSnapshot: snapshots.take,
+    onSettled: settled,
+    afterSettled: () => {},
+    askState: () => {},
+    onTrouble: refuse,
+  });
+  for (const observation of boot.observations) {
+    if (observation.kind === "kernel-record" && /remapping|x2apic/i.test(observation.text))
+      kernelLines.push(observation.text);
+  }
+  pipeline.release();
+  for (const observation of boot.observations) {
+    clock.moveTo(observation.at);
+    pipeline.observe(observation);
+  }
+  clock.moveTo(clock.now() + REST);
+  pipeline.flush();
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import type { Outcome, StartAttempt } from "../src/model/attempt.ts";
+import type { CauseClass } from "../src/model/catalogue.ts";
+import { shippedConfigDirectory } from "../src/places.ts";
+import { readRecordings } from "../src/replay/recording.ts";
+import { replay } from "../src/replay/replay.ts";
+
+const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "fixtures", "recordings");
+const GPU = "0000:01:00.0";
+
+interface Expected {
+  readonly vm: string;
+  readonly outcome: Outcome;
+  readonly cause?: CauseClass;
+  readonly device?: string;
+  readonly group?: number;
+}
+
+const windows = (outcome: Outcome, cause?: CauseClass, device?: string, group?: number): Expected => ({
+  vm: "Windows 11",
+  outcome,
+  ...(cause && { cause }),
+  ...(device && { device }),
+  ...(group !== undefined && { group }),
+});
+
+/** What the rig did, by recording; the truth stands in each recording's rig-log.txt. */
+const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
+  "good-intel": [windows("started"), windows("started")],
+  "good-amd": [windows("started"), windows("started")],
+  "rmrr-intel": [windows("failed", "iommu-direct-mapping-required", GPU, 8)],
+  "rmrr-intel-systemd": [windows("failed", "iommu-direct-mapping-required", GPU, 8)],
+  "ivmd-amd": [windows("failed", "iommu-direct-mapping-required", GPU)],
+  "group-not-viable": [windows("failed", "group-not-viable", GPU, 8)],
+  "in-use": [{ vm: "other", outcome: "started" }, windows("failed", "device-busy", GPU, 8)],
+  "busy-outside": [windows("failed", "device-busy", GPU, 8)],
+  "not-bound": [windows("failed", "driver-binding", GPU, 8)],
+  "no-vfio-module": [windows("failed", "driver-binding")],
+  "no-vfio-node": [windows("failed", "driver-binding")],
+  "iommu-off": [windows("failed", "iommu-not-enabled")],
+  "iommu-absent": [windows("failed", "iommu-not-enabled")],
+  "intremap-off": [windows("failed", "interrupt-remapping-missing")],
+  memlock: [windows("failed", "memlock-limit", GPU, 8)],
+  "wrong-address": [windows("failed", "device-missing", "0000:07:00.0")],
+  "negative-controls": [
+    { vm: "nodisk vm", outcome: "failed", cause: "host-resource-missing" },
+    { vm: "badargs", outcome: "failed", cause: "vm-config-invalid" },
+    { vm: "toolarge", outcome: "failed", cause: "memory-alloc-failed" },
+    { vm: "hooked", outcome: "failed", cause: "host-resource-missing" },
+  ],
+  "dma-fault-intel": [],
+  "bios-update": [
+    windows("started"),
+    windows("failed", "iommu-direct-mapping-required", GPU),
+    windows("started"),
+  ],
+};
+
+const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+
+async function attemptsOf(name: string): Promise<readonly StartAttempt[]> {
+  const boots = readRecordings(join(RECORDINGS, name));
+  if ("problem" in boots) assert.fail(boots.problem);
+  const settled = new Map<string, StartAttempt>();
+  await replay(boots, catalogue, {
+    onSettled: (_boot, attempt) => settled.set(attempt.id, attempt),
+    use: () => undefined,
+  });
+  return [...settled.values()].sort((a, b) => a.openedAt - b.openedAt);
+}
+
+describe("a genuine recording replayed through the pipeline", () => {
+  const rows: string[] = [];
+  for (const [name, expected] of Object.entries(EXPECTED)) {
+    it(`${name} gives the right outcome, cause, device and group`, async () => {
+      const attempts = await attemptsOf(name);
+      for (const attempt of attempts) {
+        const [first] = attempt.diagnosis?.causes ?? [];
+        rows.push(
+          [
+            name,
+            attempt.vm,
+            attempt.outcome,
+            first?.class ?? "-",
+            first?.devices.join(",") || "-",
+            first?.groups.join(",") || "-",
+          ]
+            .map((cell, column) => String(cell).padEnd([19, 11, 8, 30, 27, 3][column] ?? 0))
+            .join(" "),
+        );
+      }
+      assert.deepEqual(
+        attempts.map(({ vm, outcome }) => [vm, outcome]),
+        expected.map(({ vm, outcome }) => [vm, outcome]),
+      );
+      for (const [index, { cause, device, group }] of expected.entries()) {
+        const diagnosis = attempts[index]?.diagnosis;
+        assert.equal(diagnosis?.causes[0]?.class, cause, JSON.stringify(diagnosis, undefined, 1));
+        if (device !== undefined)
+          assert.ok(
+            diagnosis?.causes[0]?.devices.some((bdf) => bdf === device),
+            JSON.stringify(diagnosis),
+          );
+        if (group !== undefined)
+          assert.ok(diagnosis?.causes[0]?.groups.includes(group), JSON.stringify(diagnosis));
+        if (name === "negative-controls") assert.equal(diagnosis?.deviceRelated, false);
+      }
+    });
+  }
+  it("prints the table", (context) => {
+    for (const row of rows) context.diagnostic(row);
+    assert.ok(rows.length > 0);
+  });
+});
