@@ -211,7 +211,7 @@ test("an IOMMU that was switched off is one change", () => {
       { ...device("14"), [`iommu.group.${GPU}.members`]: GPU, "iommu.units": "ivhd0" },
       { ...device(null), "iommu.group": null, "iommu.units": null },
     ),
-    ["IOMMU units in use: ivhd0 → none", "IOMMU groups: 1 groups → none"],
+    ["IOMMU units in use: ivhd0 → none", "IOMMU groups: 1 → none"],
   );
 });
 
