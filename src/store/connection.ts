@@ -154,7 +154,9 @@ export function createConnection(parts: ConnectionParts): Connection {
       return value;
     },
     pragma(text) {
-      const answer = guarded(() => database.pragma(text, { simple: true }));
+      // All rows, not the first alone: incremental_vacuum frees a page with each one that is asked for.
+      const rows = guarded(() => database.pragma(text)) as readonly Record<string, unknown>[];
+      const answer = Object.values(rows[0] ?? {})[0];
       return typeof answer === "number" || typeof answer === "string" ? answer : "";
     },
     lastCommitAt: () => commitAt,

@@ -10,7 +10,7 @@ import { varyingFacts } from "./varying-facts.ts";
 /** A fact's value is one line; a longer one is a mistake of its collector and is cut. */
 const MOST_VALUE = 16 * 1024;
 /** A snapshot becomes a new base when what differs is more than this part of it. */
-const REBASE_AT = 1 / 8;
+const REBASE_AT = 1 / 32;
 
 /** Snapshots for the other tables, which refer to them by number. */
 export interface SnapshotTable extends SnapshotStore {
@@ -39,6 +39,9 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const byId = connection.statement<[string], SnapshotRow>(
     "SELECT number, base, facts FROM snapshot WHERE id = ?",
   );
+  const byIds = connection.statement<[string], SnapshotRow & { readonly id: string }>(
+    "SELECT id, number, base, facts FROM snapshot WHERE id IN (SELECT value FROM json_each(?))",
+  );
   const byNumber = connection.statement<[number], SnapshotRow>(
     "SELECT number, base, facts FROM snapshot WHERE number = ?",
   );
@@ -54,6 +57,13 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const factNumber = connection.statement<[string, string, string, string], { number: number }>(
     `SELECT fact.number FROM fact_key JOIN fact ON fact.fact_key = fact_key.number
      WHERE fact_key.key = ? AND fact_key.fact_group = ? AND fact.state = ? AND fact.value = ?`,
+  );
+  // All of a snapshot at once: two thousand single questions would hold the service up for 14 ms.
+  const knownFacts = connection.statement<[string], { place: number; number: number }>(
+    `SELECT given.key AS place, fact.number FROM json_each(?) AS given
+     CROSS JOIN fact_key ON fact_key.key = given.value ->> 0 AND fact_key.fact_group = given.value ->> 1
+     CROSS JOIN fact ON fact.fact_key = fact_key.number AND fact.state = given.value ->> 2
+       AND fact.value = given.value ->> 3`,
   );
   const keyNumber = connection.statement<[string, string], { number: number }>(
     "SELECT number FROM fact_key WHERE key = ? AND fact_group = ?",
@@ -91,6 +101,12 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     return insertFact.insert(key, state, text);
   }
 
+  function numbersOf(facts: readonly Fact[]): FactSet {
+    const asked = facts.map(({ key, group, value }) => [key, group, value.state, textOf(value)]);
+    const known = new Map(knownFacts.all(JSON.stringify(asked)).map(({ place, number }) => [place, number]));
+    return factSet(facts.map((fact, place) => known.get(place) ?? numberOfFact(fact)));
+  }
+
   function setOf(row: SnapshotRow | undefined): FactSet | undefined {
     if (row === undefined || row.facts === null) return undefined;
     const [first = [], second = []] = unpackSets(row.facts);
@@ -108,7 +124,7 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     save(snapshot) {
       return connection.batched(() => {
         if (table.has(snapshot.id)) return false;
-        const facts = factSet(snapshot.facts.map(numberOfFact));
+        const facts = numbersOf(snapshot.facts);
         const base = newestBase.get();
         const baseFacts = setOf(base);
         const number = table.numberOf(snapshot.id);
@@ -158,12 +174,14 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         rows.filter((row) => !gone.has(row.number)),
       );
     },
-    varying: (asked) =>
-      varyingFacts(
-        asked.map((id) => byId.get(id)),
+    varying(asked) {
+      const rows = new Map(byIds.all(JSON.stringify(asked)).map((row) => [row.id, row]));
+      return varyingFacts(
+        asked.map((id) => rows.get(id)),
         (number) => byNumber.get(number),
         factRows,
-      ),
+      );
+    },
     fact(id, key) {
       const facts = new Set(setOf(byId.get(id)));
       const row = factsByKey.all(key).find(({ number }) => facts.has(number));

@@ -22,8 +22,10 @@ export function varyingFacts(
   const varying = factRows(factsNotInAll(families, asked.length));
 
   const facts = new Map<string, { row: FactRow; values: FactValue[]; indexes: Int32Array }>();
-  /** For a fact number: its column, and the index of its value there. */
-  const slots = new Map<number, { indexes: Int32Array; index: number }>();
+  const largest = varying.reduce((most, { number }) => Math.max(most, number), 0);
+  /** By fact number: its column, and the index of its value there. Arrays, since this is asked millions of times. */
+  const columns: (Int32Array | undefined)[] = new Array(largest + 1).fill(undefined);
+  const valueIndexes = new Int32Array(largest + 1);
   for (const row of varying) {
     const name = `${row.fact_group}\n${row.key}`;
     let fact = facts.get(name);
@@ -31,22 +33,28 @@ export function varyingFacts(
       fact = { row, values: [], indexes: new Int32Array(asked.length).fill(-1) };
       facts.set(name, fact);
     }
-    slots.set(row.number, { indexes: fact.indexes, index: fact.values.length });
+    columns[row.number] = fact.indexes;
+    valueIndexes[row.number] = fact.values.length;
     fact.values.push(factValue(row));
   }
 
   for (const { base, members } of families) {
-    const inBase = base.flatMap((number) => slots.get(number) ?? []);
+    const places = Int32Array.from(members, ({ place }) => place);
+    for (const number of base) {
+      const column = columns[number];
+      if (column === undefined) continue;
+      const value = valueIndexes[number] ?? 0;
+      for (const place of places) column[place] = value;
+    }
     for (const { place, removed, added } of members) {
-      for (const { indexes, index } of inBase) indexes[place] = index;
       // Removed before added: a changed value is both.
       for (const number of removed) {
-        const slot = slots.get(number);
-        if (slot !== undefined) slot.indexes[place] = -1;
+        const column = columns[number];
+        if (column !== undefined) column[place] = -1;
       }
       for (const number of added) {
-        const slot = slots.get(number);
-        if (slot !== undefined) slot.indexes[place] = slot.index;
+        const column = columns[number];
+        if (column !== undefined) column[place] = valueIndexes[number] ?? 0;
       }
     }
   }
@@ -60,27 +68,35 @@ function familiesOf(
   byNumber: (number: number) => SnapshotRow | undefined,
 ): readonly Family[] {
   const families = new Map<number, Family>();
-  const familyOf = (base: SnapshotRow): Family => {
-    let family = families.get(base.number);
-    if (family === undefined) {
-      family = { base: base.facts === null ? [] : (unpackSets(base.facts)[0] ?? []), members: [] };
-      families.set(base.number, family);
-    }
+  const familyOf = (number: number, facts: Uint8Array | null | undefined): Family => {
+    const family: Family = {
+      base: facts === null || facts === undefined ? [] : (unpackSets(facts)[0] ?? []),
+      members: [],
+    };
+    families.set(number, family);
     return family;
   };
   asked.forEach((row, place) => {
     if (row === undefined || row.facts === null) return;
-    const base = row.base === null ? row : byNumber(row.base);
-    if (base === undefined) return;
     const [removed = [], added = []] = row.base === null ? [] : unpackSets(row.facts);
-    familyOf(base).members.push({ place, removed, added });
+    const base = row.base ?? row.number;
+    const family =
+      families.get(base) ?? familyOf(base, row.base === null ? row.facts : byNumber(base)?.facts);
+    family.members.push({ place, removed, added });
   });
   return [...families.values()];
 }
 
 function factsNotInAll(families: readonly Family[], total: number): FactSet {
-  const counts = new Map<number, number>();
-  const add = (number: number, count: number) => counts.set(number, (counts.get(number) ?? 0) + count);
+  let largest = 0;
+  for (const { base, members } of families) {
+    largest = Math.max(largest, base.at(-1) ?? 0);
+    for (const { added } of members) largest = Math.max(largest, added.at(-1) ?? 0);
+  }
+  const counts = new Int32Array(largest + 1);
+  const add = (number: number, count: number) => {
+    counts[number] = (counts[number] ?? 0) + count;
+  };
   for (const { base, members } of families) {
     for (const number of base) add(number, members.length);
     for (const { removed, added } of members) {
@@ -88,5 +104,9 @@ function factsNotInAll(families: readonly Family[], total: number): FactSet {
       for (const number of added) add(number, 1);
     }
   }
-  return [...counts].filter(([, count]) => count > 0 && count < total).map(([number]) => number);
+  const varying: number[] = [];
+  counts.forEach((count, number) => {
+    if (count > 0 && count < total) varying.push(number);
+  });
+  return varying;
 }
