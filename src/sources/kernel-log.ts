@@ -62,7 +62,7 @@ export function createKernelLogSource(options: {
   function tell(observation: KernelRecord | Gap): void {
     if (stopped) return;
     health.observed(observation.at);
-    if (observation.kind === "gap") health.lost(observation.lost ?? 0);
+    if (observation.kind === "gap" && !isBeforeFirstRead(observation)) health.lost(observation.lost ?? 0);
     sink(observation);
   }
 
@@ -183,4 +183,9 @@ export function createKernelLogSource(options: {
       return now === undefined ? undefined : resumePoint(now);
     },
   };
+}
+
+/** What the ring had dropped before anyone read it in this boot is a gap in the history, but no failure to keep up. */
+function isBeforeFirstRead({ identity }: Gap): boolean {
+  return identity.endsWith(":gap:0");
 }
