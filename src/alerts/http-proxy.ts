@@ -28,7 +28,7 @@ export function throughProxy(proxy: URL): Transport {
       host: url.hostname,
       path: `${url.pathname}${url.search}`,
       headers: { ...sized, host: url.host },
-      agent: false,
+      // No agent, for one would make the connection itself.
       // A literal address has no name that a certificate could be asked for.
       createConnection: () =>
         connect({ socket, servername: /^[\d.]+$|:/.test(url.hostname) ? "" : url.hostname }),
