@@ -56,10 +56,11 @@ interface Situation {
 
 /** Watches `directory` through chokidar while it exists, and for its appearance while it does not. */
 export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryWatch {
-  const { directory, clock, onWake, accept = () => true, recheckMs = 30_000 } = options;
+  const { directory, clock, onWake, accept = () => true, recheckMs = 60_000 } = options;
   const openWatcher = options.openWatcher ?? openChokidar;
   let running = false;
   let armedFor = "";
+  let usedUp = false;
   let close: () => Promise<void> = async () => {};
   let state: DirectoryWatchState = { state: "missing", nearest: dirname(directory) };
   let cancelRecheck = () => {};
@@ -102,15 +103,17 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
       state = { state: "unreadable", why: "permission denied: needs root" };
       return;
     }
-    const native = await tryWatching(path, false);
-    if (native === undefined || !running) return;
-    await close();
+    if (!usedUp) {
+      usedUp = !(await tryWatching(path, false));
+      if (!usedUp || !running) return;
+      await close();
+    }
     // No inotify watches left: looking every two seconds is slow, but it sees everything in the end.
     await tryWatching(path, true);
   }
 
-  /** The error code that calls for polling, else undefined. */
-  async function tryWatching(path: string, polling: boolean): Promise<string | undefined> {
+  /** False where inotify is used up. */
+  async function tryWatching(path: string, polling: boolean): Promise<boolean> {
     const watcher = await openWatcher(path, {
       depth: 0,
       persistent: true,
@@ -131,12 +134,20 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
     });
     if (polling) watcher.on("all", look);
     return new Promise((resolve) => {
-      watcher.on("ready", () => resolve(undefined));
+      let ready = false;
+      let failed = false;
+      watcher.on("ready", () => {
+        ready = true;
+        resolve(true);
+      });
       watcher.on("error", (error) => {
         const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-        if (polling || !OUT_OF_INOTIFY.has(code)) return;
-        resolve(code);
-        // After "ready" nobody waits for this promise any more: then set everything up anew.
+        if (polling || failed || !OUT_OF_INOTIFY.has(code)) return;
+        failed = true;
+        resolve(false);
+        if (!ready) return;
+        // It worked until now: set everything up anew.
+        usedUp = true;
         armedFor = "";
         look();
       });

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { createVirtualClock, type VirtualClock } from "../../src/clock.ts";
+import { createHostPaths } from "../../src/host-paths.ts";
+import { bootId } from "../../src/model/identifiers.ts";
+import type { ConfigFileChange, Observation } from "../../src/model/observation.ts";
+import type { Source } from "../../src/model/source.ts";
+import { createConfigFilesSource, DEFAULT_CONFIG_FILES } from "../../src/sources/config-files.ts";
+import { type Observer, observe, temporaryDirectory } from "./observed.ts";
+
+const BOOT = bootId("f0000000-0000-4000-8000-00000000000f");
+
+interface Setting {
+  readonly root: string;
+  readonly clock: VirtualClock;
+  readonly source: Source;
+  path(file: string): string;
+}
+
+function setUp(context: TestContext, ...directories: string[]): Setting {
+  const root = temporaryDirectory(context);
+  for (const directory of directories) mkdirSync(join(root, directory), { recursive: true });
+  const clock = createVirtualClock(Date.now());
+  const source = createConfigFilesSource({ paths: createHostPaths(root), clock, bootId: BOOT });
+  return { root, clock, source, path: (file) => join(root, file) };
+}
+
+function changes(observations: readonly Observation[]): string[] {
+  return observations.map((one) => `${(one as ConfigFileChange).change} ${(one as ConfigFileChange).path}`);
+}
+
+/** Lets the writer's quiet time pass, as often as it takes, until `last` is the newest change. */
+async function told(observer: Observer, clock: VirtualClock, last: string): Promise<void> {
+  await observer.until((all) => {
+    clock.moveTo(clock.now() + 400);
+    return changes(all).at(-1) === last;
+  }, `"${last}" is told`);
+}
+
+test("files are added, changed and removed, each in its place", async (context) => {
+  const { clock, source, path } = setUp(
+    context,
+    "boot/config",
+    "boot/syslinux",
+    "etc/libvirt/qemu",
+    "etc/modprobe.d",
+  );
+  writeFileSync(path("boot/syslinux/syslinux.cfg"), "append initrd=/bzroot\n");
+  const observer = await observe(context, source);
+  assert.deepEqual(observer.observations, [], "what is there is no change");
+  writeFileSync(path("boot/config/vfio-pci.cfg"), "BIND=0000:01:00.0\n");
+  await told(observer, clock, "added /boot/config/vfio-pci.cfg");
+  writeFileSync(path("boot/syslinux/syslinux.cfg"), "append iommu=pt initrd=/bzroot\n");
+  await told(observer, clock, "changed /boot/syslinux/syslinux.cfg");
+  writeFileSync(path("etc/libvirt/qemu/win 11.xml.new"), "<domain/>");
+  renameSync(path("etc/libvirt/qemu/win 11.xml.new"), path("etc/libvirt/qemu/win 11.xml"));
+  await told(observer, clock, "added /etc/libvirt/qemu/win 11.xml");
+  rmSync(path("etc/libvirt/qemu/win 11.xml"));
+  await told(observer, clock, "removed /etc/libvirt/qemu/win 11.xml");
+  assert.equal(observer.observations.length, 4);
+  assert.equal(source.health().state.state, "live");
+});
+
+test("a file saved with the content that it had is no change", async (context) => {
+  const { clock, source, path } = setUp(context, "etc/modprobe.d");
+  writeFileSync(path("etc/modprobe.d/vfio.conf"), "options vfio-pci ids=10de:2805\n");
+  const observer = await observe(context, source);
+  const later = new Date(Date.now() + 5_000);
+  writeFileSync(path("etc/modprobe.d/vfio.conf"), "options vfio-pci ids=10de:2805\n");
+  utimesSync(path("etc/modprobe.d/vfio.conf"), later, later);
+  writeFileSync(path("etc/modprobe.d/README"), "not one of those that count\n");
+  writeFileSync(path("etc/modprobe.d/zz.conf"), "blacklist nouveau\n");
+  await told(observer, clock, "added /etc/modprobe.d/zz.conf");
+  assert.equal(observer.observations.length, 1);
+});
+
+test("a file written in several goes is told once", async (context) => {
+  const { clock, source, path } = setUp(context, "boot/config");
+  const observer = await observe(context, source);
+  for (let index = 0; index < 20; index += 1) {
+    writeFileSync(path("boot/config/vfio-pci.cfg"), `BIND=${index}\n`);
+    await pause(2);
+  }
+  await told(observer, clock, "added /boot/config/vfio-pci.cfg");
+  assert.equal(observer.observations.length, 1);
+});
+
+test("a directory that appears later is watched from then on, whatever is missing above it", async (context) => {
+  const { clock, source, path } = setUp(context, "boot");
+  const observer = await observe(context, source);
+  mkdirSync(path("etc"));
+  mkdirSync(path("etc/libvirt/qemu"), { recursive: true });
+  writeFileSync(path("etc/libvirt/qemu/a.xml"), "<domain/>");
+  await told(observer, clock, "added /etc/libvirt/qemu/a.xml");
+  rmSync(path("etc/libvirt"), { recursive: true });
+  await told(observer, clock, "removed /etc/libvirt/qemu/a.xml");
+});
+
+test("on a host that has none of it, it says so and waits", async (context) => {
+  const { clock, source, path } = setUp(context);
+  const observer = await observe(context, source);
+  assert.equal(source.health().state.state, "waiting");
+  mkdirSync(path("boot"));
+  writeFileSync(path("boot/limine.conf"), "cmdline: iommu=pt\n");
+  await told(observer, clock, "added /boot/limine.conf");
+  assert.equal(source.health().state.state, "live");
+});
+
+test("every default is a file by its full name, or all files of one directory", () => {
+  for (const file of DEFAULT_CONFIG_FILES) assert.match(file, /^(?:\/[\w.-]+)+\/(?:[\w.-]+|\*\.\w+)$/);
+});
+
+test("a file system may be unmounted while it is watched; its files are not removed, and come back", {
+  skip: !mayMount() && "needs root and the right to mount",
+}, async (context) => {
+  const mounted: string[] = [];
+  const mount = (at: string, ...parameters: string[]) => {
+    execFileSync("mount", [...parameters, at]);
+    mounted.push(at);
+  };
+  const unmount = () => execFileSync("umount", [mounted.pop() ?? ""], { stdio: "pipe" });
+  // Registered before the hook that removes the directory, so that nothing is mounted there any more.
+  context.after(() => {
+    while (mounted.length > 0) unmount();
+  });
+  const { root, clock, source, path } = setUp(context, "etc/libvirt", "image");
+  // A file system of its own, as libvirt.img is, or the directory on a pool that stands in for it.
+  mount(path("image"), "-t", "tmpfs", "none");
+  mkdirSync(path("image/qemu"));
+  writeFileSync(path("image/qemu/a.xml"), "<domain/>");
+  writeFileSync(path("image/qemu/b.xml"), "<domain/>");
+  mount(path("etc/libvirt"), "--bind", path("image"));
+  const observer = await observe(context, source);
+  const held = readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).startsWith(root));
+  assert.deepEqual(held, [], "nothing is open");
+  unmount();
+  clock.moveTo(clock.now() + 70_000);
+  mkdirSync(path("boot"));
+  writeFileSync(path("boot/limine.conf"), "a\n");
+  await told(observer, clock, "added /boot/limine.conf");
+  assert.deepEqual(changes(observer.observations), ["added /boot/limine.conf"]);
+  writeFileSync(path("image/qemu/b.xml"), "<domain>changed</domain>");
+  mount(path("etc/libvirt"), "--bind", path("image"));
+  // Mounting raises no event: the look now and then finds it.
+  await observer.until((all) => {
+    clock.moveTo(clock.now() + 60_000);
+    return changes(all).at(-1) === "changed /etc/libvirt/qemu/b.xml";
+  }, "the changed file is told");
+  assert.equal(observer.observations.length, 2);
+});
+
+function mayMount(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  try {
+    execFileSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function linkOf(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createVirtualClock } from "../../src/clock.ts";
+import {
+  type ChangeWatcher,
+  createDirectoryWatch,
+  describeWatch,
+} from "../../src/sources/directory-watch.ts";
+import { temporaryDirectory, until } from "./observed.ts";
+
+test("where inotify is used up it polls instead, and says so", async (context) => {
+  const directory = temporaryDirectory(context);
+  const opened: boolean[] = [];
+  const openWatcher = async (_path: string, options: { usePolling?: boolean }): Promise<ChangeWatcher> => {
+    const polling = options.usePolling === true;
+    opened.push(polling);
+    return {
+      on(event, listener) {
+        const error = Object.assign(new Error("no space left"), { code: "ENOSPC" });
+        if (event === "error" && !polling) setImmediate(() => listener(error));
+        if (event === "ready" && polling) setImmediate(() => listener());
+      },
+      close: async () => {},
+    };
+  };
+  const clock = createVirtualClock(0);
+  const watch = createDirectoryWatch({ directory, clock, onWake: () => {}, openWatcher });
+  await watch.start();
+  context.after(() => watch.stop());
+  assert.deepEqual(opened, [false, true]);
+  assert.deepEqual(watch.state(), { state: "watching", polling: true });
+  assert.match(describeWatch(watch), /max_user_watches/);
+});
+
+test("a directory that is swapped for another is watched in its place", async (context) => {
+  const root = temporaryDirectory(context, "logs");
+  const directory = join(root, "logs");
+  let wakes = 0;
+  const watch = createDirectoryWatch({ directory, clock: createVirtualClock(0), onWake: () => void wakes++ });
+  await watch.start();
+  context.after(() => watch.stop());
+  renameSync(directory, join(root, "old"));
+  await until(() => watch.state().state === "missing", "the watch has noticed that it went");
+  mkdirSync(directory);
+  await until(() => watch.state().state === "watching", "the new one is watched");
+  const before = wakes;
+  writeFileSync(join(directory, "a"), "");
+  await until(() => wakes > before, "a change in the new one is noticed");
+});
+
+test("without any event it looks now and then", async (context) => {
+  const directory = temporaryDirectory(context);
+  const clock = createVirtualClock(0);
+  let wakes = 0;
+  const watch = createDirectoryWatch({ directory, clock, onWake: () => void wakes++ });
+  await watch.start();
+  context.after(() => watch.stop());
+  clock.moveTo(59_999);
+  assert.equal(wakes, 0);
+  clock.moveTo(60_000);
+  await until(() => wakes === 1, "it has looked");
+});
