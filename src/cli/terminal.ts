@@ -68,12 +68,13 @@ function visibleLength(text: string): number {
 /** Breaks text at spaces so that no line is longer than `columns`; continuation lines begin with `indent`. */
 export function wrap(text: string, columns: number, indent = ""): string {
   const lines: string[] = [];
+  const [leading = ""] = /^ */.exec(text) ?? [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of text.slice(leading.length).split(" ")) {
     if (line !== "" && visibleLength(line) + 1 + visibleLength(word) > columns) {
       lines.push(line);
       line = indent + word;
-    } else line = line === "" ? word : `${line} ${word}`;
+    } else line = line === "" ? leading + word : `${line} ${word}`;
   }
   return [...lines, line].join("\n");
 }

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type CommandIo, EXIT } from "../../src/cli/command.ts";
+import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "../../src/cli/commands.ts";
+import { main } from "../../src/cli/main.ts";
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = "";
+  let err = "";
+  const io: CommandIo = {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    color: false,
+    columns: 100,
+    env: {},
+    readInput: async () => "",
+  };
+  return { code: await main(args, io), out, err };
+}
+
+describe("the command line", () => {
+  it("lists every command when asked for help, and on standard error when asked for nothing", async () => {
+    const asked = await run("--help");
+    assert.equal(asked.code, EXIT.ok);
+    for (const name of Object.keys(COMMAND_SUMMARIES))
+      assert.match(asked.out, new RegExp(`^  ${name} `, "m"));
+    const nothing = await run();
+    assert.equal(nothing.code, EXIT.usage);
+    assert.equal(nothing.err, asked.out);
+  });
+
+  it("suggests the command that was meant", async () => {
+    const { code, err } = await run("stats");
+    assert.equal(code, EXIT.usage);
+    assert.match(err, /no command 'stats'\. Did you mean 'status'/);
+  });
+
+  it("names a wrong option and the right usage", async () => {
+    const { code, err } = await run("starts", "--colour");
+    assert.equal(code, EXIT.usage);
+    assert.match(err, /--colour/);
+    assert.match(err, /Usage: vfio-watch starts/);
+  });
+
+  it("refuses a time that is none, with an example of what is", async () => {
+    const { code, err } = await run("starts", "--since", "yesterday");
+    assert.equal(code, EXIT.usage);
+    assert.match(err, /'yesterday' is no time; use a span back \(7d/);
+  });
+
+  it("says what to do where there is no history", async () => {
+    const { code, out, err } = await run("starts", "--database", "/nonexistent/history.db");
+    assert.equal(code, EXIT.failure);
+    assert.equal(out, "");
+    assert.match(err, /\/nonexistent\/history\.db/);
+  });
+
+  for (const name of Object.keys(COMMAND_LOADERS)) {
+    it(`${name} --help shows its usage and an example`, async () => {
+      const { code, out } = await run(name, "--help");
+      assert.equal(code, EXIT.ok);
+      assert.match(out, new RegExp(`Usage: vfio-watch ${name}`));
+      assert.match(out, new RegExp(`Example: vfio-watch ${name}`));
+    });
+  }
+});
