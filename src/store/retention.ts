@@ -33,7 +33,7 @@ export function createRetention(connection: Connection): Retention {
   /** A run over the size cap goes on until the file is well below it. */
   let shrinking = false;
   /** Computed once a run: dropping what is not protected never changes what is. */
-  let keep: { readonly all: string; readonly newestOnly: string } | undefined;
+  let keep: Kept | undefined;
 
   const readDropped = connection.statement<[], { value: string }>(
     "SELECT value FROM meta WHERE key = 'dropped'",
@@ -46,6 +46,9 @@ export function createRetention(connection: Connection): Retention {
     `SELECT number, evidence_count AS evidence FROM attempt
      WHERE outcome IS NOT NULL AND opened_at < ? AND number NOT IN (SELECT value FROM json_each(?))
      ORDER BY opened_at LIMIT ?`,
+  );
+  const anyBefore = connection.statement<[number], { number: number }>(
+    "SELECT number FROM attempt WHERE opened_at < ? AND outcome IS NOT NULL LIMIT 1",
   );
   const dropAttempt = connection.statement<[number]>("DELETE FROM attempt WHERE number = ?");
   const dropSightings = connection.statement<[number, number]>(
@@ -136,9 +139,10 @@ export function createRetention(connection: Connection): Retention {
     return { ...NOTHING, evidence };
   }
 
-  function byAge(time: number, kept: string): DroppedCounts {
+  function byAge(time: number, kept: () => Kept): DroppedCounts {
     return firstThatDrops([
-      () => attemptsBefore(time, kept),
+      // Finding what is protected takes a while in a long history; mostly nothing is old enough to ask.
+      () => (anyBefore.get(time) === undefined ? NOTHING : attemptsBefore(time, kept().all)),
       () => ({ ...NOTHING, sightings: dropSightings.run(time, ROWS) }),
       () => ({ ...NOTHING, gaps: dropGaps.run(time, ROWS) }),
       () => ({ ...NOTHING, incidents: dropIncidents.run(time, ROWS) }),
@@ -147,26 +151,28 @@ export function createRetention(connection: Connection): Retention {
   }
 
   /** From what is missed least to what is missed most. */
-  function bySize(now: number, kept: { readonly all: string; readonly newestOnly: string }): DroppedCounts {
+  function bySize(now: number, kept: () => Kept): DroppedCounts {
     return firstThatDrops([
       () => ({ ...NOTHING, sightings: dropSightings.run(now, ROWS) }),
-      () => attemptsBefore(now, kept.all),
+      () => attemptsBefore(now, kept().all),
       () => ({ ...NOTHING, gaps: dropGaps.run(now, ROWS) }),
       () => ({ ...NOTHING, incidents: dropIncidents.run(now, ROWS) }),
       plainEvidence,
-      () => attemptsBefore(now, kept.newestOnly),
+      () => attemptsBefore(now, kept().newestOnly),
       () => leftovers(now),
     ]);
   }
 
   function step(limits: RetentionLimits): { readonly done: boolean; readonly dropped: DroppedCounts } {
-    keep ??= protectedAttempts(limits.keepNewest ?? 20);
-    const kept = keep;
+    const kept = () => {
+      keep ??= protectedAttempts(limits.keepNewest ?? 20);
+      return keep;
+    };
     const size = fileSize(connection);
     if (size.bytes > limits.maxBytes) shrinking = true;
     if (size.used <= limits.maxBytes * SHRINK_TO) shrinking = false;
     const dropped = connection.batched(() => {
-      let counts = byAge(limits.now - limits.maxAgeMs, kept.all);
+      let counts = byAge(limits.now - limits.maxAgeMs, kept);
       if (isNothing(counts) && shrinking) counts = bySize(limits.now + 1, kept);
       if (!isNothing(counts)) writeDropped.run(JSON.stringify(sum(readTotal(), counts)));
       return counts;
@@ -227,6 +233,9 @@ export function createRetention(connection: Connection): Retention {
     plainFrom = 0;
   }
 }
+
+/** JSON lists of attempt numbers. */
+type Kept = ReturnType<ReturnType<typeof createProtectedAttempts>>;
 
 interface OldAttempt {
   readonly number: number;

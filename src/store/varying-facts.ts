@@ -21,30 +21,37 @@ export function varyingFacts(
   const families = familiesOf(asked, byNumber);
   const varying = factRows(factsNotInAll(families, asked.length));
 
-  const facts = new Map<string, { row: FactRow; values: FactValue[]; indexes: Int32Array }>();
+  const facts = new Map<string, { row: FactRow; values: FactValue[]; place: number }>();
+  const nameOf = (row: FactRow) => `${row.fact_group}\n${row.key}`;
+  for (const row of varying) {
+    const fact = facts.get(nameOf(row));
+    if (fact === undefined) facts.set(nameOf(row), { row, values: [factValue(row)], place: facts.size });
+    else fact.values.push(factValue(row));
+  }
+
+  // One block for all columns: thousands of small arrays would cost more than all the rest.
+  const block = new Int32Array(facts.size * asked.length).fill(-1);
+  const columnAt = (place: number) => block.subarray(place * asked.length, (place + 1) * asked.length);
   const largest = varying.reduce((most, { number }) => Math.max(most, number), 0);
-  /** By fact number: its column, and the index of its value there. Arrays, since this is asked millions of times. */
+  /** By fact number: its column, and the index of its value there. */
   const columns: (Int32Array | undefined)[] = new Array(largest + 1).fill(undefined);
   const valueIndexes = new Int32Array(largest + 1);
+  const seen = new Map<string, number>();
   for (const row of varying) {
-    const name = `${row.fact_group}\n${row.key}`;
-    let fact = facts.get(name);
-    if (fact === undefined) {
-      fact = { row, values: [], indexes: new Int32Array(asked.length).fill(-1) };
-      facts.set(name, fact);
-    }
-    columns[row.number] = fact.indexes;
-    valueIndexes[row.number] = fact.values.length;
-    fact.values.push(factValue(row));
+    const name = nameOf(row);
+    const index = seen.get(name) ?? 0;
+    seen.set(name, index + 1);
+    columns[row.number] = columnAt(facts.get(name)?.place ?? 0);
+    valueIndexes[row.number] = index;
   }
 
   for (const { base, members } of families) {
-    const places = Int32Array.from(members, ({ place }) => place);
+    const runs = runsOf(members.map(({ place }) => place));
     for (const number of base) {
       const column = columns[number];
       if (column === undefined) continue;
       const value = valueIndexes[number] ?? 0;
-      for (const place of places) column[place] = value;
+      for (const { from, to } of runs) column.fill(value, from, to);
     }
     for (const { place, removed, added } of members) {
       // Removed before added: a changed value is both.
@@ -60,7 +67,23 @@ export function varyingFacts(
   }
   return [...facts.values()]
     .sort((a, b) => byGroupAndKey(a.row, b.row))
-    .map(({ row, values, indexes }) => ({ group: row.fact_group, key: row.key, values, indexes }));
+    .map(({ row, values, place }) => ({
+      group: row.fact_group,
+      key: row.key,
+      values,
+      indexes: columnAt(place),
+    }));
+}
+
+/** Ascending places as stretches without a hole; snapshots that share a base were mostly taken in a row. */
+function runsOf(places: readonly number[]): readonly { readonly from: number; readonly to: number }[] {
+  const runs: { from: number; to: number }[] = [];
+  for (const place of places) {
+    const last = runs.at(-1);
+    if (last?.to === place) last.to++;
+    else runs.push({ from: place, to: place + 1 });
+  }
+  return runs;
 }
 
 function familiesOf(
