@@ -10,7 +10,7 @@ import { bootId } from "../../src/model/identifiers.ts";
 import type { ConfigFileChange, Observation } from "../../src/model/observation.ts";
 import type { Source } from "../../src/model/source.ts";
 import { createConfigFilesSource, DEFAULT_CONFIG_FILES } from "../../src/sources/config-files.ts";
-import { type Observer, observe, temporaryDirectory } from "./observed.ts";
+import { atEnd, type Observer, observe, temporaryDirectory } from "./observed.ts";
 
 const BOOT = bootId("f0000000-0000-4000-8000-00000000000f");
 
@@ -123,11 +123,10 @@ test("a file system may be unmounted while it is watched; its files are not remo
     mounted.push(at);
   };
   const unmount = () => execFileSync("umount", [mounted.pop() ?? ""], { stdio: "pipe" });
-  // Registered before the hook that removes the directory, so that nothing is mounted there any more.
-  context.after(() => {
+  const { root, clock, source, path } = setUp(context, "etc/libvirt", "image");
+  atEnd(context, () => {
     while (mounted.length > 0) unmount();
   });
-  const { root, clock, source, path } = setUp(context, "etc/libvirt", "image");
   // A file system of its own, as libvirt.img is, or the directory on a pool that stands in for it.
   mount(path("image"), "-t", "tmpfs", "none");
   mkdirSync(path("image/qemu"));

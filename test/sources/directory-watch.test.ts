@@ -8,7 +8,7 @@ import {
   createDirectoryWatch,
   describeWatch,
 } from "../../src/sources/directory-watch.ts";
-import { temporaryDirectory, until } from "./observed.ts";
+import { atEnd, temporaryDirectory, until } from "./observed.ts";
 
 test("where inotify is used up it polls instead, and says so", async (context) => {
   const directory = temporaryDirectory(context);
@@ -28,7 +28,7 @@ test("where inotify is used up it polls instead, and says so", async (context) =
   const clock = createVirtualClock(0);
   const watch = createDirectoryWatch({ directory, clock, onWake: () => {}, openWatcher });
   await watch.start();
-  context.after(() => watch.stop());
+  atEnd(context, () => watch.stop());
   assert.deepEqual(opened, [false, true]);
   assert.deepEqual(watch.state(), { state: "watching", polling: true });
   assert.match(describeWatch(watch), /max_user_watches/);
@@ -40,7 +40,7 @@ test("a directory that is swapped for another is watched in its place", async (c
   let wakes = 0;
   const watch = createDirectoryWatch({ directory, clock: createVirtualClock(0), onWake: () => void wakes++ });
   await watch.start();
-  context.after(() => watch.stop());
+  atEnd(context, () => watch.stop());
   renameSync(directory, join(root, "old"));
   await until(() => watch.state().state === "missing", "the watch has noticed that it went");
   mkdirSync(directory);
@@ -56,7 +56,7 @@ test("without any event it looks now and then", async (context) => {
   let wakes = 0;
   const watch = createDirectoryWatch({ directory, clock, onWake: () => void wakes++ });
   await watch.start();
-  context.after(() => watch.stop());
+  atEnd(context, () => watch.stop());
   clock.moveTo(59_999);
   assert.equal(wakes, 0);
   clock.moveTo(60_000);

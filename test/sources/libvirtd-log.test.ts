@@ -254,7 +254,8 @@ test("without a file the journal is read and followed from its cursor on", async
 
   writeFileSync(file, `${header(1, "error")}f:1 : now in a file\n`);
   await until(after, clock, 3);
-  assert.match(JSON.stringify(second.health().state), /libvirtd\.log/);
+  const inFile = () => /following libvirtd\.log/.test(JSON.stringify(second.health().state));
+  await after.until(inFile, "journalctl has been let go");
 });
 
 test("a file left over from an earlier boot does not hide the journal", async (context) => {

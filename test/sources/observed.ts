@@ -15,10 +15,26 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
   throw new Error(`waited in vain until ${what}`);
 }
 
+const endings = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Runs `action` after the test; what was set up last ends first, unlike with `context.after`. */
+export function atEnd(context: TestContext, action: () => unknown): void {
+  const known = endings.get(context);
+  if (known !== undefined) {
+    known.push(action);
+    return;
+  }
+  const actions = [action];
+  endings.set(context, actions);
+  context.after(async () => {
+    for (const one of actions.reverse()) await one();
+  });
+}
+
 /** A directory that goes with the test. */
 export function temporaryDirectory(context: TestContext, ...inner: string[]): string {
   const root = mkdtempSync(join(tmpdir(), "vfio-watch-test-"));
-  context.after(() => rmSync(root, { recursive: true, force: true }));
+  atEnd(context, () => rmSync(root, { recursive: true, force: true }));
   mkdirSync(join(root, ...inner), { recursive: true });
   return root;
 }
@@ -38,7 +54,7 @@ export async function observe(
 ): Promise<Observer> {
   const observations: Observation[] = [];
   const points = new Map(resume);
-  context.after(() => source.stop());
+  atEnd(context, () => source.stop());
   await source.start((observation) => {
     observations.push(observation);
     if (observation.resume !== undefined) points.set(observation.resume.key, observation.resume.value);
