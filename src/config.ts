@@ -46,7 +46,11 @@ const PROBLEMS_SHOWN = 50;
 const LONGEST_SECRET = 4_096;
 const PREFIX = "VFIO_WATCH_";
 /** Variables of that prefix which name no setting: the settings file itself, and the host's root for recorded trees. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(["VFIO_WATCH_CONFIG", "VFIO_WATCH_ROOT"]);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([
+  "VFIO_WATCH_CONFIG",
+  "VFIO_WATCH_ROOT",
+  "VFIO_WATCH_RUNTIME_DIRECTORY",
+]);
 
 /** The places for this host: Unraid's flash stick, or `/etc/vfio-watch`; `VFIO_WATCH_CONFIG` names another file. */
 export function configPaths(

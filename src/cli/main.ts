@@ -16,6 +16,12 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     io.out(`${await versionText()}\n`);
     return EXIT.ok;
   }
+  if (name === "hardware-child") {
+    // Not for people: the service starts itself so, once a boot.
+    const { runHardwareChild } = await import("../host/hardware-child.ts");
+    await runHardwareChild(io.out);
+    return EXIT.ok;
+  }
   if (!isCommand(name)) {
     io.err(
       `vfio-watch: there is no command '${printable(name)}'. ${suggestion(name)}'vfio-watch --help' lists them.\n`,

@@ -1,0 +1,162 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+
+const project = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Node's first version that the program runs under. */
+const TARGET = "node22.18";
+/** better-sqlite3's prebuilt bindings that a release carries; it picks the one of its machine. */
+const BINDINGS = ["linux-x64", "linux-arm64", "linuxmusl-x64", "linuxmusl-arm64"] as const;
+
+/**
+ * Builds a release into `directory`: a program that runs with nothing but Node beside it. Returns the paths that
+ * were written, with their sizes in bytes.
+ */
+export async function buildRelease(
+  directory = join(project, "dist", "release"),
+): Promise<readonly { readonly path: string; readonly bytes: number }[]> {
+  const manifest = readManifest();
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(join(directory, "sqlite"), { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: project,
+    entryPoints: { "vfio-watch": "src/main.ts" },
+    outdir: directory,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "lib/[name]-[hash]",
+    bundle: true,
+    // What is imported when it is needed stays in files of its own, so that the service never loads the rest.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: TARGET,
+    // Names stay as they are: a stack trace in a bug report has to mean something.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    define: { BUNDLED_VERSION: JSON.stringify(manifest.version) },
+    // Packages in the older module format ask for Node's own modules with require().
+    banner: {
+      js: 'import{createRequire as createRequireHere}from"node:module";const require=createRequireHere(import.meta.url);',
+    },
+    plugins: [sqliteBesideTheProgram],
+    metafile: true,
+    logLevel: "warning",
+  });
+  const bindings = join(
+    dirname(createRequire(import.meta.url).resolve("better-sqlite3/package.json")),
+    "prebuilds",
+  );
+  for (const name of BINDINGS)
+    cpSync(join(bindings, `${name}.node`), join(directory, "sqlite", `${name}.node`));
+  for (const path of ["config", "systemd", "rc.d", "LICENSE", "README.md"]) {
+    if (statSync(join(project, path), { throwIfNoEntry: false }) !== undefined)
+      cpSync(join(project, path), join(directory, path), { recursive: true });
+  }
+  writeFileSync(join(directory, "THIRD-PARTY-LICENSES"), thirdPartyLicenses(Object.keys(metafile.inputs)));
+  writeFileSync(
+    join(directory, "package.json"),
+    `${JSON.stringify(releaseManifest(manifest), undefined, 2)}\n`,
+  );
+  return Object.entries(metafile.outputs).map(([path, { bytes }]) => ({ path, bytes }));
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly license: string;
+  readonly engines: Readonly<Record<string, string>>;
+}
+
+/** The project's package.json. */
+export function readManifest(): Manifest {
+  return JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as Manifest;
+}
+
+/** A release has no dependencies: all of them are inside. */
+function releaseManifest({ name, version, description, license, engines }: Manifest): object {
+  return {
+    name,
+    version,
+    description,
+    license,
+    type: "module",
+    engines,
+    os: ["linux"],
+    cpu: ["x64", "arm64"],
+    bin: { [name]: "vfio-watch.mjs" },
+  };
+}
+
+/**
+ * better-sqlite3 looks for its binding beside its own files, which are gone in a bundle. Here it is taken from
+ * `sqlite/` beside the program, and a binding that does not load says what it wants.
+ */
+const sqliteBesideTheProgram: Plugin = {
+  name: "sqlite-beside-the-program",
+  setup({ onLoad }) {
+    onLoad({ filter: /better-sqlite3\/lib\/binding\.js$/ }, () => ({
+      loader: "js",
+      contents: `
+        import { existsSync, readFileSync } from "node:fs";
+        import { dirname, join } from "node:path";
+        import { fileURLToPath } from "node:url";
+        let binding;
+        export function getBinding() {
+          binding ??= load();
+          return binding;
+        }
+        function load() {
+          const machine = (usesMusl() ? "linuxmusl" : process.platform) + "-" + process.arch;
+          const here = dirname(fileURLToPath(import.meta.url));
+          const places = [join(here, "..", "sqlite"), join(here, "sqlite")];
+          const file = places.map((place) => join(place, machine + ".node")).find((path) => existsSync(path));
+          if (file === undefined)
+            throw new Error("there is no SQLite binding for " + machine + " in " + places[0] +
+              "; a complete release has those of Linux on x64 and arm64: install it anew");
+          try {
+            return require(file);
+          } catch (error) {
+            throw new Error("the SQLite binding " + file + " does not load under Node " + process.versions.node +
+              " (" + error.message + "); it wants Node 22.18 or newer for " + machine, { cause: error });
+          }
+        }
+        function usesMusl() {
+          try {
+            return /\\/ld-musl-[^/\\s]*\\.so/.test(readFileSync("/proc/self/maps", "latin1"));
+          } catch {
+            return false;
+          }
+        }`,
+      resolveDir: project,
+    }));
+  },
+};
+
+/** The licenses of the packages that are inside; most of them ask for no more than to be named. */
+function thirdPartyLicenses(inputs: readonly string[]): string {
+  const packages = new Set(
+    inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
+  );
+  const texts = [...packages].sort().map((name) => {
+    const directory = join(project, "node_modules", name);
+    const { version, license } = JSON.parse(
+      readFileSync(join(directory, "package.json"), "utf8"),
+    ) as Manifest;
+    const text = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "License"]
+      .map((file) => join(directory, file))
+      .find((file) => statSync(file, { throwIfNoEntry: false }) !== undefined);
+    return `${name} ${version} (${license})\n\n${text === undefined ? "" : readFileSync(text, "utf8").trim()}\n`;
+  });
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const written = await buildRelease();
+  const kilobytes = written.reduce((sum, { bytes }) => sum + bytes, 0) / 1024;
+  process.stdout.write(`dist/release: ${written.length} files of code, ${kilobytes.toFixed(0)} KB\n`);
+}
