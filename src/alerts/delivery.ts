@@ -87,8 +87,9 @@ export function createDelivery(options: {
     const { name } = lane.channel;
     const now = clock.now();
     if (now < lane.holdUntil) return lane.holdUntil;
-    const delivery = store.dueDeliveries(now, 1, name).find(({ channel }) => channel === name);
-    if (delivery === undefined) return store.nextDueAt(name);
+    const [delivery] = pendingOf(name);
+    if (delivery === undefined) return undefined;
+    if (delivery.dueAt > now) return delivery.dueAt;
     if (now - delivery.createdAt >= settings.giveUpAfterMs && delivery.tries > 0) {
       giveUp(delivery, delivery.lastError ?? "it could not be delivered");
       return now;
@@ -197,12 +198,17 @@ export function createDelivery(options: {
     }
   }
 
+  /** What waits for a channel, the earliest due first. A store may know only how to list all channels together. */
+  function pendingOf(name: string): readonly Delivery[] {
+    return store
+      .dueDeliveries(Number.MAX_SAFE_INTEGER, EVERYTHING, name)
+      .filter(({ channel }) => channel === name);
+  }
+
   function forgetGone(): void {
     for (const { channel, pending } of store.channelStates()) {
       if (pending === 0 || lanes.has(channel)) continue;
-      for (const delivery of store.dueDeliveries(Number.MAX_SAFE_INTEGER, EVERYTHING, channel)) {
-        giveUp(delivery, "the channel is switched off");
-      }
+      for (const delivery of pendingOf(channel)) giveUp(delivery, "the channel is switched off");
     }
   }
 
