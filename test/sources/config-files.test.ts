@@ -10,7 +10,7 @@ import { bootId } from "../../src/model/identifiers.ts";
 import type { ConfigFileChange, Observation } from "../../src/model/observation.ts";
 import type { Source } from "../../src/model/source.ts";
 import { createConfigFilesSource, DEFAULT_CONFIG_FILES } from "../../src/sources/config-files.ts";
-import { atEnd, type Observer, observe, temporaryDirectory } from "./observed.ts";
+import { atEnd, type Observer, observe, temporaryDirectory, until } from "./observed.ts";
 
 const BOOT = bootId("f0000000-0000-4000-8000-00000000000f");
 
@@ -107,7 +107,7 @@ test("on a host that has none of it, it says so and waits", async (context) => {
   mkdirSync(path("boot"));
   writeFileSync(path("boot/limine.conf"), "cmdline: iommu=pt\n");
   await told(observer, clock, "added /boot/limine.conf");
-  assert.equal(source.health().state.state, "live");
+  await until(() => source.health().state.state === "live", "the source is live");
 });
 
 test("every default is a file by its full name, or all files of one directory", () => {

@@ -21,7 +21,7 @@ import type { DomainLogEnd, DomainLogStart, Observation } from "../../src/model/
 import type { Source } from "../../src/model/source.ts";
 import { createDomainLogsSource } from "../../src/sources/domain-logs.ts";
 import { readRecordedDomainLog } from "../../src/sources/domain-logs-recorded.ts";
-import { observe, said, temporaryDirectory } from "./observed.ts";
+import { observe, said, temporaryDirectory, until } from "./observed.ts";
 
 const RECORDINGS = join(import.meta.dirname, "../fixtures/recordings");
 const BOOT = bootId("f0000000-0000-4000-8000-00000000000f");
@@ -255,7 +255,7 @@ test("a directory that is not there yet is waited for, by name", async (context)
   mkdirSync(join(root, "var/log/libvirt/qemu"));
   writeFileSync(join(root, "var/log/libvirt/qemu/win.log"), FAILED);
   await observer.until((all) => all.length === 1, "the end is told");
-  assert.equal(source.health().state.state, "live");
+  await until(() => source.health().state.state === "live", "the source is live");
   rmSync(join(root, "var/log/libvirt"), { recursive: true });
   mkdirSync(join(root, "var/log/libvirt/qemu"), { recursive: true });
   writeFileSync(join(root, "var/log/libvirt/qemu/win.log"), FAILED.replace("failed", "crashed"));

@@ -188,7 +188,7 @@ test("with neither file nor journal it says what it takes, and goes live when th
   mkdirSync(join(root, "var/log/libvirt"));
   writeFileSync(file, `${header(1, "error")}f:1 : first\n`);
   await until(observer, clock, 1);
-  assert.equal(reader.health().state.state, "live");
+  await observer.until(() => reader.health().state.state === "live", "the source is live");
 });
 
 test("recorded journal entries are libvirt's records, and no others", () => {

@@ -117,7 +117,7 @@ test("/dev/vfio may come late, go, and come again", async (context) => {
     mkdirSync(join(root, "dev/vfio"));
     makeNode(join(root, "dev/vfio/vfio"));
     await observer.until((all) => all.length === count, "the node is told");
-    assert.equal(source.health().state.state, "live");
+    await until(() => source.health().state.state === "live", "the source is live");
     rmSync(join(root, "dev/vfio"), { recursive: true });
     await until(() => source.health().state.state === "waiting", "the source waits again");
   }
