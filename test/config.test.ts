@@ -103,7 +103,7 @@ test("a file that cannot be read, is a directory, or is no text at all leaves th
   const garbage = load("\u0000\u0001 not\n".repeat(4_000));
   assert.equal(garbage.config.SETTLING_SECONDS, 120);
   assert.equal(garbage.problems.length, 51);
-  assert.match(garbage.said.at(-1) ?? "", /3950 more lines/);
+  assert.match(garbage.said.at(-1) ?? "", /3950 more problems/);
 });
 
 test("no text makes the reader throw, and every problem names a line of the file", () => {

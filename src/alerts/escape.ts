@@ -1,8 +1,3 @@
-/** Escapes for HTML text and double-quoted attributes. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
 /**
  * Escapes for Discord's Markdown, which takes a backslash before any punctuation. Pings are switched off in the
  * message itself (`allowed_mentions`).

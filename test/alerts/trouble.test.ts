@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAlerter } from "../../src/alerts/alerter.ts";
 import type { Channel, SendResult } from "../../src/alerts/channel.ts";
-import { alertOnChannelTrouble } from "../../src/alerts/channel-trouble.ts";
 import { composeTrouble } from "../../src/alerts/compose.ts";
 import { createDelivery } from "../../src/alerts/delivery.ts";
+import { incidentKey } from "../../src/alerts/incident-policy.ts";
 import { type AlertPolicy, alertPolicy, type ChannelName } from "../../src/alerts/policy.ts";
 import { createDirectTeller } from "../../src/alerts/tell-directly.ts";
 import { createVirtualClock } from "../../src/clock.ts";
@@ -43,7 +43,12 @@ test("a channel that keeps failing is told once, through the others, and forgott
   const delivery = createDelivery({
     ...{ store, clock, log: silent, random: () => 0.5, channels: [ntfy.channel, log.channel] },
     settings: { giveUpAfterMs: 86_400_000, host: "tower", notBefore: (_channel, _delivery, at) => at },
-    onChannelHealth: alertOnChannelTrouble(alerter, clock),
+    onChannelHealth: (channel, error) => {
+      const content = composeTrouble({ subject: `Alerts do not leave through ${channel}`, why: error ?? "" });
+      const key = incidentKey(content, channel);
+      if (error === undefined) alerter.resolved(key, clock.now());
+      else alerter.raise({ key, content, at: clock.now() }, { exceptChannel: channel });
+    },
   });
   delivery.start();
   alerter.raise({ key: "k", content: failureOf(), at: clock.now() });
