@@ -1,25 +1,30 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
 import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
-import { keyPart, unknownFact, valueFact } from "./make-fact.ts";
+import { unknownFact, valueFact } from "./make-fact.ts";
 import { readNames, readText, readValue } from "./read-file.ts";
 
-/** Modules without which nothing is passed through, or whose parameters decide how. */
-export const VFIO_MODULES = [
-  "vfio",
-  "vfio_pci",
-  "vfio_pci_core",
-  "vfio_iommu_type1",
-  "vfio_virqfd",
-  "iommufd",
-  "kvm",
-  "kvm_amd",
-  "kvm_intel",
-  "pci_stub",
-] as const;
+/**
+ * Modules without which nothing is passed through, and their parameters that decide how. A kernel has dozens more
+ * that come and go with its versions and would only hide these.
+ */
+const PARAMETERS = {
+  vfio: ["enable_unsafe_noiommu_mode"],
+  vfio_pci: ["disable_denylist", "disable_idle_d3", "disable_vga", "enable_sriov", "nointxmask"],
+  vfio_pci_core: [],
+  vfio_iommu_type1: ["allow_unsafe_interrupts", "disable_hugepages", "dma_entry_limit"],
+  vfio_virqfd: [],
+  iommufd: ["allow_unsafe_interrupts"],
+  kvm: ["allow_unsafe_mappings", "ignore_msrs", "report_ignored_msrs"],
+  kvm_amd: ["avic", "nested", "npt"],
+  kvm_intel: ["enable_apicv", "ept", "nested"],
+  pci_stub: [],
+} as const;
+
+/** Names of those modules, with underscores, as the kernel spells them. */
+export const VFIO_MODULES: readonly string[] = Object.keys(PARAMETERS);
 
 const PARAMETER_LIMIT = 512;
-const PARAMETERS_LIMIT = 64;
 
 /** What the running kernel has of them. */
 export interface VfioModules {
@@ -40,16 +45,14 @@ export function readVfioModules(paths: HostPaths): Reading<VfioModules> {
   const builtIn = readBuiltIn(paths);
   const present = new Set<string>();
   const parameters = new Map<string, string>();
-  for (const module of VFIO_MODULES) {
+  for (const [module, names] of Object.entries(PARAMETERS)) {
     if (!directories.has(module)) {
       if (builtIn.has(module)) present.add(module);
       continue;
     }
     present.add(module);
-    const directory = paths.at(`/sys/module/${module}/parameters`);
-    const names = valueOr(readNames(directory), []);
-    for (const name of [...names].sort().slice(0, PARAMETERS_LIMIT)) {
-      const value = readValue(`${directory}/${name}`, PARAMETER_LIMIT);
+    for (const name of names) {
+      const value = readValue(paths.at(`/sys/module/${module}/parameters/${name}`), PARAMETER_LIMIT);
       if (value.state === "read") parameters.set(`${module}.${name}`, value.value);
     }
   }
@@ -92,8 +95,7 @@ export function vfioModuleFacts(modules: Reading<VfioModules>): readonly Fact[] 
   return [
     ...missing.map((module) => unknownFact("kernel", `${key}.${module}`, "not loaded")),
     ...[...modules.value.parameters].map(([name, value]) => {
-      const [module = "", parameter = ""] = name.split(".", 2);
-      return valueFact("kernel", `${key}.${module}.${keyPart(parameter)}`, value === "" ? "(empty)" : value);
+      return valueFact("kernel", `${key}.${name}`, value === "" ? "(empty)" : value);
     }),
   ];
 }

@@ -130,3 +130,10 @@ test("unknown structures, unknown scopes, empty paths and reversed memory are fi
   );
   assert.equal(findingsOf(bytes).length, 4);
 });
+
+test("half a hop at the end of a scope belongs to no path", () => {
+  const bytes = acpiTable("DMAR", dmarInfo(39, 1), rmrr([0x1000, 0x1fff], [[1, 9, 0, 0, 0, 0, 2, 0, 7]]));
+  const [structure] = decoded(bytes).structures;
+  assert.ok(structure?.kind === "RMRR");
+  assert.deepEqual(structure.scopes[0]?.path, [{ device: 2, function: 0 }]);
+});

@@ -126,18 +126,6 @@ test("the entry that the rig put into the firmware is the demand, on the devices
   assert.deepEqual(value(host("good-intel", "snap-before").firmwareDemands), []);
 });
 
-test("VM definitions and states of a recording are taken in", () => {
-  const state = readRecordedHost(recordingPath("in-use", "snap-before"), recordingPath("in-use", "libvirt"));
-  assert.deepEqual(
-    value(state.vms).map(({ definition, state }) => [definition.name, state.state]),
-    [
-      ["Windows 11", "shutoff"],
-      ["other", "shutoff"],
-    ],
-  );
-  assert.ok(value(state.vms).every(({ definition }) => definition.hostDevices.length > 0));
-});
-
 test("on a host that shows nothing every part says so by itself", () => {
   const empty = readHostState({ paths: createHostPaths(`${directory.path}/nothing`), vms: read([]) });
   assert.deepEqual(empty.devices, { state: "absent" });
