@@ -1,5 +1,6 @@
 import type { CauseClass } from "../model/catalogue.ts";
-import { type FactColumn, type FactRecord, type SuspectSet, suspectSets, weighFacts } from "./suspects.ts";
+import { type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
+import { type SuspectSet, strengthOfProof, suspectSets } from "./suspects.ts";
 import {
   chanceOfSeparation,
   countSides,
@@ -8,6 +9,7 @@ import {
   type Trial,
   trialsOf,
 } from "./trials.ts";
+import { type FactRecord, weighFacts } from "./weigh-facts.ts";
 
 /**
  * - `confirmed`: the suspect's values divide all good starts from all failed ones, and it was changed back and
@@ -15,7 +17,8 @@ import {
  *   divides them and chance is below 1 in 20.
  * - `likely`: it divides them, and either the mechanism came with it, or chance is below 1 in 20 and nothing
  *   that did as much does so too.
- * - `possible`: it divides them, but rivals do too, or there are too few starts to exclude chance.
+ * - `possible`: it divides them, but rivals do too, or there are too few starts to exclude chance; or it divides
+ *   nearly all of them, with a few on the wrong side.
  * - `unknown`: no change explains the failures, or there is nothing to compare.
  */
 export type BlameCertainty = "confirmed" | "likely" | "possible" | "unknown";
@@ -55,53 +58,45 @@ export interface Blame {
 
 /** Below this, coincidence is not the better explanation. */
 const CHANCE_LIMIT = 0.05;
-/** With more than this share of starts on the wrong side no fact explains a failure that comes and goes. */
-const MOSTLY_SEPARATED = 0.15;
+/** A fact with more than this share of the rarer outcome on the wrong side explains nothing. */
+const MOST_MISPLACED = 0.1;
+/** Nearly dividing is not dividing: it takes many boots to believe it at all. */
+const NEARLY_CHANCE = 0.001;
 
 /**
- * Says which change broke the starts of one VM (or of the VMs that share a device). Pure: `tallies` are its
- * starts, `columns` the facts that differ between the snapshots named by `snapshotIndex`.
+ * Says which change broke the starts of one VM (or of the VMs that share a device). Pure: `tallies` are its starts
+ * in order, `table` the facts that can matter for it, `placeOf` gives the place in the table of a snapshot.
  */
 export function findBlame(
   tallies: readonly StartTally[],
-  columns: readonly FactColumn[],
-  snapshotIndex: ReadonlyMap<string, number>,
+  table: FactTable,
+  placeOf: ReadonlyMap<string, number>,
 ): Blame {
   const failure = failureInQuestion(tallies);
   if (failure === undefined) return nothing(tallies, tallies.length === 0 ? "no-starts" : "no-failure");
   const trials = trialsOf(tallies, failure);
   const { good, bad } = countSides(trials);
   const boundary = newestBoundary(trials);
-  const common = {
-    failure,
-    boundary,
-    healed: trials.at(-1)?.good === true,
-    good,
-    bad,
-    chance: chanceOfSeparation(trials),
-    trials,
-  };
-  const records = weighFacts(trials, columns, snapshotIndex, failure);
-  const sets = suspectSets(records);
-  const cleared = clearedAt(records, boundary, snapshotIndex, columns);
+  const chance = chanceOfSeparation(trials);
+  const healed = trials.at(-1)?.good === true;
+  const common = { failure, boundary, healed, good, bad, chance, trials };
   if (good === 0) return { ...common, certainty: "unknown", reason: "no-good-start", sets: [], cleared: [] };
+
+  const places = trials.map(({ tally }) =>
+    tally.snapshotId === undefined ? -1 : (placeOf.get(tally.snapshotId) ?? -1),
+  );
+  const records = weighFacts(trials, table, places, failure);
+  const cleared = clearedAt(records, boundary, table, placeOf);
+  const sets = suspectSets(records.filter((record) => record.separates));
   const [first, ...others] = sets;
-  if (first === undefined) {
-    return {
-      ...common,
-      certainty: "unknown",
-      reason: whyNone(trials, records, snapshotIndex),
-      sets: [],
-      cleared,
-    };
+  if (first !== undefined) {
+    return { ...common, certainty: certaintyOf(first, others, chance), reason: undefined, sets, cleared };
   }
-  return {
-    ...common,
-    certainty: certaintyOf(first, others, common.chance),
-    reason: undefined,
-    sets,
-    cleared,
-  };
+  const nearly =
+    chance < NEARLY_CHANCE ? suspectSets(records.filter((record) => nearlyDivides(record, good, bad))) : [];
+  if (nearly.length > 0)
+    return { ...common, certainty: "possible", reason: undefined, sets: nearly, cleared };
+  return { ...common, certainty: "unknown", reason: whyNone(trials, records, places), sets: [], cleared };
 }
 
 function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
@@ -129,17 +124,22 @@ function certaintyOf(first: SuspectSet, others: readonly SuspectSet[], chance: n
     if (others.length === 0) return "confirmed";
     return others.some((other) => other.reverted) ? "possible" : "likely";
   }
-  // What mostly changed without any effect is no rival of what changed with the outcome only.
-  return others.some((other) => other.changedAlone <= other.turnedWith) ? "possible" : "likely";
+  return first.restless || others.some((other) => !other.restless) ? "possible" : "likely";
 }
 
-/** The mechanism came with it, so chance is out; only another set that brought the mechanism is a rival. */
+/** The mechanism came with it, so chance is out; only another set that brought as much of it is a rival. */
 function certaintyWithProof(first: SuspectSet, others: readonly SuspectSet[]): BlameCertainty {
-  const rivals = others.filter((other) => other.proof.length > 0 && other.reverted === first.reverted);
-  const writers = first.suspects.filter(({ family }) => /^BIOS/.test(family)).length;
-  const alone = first.suspects.length === 1 || writers === 1;
-  if (rivals.length > 0 || !alone) return "possible";
+  const rivals = others.filter(
+    (other) =>
+      strengthOfProof(other) >= strengthOfProof(first) &&
+      (other.reverted === first.reverted || other.reverted),
+  );
+  if (rivals.length > 0 || first.suspects.length > 1) return "possible";
   return first.reverted ? "confirmed" : "likely";
+}
+
+function nearlyDivides(record: FactRecord, good: number, bad: number): boolean {
+  return record.turnedWith > 0 && record.misplaced <= MOST_MISPLACED * Math.min(good, bad);
 }
 
 function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
@@ -156,33 +156,28 @@ function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
 function whyNone(
   trials: readonly Trial[],
   records: readonly FactRecord[],
-  snapshotIndex: ReadonlyMap<string, number>,
+  places: readonly number[],
 ): UnknownReason {
-  const known = trials.filter(
-    ({ tally }) => tally.snapshotId !== undefined && snapshotIndex.has(tally.snapshotId),
-  );
+  const known = trials.filter((_trial, position) => (places[position] ?? -1) >= 0);
   if (!known.some((trial) => trial.good) || !known.some((trial) => !trial.good)) return "facts-missing";
   const turns = trials.filter((trial, index) => index > 0 && trials[index - 1]?.good !== trial.good).length;
-  const nearly = records.some((record) => record.mixed <= MOSTLY_SEPARATED && record.turnedWith > 0);
-  return turns >= 2 && !nearly
-    ? "comes-and-goes"
-    : records.length === 0
-      ? "nothing-changed"
-      : "comes-and-goes";
+  return turns < 2 && records.length === 0 ? "nothing-changed" : "comes-and-goes";
 }
 
 /** What changed at the boundary and yet is not to blame: starts went well and badly with one of its values. */
 function clearedAt(
   records: readonly FactRecord[],
   boundary: Boundary | undefined,
-  snapshotIndex: ReadonlyMap<string, number>,
-  columns: readonly FactColumn[],
+  table: FactTable,
+  placeOf: ReadonlyMap<string, number>,
 ): readonly FactRecord[] {
-  const before = snapshotIndex.get(boundary?.lastGood.snapshotId ?? "");
-  const after = snapshotIndex.get(boundary?.firstBad.snapshotId ?? "");
+  const before = placeOf.get(boundary?.lastGood.snapshotId ?? "");
+  const after = placeOf.get(boundary?.firstBad.snapshotId ?? "");
   if (before === undefined || after === undefined) return [];
-  const changed = new Set(
-    columns.filter(({ indexes }) => indexes[before] !== indexes[after]).map((column) => column.key),
-  );
+  const changed = new Set<string>();
+  for (const column of table.columns) {
+    const [was, is] = [table.indexAt(column, before), table.indexAt(column, after)];
+    if (was !== is && was !== UNKNOWN_INDEX && is !== UNKNOWN_INDEX) changed.add(column.key);
+  }
   return records.filter((record) => !record.separates && changed.has(record.key));
 }

@@ -57,6 +57,11 @@ export function entityOf(key: string): { readonly entity: string; readonly ancho
   return undefined;
 }
 
+/** Whether the attribute is only written when it is there, so that a thing without it lacks it. */
+export function isOptionalAttribute(anchor: string, key: string): boolean {
+  return COLLECTIONS.find((collection) => collection.anchor === anchor)?.optional?.test(key) === true;
+}
+
 /** Makes the facts of one snapshot answer for absent keys too. */
 export function viewFacts(facts: readonly Fact[]): FactView {
   const byKey = new Map<string, Fact>();
@@ -92,8 +97,7 @@ export function viewFacts(facts: readonly Fact[]): FactView {
       const owner = entityOf(key);
       if (owner === undefined) return NOT_COLLECTED;
       if (lacks(owner.entity, owner.anchor)) return ABSENT;
-      const collection = COLLECTIONS.find(({ anchor }) => anchor === owner.anchor);
-      return entities.has(owner.entity) && collection?.optional?.test(key) === true ? ABSENT : NOT_COLLECTED;
+      return entities.has(owner.entity) && isOptionalAttribute(owner.anchor, key) ? ABSENT : NOT_COLLECTED;
     },
   };
 }

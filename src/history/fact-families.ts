@@ -1,5 +1,4 @@
-import type { CauseClass } from "../model/catalogue.ts";
-import type { FactGroup, FactValue } from "../model/fact.ts";
+import type { FactGroup } from "../model/fact.ts";
 
 /**
  * Facts that a person would name with one word because they come and go together: a BIOS update changes its
@@ -59,38 +58,6 @@ export function rootRank(family: string): number {
     which === undefined ? family === name : family.startsWith(`${name} `),
   );
   return index < 0 ? Number.POSITIVE_INFINITY : index;
-}
-
-/** Facts through which a class of failure is known to work; a change in one of them proves more than coincidence. */
-const MECHANISMS: Partial<Record<CauseClass, RegExp>> = {
-  "iommu-direct-mapping-required": /^(?:firmware-tables\..*(?:demand|ivmd|rmrr)|iommu\..*direct)/i,
-  "iommu-not-enabled": /^(?:iommu\.(?:enabled|groups)|kernel\.parameter\.(?:intel_iommu|amd_iommu|iommu)$)/,
-  "group-not-viable": /^(?:iommu\..*members|kernel\.parameter\.pcie_acs_override$)/,
-  "interrupt-remapping-missing":
-    /^(?:iommu\.interrupt-remapping|kernel\.parameter\.(?:intremap|nointremap)$)/,
-  "device-missing": /^pci\..*\.address$/,
-  "driver-binding": /^(?:vfio-setup\.|pci\..*\.driver$|kernel\.parameter\.vfio-pci%2eids$)/,
-};
-
-/**
- * Whether the fact is the known mechanism of the failure. For the 1:1 refusal a demand has to be there in the
- * failed starts and absent in the good ones; a demand that merely differs proves nothing.
- */
-export function isMechanism(
-  failure: CauseClass | "unknown",
-  _group: FactGroup,
-  key: string,
-  counts: readonly { readonly value: FactValue; readonly good: number; readonly bad: number }[],
-): boolean {
-  if (failure === "unknown" || MECHANISMS[failure]?.test(key) !== true) return false;
-  if (failure !== "iommu-direct-mapping-required") return true;
-  return counts.every(
-    ({ value, good, bad }) => (bad > 0 ? demands(value) : true) && (good > 0 ? !demands(value) : true),
-  );
-}
-
-function demands(value: FactValue): boolean {
-  return value.state === "value" && !/^(?:none|no|0|)$/.test(value.value);
 }
 
 function lastPart(key: string): string {

@@ -1,3 +1,4 @@
+import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { Outcome } from "../model/attempt.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Origin } from "../model/history.ts";
@@ -26,35 +27,32 @@ export interface Trial {
   readonly tally: StartTally;
 }
 
-/** The class of failure that a question is about: the newest one, unless the question names another. */
+/**
+ * The class of failure that a question is about: of the newest failure in which a device, VFIO or the IOMMU was in
+ * trouble; of the newest at all where there was none such.
+ */
 export function failureInQuestion(tallies: readonly StartTally[]): CauseClass | "unknown" | undefined {
-  const newest = tallies.findLast((tally) => isFailure(tally));
+  const failures = tallies.filter(isFailure);
+  const newest =
+    failures.findLast(({ cause }) => cause !== undefined && isDeviceClass(cause)) ?? failures.at(-1);
   return newest === undefined ? undefined : (newest.cause ?? "unknown");
 }
 
 /**
- * Good starts and failures of the class in question, oldest first. Failures of other classes say nothing about
+ * Good starts and failures of the class in question, in the order given. Failures of other classes say nothing about
  * this one, and a refusal by the platform's policy never reached the device.
  */
 export function trialsOf(tallies: readonly StartTally[], failure: CauseClass | "unknown"): readonly Trial[] {
-  return [...tallies]
-    .sort(byTime)
+  return tallies
     .filter(
       (tally) => tally.outcome === "started" || (isFailure(tally) && (tally.cause ?? "unknown") === failure),
     )
     .map((tally) => ({ good: tally.outcome === "started", tally }));
 }
 
-function isFailure(tally: StartTally): boolean {
+/** A start that went wrong. A refusal is none: it never reached the device (law 10). */
+export function isFailure(tally: Pick<StartTally, "outcome">): boolean {
   return tally.outcome === "failed" || tally.outcome === "crashed-early";
-}
-
-/** Boots are ordered by their ordinal, because the wall clock may have jumped between them. */
-function byTime(a: StartTally, b: StartTally): number {
-  if (a.bootOrdinal !== undefined && b.bootOrdinal !== undefined && a.bootOrdinal !== b.bootOrdinal) {
-    return a.bootOrdinal - b.bootOrdinal;
-  }
-  return a.firstAt - b.firstAt || a.firstNumber - b.firstNumber;
 }
 
 /** Number of starts, boots and trials on each side. */

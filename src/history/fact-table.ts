@@ -1,0 +1,136 @@
+import type { FactGroup, FactValue } from "../model/fact.ts";
+import { entityOf, isOptionalAttribute } from "./fact-collections.ts";
+
+/** A fact that is not the same in all snapshots, with its value in each: as the store gives it. */
+export interface FactColumn {
+  readonly group: FactGroup;
+  readonly key: string;
+  readonly values: readonly FactValue[];
+  /** For each snapshot an index into `values`, -1 where the snapshot lacks the key. */
+  readonly indexes: ArrayLike<number>;
+}
+
+/** Many snapshots at once: what differs between them as columns, and what is the same in all of them. */
+export interface FactTable {
+  readonly columns: readonly FactColumn[];
+  /** Facts with one value in all snapshots. */
+  readonly constants: ReadonlyMap<string, FactValue>;
+  /** Index into the column's values for the snapshot at `place`; `ABSENT_INDEX` or `UNKNOWN_INDEX` otherwise. */
+  indexAt(column: FactColumn, place: number): number;
+  /** The value of any key in the snapshot at `place`. */
+  valueAt(key: string, place: number): FactValue;
+}
+
+/** Verifiably not there. */
+export const ABSENT_INDEX = -1;
+/** Nobody knows: unreadable, or not collected (law 7). */
+export const UNKNOWN_INDEX = -2;
+
+const ABSENT: FactValue = { state: "absent" };
+const NOT_COLLECTED: FactValue = { state: "unknown", why: "not collected" };
+
+/**
+ * Makes the table. What a snapshot lacks is judged as `viewFacts` judges it for a single snapshot: a thing whose kind
+ * is listed and that is not among them is absent, anything else was not collected and says nothing.
+ */
+export function createFactTable(
+  columns: readonly FactColumn[],
+  constants: ReadonlyMap<string, FactValue>,
+): FactTable {
+  const byKey = new Map(columns.map((column) => [column.key, column]));
+  const presence = createPresence(columns, constants);
+
+  function stateAt(key: string, place: number): FactValue["state"] | undefined {
+    const constant = constants.get(key);
+    if (constant !== undefined) return constant.state;
+    const column = byKey.get(key);
+    return column?.values[column.indexes[place] ?? ABSENT_INDEX]?.state;
+  }
+
+  /** `kernel.parameter` speaks for `kernel.parameter.iommu`: where it is unknown, so is everything below it. */
+  function hidden(key: string, place: number): boolean {
+    for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1)) {
+      if (stateAt(key.slice(0, dot), place) === "unknown") return true;
+    }
+    return false;
+  }
+
+  const owners = new Map<string, ReturnType<typeof entityOf>>();
+  function ownerOf(key: string): ReturnType<typeof entityOf> {
+    if (!owners.has(key)) owners.set(key, entityOf(key));
+    return owners.get(key);
+  }
+
+  function isVerifiablyAbsent(key: string, place: number): boolean {
+    const owner = ownerOf(key);
+    if (owner === undefined || hidden(key, place)) return false;
+    const { entity, anchor } = owner;
+    if (presence.entity(entity, place)) return isOptionalAttribute(anchor, key);
+    const own = stateAt(entity, place);
+    if (own === "unknown" || hidden(entity, place)) return false;
+    if (own === "absent") return true;
+    const listed = stateAt(anchor, place);
+    return listed === undefined ? presence.anchor(anchor, place) : listed !== "unknown";
+  }
+
+  function indexAt(column: FactColumn, place: number): number {
+    const index = column.indexes[place] ?? ABSENT_INDEX;
+    if (index >= 0) {
+      const state = column.values[index]?.state;
+      // A fact that is said to be absent, and one that is missing because its thing is, are one and the same.
+      return state === "unknown" ? UNKNOWN_INDEX : state === "absent" ? ABSENT_INDEX : index;
+    }
+    return isVerifiablyAbsent(column.key, place) ? ABSENT_INDEX : UNKNOWN_INDEX;
+  }
+
+  return {
+    columns,
+    constants,
+    indexAt,
+    valueAt(key, place) {
+      const constant = constants.get(key);
+      if (constant !== undefined) return constant;
+      const column = byKey.get(key);
+      const value = column?.values[column.indexes[place] ?? ABSENT_INDEX];
+      if (value !== undefined) return value;
+      return isVerifiablyAbsent(key, place) ? ABSENT : NOT_COLLECTED;
+    },
+  };
+}
+
+/** Which things, and things of which kind, a snapshot holds; worked out when first asked for. */
+function createPresence(columns: readonly FactColumn[], constants: ReadonlyMap<string, FactValue>) {
+  const columnsOf = new Map<string, FactColumn[]>();
+  const always = new Set<string>();
+  const add = (name: string, column: FactColumn) => {
+    const known = columnsOf.get(name);
+    if (known === undefined) columnsOf.set(name, [column]);
+    else known.push(column);
+  };
+  let isIndexed = false;
+  const index = () => {
+    if (isIndexed) return;
+    isIndexed = true;
+    for (const column of columns) {
+      const owner = entityOf(column.key);
+      if (owner === undefined) continue;
+      add(`entity ${owner.entity}`, column);
+      add(`anchor ${owner.anchor}`, column);
+    }
+    for (const key of constants.keys()) {
+      const owner = entityOf(key);
+      if (owner === undefined) continue;
+      always.add(`entity ${owner.entity}`);
+      always.add(`anchor ${owner.anchor}`);
+    }
+  };
+  const isThere = (name: string, place: number): boolean => {
+    index();
+    if (always.has(name)) return true;
+    return columnsOf.get(name)?.some(({ indexes }) => (indexes[place] ?? ABSENT_INDEX) >= 0) === true;
+  };
+  return {
+    entity: (entity: string, place: number) => isThere(`entity ${entity}`, place),
+    anchor: (anchor: string, place: number) => isThere(`anchor ${anchor}`, place),
+  };
+}

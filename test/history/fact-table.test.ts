@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { viewFacts } from "../../src/history/fact-collections.ts";
+import { createFactTable } from "../../src/history/fact-table.ts";
+import { makeSnapshot } from "../../src/history/snapshot.ts";
+import type { FactValue } from "../../src/model/fact.ts";
+import { arbitraryFacts } from "../helpers/arbitrary-facts.ts";
+import { withStore } from "../store/samples.ts";
+
+describe("many snapshots as one table", () => {
+  it("answers for every key in every snapshot what that snapshot alone answers", async () => {
+    await withStore((store) => {
+      fc.assert(
+        fc.property(fc.array(arbitraryFacts, { minLength: 1, maxLength: 5 }), (lists) => {
+          const snapshots = [
+            ...new Map(
+              lists.map((facts) => makeSnapshot(facts)).map((snapshot) => [snapshot.id, snapshot]),
+            ).values(),
+          ];
+          store.batched(() => {
+            for (const snapshot of snapshots) store.snapshots.save(snapshot);
+          });
+          const columns = store.snapshots.varying(snapshots.map(({ id }) => id));
+          const varying = new Set(columns.map(({ key }) => key));
+          const constants = new Map<string, FactValue>();
+          for (const { key, value } of snapshots[0]?.facts ?? [])
+            if (!varying.has(key)) constants.set(key, value);
+          const table = createFactTable(columns, constants);
+          const keys = new Set(snapshots.flatMap(({ facts }) => facts.map(({ key }) => key)));
+          for (const [place, snapshot] of snapshots.entries()) {
+            const view = viewFacts(snapshot.facts);
+            for (const key of keys) {
+              const own = view.valueOf(key);
+              const told = table.valueAt(key, place);
+              assert.equal(told.state, own.state, `${key} in ${JSON.stringify(snapshot.facts)}`);
+              if (own.state === "value") assert.deepEqual(told, own);
+            }
+          }
+        }),
+        { numRuns: 150 },
+      );
+    });
+  });
+});
