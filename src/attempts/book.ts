@@ -7,6 +7,8 @@ import { finishedView, openAttempt, resumeAttempt, type WorkingAttempt } from ".
 
 /** Attempts kept in memory for each VM: enough for late pieces of a VM that is retried in quick succession. */
 const KEPT_FOR_EACH_VM = 12;
+/** A start that libvirt does not announce for so long is judged by its log alone (ms). */
+const LONGEST_START_MS = 900_000;
 /** A failed attempt is announced after this many quiet periods even if lines keep coming. */
 const LONGEST_WAIT_IN_QUIET_PERIODS = 6;
 
@@ -37,6 +39,8 @@ export function createAttemptBook(options: {
   readonly events: TrackerEvents;
   readonly stored: readonly StartAttempt[];
   readonly isReleased: () => boolean;
+  /** Whether libvirt would announce a start, so that its silence means that the VM is still starting. */
+  readonly isStartAnnounced: () => boolean;
 }): AttemptBook {
   const { clock, settings, events, isReleased } = options;
   const byVm = new Map<VmName, WorkingAttempt[]>();
@@ -81,10 +85,11 @@ export function createAttemptBook(options: {
   function watchSettling(attempt: WorkingAttempt): void {
     if (!isReleased() || attempt.closedAt !== undefined) return;
     const begun = attempt.startedAt ?? attempt.openedAt;
-    const remaining = Math.max(0, begun + settings.settlingMs - clock.now());
-    schedule(attempt, remaining, () => {
+    const patience =
+      attempt.startedAt === undefined && options.isStartAnnounced() ? LONGEST_START_MS : settings.settlingMs;
+    schedule(attempt, Math.max(0, begun + patience - clock.now()), () => {
       attempt.outcome = "started";
-      attempt.closedAt = Math.max(begun + settings.settlingMs, attempt.openedAt);
+      attempt.closedAt = begun + patience;
       settle(attempt);
     });
   }

@@ -78,6 +78,7 @@ export function createAttemptTracker(options: {
   const groups = new Map<Bdf, number>();
   const inventories: VmInventory[] = [];
   let released = false;
+  let libvirtTalks = false;
 
   const book: AttemptBook = createAttemptBook({
     clock,
@@ -85,6 +86,7 @@ export function createAttemptTracker(options: {
     events: options.events,
     stored: options.stored,
     isReleased: () => released,
+    isStartAnnounced: () => libvirtTalks,
   });
   const unclaimed = createUnclaimed({ clock, book, isReleased: () => released });
 
@@ -204,10 +206,13 @@ export function createAttemptTracker(options: {
     if (event.event === "undefined") definitions.delete(event.vm);
     const current = book.current(event.vm);
     if (event.event === "started") {
-      const attempt =
-        current !== undefined && current.startedAt === undefined && current.closedAt === undefined
-          ? current
-          : open(event.vm, event, matches);
+      // A start may take minutes (128 GB are pinned page by page), and settle before libvirt calls it started.
+      const isSame =
+        current !== undefined &&
+        current.startedAt === undefined &&
+        !current.hasLogEnd &&
+        (current.closedAt === undefined || current.outcome === "started");
+      const attempt = isSame ? current : open(event.vm, event, matches);
       attempt.startedAt = event.at;
       join(attempt, event, matches);
       book.watchSettling(attempt);
@@ -304,7 +309,11 @@ export function createAttemptTracker(options: {
 
   function observe(observation: Observation, matches: readonly SignatureMatch[]): boolean {
     switch (observation.kind) {
+      case "connection":
+        if (observation.source === "libvirt") libvirtTalks = observation.state === "connected";
+        return false;
       case "vm-inventory":
+        libvirtTalks = true;
         for (const { definition } of observation.vms) learn(definition);
         if (released) reconcile(observation);
         else inventories.push(observation);

@@ -226,6 +226,19 @@ describe("a start attempt", () => {
     );
   });
 
+  it("that takes minutes until libvirt calls it started is one attempt", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("Windows 11", 0, [GPU]));
+    clock.moveTo(T0 + SETTINGS.settlingMs * 3);
+    assert.equal(outcomes().length, 0);
+    feed(lifecycle("Windows 11", SETTINGS.settlingMs * 3, "started", "booted"));
+    clock.moveTo(T0 + SETTINGS.settlingMs * 5);
+    assert.deepEqual(
+      outcomes().map(({ outcome, openedAt }) => [outcome, openedAt]),
+      [["started", T0]],
+    );
+  });
+
   it("crashed early when QEMU dies minutes after a start that had been announced as good", () => {
     const { feed, clock, outcomes } = bench();
     feed(logStart("Windows 11", 0));
