@@ -4,10 +4,12 @@ import { diagnose } from "./diagnosis/diagnose.ts";
 import type { Matcher } from "./diagnosis/matcher.ts";
 import type { StartAttempt } from "./model/attempt.ts";
 import type { Layer, SignatureMatch } from "./model/catalogue.ts";
+import type { Diagnosis } from "./model/diagnosis.ts";
 import type { Origin } from "./model/history.ts";
 import type { HostState, VmStatus } from "./model/host-state.ts";
 import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
 import type { Observation } from "./model/observation.ts";
+import { read } from "./model/reading.ts";
 import type { VmState } from "./model/virtual-machine.ts";
 import type { SightingInput, SignatureLookup, Store, StoreTrouble } from "./store/store.ts";
 
@@ -26,6 +28,9 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
   saveWithinMs: 50,
   savePositionsEveryMs: 600_000,
 };
+
+/** Drivers come and go; what the host is this long after a failure proves less (ms). */
+const STATE_IS_LATE_MS = 30_000;
 
 export interface Pipeline {
   /** Takes one observation. Never throws. */
@@ -89,9 +94,7 @@ export function createPipeline(options: {
 
   function settled(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
-    const complete: StartAttempt = failed
-      ? { ...attempt, diagnosis: diagnose(attempt, readHost()) }
-      : attempt;
+    const complete: StartAttempt = failed ? { ...attempt, diagnosis: diagnosisOf(attempt) } : attempt;
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
     snapshots.delete(attempt.id);
@@ -108,6 +111,22 @@ export function createPipeline(options: {
       forgetRemembered();
     }
     options.afterSettled(complete);
+  }
+
+  /** Drivers and regions are as they are now; which VMs ran is known for the time of the attempt. */
+  function diagnosisOf(attempt: StartAttempt): Diagnosis {
+    const running = tracker.runningAt(attempt.openedAt);
+    const known = vms().map(
+      (vm): VmStatus =>
+        running.has(vm.definition.name) ? { ...vm, state: { state: "running", reason: "at the time" } } : vm,
+    );
+    const gone = [...running].filter(([vm]) => !tracker.definitions().has(vm));
+    const host = readHost();
+    return diagnose(
+      attempt,
+      host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
+      { stateIsLate: clock.now() - (attempt.closedAt ?? attempt.openedAt) > STATE_IS_LATE_MS },
+    );
   }
 
   function saveAttempt(attempt: StartAttempt, snapshotId: string | undefined): number {
@@ -223,6 +242,15 @@ export function createPipeline(options: {
     },
     flush,
     vms,
+  };
+}
+
+/** A VM that libvirt no longer knows, as its log showed it. */
+function statusFromLog([name, devices]: readonly [VmName, readonly Bdf[]]): VmStatus {
+  const hostDevices = devices.map((bdf) => ({ bdf, managed: true }));
+  return {
+    definition: { name, uuid: "", machine: "", firmware: "", memoryKiB: 0, hugepages: false, hostDevices },
+    state: { state: "running", reason: "at the time" },
   };
 }
 

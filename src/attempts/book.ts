@@ -27,6 +27,8 @@ export interface AttemptBook {
   of(vm: VmName): readonly WorkingAttempt[];
   all(): readonly WorkingAttempt[];
   unsettled(): readonly WorkingAttempt[];
+  /** The attempts whose VM ran at that time. */
+  runningAt(time: number): readonly WorkingAttempt[];
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
   release(): void;
@@ -115,6 +117,15 @@ export function createAttemptBook(options: {
     current: (vm) => byVm.get(vm)?.at(-1),
     of: (vm) => byVm.get(vm) ?? [],
     all: () => [...byVm.values()].flat(),
+    runningAt: (time) =>
+      [...byVm.values()]
+        .map((attempts) => attempts.findLast((attempt) => attempt.openedAt <= time))
+        .filter((attempt) => attempt !== undefined)
+        .filter(
+          ({ outcome, startedAt, endedAt }) =>
+            (outcome === "started" || outcome === "crashed-early" || startedAt !== undefined) &&
+            (endedAt ?? Number.POSITIVE_INFINITY) > time,
+        ),
     unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
     knows(observation) {
       const identity = `${observation.source}\u0000${observation.identity}`;

@@ -41,6 +41,8 @@ export interface AttemptTracker {
   learnGroups(groups: ReadonlyMap<Bdf, number>): void;
   /** All sources have read their backlog: outcomes may now be announced. */
   release(): void;
+  /** VMs that ran at a time, with the devices they had. */
+  runningAt(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
   /** The VMs and definitions known so far. */
   definitions(): ReadonlyMap<VmName, VmDefinition>;
 }
@@ -181,6 +183,7 @@ export function createAttemptTracker(options: {
     if (usable === undefined && end.reason !== "failed") return endOfRunning(end);
     const attempt = usable ?? open(end.vm, end, []);
     attempt.hasLogEnd = true;
+    attempt.endedAt = end.at;
     join(attempt, end, []);
     if (end.reason === "failed") fail(attempt, end.at);
     else if (LOG_REASONS_OF_DEATH.has(end.reason)) ended(attempt, end.at);
@@ -194,6 +197,7 @@ export function createAttemptTracker(options: {
     const attempt = book.current(end.vm);
     if (attempt === undefined || attempt.hasLogEnd || end.at < attempt.openedAt) return false;
     attempt.hasLogEnd = true;
+    attempt.endedAt = end.at;
     const early = end.at - attempt.openedAt <= settings.crashedEarlyMs;
     if (!LOG_REASONS_OF_DEATH.has(end.reason) || !early || attempt.outcome !== "started") return false;
     join(attempt, end, []);
@@ -218,6 +222,7 @@ export function createAttemptTracker(options: {
       book.watchSettling(attempt);
       return true;
     }
+    if (event.event === "stopped" && current?.startedAt !== undefined) current.endedAt ??= event.at;
     if (current === undefined || current.closedAt !== undefined) return false;
     join(current, event, matches);
     if (event.event !== "stopped" || current.startedAt === undefined) return true;
@@ -362,6 +367,7 @@ export function createAttemptTracker(options: {
       for (const inventory of inventories.splice(0)) reconcile(inventory);
       book.release();
     },
+    runningAt: (time) => new Map(book.runningAt(time).map(({ vm, devices }) => [vm, [...devices]])),
     definitions: () => definitions,
   };
 }

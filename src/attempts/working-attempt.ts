@@ -16,6 +16,8 @@ export interface WorkingAttempt {
   outcome: Outcome | undefined;
   /** When libvirt said that it runs; undefined before. */
   startedAt: number | undefined;
+  /** When the VM that was started here ended; undefined while it runs, and where nobody heard of its end. */
+  endedAt: number | undefined;
   /** `starting up` and `shutting down` of the domain log have been seen. */
   hasLogStart: boolean;
   hasLogEnd: boolean;
@@ -38,6 +40,7 @@ export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
     closedAt: undefined,
     outcome: undefined,
     startedAt: undefined,
+    endedAt: undefined,
     hasLogStart: false,
     hasLogEnd: false,
     settled: false,
@@ -52,6 +55,7 @@ export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
 /** Takes up an attempt that an earlier run of the service stored. */
 export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
   const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
+  const closed = stored.outcome === undefined && stored.closedAt !== undefined;
   const started = stored.evidence.find(
     ({ observation }) => observation.kind === "vm-lifecycle" && observation.event === "started",
   );
@@ -61,8 +65,9 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
     bootId: stored.bootId,
     openedAt: stored.openedAt,
     closedAt: stored.closedAt,
-    outcome: stored.outcome,
+    outcome: closed ? outcomeOf(stored) : stored.outcome,
     startedAt: started?.observation.at,
+    endedAt: stored.outcome === "started" ? undefined : stored.closedAt,
     hasLogStart: has("domain-log-start"),
     hasLogEnd: has("domain-log-end"),
     settled: stored.outcome !== undefined,
@@ -73,6 +78,23 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
     droppedEvidence: 0,
   };
 }
+
+/** How an attempt ended that was closed but not announced when the service was killed. */
+function outcomeOf(stored: StartAttempt): Outcome {
+  const refused = stored.evidence.some(({ matches }) =>
+    matches.some(({ signature }) => signature.refusal === true),
+  );
+  if (refused) return "refused";
+  for (const { observation } of stored.evidence) {
+    if (observation.kind === "domain-log-end" && observation.reason === "failed") return "failed";
+    if (observation.kind === "vm-state" && observation.state.reason === "failed") return "failed";
+    if (observation.kind === "domain-log-end" && DEATHS.has(observation.reason)) return "crashed-early";
+  }
+  return "started";
+}
+
+/** Words of a domain log's end for a QEMU that died by itself. */
+const DEATHS: ReadonlySet<string> = new Set(["crashed", "daemon"]);
 
 /**
  * Adds evidence in order of time. The same thing read twice changes nothing; the same message again from the

@@ -11,16 +11,23 @@ import { checkHostState, definitionOf } from "./state-checks.ts";
 /** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
 const VAGUE_CLASSES: ReadonlySet<CauseClass> = new Set(["container-setup-failed", "driver-binding"]);
 /** libvirt says the same whether the IOMMU is off or VFIO is not there; only the state tells which. */
+const IN_USE: SignatureId = signatureId("state.in-use-by-vm");
 const NO_CONTAINER: SignatureId = signatureId("state.no-vfio-container");
 
 /**
  * Says why a start failed: first by what kernel, QEMU and libvirt said, then, where no log has the reason
- * (law 2), by the host's state at the time. No guess: with neither the answer is "unknown".
+ * (law 2), by the host's state at the time. No guess: with neither the answer is "unknown". `stateIsLate` says that
+ * the state was read long after the failure, so that it proves less.
  */
-export function diagnose(attempt: StartAttempt, host: HostState | undefined): Diagnosis {
+export function diagnose(
+  attempt: StartAttempt,
+  host: HostState | undefined,
+  options: { readonly stateIsLate?: boolean } = {},
+): Diagnosis {
   const spoken = rankCauses(linesOf(attempt));
   const definition = host === undefined ? undefined : definitionFor(attempt, host);
-  const seen = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
+  const found = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
+  const seen = options.stateIsLate === true ? found.map(lessCertain) : found;
   const causes = combine(spoken, seen);
   const [first] = causes;
   return {
@@ -29,6 +36,12 @@ export function diagnose(attempt: StartAttempt, host: HostState | undefined): Di
     deviceRelated: first !== undefined && isDeviceClass(first.class),
     noEffect: first === undefined ? [] : noEffectAdvice(first.class),
   };
+}
+
+/** What the firmware demands does not change while a boot lasts; who holds a device does. */
+function lessCertain(cause: Cause): Cause {
+  const lasting = cause.class === "iommu-direct-mapping-required" || cause.signature === IN_USE;
+  return lasting || cause.certainty !== "certain" ? cause : { ...cause, certainty: "likely" };
 }
 
 /** What was said of the attempt, as the ranking wants it. */

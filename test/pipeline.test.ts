@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { createVirtualClock } from "../src/clock.ts";
+import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import { createMatcher } from "../src/diagnosis/matcher.ts";
+import type { StartAttempt } from "../src/model/attempt.ts";
+import type { Observation } from "../src/model/observation.ts";
+import { createPipeline, PIPELINE_DEFAULTS } from "../src/pipeline.ts";
+import { shippedConfigDirectory } from "../src/places.ts";
+import { readRecordedHost } from "../src/replay/recorded-host.ts";
+import { FIRST_SNAPSHOT, type RecordedBoot, readRecordings } from "../src/replay/recording.ts";
+import { openStore } from "../src/store/open.ts";
+import type { Store } from "../src/store/store.ts";
+
+const RECORDINGS = join(import.meta.dirname, "fixtures", "recordings");
+const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
+
+function recording(name: string): RecordedBoot {
+  const boots = readRecordings(join(RECORDINGS, name));
+  if ("problem" in boots) assert.fail(boots.problem);
+  const [boot] = boots;
+  assert.ok(boot);
+  return boot;
+}
+
+function database(context: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "vfio-watch-pipeline-"));
+  context.after(() => rmSync(directory, { recursive: true, force: true }));
+  return join(directory, "history.db");
+}
+
+function open(path: string, now: () => number): Store {
+  const opened = openStore({ path, clock: { now } });
+  assert.equal(opened.state, "open");
+  return opened.store;
+}
+
+/** A service that runs on a recording from `from` to `until` in the order of time, then is killed or stops. */
+function serve(
+  boot: RecordedBoot,
+  store: Store,
+  options: { readonly backlog: boolean; readonly observations?: readonly Observation[] },
+): { readonly told: StartAttempt[]; readonly flush: () => void; readonly rest: () => void } {
+  const observations = options.observations ?? boot.observations;
+  const end = observations.at(-1)?.at ?? boot.bootedAt;
+  const clock = createVirtualClock(options.backlog ? end + 60_000 : boot.bootedAt);
+  const told: StartAttempt[] = [];
+  const host = readRecordedHost(join(boot.directory, FIRST_SNAPSHOT));
+  const pipeline = createPipeline({
+    clock,
+    store,
+    matcher: createMatcher(catalogue),
+    signatures: (id) => byId.get(id),
+    bootId: boot.bootId,
+    settings: PIPELINE_DEFAULTS,
+    origin: "live",
+    readHost: (vms) => ({ ...host, vms: { state: "read", value: vms } }),
+    takeSnapshot: () => undefined,
+    onSettled: (attempt) => told.push(attempt),
+    afterSettled: () => {},
+    askState: () => {},
+    onTrouble: (trouble) => assert.fail(trouble.why),
+  });
+  if (!options.backlog) pipeline.release();
+  for (const observation of observations) {
+    clock.moveTo(Math.max(clock.now(), observation.at));
+    pipeline.observe(observation);
+  }
+  if (options.backlog) pipeline.release();
+  return { told, flush: pipeline.flush, rest: () => clock.moveTo(clock.now() + 1_000_000) };
+}
+
+/** What can still be read later: logs, but neither libvirt's events nor the states of the time. */
+const readableLater = (observation: Observation) =>
+  observation.source !== "libvirt" || observation.kind === "vm-inventory";
+
+describe("the way of an observation", () => {
+  it("explains a device in use though the other VM has long ended when the service starts", (context) => {
+    const boot = recording("in-use");
+    const store = open(database(context), () => boot.bootedAt);
+    context.after(() => store.close());
+    const { told, rest } = serve(boot, store, {
+      backlog: true,
+      observations: boot.observations.filter(readableLater),
+    });
+    rest();
+    const failed = told.filter(({ outcome }) => outcome === "failed");
+    assert.deepEqual(
+      failed.map(({ vm, diagnosis }) => [vm, diagnosis?.causes[0]?.class]),
+      [["Windows 11", "device-busy"]],
+    );
+    assert.match(failed[0]?.diagnosis?.summary ?? "", /'other'/);
+  });
+
+  it("tells nothing twice and keeps one row when the service is killed at any observation and reads all again", (context) => {
+    const boot = recording("rmrr-intel");
+    const interesting = boot.observations.filter(
+      ({ source }) => source !== "kernel-log" || boot.observations.length < 50,
+    );
+    const kernel = boot.observations.filter(
+      (observation) => observation.kind === "kernel-record" && /1:1 IOMMU mapping/.test(observation.text),
+    );
+    const observations = [...interesting, ...kernel].sort((a, b) => a.at - b.at);
+    for (let killedAt = 1; killedAt < observations.length; killedAt += 1) {
+      const path = database(context);
+      const first = open(path, () => boot.bootedAt);
+      const before = serve(boot, first, { backlog: false, observations: observations.slice(0, killedAt) });
+      before.flush();
+      first.close();
+      const second = open(path, () => boot.bootedAt);
+      const after = serve(boot, second, { backlog: true, observations: observations.filter(readableLater) });
+      after.rest();
+      const rows = second.attempts.list({});
+      assert.deepEqual(
+        rows.map(({ vm, outcome, cause }) => [vm, outcome, cause]),
+        [["Windows 11", "failed", "iommu-direct-mapping-required"]],
+        `killed after observation ${killedAt}`,
+      );
+      second.close();
+    }
+  });
+
+  it("counts a flood of one kernel message in one row", (context) => {
+    const boot = recording("good-intel");
+    const store = open(database(context), () => boot.bootedAt);
+    context.after(() => store.close());
+    const flood = Array.from(
+      { length: 20_000 },
+      (_, index): Observation => ({
+        kind: "kernel-record",
+        source: "kernel-log",
+        at: boot.bootedAt + 10_000 + index,
+        exactTime: true,
+        bootId: boot.bootId,
+        identity: `${boot.bootId}:${100_000 + index}`,
+        sequence: 100_000 + index,
+        level: 3,
+        text: "AMD-Vi: Completion-Wait loop timed out",
+      }),
+    );
+    const { flush } = serve(boot, store, { backlog: false, observations: flood });
+    flush();
+    const rows = store.sightings.list({});
+    assert.deepEqual(
+      rows.map(({ count }) => count),
+      [20_000],
+    );
+  });
+});
