@@ -87,7 +87,7 @@ export function createDelivery(options: {
     const { name } = lane.channel;
     const now = clock.now();
     if (now < lane.holdUntil) return lane.holdUntil;
-    const [delivery] = pendingOf(name);
+    const [delivery] = pendingOf(name, 1);
     if (delivery === undefined) return undefined;
     if (delivery.dueAt > now) return delivery.dueAt;
     if (now - delivery.createdAt >= settings.giveUpAfterMs && delivery.tries > 0) {
@@ -198,17 +198,15 @@ export function createDelivery(options: {
     }
   }
 
-  /** What waits for a channel, the earliest due first. A store may know only how to list all channels together. */
-  function pendingOf(name: string): readonly Delivery[] {
-    return store
-      .dueDeliveries(Number.MAX_SAFE_INTEGER, EVERYTHING, name)
-      .filter(({ channel }) => channel === name);
+  /** What waits for a channel, the earliest due first. */
+  function pendingOf(name: string, limit: number): readonly Delivery[] {
+    return store.dueDeliveries(Number.MAX_SAFE_INTEGER, limit, name);
   }
 
   function forgetGone(): void {
     for (const { channel, pending } of store.channelStates()) {
       if (pending === 0 || lanes.has(channel)) continue;
-      for (const delivery of pendingOf(channel)) giveUp(delivery, "the channel is switched off");
+      for (const delivery of pendingOf(channel, EVERYTHING)) giveUp(delivery, "the channel is switched off");
     }
   }
 

@@ -71,8 +71,15 @@ export function createAlertTable(connection: Connection): AlertStore {
     `SELECT ${DELIVERY_COLUMNS} WHERE state = 'pending' AND due_at <= ?
      ORDER BY due_at, delivery.number LIMIT ?`,
   );
+  const dueThrough = connection.statement<[string, number, number], DeliveryRow>(
+    `SELECT ${DELIVERY_COLUMNS} WHERE channel = ? AND state = 'pending' AND due_at <= ?
+     ORDER BY due_at, delivery.number LIMIT ?`,
+  );
   const nextDue = connection.statement<[], { at: number | null }>(
     "SELECT min(due_at) AS at FROM delivery WHERE state = 'pending'",
+  );
+  const nextDueThrough = connection.statement<[string], { at: number | null }>(
+    "SELECT min(due_at) AS at FROM delivery WHERE channel = ? AND state = 'pending'",
   );
   const ofIncident = connection.statement<[string], DeliveryRow>(
     `SELECT ${DELIVERY_COLUMNS} WHERE incident.id = ? ORDER BY delivery.number`,
@@ -125,8 +132,13 @@ export function createAlertTable(connection: Connection): AlertStore {
       connection.durable(() =>
         enqueue.insert(incidentId, channel, packContent(content), Math.round(createdAt), Math.round(dueAt)),
       ),
-    dueDeliveries: (now, limit) => due.all(Math.floor(now), limit).map(toDelivery),
-    nextDueAt: () => nextDue.get()?.at ?? undefined,
+    dueDeliveries(now, limit, channel) {
+      const until = Math.floor(now);
+      const rows = channel === undefined ? due.all(until, limit) : dueThrough.all(channel, until, limit);
+      return rows.map(toDelivery);
+    },
+    nextDueAt: (channel) =>
+      (channel === undefined ? nextDue.get() : nextDueThrough.get(channel))?.at ?? undefined,
     deliveriesOf: (incidentId) => ofIncident.all(incidentId).map(toDelivery),
     markDelivered(id, at) {
       connection.durable(() => delivered.run(Math.round(at), id));

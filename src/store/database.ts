@@ -62,6 +62,29 @@ export function openForReading(path: string): OpenedDatabase {
   }
 }
 
+/**
+ * Opens the database for a few short writes beside the service, which stays its writer: nothing is made, checked,
+ * moved aside or migrated. A database of any other version than this program's is refused.
+ */
+export function openForGuest(path: string): OpenedDatabase {
+  if (!existsSync(path)) return nothingYet(path);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(path, { fileMustExist: true, timeout: PATIENCE_MS });
+    const version = versionOf(database);
+    const refused = version === 0 ? nothingYet(path) : refuseVersion(version, path, true);
+    if (refused !== undefined) {
+      database.close();
+      return refused;
+    }
+    database.pragma("foreign_keys = ON");
+    return { state: "open", database, writeAheadLog: true };
+  } catch (error) {
+    database?.close();
+    return refusedByDisk(error, path);
+  }
+}
+
 function openWriter(path: string): OpenedDatabase {
   const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   const database = new Database(path, { timeout: PATIENCE_MS });

@@ -166,6 +166,12 @@ test("a delivery is due, retried, delivered once and given up for good", () =>
       store.alerts.dueDeliveries(START + 10, 9).map(({ id }) => id),
       [unraid, ntfy],
     );
+    assert.deepEqual(
+      store.alerts.dueDeliveries(START + 10, 1, "ntfy").map(({ id }) => id),
+      [ntfy],
+    );
+    assert.equal(store.alerts.nextDueAt("ntfy"), START + 10);
+    assert.equal(store.alerts.nextDueAt("webhook"), undefined);
     store.alerts.markFailed(ntfy, "HTTP 500", START + 60);
     store.alerts.markDelivered(unraid, START + 11);
     assert.deepEqual(store.alerts.dueDeliveries(START + 11, 9), []);
