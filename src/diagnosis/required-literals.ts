@@ -1,6 +1,6 @@
 /** Shorter literals stand in too many lines to be worth looking for. */
 const SHORTEST = 4;
-const MOST_ALTERNATIVES = 12;
+const MOST_ALTERNATIVES = 24;
 
 /**
  * Finds words of which at least one stands in every text that a pattern fits, so that texts without any need

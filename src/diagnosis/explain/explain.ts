@@ -1,0 +1,155 @@
+import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
+import type { Cause, Certainty } from "../../model/diagnosis.ts";
+import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
+import type { Catalogue } from "../catalogue.ts";
+import { createMatcher, type Matcher } from "../matcher.ts";
+import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
+import { devicesIn, groupsIn, vmsIn } from "./names.ts";
+import { type Block, blocksOf } from "./records.ts";
+import { isVmStartFailure } from "./start-failure.ts";
+import { unwrapTransport } from "./unwrap-transport.ts";
+
+/** One cause, as `explain` tells it. */
+export interface ExplainedCause {
+  /** `unknown`: a start failed, and nothing in the text says why. */
+  readonly class: CauseClass | "unknown";
+  readonly certainty: Certainty;
+  readonly signature: SignatureId;
+  readonly sentence: string;
+  readonly remedies: readonly string[];
+  /** Lines of the text that say so, without what was around them. */
+  readonly evidence: readonly string[];
+}
+
+/** What a pasted text says. */
+export interface Explanation {
+  /** A VM was to be started and was not. */
+  readonly vmStartFailure: boolean;
+  /** A passed-through device, VFIO or the IOMMU under it is what is in trouble. */
+  readonly deviceRelated: boolean;
+  /** Best first; empty where nothing is wrong. */
+  readonly causes: readonly ExplainedCause[];
+  readonly devices: readonly Bdf[];
+  readonly groups: readonly number[];
+  readonly vms: readonly VmName[];
+  /** The answer in one sentence. */
+  readonly summary: string;
+  readonly noEffect: readonly string[];
+}
+
+const LONGEST_EVIDENCE = 500;
+
+/** Explains a pasted text. For many texts make an explainer once: it compiles the catalogue. */
+export function explainText(text: string, catalogue: Catalogue): Explanation {
+  return createExplainer(catalogue)(text);
+}
+
+/** Makes a function that explains pasted texts with this catalogue. Pure; never throws, whatever the text. */
+export function createExplainer(catalogue: Catalogue): (text: string) => Explanation {
+  // People retype what they see, so case does not count here.
+  const matcher = createMatcher(catalogue, { ignoreCase: true });
+  return (text) => {
+    const blocks = blocksOf(text);
+    const clean = blocks.map((block) => block.lines.join("\n")).join("\n");
+    const lines = blocks.flatMap((block) => linesOf(block, matcher));
+    const vmStartFailure = isVmStartFailure(lines, clean);
+    const ranked = rankCauses(lines);
+    const causes = ranked.length > 0 || !vmStartFailure ? ranked.map(explained) : unknown(lines);
+    const devices = new Set([...ranked.flatMap((cause) => cause.devices), ...devicesIn(clean)]);
+    const groups = new Set([...ranked.flatMap((cause) => cause.groups), ...groupsIn(clean)]);
+    const [first] = causes;
+    return {
+      vmStartFailure,
+      deviceRelated: first !== undefined && isDeviceRelated(first, lines, clean),
+      causes,
+      devices: [...devices],
+      groups: [...groups],
+      vms: vmsIn(unwrapTransport(clean)),
+      summary: first?.sentence ?? "Nothing in this text says that anything is wrong.",
+      noEffect: first === undefined || first.class === "unknown" ? [] : noEffectAdvice(first.class),
+    };
+  };
+}
+
+/**
+ * The lines of a block with what they say. A message that was wrapped fits no signature on any single line, so
+ * the pieces are also tried together, with a blank between them and without: wrapping breaks words, too.
+ */
+function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
+  const single = block.lines.map((line) => lineWith(line, matcher.match("any", line)));
+  if (block.lines.length === 1) return single;
+  const known = new Set(single.flatMap((line) => line.matches).map((match) => match.signature.id));
+  const joined: RankableLine[] = [];
+  for (const separator of [" ", ""]) {
+    const text = block.lines.join(separator);
+    const added = matcher.match("any", text).filter(({ signature }) => !known.has(signature.id));
+    for (const { signature } of added) known.add(signature.id);
+    if (added.length > 0) joined.push(lineWith(text, added));
+  }
+  // What only the whole shows is more than what a piece shows.
+  return [...joined, ...single];
+}
+
+function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
+  return { layer: matches[0]?.signature.layer ?? "libvirt", text: text.slice(0, LONGEST_EVIDENCE), matches };
+}
+
+function explained(cause: Cause): ExplainedCause {
+  const { class: causeClass, certainty, signature, sentence, remedies, evidence } = cause;
+  return { class: causeClass, certainty, signature, sentence, remedies, evidence };
+}
+
+/** A start failed and no known message says why: all that is known about it, and no guess. */
+function unknown(lines: readonly RankableLine[]): readonly ExplainedCause[] {
+  const wrappers = lines.filter((line) => line.matches.some(isWrapper));
+  const match = wrappers.flatMap((line) => line.matches).find(isWrapper);
+  if (match === undefined) return [];
+  return [
+    {
+      class: "unknown",
+      certainty: "possible",
+      signature: match.signature.id,
+      sentence: "The VM did not start, and nothing in this text says why.",
+      remedies: match.signature.remedies,
+      evidence: [...new Set(wrappers.map((line) => line.text))].slice(0, 8),
+    },
+  ];
+}
+
+function isWrapper({ signature }: SignatureMatch): boolean {
+  return signature.class === "start-failure-wrapper" && signature.role === "symptom";
+}
+
+/** Words that occur only where devices are given away. */
+const PASSTHROUGH =
+  /vfio|hostdev|hostpci|pass-?\s?through|iommu[_ ]group|PCI device|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
+const XEN = /\bxen\b|libxl|pciback/i;
+
+function isDeviceRelated(first: ExplainedCause, lines: readonly RankableLine[], text: string): boolean {
+  const talksOfVfio = /vfio/i.test(text);
+  if (XEN.test(text) && !talksOfVfio) return false;
+  if (first.class === "unknown") return first.evidence.some((line) => /vfio/i.test(line)) || talksOfVfio;
+  // QEMU repeats the option that it could not carry out: then it was about the device, whatever was wrong with it.
+  if (first.evidence.some((line) => /-device [^\n]*vfio-pci[^\n]*: /.test(line))) return true;
+  if (!isDeviceClass(first.class)) return false;
+  const supporting = lines
+    .flatMap((line) => line.matches)
+    .filter((match) => match.signature.id === first.signature);
+  if (supporting.length > 0 && supporting.every(isAboutHostDevice)) return false;
+  // The kernel speaks of any device; QEMU and libvirt only of those that they hand on.
+  const byVirtualisation = supporting.some((match) => match.signature.layer !== "kernel");
+  return (
+    PASSTHROUGH.test(text) ||
+    (byVirtualisation && !WITHOUT_DEVICE.has(first.class)) ||
+    UNMISTAKABLE.has(first.class)
+  );
+}
+
+/** Happens to VMs with passed-through devices and to others. */
+const WITHOUT_DEVICE: ReadonlySet<CauseClass> = new Set([
+  "guest-address-space",
+  "access-denied",
+  "memlock-limit",
+]);
+/** Only giving devices away makes the kernel say these, wherever the line was found. */
+const UNMISTAKABLE: ReadonlySet<CauseClass> = new Set(["iommu-direct-mapping-required", "memlock-limit"]);

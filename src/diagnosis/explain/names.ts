@@ -1,0 +1,70 @@
+import { type Bdf, parseBdf, type VmName, vmName } from "../../model/identifiers.ts";
+
+const MOST_NAMES = 64;
+const LONGEST_NAME = 200;
+
+const FULL_ADDRESS = /(?<![\w.:])(?:0x)?([0-9a-f]{4,6}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gi;
+/** Without a domain an address could be a time of day, so something has to stand in front that says what it is. */
+const SHORT_ADDRESS =
+  /(?:\bhost=|device[ =]\[?|devbind\b[^\n]*? |vfio(?: error)?:? |^|[\s(['"])([0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gim;
+const NODE_DEVICE = /\bpci_[0-9a-f]{4}_[0-9a-f]{2}_[0-9a-f]{2}_[0-7]\b/gi;
+/** Addresses inside a VM; they look the same and mean nothing on the host. */
+const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+/gi;
+
+/** The host's PCI devices that a text names, in the order in which they appear. */
+export function devicesIn(text: string): readonly Bdf[] {
+  const found: { readonly at: number; readonly bdf: Bdf }[] = [];
+  const subject = text.replace(GUEST_ADDRESS, "");
+  for (const form of [FULL_ADDRESS, SHORT_ADDRESS, NODE_DEVICE]) {
+    for (const match of subject.matchAll(form)) {
+      const bdf = parseBdf(match[1] ?? match[0]);
+      if (bdf !== undefined) found.push({ at: match.index, bdf });
+    }
+  }
+  found.sort((a, b) => a.at - b.at);
+  return [...new Set(found.map(({ bdf }) => bdf))].slice(0, MOST_NAMES);
+}
+
+/** The IOMMU groups that a text speaks of; the lists that every boot prints do not count. */
+export function groupsIn(text: string): readonly number[] {
+  const groups = new Set<number>();
+  for (const line of text.split("\n")) {
+    if (!/vfio|iommu|viable/i.test(line) || /(?:Adding (?:device )?.*to (?:iommu )?group)/i.test(line))
+      continue;
+    for (const match of line.matchAll(/\bgroup #?(\d{1,6})\b|\/dev\/vfio\/(\d{1,6})\b/gi)) {
+      groups.add(Number(match[1] ?? match[2]));
+    }
+  }
+  return [...groups].slice(0, MOST_NAMES);
+}
+
+const VM_FORMS: readonly RegExp[] = [
+  /\(vm='([^'\n]+)'\)/g,
+  /(?:[Ff]ailed to (?:auto)?start (?:domain|VM|guest)|Error starting domain|[Ff]ailed to start (?:the )?VM) '([^'\n]+)'/g,
+  /(?:[Ff]ailed to (?:auto)?start domain|virsh [^\n]{0,80}?(?:start|attach-device|create)) ([\w.+-]+)/g,
+  /(?:[Ff]ailed to (?:auto)?start domain|virsh (?:-\S+ )*start) "([^"\n]+)"/g,
+  /-name '?(?:guest=)?([^,'\s][^,'\n]*?)(?:,|'|\s+(?:\\|-))/g,
+  /\/domain-\d+-([\w.+-]+)/g,
+  /machine-qemu-\d+-([\w.+-]+)\.scope/g,
+  /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.pid/g,
+  /\/libvirt\/qemu\/([^/\n]+)\.log\b/g,
+  /\bqm start (\d{2,9})\b/g,
+  /:qm(?:start|stop|shutdown|reboot):(\d{2,9}):/g,
+  /"name":"([\w.-]+)","namespace"/g,
+  /(?:\b(?:start|stop|pre-start:|post-start:|pre-stop:) VM|^VM|\bVM) (\d{3,9})(?:\b(?:: | started| stopped)|$)/gm,
+  /\bdomain '([^'\n]+)'/g,
+];
+
+/** The VMs that a text names. */
+export function vmsIn(text: string): readonly VmName[] {
+  const names = new Set<string>();
+  for (const form of VM_FORMS) {
+    for (const match of text.matchAll(form)) {
+      const name = match[1]?.trim();
+      if (name !== undefined && name !== "" && name.length <= LONGEST_NAME) names.add(name);
+    }
+  }
+  // A command line without quotes shows only the first word of `Windows 11`.
+  const whole = [...names].filter((name) => ![...names].some((other) => other.startsWith(`${name} `)));
+  return whole.slice(0, MOST_NAMES).map(vmName);
+}

@@ -1,0 +1,74 @@
+import { unwrapTransport } from "./unwrap-transport.ts";
+
+/** Lines that may belong together: a line that begins a message, and those after it that begin none. */
+export interface Block {
+  readonly lines: readonly string[];
+}
+
+/** What is longer is no paste any more; the rest is not looked at. */
+export const LONGEST_PASTE = 2_000_000;
+const MOST_LINES_IN_BLOCK = 12;
+const LONGEST_LINE = 8_000;
+
+/** What a page, a mail or a list puts in front of a line. */
+const DECORATION = /^(?:[\s>|│┃║░▒┆•●❯➜»]+|[-*+–—] +|\d{1,4}[.)] +|\d{1,4}: +(?=\[)|\(qemu\) *|\* *(?=\$))/;
+const TRAILING_DECORATION = " |│\\";
+
+const MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+const KERNEL_STAMP = "\\[ {0,6}\\d{1,7}\\.\\d{3,6}\\]";
+const QEMU_STAMP = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3,6}Z ";
+/** Where a new message begins within a line. A syslog date is one only when a kernel or daemon tag follows. */
+const MESSAGE_START = new RegExp(
+  `(?<=\\S) +(?=${KERNEL_STAMP} |${QEMU_STAMP}|${MONTH} +\\d{1,2} \\d\\d:\\d\\d:\\d\\d \\S+ [\\w.-]+(?:\\[\\d+\\])?:)`,
+  "g",
+);
+/** How a line begins that is a message of its own. */
+const RECORD_START = new RegExp(
+  [
+    `^(?:${KERNEL_STAMP}|\\[ *\\d+\\.\\d+|\\d{4}[-/]\\d\\d[-/]\\d\\d[T ]|${MONTH} +\\d{1,2} |<\\d>|\\[?\\w{3} \\w{3} +\\d{1,2} )`,
+    "^(?:kern|daemon|user) +:\\w+ +:",
+    "^(?:kernel:|qemu[\\w-]*: |kvm: |libvirt|error: |Error |TASK ERROR|internal error|EAL: |Traceback|File )",
+    "^[a-z][\\w-]* [0-9a-f]{4,5}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]: ",
+    "^(?:AMD-Vi|DMAR|DMAR-IR|genirq|VFIO)\\b|^vfio_\\w+: ",
+    "^\\{|^[$#] ",
+  ].join("|"),
+);
+
+/**
+ * Makes lines of a pasted text, without what the way here put around them, several messages on one line taken
+ * apart, and says which lines may be the pieces of one.
+ */
+export function blocksOf(text: string): readonly Block[] {
+  const blocks: { lines: string[] }[] = [];
+  let open: { lines: string[] } | undefined;
+  for (const raw of unwrapTransport(text.slice(0, LONGEST_PASTE)).split("\n")) {
+    const line = undecorated(raw);
+    if (line === "") {
+      open = undefined;
+      continue;
+    }
+    for (const [index, message] of line.split(MESSAGE_START).entries()) {
+      const begins = index > 0 || RECORD_START.test(message);
+      if (open === undefined || begins || open.lines.length >= MOST_LINES_IN_BLOCK) {
+        open = { lines: [] };
+        blocks.push(open);
+      }
+      open.lines.push(message);
+    }
+  }
+  return blocks;
+}
+
+function undecorated(raw: string): string {
+  let line = raw.slice(0, LONGEST_LINE);
+  for (let removed = true; removed; ) {
+    const shorter = line.replace(DECORATION, "");
+    removed = shorter !== line;
+    line = shorter;
+  }
+  line = line.replace(/\s+/g, " ");
+  // Not an expression with `$`: that would try every run of blanks in the middle, too.
+  let end = line.length;
+  while (end > 0 && TRAILING_DECORATION.includes(line.charAt(end - 1))) end--;
+  return line.slice(0, end);
+}

@@ -1,0 +1,66 @@
+import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
+import { isAboutHostDevice, type RankableLine } from "../rank.ts";
+
+/** Messages of these classes come while a VM runs, or about the host. */
+const AT_RUN_TIME: ReadonlySet<CauseClass> = new Set([
+  "vm-killed",
+  "pcie-error",
+  "reset-failed",
+  "iommu-fault",
+  "iommu-timeout",
+]);
+/** QEMU died of itself: that VM did not get far, or not any further. */
+const CRASHES: ReadonlySet<string> = new Set(["kernel.qemu-segfault", "qemu.assertion"]);
+/** The kernel's refusals that make a start fail by themselves; its other lines only say how a device is. */
+const KERNEL_REFUSALS: ReadonlySet<string> = new Set([
+  "kernel.direct-mapping-required",
+  "kernel.rmrr-ineligible",
+  "kernel.no-interrupt-remapping",
+  "kernel.iommufd-msi",
+  "kernel.memlock",
+  "kernel.irq-shared",
+  "kernel.vf-token",
+]);
+/** Fit whatever is said in a certain form, so they only count where nothing else is known about the line. */
+const FORMS: ReadonlySet<string> = new Set([
+  "qemu.option-refused",
+  "qemu.gave-up",
+  "libvirt.call-failed",
+  "proxmox.task-failed",
+]);
+
+/** Programs that take devices for themselves, without any VM. */
+const OTHER_USERS = /\bEAL: |\bdpdk\b|\bspdk\b|\bvpp\b|cannot add vfio group to container/i;
+const VM_TALK = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
+/** Other things that people ask of libvirt or Proxmox, and that fail in the same words. */
+const OTHER_CALLS =
+  /device_add|attach[-_]device|[Ff]ailed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|[Ee]rror attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/;
+
+/** Decides whether the text tells of a VM that was to be started and was not. */
+export function isVmStartFailure(lines: readonly RankableLine[], text: string): boolean {
+  if (OTHER_USERS.test(text) && !VM_TALK.test(text)) return false;
+  const matches = lines.flatMap((line) => line.matches);
+  if (matches.some((match) => saysStartFailed(match) && !FORMS.has(match.signature.id))) return true;
+  if (OTHER_CALLS.test(text)) return false;
+  return (
+    matches.some(stopsStart) ||
+    lines.some(({ matches: [only, ...more] }) => hasForm(only) && more.length === 0)
+  );
+}
+
+function hasForm(match: SignatureMatch | undefined): boolean {
+  return match !== undefined && FORMS.has(match.signature.id);
+}
+
+function saysStartFailed({ signature }: SignatureMatch): boolean {
+  return signature.class === "start-failure-wrapper" && signature.role === "symptom";
+}
+
+function stopsStart(match: SignatureMatch): boolean {
+  const { id, class: causeClass, layer, role, severity } = match.signature;
+  if (CRASHES.has(id)) return true;
+  if (layer === "kernel") return KERNEL_REFUSALS.has(id) && !isAboutHostDevice(match);
+  if (role !== "cause" && role !== "symptom") return false;
+  if (causeClass === "start-failure-wrapper" || causeClass === "benign-noise") return false;
+  return severity === "fatal" && !AT_RUN_TIME.has(causeClass);
+}

@@ -1,0 +1,154 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
+import { isDeviceClass } from "../src/diagnosis/rank.ts";
+import { CAUSE_CLASSES } from "../src/model/catalogue.ts";
+
+/*
+ * Measures `explain` on log text that real users posted and a reader labelled. The text stays outside of the
+ * project: `npm run accuracy [-- FILE] [--only even|odd] [--quiet]`. `--only` takes every second case, so that
+ * one half can be kept back while the catalogue is worked on.
+ */
+
+/** A labelled case; `accept` holds the answers that are right: cause classes, `none`, `unknown`, `*`. */
+interface LabelledCase {
+  readonly id: string;
+  readonly log: string;
+  readonly class: string;
+  readonly accept: readonly string[];
+  readonly vm_start_failure: boolean | null;
+  readonly vfio_related: boolean;
+}
+
+interface Outcome {
+  readonly case: LabelledCase;
+  readonly explanation: Explanation;
+  /** The first cause's class, or `none`. */
+  readonly answer: string;
+  readonly right: boolean;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: "string" }, quiet: { type: "boolean", default: false } },
+});
+const file = positionals[0] ?? join(import.meta.dirname, "../../shared/corpus/dev.jsonl");
+if (!existsSync(file)) {
+  console.log(`No labelled log text at ${file}: nothing was measured. Name a file, one JSON object a line.`);
+  process.exit(0);
+}
+report(measure(readCases(file, values.only)));
+
+function readCases(path: string, only: string | undefined): readonly LabelledCase[] {
+  const all = readFileSync(path, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line): LabelledCase => JSON.parse(line));
+  return only === undefined ? all : all.filter((_, index) => (index % 2 === 0) === (only === "even"));
+}
+
+function measure(cases: readonly LabelledCase[]): readonly Outcome[] {
+  const shippedDirectory = join(import.meta.dirname, "../config/signatures");
+  const explain = createExplainer(loadCatalogue({ shippedDirectory }).catalogue);
+  return cases.map((labelled) => {
+    const explanation = explain(labelled.log);
+    const answer = explanation.causes[0]?.class ?? "none";
+    return { case: labelled, explanation, answer, right: isRight(labelled.accept, answer) };
+  });
+}
+
+/** `*` stands for every cause that is about a device, and for an honest "unknown". */
+function isRight(accept: readonly string[], answer: string): boolean {
+  return accept.includes(answer) || (accept.includes("*") && (answer === "unknown" || isAboutDevice(answer)));
+}
+
+function isAboutDevice(answer: string): boolean {
+  const causeClass = CAUSE_CLASSES.find((candidate) => candidate === answer);
+  return causeClass !== undefined && isDeviceClass(causeClass);
+}
+
+function report(outcomes: readonly Outcome[]): void {
+  console.log(
+    `${outcomes.length} cases from ${file}${values.only === undefined ? "" : `, ${values.only} ones`}\n`,
+  );
+  if (!values.quiet) {
+    printConfusion(outcomes);
+    printByClass(outcomes);
+    printMisses(outcomes);
+  }
+  const labelled = outcomes.filter((outcome) => outcome.case.vm_start_failure !== null);
+  const failures = labelled.filter((outcome) => outcome.case.vm_start_failure === true);
+  const saysFailure = ({ explanation }: Outcome) => explanation.vmStartFailure;
+  const other = outcomes.filter((outcome) => ["benign", "start-failed-other"].includes(outcome.case.class));
+  const related = (outcome: Outcome) => outcome.explanation.deviceRelated === outcome.case.vfio_related;
+  printRatio("VM-start failures found (wanted 0.97)", failures, saysFailure);
+  printRatio("VM-start failure or not, right", labelled, (o) => saysFailure(o) === o.case.vm_start_failure);
+  printRatio("cause class right (wanted 0.92)", outcomes, ({ right }) => right);
+  printRatio("device in trouble or not, right", outcomes, related);
+  const isAlarm = (answer: string, accept: readonly string[]) =>
+    isAboutDevice(answer) && !accept.includes(answer);
+  const alarms = other.filter(({ explanation, case: { accept } }) =>
+    explanation.causes.some((cause) => isAlarm(cause.class, accept)),
+  );
+  console.log(`VFIO causes on benign and unrelated text (wanted 0): ${alarms.length} of ${other.length}`);
+}
+
+function printRatio(name: string, all: readonly Outcome[], holds: (outcome: Outcome) => boolean): void {
+  const good = all.filter(holds).length;
+  console.log(`${name}: ${(good / Math.max(1, all.length)).toFixed(3)} (${good} of ${all.length})`);
+}
+
+function printConfusion(outcomes: readonly Outcome[]): void {
+  console.log("Label of the text → first answer (a star marks what is accepted)");
+  for (const label of [...new Set(outcomes.map((outcome) => outcome.case.class))].sort()) {
+    const answers = new Map<string, number>();
+    for (const { answer, right } of outcomes.filter((outcome) => outcome.case.class === label)) {
+      const key = `${answer}${right ? "*" : ""}`;
+      answers.set(key, (answers.get(key) ?? 0) + 1);
+    }
+    const counted = [...answers].sort((a, b) => b[1] - a[1]).map(([answer, count]) => `${answer} ${count}`);
+    console.log(`  ${label.padEnd(24)} ${counted.join(", ")}`);
+  }
+}
+
+function printByClass(outcomes: readonly Outcome[]): void {
+  console.log("\nAnswer                           given  right  precision  wanted  recall");
+  const answers = new Set(outcomes.flatMap(({ answer, case: { accept } }) => [answer, accept[0] ?? "none"]));
+  for (const answer of [...answers].sort()) {
+    const given = outcomes.filter((outcome) => outcome.answer === answer);
+    const wanted = outcomes.filter((outcome) => outcome.case.accept[0] === answer);
+    const cells = [
+      answer.padEnd(32),
+      String(given.length).padStart(5),
+      String(given.filter(({ right }) => right).length).padStart(6),
+      ratio(given.filter(({ right }) => right).length, given.length).padStart(10),
+      String(wanted.length).padStart(7),
+      ratio(wanted.filter(({ right }) => right).length, wanted.length).padStart(7),
+    ];
+    console.log(cells.join(" "));
+  }
+}
+
+function ratio(part: number, whole: number): string {
+  return whole === 0 ? "-" : (part / whole).toFixed(2);
+}
+
+function printMisses(outcomes: readonly Outcome[]): void {
+  console.log("\nMisses");
+  for (const { case: labelled, explanation, answer, right } of outcomes) {
+    const { id, vm_start_failure: failed, vfio_related: related, accept } = labelled;
+    const faults = [
+      ...(right
+        ? []
+        : [`cause ${answer} (${explanation.causes[0]?.signature ?? "-"}), accepted ${accept.join("|")}`]),
+      ...(failed === null || failed === explanation.vmStartFailure
+        ? []
+        : [`start failure should be ${failed}`]),
+      ...(related === explanation.deviceRelated ? [] : [`device related should be ${related}`]),
+    ];
+    if (faults.length > 0) console.log(`  ${id} ${labelled.class}: ${faults.join("; ")}`);
+  }
+  console.log("");
+}
