@@ -58,7 +58,10 @@ export function isDeviceClass(causeClass: CauseClass): boolean {
  */
 export function isAboutHostDevice(match: SignatureMatch): boolean {
   const { driver } = match.captures;
-  return driver !== undefined && !/^(?:vfio|pci$|pcieport$|pci-stub$|pciback$|xen-pciback$)|vfio[-_]pci$/i.test(driver);
+  return (
+    driver !== undefined &&
+    !/^(?:vfio|pci$|pcieport$|pci-stub$|pciback$|xen-pciback$)|vfio[-_]pci$/i.test(driver)
+  );
 }
 
 const NOT_ABOUT_DEVICES: ReadonlySet<CauseClass> = new Set([
