@@ -7,7 +7,7 @@ import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import type { Observation } from "../model/observation.ts";
-import { mapReading, type Reading, unreadable } from "../model/reading.ts";
+import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { ServiceLog } from "./log.ts";
 
 /** Collects all facts, with what only observations and the hardware child know. */
@@ -34,14 +34,17 @@ export function createFactCollector(options: {
   let hardware: Reading<HardwareReport> = unreadable("the inventory has not been taken yet");
 
   return {
-    collect: () =>
-      collectFacts({
+    collect() {
+      const vms = options.vms();
+      return collectFacts({
         paths,
-        vms: mapReading(options.vms(), (vms) => vms.map(({ definition }) => definition)),
+        // While libvirt is away its files still tell the definitions.
+        ...(vms.state === "read" && { vms: read(vms.value.map(({ definition }) => definition)) }),
         kernelLines: options.kernelLines,
         hardware,
         softwareVersions: { ...(libvirt !== undefined && { libvirt }), ...(qemu !== undefined && { qemu }) },
-      }),
+      });
+    },
     learn(observation) {
       if (observation.kind !== "domain-log-start") return;
       libvirt = observation.libvirtVersion ?? libvirt;

@@ -1,5 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact, FactGroup } from "../model/fact.ts";
+import type { Bdf } from "../model/identifiers.ts";
 import { type Reading, unreadable } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { bootLoaderFacts, readBootLoaders } from "./boot-loader.ts";
@@ -53,6 +54,7 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
   const devices = attempt(() => readPciDevices(paths, sources.pciNames));
   const commandLine = attempt(() => readCommandLine(paths));
   const modprobe = attempt(() => readModprobeSettings(paths));
+  const vms = sources.vms ?? attempt(() => readVmDefinitions(paths));
   const collectors: readonly Collector[] = [
     { group: "firmware", key: "firmware", needs: "/sys", collect: () => firmwareFacts(paths) },
     {
@@ -74,7 +76,12 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
           ...(kernelLines === undefined ? {} : { kernelLines }),
         }),
     },
-    { group: "pci", key: "pci", needs: "/sys/bus/pci", collect: () => pciFacts(devices) },
+    {
+      group: "pci",
+      key: "pci",
+      needs: "/sys/bus/pci",
+      collect: () => pciFacts(devices, managedDevices(vms)),
+    },
     { group: "kernel", key: "kernel", needs: "/proc", collect: () => kernelFacts(paths) },
     {
       group: "kernel",
@@ -95,7 +102,7 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
       needs: "/proc",
       collect: () => vfioSetupFacts(readVfioSetup(paths, { commandLine, modprobe, devices })),
     },
-    { group: "vm", key: "vm", needs: "/", collect: () => vmFacts(sources.vms ?? readVmDefinitions(paths)) },
+    { group: "vm", key: "vm", needs: "/", collect: () => vmFacts(vms) },
     {
       group: "software",
       key: "software",
@@ -110,6 +117,12 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
     },
   ];
   return collectors.flatMap((collector) => runCollector(paths, collector));
+}
+
+function managedDevices(vms: Reading<readonly VmDefinition[]>): ReadonlySet<Bdf> {
+  if (vms.state !== "read") return new Set();
+  const managed = vms.value.flatMap((vm) => vm.hostDevices.filter((device) => device.managed));
+  return new Set(managed.map((device) => device.bdf));
 }
 
 function runCollector(paths: HostPaths, { group, key, needs, collect }: Collector): readonly Fact[] {

@@ -11,6 +11,8 @@ import { describeBar, formatSize } from "./pci-resources.ts";
 /** What a GPU shows at most to a firmware that cannot resize BARs. */
 const CLASSIC_APERTURE = 256 * 2 ** 20;
 
+const HANDED_OVER = "libvirt binds and unbinds it with each start of its VM";
+
 /**
  * A name for each function that survives its moving to another address: `vendor:device/subvendor:subdevice`, and
  * `#2`, `#3`… for the second and third of the same kind, counted in the order of addresses.
@@ -31,20 +33,26 @@ export function identifyPciDevices(devices: Iterable<PciDevice>): ReadonlyMap<Bd
 /**
  * Facts of the PCI functions, keyed by what a function is (`pci.10de:2805/1462:5174.address`), not by where it is.
  * What comes and goes with use (link speed, power state, enable count) is no fact. A reading that failed gives the
- * one fact `pci`, which speaks for all keys below it.
+ * one fact `pci`, which speaks for all keys below it. Devices in `handedOver` are bound and unbound by libvirt with
+ * each start and stop of their VM (`managed='yes'`), so their driver of the moment is
+ * no fact: it is unknown, which never counts as changed.
  */
-export function pciFacts(devices: Reading<PciFunctions>): readonly Fact[] {
+export function pciFacts(
+  devices: Reading<PciFunctions>,
+  handedOver: ReadonlySet<Bdf> = new Set(),
+): readonly Fact[] {
   if (devices.state === "unreadable") return [unknownFact("pci", "pci", devices.why)];
   if (devices.state === "absent") return [absentFact("pci", "pci")];
   const identities = identifyPciDevices(devices.value.values());
   const facts: Fact[] = [];
   for (const device of devices.value.values()) {
-    addFacts(facts, `pci.${identities.get(device.bdf) ?? device.bdf}`, device);
+    const key = `pci.${identities.get(device.bdf) ?? device.bdf}`;
+    addFacts(facts, key, device, handedOver.has(device.bdf));
   }
   return facts;
 }
 
-function addFacts(facts: Fact[], key: string, device: PciFunction): void {
+function addFacts(facts: Fact[], key: string, device: PciFunction, isHandedOver: boolean): void {
   const add = (name: string, value: string | undefined) =>
     facts.push(
       value === undefined || value === ""
@@ -61,8 +69,13 @@ function addFacts(facts: Fact[], key: string, device: PciFunction): void {
   add("address", device.bdf);
   add("class", `${device.classCode} ${describePciClass(device.classCode)}`);
   if (device.name !== undefined) add("name", device.name);
-  add("driver", device.driver);
-  add("driver-override", device.driverOverride);
+  if (isHandedOver) {
+    for (const name of ["driver", "driver-override"])
+      facts.push(unknownFact("pci", `${key}.${name}`, HANDED_OVER));
+  } else {
+    add("driver", device.driver);
+    add("driver-override", device.driverOverride);
+  }
   add("group", device.iommuGroup?.toString());
   yesOrNo("boot-vga", device.bootVga);
   shownList("bars", device.bars?.map(describeBar), ", ");

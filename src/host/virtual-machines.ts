@@ -93,7 +93,10 @@ function describeDevice(device: HostDevice): string {
   return [
     device.guestAddress === undefined ? "no fixed guest address" : `at ${device.guestAddress} in the VM`,
     device.managed ? "managed" : "not managed",
-    ...(device.driver === undefined ? [] : [`driver ${oneLine(device.driver, 32)}`]),
+    // `vfio` is the default, which libvirt writes into the definition of a running VM.
+    ...(device.driver === undefined || device.driver === "vfio"
+      ? []
+      : [`driver ${oneLine(device.driver, 32)}`]),
     ...(device.multifunction === true ? ["multifunction"] : []),
     ...(device.rom === undefined ? [] : [`ROM ${oneLine(device.rom, 256)}`]),
   ].join(", ");

@@ -11,13 +11,9 @@ import { readVfioModules, vfioModuleFacts } from "../../src/host/vfio-modules.ts
 import type { HostPaths } from "../../src/host-paths.ts";
 import type { Fact } from "../../src/model/fact.ts";
 import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import { acpiTable, ivmd, ivrsInfo } from "../helpers/acpi-tables.ts";
-import {
-  buildHostTree,
-  buildRecordedTree,
-  recordingPath,
-  temporaryDirectory,
-} from "../helpers/recorded-tree.ts";
+import { buildRecordedTree, recordingPath, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());

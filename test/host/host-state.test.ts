@@ -7,7 +7,8 @@ import type { HostState } from "../../src/model/host-state.ts";
 import { type Reading, read, unreadable } from "../../src/model/reading.ts";
 import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
-import { bdf, buildHostTree, recordingPath, temporaryDirectory } from "../helpers/recorded-tree.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { bdf, recordingPath, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());

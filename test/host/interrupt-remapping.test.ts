@@ -6,7 +6,8 @@ import {
   remappingInKernelLog,
 } from "../../src/host/interrupt-remapping.ts";
 import { read } from "../../src/model/reading.ts";
-import { buildHostTree, temporaryDirectory } from "../helpers/recorded-tree.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());

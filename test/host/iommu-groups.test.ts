@@ -5,13 +5,8 @@ import { iommuFacts } from "../../src/host/iommu-facts.ts";
 import { parseReservedRegions, readIommuGroups, readIommuUnits } from "../../src/host/iommu-groups.ts";
 import { readPciDevices } from "../../src/host/pci-devices.ts";
 import { read, unreadable } from "../../src/model/reading.ts";
-import {
-  bdf,
-  buildHostTree,
-  buildRecordedTree,
-  syntheticDevice,
-  temporaryDirectory,
-} from "../helpers/recorded-tree.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { bdf, buildRecordedTree, syntheticDevice, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());

@@ -7,9 +7,9 @@ import { createPciNames, findPciNames } from "../../src/host/pci-names.ts";
 import { describeBar, largestResize, parsePciResource } from "../../src/host/pci-resources.ts";
 import type { Fact } from "../../src/model/fact.ts";
 import { absent, unreadable } from "../../src/model/reading.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import {
   bdf,
-  buildHostTree,
   buildRecordedTree,
   type SyntheticDevice,
   syntheticDevice,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { readVfioModules, readVfioNodes, vfioModuleFacts } from "../../src/host/vfio-modules.ts";
 import { absent } from "../../src/model/reading.ts";
-import { buildHostTree, buildRecordedTree, temporaryDirectory } from "../helpers/recorded-tree.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { buildRecordedTree, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());

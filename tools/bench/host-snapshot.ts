@@ -18,8 +18,9 @@ import type { Fact } from "../../src/model/fact.ts";
 import { bdfFromParts } from "../../src/model/identifiers.ts";
 import { read } from "../../src/model/reading.ts";
 import type { RecordedDevice, RecordedGroup } from "../../src/replay/recorded-snapshot.ts";
+import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import { acpiTable, deviceEntry, ivhd, ivmd, ivrsInfo } from "../../test/helpers/acpi-tables.ts";
-import { buildHostTree, syntheticDevice, temporaryDirectory } from "../../test/helpers/recorded-tree.ts";
+import { syntheticDevice, temporaryDirectory } from "../../test/helpers/recorded-tree.ts";
 
 const RUNS = 7;
 
