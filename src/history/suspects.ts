@@ -39,7 +39,13 @@ export function suspectSets(dividing: readonly FactRecord[]): readonly SuspectSe
   const roots = dividing.filter((record) => rootRank(record.family) < Number.POSITIVE_INFINITY);
   const consequences = dividing.filter((record) => !roots.includes(record));
   const explained = (consequence: FactRecord) => roots.some((root) => explains(root, consequence));
-  const named = [...roots, ...consequences.filter((consequence) => !explained(consequence))];
+  // Two BIOS versions may share a date: the version says all that the date says, and the family is named once.
+  const coarser = (fact: FactRecord) =>
+    roots.some((other) => other.family === fact.family && explains(other, fact) && !explains(fact, other));
+  const named = [
+    ...roots.filter((root) => !coarser(root)),
+    ...consequences.filter((consequence) => !explained(consequence)),
+  ];
 
   const byPattern = new Map<string, FactRecord[]>();
   for (const record of named) {

@@ -1,0 +1,120 @@
+import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/ask-blame.ts";
+import { describeBlame } from "../../history/describe-blame.ts";
+import { createPciNames, type PciNames } from "../../host/pci-names.ts";
+import { parseBdf, vmName } from "../../model/identifiers.ts";
+import { type Command, EXIT, UsageError } from "../command.ts";
+import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
+import { createPaint, type Paint, printable, table, wrap } from "../terminal.ts";
+
+/** Which change broke passthrough. */
+export const blameCommand: Command = {
+  name: "blame",
+  summary: "Says which BIOS version or other change broke passthrough, and how certain that is.",
+  usage: "[--vm NAME | --device BDF|VENDOR:DEVICE] [--json]",
+  help: `
+  --vm NAME          this VM; without it the one whose device failed last
+  --device DEVICE    an address (0000:01:00.0) or vendor and device (10de:2805), followed when it moved
+${HISTORY_OPTIONS_HELP}
+
+Certainty: confirmed (it was changed back and the outcome went back with it), likely, possible, unknown.
+Exit code: 0 when there is an answer or nothing to blame, 3 when the newest start in question failed.
+JSON: {"headline","certainty","reason","failure","healed","good","bad","chance","imported","vms","devices",
+"suspects":[{"families","values","proof","besides","reverted","changedAlone","turnedWith","misplaced"}],
+"bios":[{"version","firstSeen","lastSeen","starts","worked","failed","refused","causes"}],
+"boundary":{"lastGood","firstBad"},"changes","cleared","sections","otherVms"}, times as UTC epoch milliseconds.
+Example: vfio-watch blame --vm "Windows 11"`,
+  options: { ...HISTORY_OPTIONS, vm: { type: "string" }, device: { type: "string" } },
+  run(args, io) {
+    if (args.positionals.length > 0) throw new UsageError("name the VM with --vm, or a device with --device");
+    const question = readQuestion(args.text("vm"), args.text("device"));
+    const { database, paths } = findSurroundings(io.env, args.text("database"));
+    return withHistory(database, io, (store) => {
+      const answer = withNames(askBlame(store, question), createPciNames(paths));
+      if (args.flag("json")) io.out(`${JSON.stringify(blameToJson(answer), undefined, 2)}\n`);
+      else io.out(`${renderBlame(answer, createPaint(io.color), io.columns)}\n`);
+      const failing = answer.blame.failure !== undefined && !answer.blame.healed;
+      return failing ? EXIT.findings : EXIT.ok;
+    });
+  },
+};
+
+function readQuestion(vm: string | undefined, device: string | undefined): BlameQuestion {
+  if (device === undefined) return vm === undefined ? {} : { vm: vmName(vm) };
+  const isIds = /^[0-9a-f]{4}:[0-9a-f]{4}(?:\/[0-9a-f]{4}:[0-9a-f]{4}(?:#\d+)?)?$/i.test(device);
+  const address = isIds ? undefined : parseBdf(device);
+  if (!isIds && address === undefined)
+    throw new UsageError(
+      `'${device}' is neither an address (0000:01:00.0) nor vendor and device (10de:2805)`,
+    );
+  return { device: address ?? device.toLowerCase(), ...(vm !== undefined && { vm: vmName(vm) }) };
+}
+
+/** Names from this host's PCI database for devices whose name was not stored. */
+function withNames(answer: BlameAnswer, names: PciNames): BlameAnswer {
+  const kind = (identity: string | undefined) => identity?.slice(0, 9) ?? "";
+  const unnamed = answer.devices.filter(({ name }) => name === undefined);
+  if (unnamed.length === 0) return answer;
+  const found = names.lookUp(unnamed.map(({ identity }) => kind(identity)));
+  return {
+    ...answer,
+    devices: answer.devices.map((device) => ({
+      ...device,
+      name: device.name ?? found.get(kind(device.identity)),
+    })),
+  };
+}
+
+/** The answer as a page for a person. */
+export function renderBlame(answer: BlameAnswer, paint: Paint, columns: number): string {
+  const { headline, certainty, table: rows, sections } = describeBlame(answer);
+  // The answer stays one line, for whoever takes the first.
+  const lines = [paint("bold", printable(headline))];
+  if (certainty !== "") lines.push(wrap(printable(certainty), columns));
+  if (rows.length > 0) lines.push("", table(rows.map((row) => row.map(printable))));
+  for (const { title, lines: own } of sections) {
+    lines.push("", paint("bold", wrap(printable(title), columns)));
+    lines.push(...own.map((line) => wrap(`- ${printable(line)}`, columns, "  ")));
+  }
+  return lines.join("\n");
+}
+
+/** The answer for programs. */
+export function blameToJson(answer: BlameAnswer): object {
+  const { blame } = answer;
+  const text = describeBlame(answer);
+  const factOf = ({ key, counts }: { readonly key: string; readonly counts: readonly object[] }) => ({
+    key,
+    counts,
+  });
+  return {
+    headline: text.headline,
+    certainty: blame.certainty,
+    reason: blame.reason ?? null,
+    failure: blame.failure ?? null,
+    healed: blame.healed,
+    good: blame.good,
+    bad: blame.bad,
+    chance: blame.chance,
+    imported: answer.imported,
+    vms: answer.vms,
+    devices: answer.devices,
+    suspects: blame.sets.map((set) => ({
+      families: set.suspects.map(({ family }) => family),
+      values: set.suspects.flatMap(({ facts }) => facts.map(factOf)),
+      proof: set.proof.map(factOf),
+      besides: set.besides.map(({ family }) => family),
+      reverted: set.reverted,
+      changedAlone: set.changedAlone,
+      turnedWith: set.turnedWith,
+      misplaced: set.misplaced,
+    })),
+    bios: answer.bios,
+    boundary: blame.boundary ?? null,
+    changes: answer.changes ?? null,
+    otherChanges: answer.otherChanges,
+    cleared: blame.cleared.map(factOf),
+    otherClasses: answer.otherClasses,
+    otherVms: answer.otherVms,
+    sections: text.sections,
+  };
+}

@@ -1,0 +1,310 @@
+import { isDeviceClass } from "../diagnosis/rank.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { Change, FactValue, Snapshot } from "../model/fact.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
+import { type BiosRow, biosRows } from "./bios-rows.ts";
+import { type Blame, findBlame } from "./blame.ts";
+import { diffSnapshots } from "./changes.ts";
+import { createFactTable, type FactTable } from "./fact-table.ts";
+import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
+import { isFailure, type StartTally } from "./trials.ts";
+
+/** What the question needs of the stored history; the store has these. */
+export interface BlameReader {
+  readonly attempts: {
+    tallies(filter?: AttemptFilter): readonly StartTally[];
+    list(filter?: AttemptFilter): readonly AttemptRow[];
+  };
+  readonly snapshots: Pick<SnapshotStore, "varying" | "get">;
+}
+
+/** Whose failures are asked about; neither: the VM with the newest failure. */
+export interface BlameQuestion {
+  readonly vm?: VmName;
+  /** An address, or `vendor:device` in hexadecimal; followed when its address changed. */
+  readonly device?: string;
+}
+
+/** A device that the answer is about. */
+export interface BlamedDevice {
+  /** `vendor:device/subvendor:subdevice`; undefined where no snapshot knows it. */
+  readonly identity: string | undefined;
+  /** As the PCI database calls it, where known. */
+  readonly name: string | undefined;
+  /** What kind of thing it is, e.g. `graphics (VGA)`. */
+  readonly kind: string | undefined;
+  /** The newest address. */
+  readonly bdf: Bdf;
+}
+
+/** Another VM that has failed of late. */
+export interface OtherFailure {
+  readonly vm: VmName;
+  readonly at: number;
+  readonly number: number;
+  readonly cause: CauseClass | undefined;
+}
+
+/** Everything that there is to say on the question. */
+export interface BlameAnswer {
+  readonly question: BlameQuestion;
+  readonly vms: readonly VmName[];
+  /** The devices in question, the one that matters most first. */
+  readonly devices: readonly BlamedDevice[];
+  readonly blame: Blame;
+  readonly bios: readonly BiosRow[];
+  /** What changed between the last good and the first bad start, as far as it can matter; undefined if unknown. */
+  readonly changes: readonly Change[] | undefined;
+  /** The rest of what changed there, which cannot matter for these VMs. */
+  readonly otherChanges: number;
+  /** Failures of another class than the one in question, and refusals by the platform: how many starts. */
+  readonly otherClasses: readonly {
+    readonly cause: CauseClass | "unknown" | "refused";
+    readonly starts: number;
+  }[];
+  readonly otherVms: readonly OtherFailure[];
+  /** How many of the starts that were weighed come from imported material. */
+  readonly imported: "none" | "some" | "all";
+  /** The facts of the newest start, for labels. */
+  readonly newest: Snapshot | undefined;
+}
+
+/** So many failed starts are looked through for other VMs that fail. */
+const RECENT_FAILURES = 200;
+
+/** Answers the question from the stored history. Reads only; no clock. */
+export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAnswer {
+  const recent = reader.attempts.list({ failedOnly: true, limit: RECENT_FAILURES });
+  const vm = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
+  const gathered = gather(reader, { ...question, ...(vm !== undefined && { vm }) });
+  const { tallies, table, placeOf, subject, snapshots } = gathered;
+  const places = [...placeOf.values()];
+  const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
+  const newest = snapshots.at(-1);
+  const between = boundaryChanges(reader, blame);
+  const changes = between?.filter((change) => canMatter(change.key, subject));
+  const vms = vm !== undefined ? [vm] : [...new Set(tallies.map((tally) => tally.vm))];
+  return {
+    question,
+    vms,
+    devices: blamedDevices(tallies, blame, subject, snapshots, question),
+    blame,
+    bios: biosRows(tallies, table, placeOf),
+    changes,
+    otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
+    otherClasses: otherClasses(tallies, blame.failure),
+    otherVms: otherFailures(recent, new Set(vms)),
+    imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
+    newest,
+  };
+}
+
+/** The VM whose device failed last; of any cause where none did. */
+function mostInNeed(recent: readonly AttemptRow[]): VmName | undefined {
+  const failed = recent.filter(isFailure);
+  const withDevice = failed.find(({ cause }) => cause !== undefined && isDeviceClass(cause));
+  return (withDevice ?? failed[0] ?? recent[0])?.vm;
+}
+
+interface Gathered {
+  readonly tallies: readonly StartTally[];
+  readonly table: FactTable;
+  readonly placeOf: ReadonlyMap<string, number>;
+  readonly subject: Subject;
+  /** Snapshots of a few telling starts, oldest first. */
+  readonly snapshots: readonly Snapshot[];
+}
+
+function gather(reader: BlameReader, question: BlameQuestion): Gathered {
+  const { device } = question;
+  const all = reader.attempts.tallies({
+    ...(question.vm !== undefined && { vm: question.vm }),
+    // Without a VM, an address would miss the starts from the time before the device moved.
+  });
+  const ids = [...new Set(all.flatMap(({ snapshotId }) => snapshotId ?? []))];
+  const { table, stored } = readTable(reader, ids);
+  const placeOf = new Map(ids.flatMap((id, place) => (stored(place) ? [[id, place] as const] : [])));
+  const tallies = device === undefined ? all : withDevice(all, device, table, placeOf);
+  const telling = tellingStarts(tallies);
+  const seen = telling.flatMap((tally) => {
+    const snapshot = tally.snapshotId === undefined ? undefined : reader.snapshots.get(tally.snapshotId);
+    return snapshot === undefined ? [] : [{ snapshot, devices: tally.devices }];
+  });
+  const vms = new Set(tallies.map(({ vm }) => vm));
+  return {
+    tallies,
+    table,
+    placeOf,
+    subject: findSubject(vms, seen),
+    snapshots: seen.map(({ snapshot }) => snapshot),
+  };
+}
+
+/** All snapshots of the starts as one table; `stored` says which of them are there at all. */
+function readTable(
+  reader: BlameReader,
+  ids: readonly string[],
+): { readonly table: FactTable; readonly stored: (place: number) => boolean } {
+  const reference = ids.map((id) => reader.snapshots.get(id)).find((snapshot) => snapshot !== undefined);
+  if (reference === undefined) return { table: createFactTable([], new Map()), stored: () => false };
+  const columns = reader.snapshots.varying(ids);
+  const varying = new Set(columns.map(({ key }) => key));
+  const constants = new Map<string, FactValue>();
+  for (const { key, value } of reference.facts) if (!varying.has(key)) constants.set(key, value);
+  // A snapshot that retention dropped lacks every key, so then no fact is the same in all of them.
+  const anyConstant = constants.size > 0;
+  return {
+    table: createFactTable(columns, constants),
+    stored: (place) => anyConstant || columns.some(({ indexes }) => (indexes[place] ?? -1) >= 0),
+  };
+}
+
+/** First, last, and on both sides of every turn, up to a few: the devices and groups that there ever were. */
+function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
+  const turns = tallies.filter(
+    (tally, index) =>
+      index === 0 ||
+      index === tallies.length - 1 ||
+      tallies[index - 1]?.outcome !== tally.outcome ||
+      tallies[index + 1]?.outcome !== tally.outcome,
+  );
+  const telling = turns.length > 8 ? [...turns.slice(0, 2), ...turns.slice(-6)] : turns;
+  return [...new Map(telling.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values()];
+}
+
+/** Starts with the device, wherever it was at the time. */
+function withDevice(
+  tallies: readonly StartTally[],
+  device: string,
+  table: FactTable,
+  placeOf: ReadonlyMap<string, number>,
+): readonly StartTally[] {
+  const wanted = device.toLowerCase();
+  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)].filter((key) =>
+    /^pci\.[^.]+\.address$/.test(key),
+  );
+  const places = [...placeOf.values()];
+  const isAddress = /^[0-9a-f]{4,8}:[0-9a-f]{2}:/.test(wanted);
+  const mine = keys.filter((key) => {
+    const identity = key.slice(4, -".address".length);
+    if (!isAddress)
+      return identity === wanted || identity.startsWith(`${wanted}/`) || identity === `${wanted}#1`;
+    return places.some((place) => valueText(table.valueAt(key, place)) === wanted);
+  });
+  // Who had the address last is meant; another card that stood there earlier is not.
+  const newest = isAddress
+    ? mine.filter((key) => valueText(table.valueAt(key, lastKnown(table, key, places))) === wanted)
+    : mine;
+  const followed = newest.length > 0 ? newest : mine;
+  const cache = new Map<number, ReadonlySet<string>>();
+  return tallies.filter((tally) => {
+    const place = placeOf.get(tally.snapshotId ?? "");
+    if (place === undefined || followed.length === 0)
+      return isAddress && tally.devices.some((bdf) => bdf === wanted);
+    const known = cache.get(place);
+    const addresses =
+      known ??
+      new Set(followed.map((key) => valueText(table.valueAt(key, place))).filter((text) => text !== ""));
+    cache.set(place, addresses);
+    return tally.devices.some((bdf) => addresses.has(bdf));
+  });
+}
+
+function lastKnown(table: FactTable, key: string, places: readonly number[]): number {
+  return places.findLast((place) => table.valueAt(key, place).state === "value") ?? -1;
+}
+
+function valueText(value: FactValue): string {
+  return value.state === "value" ? value.value : "";
+}
+
+/** The devices of the newest start in question; those in whose group the mechanism shows come first, then displays. */
+function blamedDevices(
+  tallies: readonly StartTally[],
+  blame: Blame,
+  subject: Subject,
+  snapshots: readonly Snapshot[],
+  question: BlameQuestion,
+): readonly BlamedDevice[] {
+  const newest =
+    blame.trials.findLast((trial) => !trial.good)?.tally ??
+    tallies.findLast((tally) => tally.devices.length > 0);
+  if (newest === undefined) return [];
+  const snapshot = snapshots.find(({ id }) => id === newest.snapshotId) ?? snapshots.at(-1);
+  const facts = new Map(snapshot?.facts.map(({ key, value }) => [key, value]));
+  const identityAt = new Map<string, string>();
+  // A device that moved is not at the address that the VM asks for; an older snapshot still knows who was.
+  for (const { facts: known } of snapshot === undefined ? snapshots : [...snapshots, snapshot]) {
+    for (const { key, value } of known) {
+      const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
+      if (identity !== undefined && value.state === "value" && subject.devices.has(identity))
+        identityAt.set(value.value, identity);
+    }
+  }
+  const proofGroups = new Set(
+    blame.sets[0]?.proof.flatMap(({ key }) => /^iommu\.group\.([^.]+)\.direct$/.exec(key)?.[1] ?? []),
+  );
+  const inProof = (identity: string | undefined): boolean =>
+    [...proofGroups].some((group) => {
+      const members = facts.get(`iommu.group.${group}.members`);
+      return members?.state === "value" && members.value.split(", ").includes(identity ?? "");
+    });
+  const rank = (device: BlamedDevice): number => {
+    const kind = facts.get(`pci.${device.identity}.class`);
+    const isDisplay = kind?.state === "value" && kind.value.startsWith("03");
+    const asked = question.device?.toLowerCase();
+    const isAsked =
+      asked !== undefined && (device.bdf === asked || device.identity?.startsWith(`${asked}/`) === true);
+    return (isAsked ? 0 : 4) + (inProof(device.identity) ? 0 : 2) + (isDisplay ? 0 : 1);
+  };
+  return newest.devices
+    .map((bdf): BlamedDevice => {
+      const identity = identityAt.get(bdf);
+      const name = facts.get(`pci.${identity}.name`);
+      const kind = facts.get(`pci.${identity}.class`);
+      return {
+        identity,
+        name: name?.state === "value" ? name.value : undefined,
+        // The fact is `030000 graphics (VGA)`.
+        kind: kind?.state === "value" ? kind.value.replace(/^[0-9a-f]{6} /, "") : undefined,
+        bdf,
+      };
+    })
+    .sort((a, b) => rank(a) - rank(b) || (a.bdf < b.bdf ? -1 : 1));
+}
+
+function boundaryChanges(reader: BlameReader, blame: Blame): readonly Change[] | undefined {
+  const [before, after] = [blame.boundary?.lastGood.snapshotId, blame.boundary?.firstBad.snapshotId].map(
+    (id) => (id === undefined ? undefined : reader.snapshots.get(id)),
+  );
+  return before === undefined || after === undefined ? undefined : diffSnapshots(before, after);
+}
+
+function otherClasses(
+  tallies: readonly StartTally[],
+  failure: Blame["failure"],
+): BlameAnswer["otherClasses"] {
+  const counts = new Map<CauseClass | "unknown" | "refused", number>();
+  for (const tally of tallies) {
+    if (tally.outcome === "started") continue;
+    const cause = tally.outcome === "refused" ? "refused" : (tally.cause ?? "unknown");
+    if (cause !== failure) counts.set(cause, (counts.get(cause) ?? 0) + tally.count);
+  }
+  return [...counts].map(([cause, starts]) => ({ cause, starts })).sort((a, b) => b.starts - a.starts);
+}
+
+function otherFailures(recent: readonly AttemptRow[], asked: ReadonlySet<VmName>): readonly OtherFailure[] {
+  const others = new Map<VmName, OtherFailure>();
+  for (const row of recent) {
+    if (asked.has(row.vm) || others.has(row.vm) || !isFailure(row)) continue;
+    others.set(row.vm, { vm: row.vm, at: row.openedAt, number: row.number, cause: row.cause });
+  }
+  return [...others.values()];
+}
+
+function importedShare(tallies: readonly StartTally[]): BlameAnswer["imported"] {
+  const imported = tallies.filter(({ origin }) => origin === "imported").length;
+  if (imported === 0) return "none";
+  return imported === tallies.length ? "all" : "some";
+}

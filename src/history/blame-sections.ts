@@ -1,0 +1,238 @@
+import type { FactValue } from "../model/fact.ts";
+import type { BlameAnswer } from "./ask-blame.ts";
+import { rootRank } from "./fact-families.ts";
+import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
+import { describePhases } from "./outcome-phases.ts";
+import { describeDevice } from "./short-names.ts";
+import type { SuspectSet } from "./suspects.ts";
+import { formatMinute } from "./time-words.ts";
+import type { FactRecord } from "./weigh-facts.ts";
+
+/** A heading and lines below it. */
+export interface TextSection {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+const MOST_CHANGES = 12;
+const MOST_SETS = 4;
+
+/** What stands below the answer; sections without content are left out. */
+export function describeBlameSections(answer: BlameAnswer): readonly TextSection[] {
+  return [
+    { title: "Where it turned", lines: boundaryLines(answer) },
+    { title: "What changed there", lines: changeLines(answer) },
+    { title: "How it breaks the start", lines: mechanismLines(answer) },
+    ...suspectSections(answer),
+    { title: "Cleared", lines: clearedLines(answer) },
+    { title: "What would tell them apart", lines: experimentLines(answer) },
+    { title: "Also", lines: otherLines(answer) },
+  ].filter(({ lines }) => lines.length > 0);
+}
+
+function boundaryLines({ blame, bios }: BlameAnswer): readonly string[] {
+  const { boundary, trials } = blame;
+  if (boundary === undefined) return [];
+  const { lastGood, firstBad } = boundary;
+  const lines = [
+    `Last good start before it: #${lastGood.lastNumber}, ${formatMinute(lastGood.lastAt)}${inBoot(lastGood.bootOrdinal)}`,
+    `First failed start after it: #${firstBad.firstNumber}, ${formatMinute(firstBad.firstAt)}${inBoot(firstBad.bootOrdinal)}`,
+  ];
+  const lastBad = trials.findLastIndex((trial) => !trial.good);
+  const healedBy = trials[lastBad + 1];
+  if (healedBy?.good === true)
+    lines.push(
+      `Works again since: #${healedBy.tally.firstNumber}, ${formatMinute(healedBy.tally.firstAt)}${inBoot(healedBy.tally.bootOrdinal)}`,
+    );
+  else if (bios.length > 0) lines.push("It has not worked since.");
+  return lines;
+}
+
+function inBoot(ordinal: number | undefined): string {
+  return ordinal === undefined ? "" : `, boot b${ordinal}`;
+}
+
+function changeLines({ changes, otherChanges, blame }: BlameAnswer): readonly string[] {
+  if (blame.boundary === undefined) return [];
+  if (changes === undefined) return ["Not on record: one of the two starts has no snapshot."];
+  const lines = changes.slice(0, MOST_CHANGES).map(({ sentence }) => sentence);
+  if (lines.length === 0) lines.push("Nothing that can matter for it.");
+  const { lastGood, firstBad } = blame.boundary;
+  const more = Math.max(0, changes.length - MOST_CHANGES) + otherChanges;
+  if (more > 0)
+    lines.push(
+      `${more} more, with less to do with it: vfio-watch diff ${lastGood.lastNumber} ${firstBad.firstNumber}`,
+    );
+  return lines;
+}
+
+/** For the 1:1 refusal: which entry of which table, in the vendor's own terms. */
+function mechanismLines(answer: BlameAnswer): readonly string[] {
+  const { blame, newest } = answer;
+  const proof = blame.sets[0]?.proof ?? [];
+  if (proof.length > 0) {
+    const fromFirmware = (record: FactRecord) => Number(record.group === "firmware-tables");
+    return proof
+      .toSorted((a, b) => fromFirmware(b) - fromFirmware(a))
+      .map((record) => proofLine(record, answer));
+  }
+  if (blame.failure !== "iommu-direct-mapping-required" || newest === undefined) return [];
+  // Without a good start there is nothing to compare, but what the firmware demands is there to be seen.
+  const lines: string[] = [];
+  for (const { key, value } of newest.facts) {
+    if (value.state !== "value") continue;
+    const table = /^firmware-tables\.(IVRS|DMAR)\.(?:ivmd|rmrr)\.\d+$/.exec(key)?.[1];
+    if (table !== undefined)
+      lines.push(`The firmware's table ${table} demands a fixed mapping: ${value.value}`);
+  }
+  return lines;
+}
+
+function proofLine(record: FactRecord, answer: BlameAnswer): string {
+  const value = valueText(brokenValue(record, answer.blame));
+  const table = /^firmware-tables\.(IVRS|DMAR)\./.exec(record.key)?.[1];
+  if (table !== undefined)
+    return `The firmware's table ${table} of the failed starts holds an entry that those of the good starts do not: ${value}`;
+  const group = /^iommu\.group\.([^.]+)\.direct$/.exec(record.key)?.[1];
+  if (group !== undefined) {
+    const device = answer.devices.find(({ identity }) => identity === group) ?? answer.devices[0];
+    const name = device === undefined ? group : describeDevice(device);
+    return `The kernel shows the direct region ${value} for the IOMMU group of ${name}, and hands no such group to a VM.`;
+  }
+  const sentence = answer.changes?.find(({ key }) => key === record.key)?.sentence;
+  return sentence ?? `${record.key} is ${value} in the failed starts`;
+}
+
+function valueText(value: FactValue): string {
+  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
+}
+
+function suspectSections(answer: BlameAnswer): readonly TextSection[] {
+  return answer.blame.sets.slice(0, MOST_SETS).map((set, index) => {
+    const names = set.suspects.map((suspect) => nameSuspect(suspect, answer));
+    const title = `${index === 0 ? "Suspect" : "Also fits"}: ${names.map(({ full }) => full).join(" or ")}`;
+    const [lead] = names;
+    return {
+      title,
+      lines:
+        lead === undefined ? [] : [...speaksFor(set, lead, answer), ...speaksAgainst(set, answer, index)],
+    };
+  });
+}
+
+function speaksFor(set: SuspectSet, lead: SuspectName, { blame }: BlameAnswer): readonly string[] {
+  const lines = [`for: ${describePhases(blame.trials, lead)}`];
+  if (set.proof.length > 0) lines.push("for: the known mechanism of this failure came and went with it");
+  if (set.reverted) lines.push("for: it went back, and the outcome went back with it");
+  return lines;
+}
+
+function speaksAgainst(set: SuspectSet, { blame }: BlameAnswer, index: number): readonly string[] {
+  const lines: string[] = [];
+  if (set.misplaced > 0) lines.push(`against: ${set.misplaced} starts went the other way`);
+  if (set.changedAlone > 0)
+    lines.push(
+      `against: it changed ${times(set.changedAlone)} without any effect, and ${times(set.turnedWith)} with one`,
+    );
+  if (set.suspects.length > 1)
+    lines.push("against each: they always changed together, so the history cannot say which of them it was");
+  for (const { family } of set.besides)
+    lines.push(
+      `besides: the ${describeFamily(family)} changed with it, but does not write the firmware's tables`,
+    );
+  if (!set.reverted) lines.push("against: it was never changed back to see whether that heals");
+  if (index > 0 && set.proof.length === 0 && (blame.sets[0]?.proof.length ?? 0) > 0)
+    lines.push("against: it did not bring the mechanism of this failure");
+  return lines;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
+function clearedLines({ blame, changes }: BlameAnswer): readonly string[] {
+  const told = new Set<string>();
+  return blame.cleared.flatMap((record) => {
+    const sentence = changes?.find(({ key }) => key === record.key)?.sentence ?? record.key;
+    if (told.has(sentence)) return [];
+    told.add(sentence);
+    const both = record.counts.find(({ good, bad }) => good > 0 && bad > 0);
+    const why =
+      both === undefined
+        ? ""
+        : `: with ${valueText(both.value)}, ${both.good} starts worked and ${both.bad} failed`;
+    return [`${sentence} (it changed there too${why})`];
+  });
+}
+
+/** How easily a thing is changed back alone, easiest first. */
+const EASE = [
+  /^kernel parameter/,
+  /^device binding/,
+  /^module option/,
+  /^definition of VM/,
+  /^plugin/,
+  /^BIOS setting/,
+  /^kernel$/,
+  /^QEMU$|^libvirt$/,
+  /^BIOS$/,
+  /^operating system/,
+];
+
+function experimentLines(answer: BlameAnswer): readonly string[] {
+  const { blame } = answer;
+  if (blame.certainty !== "possible" && blame.certainty !== "likely") return [];
+  const rivals = blame.certainty === "possible" ? blame.sets.slice(0, MOST_SETS) : blame.sets.slice(0, 1);
+  const suspects = rivals.flatMap((set) => set.suspects);
+  const ease = (family: string) => {
+    const place = EASE.findIndex((pattern) => pattern.test(family));
+    return place < 0 ? EASE.length + Math.min(9, rootRank(family)) : place;
+  };
+  const [easiest, ...others] = suspects.toSorted((a, b) => ease(a.family) - ease(b.family));
+  if (easiest === undefined) return [];
+  const name = nameSuspect(easiest, answer);
+  const back = goBack(easiest.family, name, answer);
+  if (others.length === 0)
+    return [`${back} and start the VM: if it works, that proves it; if it still fails, it was not that.`];
+  const rest = [...new Set(others.map((other) => describeFamily(other.family)))].join(", ");
+  return [
+    `${back}, leave everything else as it is (${rest}), and start the VM: if it works, it was that; if it still fails, it is among the others.`,
+  ];
+}
+
+function goBack(family: string, name: SuspectName, { blame }: BlameAnswer): string {
+  const lastGood = blame.trials.findLast((trial) => trial.tally === blame.boundary?.lastGood);
+  const position = lastGood === undefined ? -1 : blame.trials.indexOf(lastGood);
+  const good = name.lead.counts[name.lead.pattern[position] ?? -1]?.value ?? name.lead.counts[0]?.value;
+  const value = good === undefined ? "" : valueText(good);
+  if (/^(?:BIOS|kernel|QEMU|libvirt|operating system)$/.test(family))
+    return `Go back to ${family} ${value} only`;
+  if (name.lead.key.endsWith(".address")) return `Move the card back to where it was (${value})`;
+  return `Change back only ${describeFamily(family)} (${value})`;
+}
+
+function otherLines({ otherClasses, otherVms, blame }: BlameAnswer): readonly string[] {
+  const lines: string[] = [];
+  for (const { cause, starts } of otherClasses) {
+    if (cause === "refused")
+      lines.push(
+        `${count(starts)} ${starts === 1 ? "was" : "were"} refused by the platform's own policy; that says nothing about the device.`,
+      );
+    else if (blame.failure !== undefined)
+      lines.push(`${count(starts)} failed for another reason (${cause}), which was left out.`);
+  }
+  for (const { vm, at, number, cause } of otherVms)
+    lines.push(
+      `'${vm}' fails too: #${number}, ${formatMinute(at)}${cause === undefined ? "" : `, ${cause}`} (vfio-watch blame --vm ${shellQuoted(vm)})`,
+    );
+  return lines;
+}
+
+function count(starts: number): string {
+  return starts === 1 ? "1 start" : `${starts} starts`;
+}
+
+/** A name that can be pasted into a shell. */
+function shellQuoted(text: string): string {
+  return /^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,67 @@
+import type { FactValue } from "../model/fact.ts";
+import { UNKNOWN_INDEX } from "./fact-table.ts";
+import type { SuspectName } from "./name-suspects.ts";
+import type { Trial } from "./trials.ts";
+
+/** A stretch of starts with one value of a fact. */
+export interface Phase {
+  readonly value: FactValue;
+  readonly good: number;
+  readonly bad: number;
+  /** The same value was there before, with another in between. */
+  readonly again: boolean;
+}
+
+/** More stretches than these are summed up by value. */
+const MOST_PHASES = 4;
+
+/** The stretches in order. */
+export function phasesOf(trials: readonly Trial[], name: SuspectName): readonly Phase[] {
+  const phases: { value: FactValue; order: number; good: number; bad: number; again: boolean }[] = [];
+  const seen = new Set<number>();
+  for (const [position, { good, tally }] of trials.entries()) {
+    const order = name.lead.pattern[position] ?? UNKNOWN_INDEX;
+    const value = name.lead.counts[order]?.value;
+    if (order === UNKNOWN_INDEX || value === undefined) continue;
+    let phase = phases.at(-1);
+    if (phase?.order !== order) {
+      phase = { value, order, good: 0, bad: 0, again: seen.has(order) };
+      phases.push(phase);
+      seen.add(order);
+    }
+    if (good) phase.good += tally.count;
+    else phase.bad += tally.count;
+  }
+  return phases;
+}
+
+/** `14 of 14 starts worked on A63, 0 of 6 on A95, 3 of 3 after going back to A63` */
+export function describePhases(trials: readonly Trial[], name: SuspectName): string {
+  const phases = phasesOf(trials, name);
+  if (phases.length <= MOST_PHASES) {
+    return phases
+      .map((phase, index) => {
+        const where = phase.again ? `after going back to ${name.short(phase.value)}` : name.on(phase.value);
+        return `${phase.good} of ${phase.good + phase.bad}${index === 0 ? " starts worked" : ""} ${where}`;
+      })
+      .join(", ");
+  }
+  return describeByValue(name);
+}
+
+/** Values with which it worked and failed, the broken ones by name. */
+function describeByValue(name: SuspectName): string {
+  const broken = name.lead.counts.filter(({ good, bad }) => bad > good);
+  const sound = name.lead.counts.filter(({ good, bad }) => good >= bad);
+  const sum = (rows: readonly { readonly good: number; readonly bad: number }[]) => {
+    const good = rows.reduce((total, row) => total + row.good, 0);
+    return `${good} of ${good + rows.reduce((total, row) => total + row.bad, 0)}`;
+  };
+  const shown = broken.slice(-2).map((row) => `${sum([row])} ${name.on(row.value)}`);
+  const rest = broken.slice(0, -2);
+  if (rest.length > 0) shown.push(`${sum(rest)} on ${rest.length} others that fail`);
+  const [only] = sound;
+  const where =
+    sound.length === 1 && only !== undefined ? name.on(only.value) : `on the ${sound.length} others`;
+  return [`${sum(sound)} starts worked ${where}`, ...shown].join(", ");
+}
