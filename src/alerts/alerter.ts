@@ -55,7 +55,7 @@ export function createAlerter(options: {
     const content = asTold(given.content, policy);
     if (content === undefined) return { incident: undefined, told: false, why: "the settings switch it off" };
     const now = clock.now();
-    const existing = store.openIncident(given.key);
+    const existing = store.openIncident(given.key) ?? incidentOfAttempt(given.attemptId);
     const decision = decide(existing, { ...given, content }, now, policy);
     const incident = existing === undefined ? keepSilence(decision.incident, now) : decision.incident;
     const silenced = incident.silencedUntil !== undefined && now < incident.silencedUntil;
@@ -84,6 +84,15 @@ export function createAlerter(options: {
           key === incident.key && silencedUntil !== undefined && silencedUntil > now,
       );
     return earlier === undefined ? incident : { ...incident, silencedUntil: earlier.silencedUntil };
+  }
+
+  /**
+   * The incident that an attempt was counted in: under another cause, before late evidence changed the diagnosis, or
+   * one that a later good start has closed. Either way the attempt is no new incident.
+   */
+  function incidentOfAttempt(attemptId: string | undefined): Incident | undefined {
+    if (attemptId === undefined) return undefined;
+    return store.incidents({ limit: LOOK_BACK }).find((incident) => incident.attemptId === attemptId);
   }
 
   function toldAt(kind: AlertContent["kind"]): readonly number[] {

@@ -80,6 +80,7 @@ export function composeRecovery(options: {
     subject: predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`,
     cause: cause === undefined ? `${before}.` : `${before}: ${cause}`,
     changes: sentences(changes ?? []),
+    ...(changes === undefined && { lastGood: "What has changed in between is not on record." }),
     ...(changes?.length === 0 && { lastGood: "Nothing that is watched has changed in between." }),
     ...(options.number !== undefined && { command: `vfio-watch show ${options.number}` }),
   };
@@ -89,12 +90,17 @@ export function composeRecovery(options: {
 export function composeWillNotStart(options: {
   readonly vm: VmName;
   readonly causes: readonly Cause[];
-  /** What changed since the last boot (or the last good start), most interesting first. */
-  readonly changes: readonly Change[];
+  /**
+   * What changed since the last good start, or without one since the last boot, most interesting first; undefined
+   * where that cannot be told.
+   */
+  readonly changes: readonly Change[] | undefined;
+  readonly lastGood?: LastGood;
   readonly deviceNames: DeviceNames;
 }): AlertContent {
-  const { vm, changes, deviceNames } = options;
+  const { vm, changes, lastGood, deviceNames } = options;
   const [cause] = options.causes;
+  const comparedWithBoot = lastGood === undefined && changes !== undefined && changes.length > 0;
   return {
     kind: "will-not-start",
     importance: "alert",
@@ -102,9 +108,10 @@ export function composeWillNotStart(options: {
     devices: named(cause?.devices ?? [], deviceNames),
     ...(cause !== undefined && { causeClass: cause.class, cause: cause.sentence }),
     subject: `${quoted(vm)} will not start`,
-    changes: sentences(changes),
+    changes: sentences(changes ?? []),
+    lastGood: `${describeLastGood(lastGood, changes?.length)}${comparedWithBoot ? " The changes are those since the last boot." : ""}`,
     ...remedyOf(cause),
-    command: "vfio-watch preflight",
+    command: "vfio-watch check",
   };
 }
 
@@ -147,7 +154,7 @@ export function composeFactsChanged(options: {
     subject: single ? `Changed ${since}: ${first.sentence}` : `${changes.length} things changed ${since}`,
     ...(concerned !== "" && { cause: `No start has failed yet; it may concern ${concerned}.` }),
     changes: single ? [] : sentences(changes),
-    command: "vfio-watch changes",
+    command: "vfio-watch diff",
   };
 }
 

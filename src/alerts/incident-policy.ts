@@ -26,15 +26,19 @@ export interface Decision {
 const DAY = 86_400_000;
 /** Doubling ends where the wait would exceed any machine's life. */
 const MOST_DOUBLINGS = 12;
+/** What is expected and what then happens is one incident. */
+const SAME_AS: Partial<Readonly<Record<AlertKind, AlertKind>>> = { "will-not-start": "start-failed" };
 /** These are told once; nobody wants to be reminded of them. */
 const NOT_REMINDED: ReadonlySet<AlertKind> = new Set(["facts-changed", "recovered", "test"]);
 
 /**
  * Names the incident that an alert belongs to: its kind, VM and cause, or for the watcher's own troubles and changed
- * facts a `topic` (which source, which facts). Any text is safe in any place.
+ * facts a `topic` (which source, which facts). A VM that is expected to fail and then fails for that very cause is one
+ * incident. Any text is safe in any place.
  */
-export function incidentKey(content: AlertContent, topic = ""): string {
-  return JSON.stringify([content.kind, content.vm ?? "", content.causeClass ?? "", topic]);
+export function incidentKey(content: Pick<AlertContent, "kind" | "vm" | "causeClass">, topic = ""): string {
+  const kind = SAME_AS[content.kind] ?? content.kind;
+  return JSON.stringify([kind, content.vm ?? "", content.causeClass ?? "", topic]);
 }
 
 /** The id of the incident that opens for a key at a time: short, and the same when the same is read again. */
@@ -44,8 +48,10 @@ export function incidentId(key: string, openedAt: number): string {
 
 /**
  * Decides about an occurrence. One incident is told once; while it lasts it is counted, and reminded of when it
- * happens again 1, 2, 4 … days after it was last told. A person who has acknowledged or silenced it is left alone.
- * Whether a storm holds it back is decided elsewhere; an incident that was never told stays due.
+ * happens again 1, 2, 4 … days after it was last told. A failure that was expected is told twice: when it is foreseen,
+ * and when a start has really failed; foreseeing once more what has already failed says nothing new. A person who has
+ * acknowledged or silenced it is left alone. Whether a storm holds it back is decided elsewhere; an incident that was
+ * never told stays due.
  */
 export function decide(
   existing: Incident | undefined,
@@ -56,19 +62,26 @@ export function decide(
   if (existing === undefined) {
     return { incident: opened(occurrence), tell: true, why: "it is new" };
   }
+  const wasForeseen = existing.content.kind === "will-not-start";
+  const isForeseen = occurrence.content.kind === "will-not-start";
   if (occurrence.attemptId !== undefined && occurrence.attemptId === existing.attemptId) {
-    return {
-      incident: { ...existing, content: occurrence.content },
-      tell: false,
-      why: "it is already counted",
-    };
+    return revised(existing, occurrence);
   }
-  const incident = counted(existing, occurrence);
+  if (isForeseen && !wasForeseen) {
+    return { incident: existing, tell: false, why: "it has failed already, which says more" };
+  }
+  const cameTrue = wasForeseen && !isForeseen;
+  const incident = cameTrue
+    ? { ...counted(existing, occurrence), openedAt: occurrence.at, count: 1, content: occurrence.content }
+    : isForeseen && occurrence.bootId !== undefined && occurrence.bootId === existing.bootId
+      ? { ...existing, content: { ...existing.content, ...occurrence.content } }
+      : counted(existing, occurrence);
   if (existing.silencedUntil !== undefined && now < existing.silencedUntil) {
     return { incident, tell: false, why: "it is silenced" };
   }
   if (existing.acknowledgedAt !== undefined) return { incident, tell: false, why: "it is acknowledged" };
   if (existing.lastToldAt === undefined) return { incident, tell: true, why: "nobody has been told yet" };
+  if (cameTrue) return { incident, tell: true, why: "it was expected, and has happened now" };
   if (!settings.reminders || NOT_REMINDED.has(occurrence.content.kind)) {
     return { incident, tell: false, why: "it has been told" };
   }
@@ -82,6 +95,22 @@ export function decide(
     tell: true,
     why: "a reminder is due",
   };
+}
+
+/** More is known about an attempt that is counted already. Only a cause where there was none is news. */
+function revised(existing: Incident, { key, content }: Occurrence): Decision {
+  const incident = { ...existing, key, content: { ...content, ...countOf(existing) } };
+  const isNews =
+    existing.content.causeClass === undefined &&
+    content.causeClass !== undefined &&
+    existing.lastToldAt !== undefined &&
+    existing.acknowledgedAt === undefined &&
+    existing.closedAt === undefined;
+  return { incident, tell: isNews, why: isNews ? "its cause is known now" : "it is already counted" };
+}
+
+function countOf({ count }: Incident): { readonly count?: number } {
+  return count > 1 ? { count } : {};
 }
 
 function opened({ key, content, at, bootId, attemptId }: Occurrence): Incident {

@@ -6,7 +6,8 @@ import { incidentKey } from "../../src/alerts/incident-policy.ts";
 import { acknowledge, findIncident, listIncidents, parseDuration, silence } from "../../src/alerts/people.ts";
 import { type AlertPolicy, notBefore } from "../../src/alerts/policy.ts";
 import { createVirtualClock } from "../../src/clock.ts";
-import { vmName } from "../../src/model/identifiers.ts";
+import type { AlertContent } from "../../src/model/alert.ts";
+import { bootId, vmName } from "../../src/model/identifiers.ts";
 import { createMemoryAlertStore } from "../helpers/memory-alert-store.ts";
 import { failureOf } from "./examples.ts";
 
@@ -54,6 +55,74 @@ test("a failure is queued once for each channel that wants it, and counted after
   assert.equal(sent("log").length, 1);
   assert.equal(sent("ntfy").length, 1);
   assert.equal(store.incidents({})[0]?.count, 2);
+});
+
+function foreseenOf(vm = "Windows 11"): AlertContent {
+  return { ...failureOf(vm), kind: "will-not-start", subject: `'${vm}' will not start` };
+}
+
+test("a failure that was foreseen is told when it is foreseen, once more when it happens, and then counted", () => {
+  const { alerter, clock, fail, sent, store } = createRig();
+  const foresee = (boot: string) =>
+    alerter().raise({
+      ...{ key: incidentKey(foreseenOf()), content: foreseenOf(), at: clock.now() },
+      bootId: bootId(boot),
+    });
+  assert.equal(foresee("boot 1").told, true);
+  assert.equal(foresee("boot 1").told, false);
+  clock.moveTo(clock.now() + HOUR);
+  assert.equal(fail().told, true);
+  assert.equal(fail().told, false);
+  assert.equal(foresee("boot 2").told, false);
+  assert.deepEqual(
+    sent("log").map(({ kind }) => kind),
+    ["will-not-start", "start-failed"],
+  );
+  const [incident, ...others] = store.incidents({});
+  assert.deepEqual([incident?.count, incident?.content.kind, others.length], [2, "start-failed", 0]);
+});
+
+test("after a failure nobody is told that it is to be expected", () => {
+  const { alerter, clock, fail, sent, store } = createRig();
+  fail();
+  const content = foreseenOf();
+  clock.moveTo(clock.now() + 72 * HOUR);
+  assert.equal(alerter().raise({ key: incidentKey(content), content, at: clock.now() }).told, false);
+  assert.equal(sent("log").length, 1);
+  assert.equal(store.incidents({})[0]?.count, 1);
+});
+
+test("a person who has acknowledged what was foreseen hears nothing when it happens", () => {
+  const { alerter, clock, fail, store } = createRig();
+  const content = foreseenOf();
+  const { incident } = alerter().raise({ key: incidentKey(content), content, at: clock.now() });
+  acknowledge(store, incident?.id ?? "", clock.now());
+  assert.equal(fail().told, false);
+});
+
+test("late evidence that changes an attempt's cause changes its incident, and opens no second one", () => {
+  const { alerter, clock, sent, store } = createRig();
+  const raise = (content: AlertContent) =>
+    alerter().raise({ key: incidentKey(content), content, at: clock.now(), attemptId: "a1" });
+  const { causeClass, ...unexplained } = failureOf();
+  assert.equal(raise(unexplained).told, true);
+  assert.equal(raise({ ...failureOf(), causeClass: "reset-failed" }).told, true);
+  assert.equal(raise(failureOf()).told, false);
+  assert.equal(sent("log").length, 2);
+  const [incident, ...others] = store.incidents({});
+  assert.deepEqual([incident?.content.causeClass, incident?.count, others.length], [causeClass, 1, 0]);
+});
+
+test("late evidence about an attempt before a good start is not told as a new failure", () => {
+  const { alerter, clock, recover, sent, store } = createRig();
+  const content = failureOf();
+  const raise = () =>
+    alerter().raise({ key: incidentKey(content), content, at: clock.now(), attemptId: "a1" });
+  raise();
+  recover();
+  assert.equal(raise().told, false);
+  assert.equal(sent("log").filter(({ kind }) => kind === "start-failed").length, 1);
+  assert.equal(store.incidents({ openOnly: true }).length, 0);
 });
 
 test("a channel's minimum importance holds less important alerts back from it alone", () => {

@@ -127,7 +127,11 @@ test("a recovery says how often it had failed, why, and what changed in between"
   assert.equal(content.subject, "'Windows 11' starts again");
   assert.equal(content.cause, `It had failed 3 times since 2026-11-23 09:00 UTC: ${cause.sentence}`);
   assert.deepEqual(content.changes, ["BIOS version: A95 → A63"]);
-  assert.equal(composeRecovery({ vm: attempt.vm, incident, changes: undefined }).lastGood, undefined);
+  const said = (changes: readonly Change[] | undefined) =>
+    composeRecovery({ vm: attempt.vm, incident, changes }).lastGood;
+  assert.equal(said([]), "Nothing that is watched has changed in between.");
+  assert.equal(said(undefined), "What has changed in between is not on record.");
+  assert.equal(said([back]), undefined);
 });
 
 test("before anything fails: the VM, the cause and the change that brings it", () => {
@@ -135,6 +139,14 @@ test("before anything fails: the VM, the cause and the change that brings it", (
   assert.equal(content.subject, "'Windows 11' will not start");
   assert.equal(content.importance, "alert");
   assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
+  assert.equal(
+    content.lastGood,
+    "No good start of it is on record. The changes are those since the last boot.",
+  );
+  const later = composeWillNotStart({
+    ...{ vm: attempt.vm, causes: [cause], changes: [bios], deviceNames, lastGood },
+  });
+  assert.equal(later.lastGood, "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.");
 });
 
 test("a single changed fact stands in the subject, many are listed and counted", () => {
