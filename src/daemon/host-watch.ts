@@ -25,7 +25,7 @@ export interface HostWatch {
   /** Whether a kernel text is kept for facts though no signature may know it. */
   isKept(text: string): boolean;
   /** Takes what an observation says of the host; looks again soon where it may have changed. */
-  learn(observation: Observation, vms: readonly VmStatus[]): void;
+  learn(observation: Observation, vms: () => readonly VmStatus[]): void;
   /** Something changed: look again soon. */
   lookSoon(reason: string): void;
 }
@@ -80,11 +80,11 @@ export function createHostWatch(options: {
             kernelLines.push(observation.text);
           break;
         case "vm-inventory":
-          vms = read(known);
+          vms = read(known());
           lookSoon("libvirt connected");
           break;
         case "vm-lifecycle":
-          vms = read(known);
+          vms = read(known());
           if (observation.event === "defined" || observation.event === "undefined") lookSoon("VM definition");
           break;
         case "config-file":
