@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
@@ -38,11 +38,11 @@ export async function buildRelease(
     minifySyntax: true,
     legalComments: "none",
     define: { BUNDLED_VERSION: JSON.stringify(manifest.version) },
-    // Packages in the older module format ask for Node's own modules with require().
+    // Without an import, so that an ancient Node comes as far as the sentence that turns it away.
     banner: {
-      js: 'import{createRequire as createRequireHere}from"node:module";const require=createRequireHere(import.meta.url);',
+      js: 'const require=process.getBuiltinModule?.("node:module").createRequire(import.meta.url);',
     },
-    plugins: [sqliteBesideTheProgram],
+    plugins: [nodeByRequire, noLogWorkers, sqliteBesideTheProgram, localTimeForCron],
     metafile: true,
     logLevel: "warning",
   });
@@ -134,6 +134,63 @@ const sqliteBesideTheProgram: Plugin = {
         }`,
       resolveDir: project,
     }));
+  },
+};
+
+/**
+ * An `import` of one of Node's modules evaluates every lazy part of it (`node:crypto` all of WebCrypto, `node:util` a
+ * MIME parser), which costs the service a megabyte; `require` evaluates what is used.
+ */
+const nodeByRequire: Plugin = {
+  name: "node-by-require",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, kind }) =>
+      isBuiltin(path) && kind === "import-statement" ? { path, namespace: "node" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "node" }, ({ path }) => ({
+      loader: "js",
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** pino's transports run in worker threads of 11 MB each; the program has none and leaves their code out. */
+const noLogWorkers: Plugin = {
+  name: "no-log-workers",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^thread-stream$/ }, ({ path }) => ({ path, namespace: "left-out" }));
+    onResolve({ filter: /^worker_threads$/ }, ({ path, importer }) =>
+      importer.includes("/pino/") ? { path, namespace: "main-thread" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "main-thread" }, () => ({
+      loader: "js",
+      contents: "exports.isMainThread = true;",
+    }));
+    onLoad({ filter: /.*/, namespace: "left-out" }, ({ path }) => ({
+      loader: "js",
+      contents: `module.exports = class { constructor() { throw new Error("${path} is not part of this program"); } };`,
+    }));
+  },
+};
+
+/** Gives node-cron local time without ICU: see `LocalDateTimeFormat`. */
+const localTimeForCron: Plugin = {
+  name: "local-time-for-cron",
+  setup({ onLoad }) {
+    onLoad({ filter: /node-cron\/dist\/_shared\.js$/ }, ({ path }) => {
+      const code = readFileSync(path, "utf8");
+      const uses = code.split("new Intl.DateTimeFormat(").length - 1;
+      if (uses !== 2 || code.split("Intl").length - 1 !== uses)
+        throw new Error(
+          `node-cron uses Intl in another way than before (${uses} formatters): look at ${path}`,
+        );
+      const ours = join(project, "src", "daemon", "local-date-time-format.ts");
+      return {
+        loader: "js",
+        contents: `import { LocalDateTimeFormat } from ${JSON.stringify(ours)};\n${code.replaceAll("new Intl.DateTimeFormat(", "new LocalDateTimeFormat(")}`,
+        resolveDir: dirname(path),
+      };
+    });
   },
 };
 

@@ -17,6 +17,7 @@ import { createFactCollector } from "./fact-collector.ts";
 import { createHostWatch } from "./host-watch.ts";
 import type { ServiceLog } from "./log.ts";
 import { createMaintenance } from "./maintenance.ts";
+import { createMemoryKeeper } from "./memory-keeper.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createSourceWatch } from "./source-watch.ts";
@@ -154,7 +155,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     source.start((observation) => {
       lastObservationAt = clock.now();
       pipeline.observe(observation);
-      host.learn(observation, pipeline.vms());
+      host.learn(observation, pipeline.vms);
       facts.learn(observation);
     }, resume),
   );
@@ -181,6 +182,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       store.boots.touch(bootId, clock.now());
     },
   });
+  const memory = createMemoryKeeper({ clock });
   const stateWriter = createStateWriter({
     clock,
     environment,
@@ -195,6 +197,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     onTurn() {
       sourceWatch.look();
       maintenance.guardSize();
+      memory.look(lastObservationAt);
     },
   });
   for (const problem of store.troubles()) desk.storeTrouble(problem);
