@@ -3,7 +3,7 @@ import type { AlertContent, AlertStore, Incident } from "../model/alert.ts";
 import type { VmName } from "../model/identifiers.ts";
 import { composeStorm } from "./compose.ts";
 import { decide, mayTell, type Occurrence } from "./incident-policy.ts";
-import { type AlertPolicy, notBefore, reaches } from "./policy.ts";
+import { type AlertPolicy, asTold, notBefore, reaches } from "./policy.ts";
 
 /** What came of raising an alert. */
 export interface Raised {
@@ -178,12 +178,6 @@ export function createAlerter(options: {
         return closed;
       }),
   };
-}
-
-function asTold(content: AlertContent, policy: AlertPolicy): AlertContent | undefined {
-  const importance = policy.toldAs[content.kind] ?? content.importance;
-  if (importance === "off") return undefined;
-  return importance === content.importance ? content : { ...content, importance };
 }
 
 function closes({ kind }: AlertContent): boolean {

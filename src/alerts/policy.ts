@@ -1,6 +1,6 @@
 import type { TimeOfDayRange } from "../config/time-of-day.ts";
 import type { Config } from "../config.ts";
-import type { AlertKind, Importance } from "../model/alert.ts";
+import type { AlertContent, AlertKind, Importance } from "../model/alert.ts";
 
 /** A channel as far as deciding goes. */
 export interface ChannelPolicy {
@@ -100,4 +100,11 @@ export function notBefore(policy: AlertPolicy, channel: string, importance: Impo
   const tomorrow = spansMidnight && minute >= hours.from ? 1 : 0;
   // Built from its parts, so that the end is right on the days on which clocks are changed.
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + tomorrow, 0, hours.to).getTime();
+}
+
+/** The content with the importance that the settings give its kind; undefined where they switch the kind off. */
+export function asTold(content: AlertContent, policy: AlertPolicy): AlertContent | undefined {
+  const importance = policy.toldAs[content.kind] ?? content.importance;
+  if (importance === "off") return undefined;
+  return importance === content.importance ? content : { ...content, importance };
 }

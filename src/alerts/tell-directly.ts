@@ -2,30 +2,34 @@ import type { Clock } from "../clock.ts";
 import type { AlertContent } from "../model/alert.ts";
 import type { AlertLog, Channel } from "./channel.ts";
 import { incidentId, incidentKey } from "./incident-policy.ts";
-import { type AlertPolicy, reaches } from "./policy.ts";
+import { type AlertPolicy, asTold, reaches } from "./policy.ts";
+
+const DAY = 86_400_000;
 
 /**
  * Tells people what cannot be put into the outbox because the outbox is what fails (disk full, database read-only):
- * each topic once in the life of the process, one try for each channel, no quiet hours. Never rejects; the result
- * is the number of channels that took it.
+ * each topic once a day, one try for each channel, no quiet hours. Never rejects; the result is the number of
+ * channels that took it. A kind that the settings switch off, or tell with another importance, is told so here too.
  */
 export function createDirectTeller(options: {
   readonly channels: () => readonly Channel[];
   readonly policy: () => AlertPolicy;
-  readonly host: string;
+  readonly host: () => string;
   readonly clock: Pick<Clock, "now">;
   readonly log: AlertLog;
 }): (content: AlertContent, topic: string) => Promise<number> {
-  const told = new Set<string>();
-  return async (content, topic) => {
-    const key = incidentKey(content, topic);
-    if (told.has(key)) return 0;
-    told.add(key);
+  const told = new Map<string, number>();
+  return async (given, topic) => {
+    const key = incidentKey(given, topic);
     const now = options.clock.now();
+    const last = told.get(key);
+    const content = asTold(given, options.policy());
+    if (content === undefined || (last !== undefined && Math.abs(now - last) < DAY)) return 0;
+    told.set(key, now);
     const message = {
       incidentId: incidentId(key, now),
       deliveryId: 0,
-      host: options.host,
+      host: options.host(),
       createdAt: now,
       content,
     };

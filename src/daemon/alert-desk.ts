@@ -4,14 +4,24 @@ import { composeTrouble } from "../alerts/compose.ts";
 import { createDelivery, type DeliverySettings } from "../alerts/delivery.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { alertPolicy, notBefore } from "../alerts/policy.ts";
+import { createDirectTeller } from "../alerts/tell-directly.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { Store, StoreTrouble } from "../store/store.ts";
+import type { Store, StoreTrouble, StoreTroubleKind } from "../store/store.ts";
 import type { ServiceLog } from "./log.ts";
 
 const HOUR = 3_600_000;
+const STORE_TROUBLES: readonly StoreTroubleKind[] = [
+  "quarantined",
+  "disk-full",
+  "read-only",
+  "input-output",
+  "damaged",
+  "busy",
+  "no-write-ahead-log",
+];
 
 /** Incidents, outbox and channels of one run. */
 export interface AlertDesk {
@@ -21,9 +31,12 @@ export interface AlertDesk {
   nudge(): void;
   /** The watcher's own trouble: logged, and told once while it lasts. */
   trouble(topic: string, subject: string, why: string, remedy?: string): void;
-  /** A trouble has passed. */
+  /** A trouble has passed, whether it was told by this run or by one before. */
   resolved(topic: string): void;
+  /** The history's own trouble; told past the outbox where the outbox is what fails. */
   storeTrouble(problem: StoreTrouble): void;
+  /** Closes the history's troubles that are over. */
+  look(): void;
   reconfigure(): void;
   stop(): Promise<void>;
 }
@@ -43,15 +56,25 @@ export function createAlertDesk(options: {
   const { store, clock, log, config, unraid, bootId } = options;
   const policy = () => alertPolicy(config(), unraid);
   const alerter = createAlerter({ store: store.alerts, clock, policy });
-  const channels = () =>
+  const makeChannels = () =>
     createChannels(config(), unraid, { host: options.paths, clock, log, environment: options.environment });
   const settings = (): DeliverySettings => ({
     giveUpAfterMs: config().ALERT_GIVE_UP_HOURS * HOUR,
     host: config().HOST_NAME || options.hostName,
     notBefore: (channel, delivery, at) => notBefore(policy(), channel, delivery.content.importance, at),
   });
+  let channels = makeChannels();
+  const tellDirectly = createDirectTeller({
+    channels: () => channels,
+    policy,
+    host: () => settings().host,
+    clock,
+    log,
+  });
+  /** Kinds that may have an open incident; after a restart nobody knows, so all of them. */
+  const maybeTold = new Set<StoreTroubleKind>(STORE_TROUBLES);
+  const lasting = new Set<StoreTroubleKind>();
 
-  const topics = new Map<string, string>();
   function trouble(
     topic: string,
     subject: string,
@@ -61,21 +84,43 @@ export function createAlertDesk(options: {
   ): void {
     log.warn(`${subject}: ${why}`);
     const content = composeTrouble({ subject, why, ...(remedy !== undefined && { remedy }) });
-    const key = incidentKey(content, topic);
-    topics.set(topic, key);
-    const occurrence = { key, content, at: clock.now(), bootId };
-    // A history that cannot be written cannot queue its own alert; then the log line has to do.
-    store.durable(() => alerter.raise(occurrence, exceptChannel === undefined ? {} : { exceptChannel }));
+    const occurrence = { key: keyOf(topic), content, at: clock.now(), bootId };
+    const written = store.durable(() =>
+      alerter.raise(occurrence, exceptChannel === undefined ? {} : { exceptChannel }),
+    );
+    // A history that cannot be written cannot queue its own alert.
+    if (written.state === "refused") void tellDirectly(content, topic);
     delivery.nudge();
   }
+
   function resolved(topic: string): void {
-    const key = topics.get(topic);
-    if (key !== undefined && topics.delete(topic)) store.durable(() => alerter.resolved(key, clock.now()));
+    store.durable(() => alerter.resolved(keyOf(topic), clock.now()));
+  }
+
+  function storeTrouble(problem: StoreTrouble): void {
+    // Every write that is refused comes here; the first says it all.
+    if (lasting.has(problem.kind)) return;
+    lasting.add(problem.kind);
+    maybeTold.add(problem.kind);
+    trouble(topicOf(problem.kind), "The history has a problem", problem.why, problem.remedy);
+  }
+
+  function look(): void {
+    if (maybeTold.size === 0) return;
+    const present = new Set(
+      store.troubles().flatMap(({ kind, until }) => (until === undefined ? [kind] : [])),
+    );
+    for (const kind of maybeTold) {
+      if (present.has(kind)) continue;
+      maybeTold.delete(kind);
+      if (lasting.delete(kind)) log.info(`the history's trouble is over: ${kind}`);
+      resolved(topicOf(kind));
+    }
   }
 
   const delivery = createDelivery({
     store: store.alerts,
-    channels: channels(),
+    channels,
     settings: settings(),
     clock,
     log,
@@ -93,9 +138,21 @@ export function createAlertDesk(options: {
     nudge: delivery.nudge,
     trouble,
     resolved,
-    storeTrouble: (problem) =>
-      trouble(`store/${problem.kind}`, "The history has a problem", problem.why, problem.remedy),
-    reconfigure: () => delivery.reconfigure(channels(), settings()),
+    storeTrouble,
+    look,
+    reconfigure() {
+      channels = makeChannels();
+      delivery.reconfigure(channels, settings());
+    },
     stop: delivery.stop,
   };
+}
+
+/** The same in every run, so that a trouble that passes across a restart is closed. */
+function keyOf(topic: string): string {
+  return incidentKey({ kind: "watcher-trouble" }, topic);
+}
+
+function topicOf(kind: StoreTroubleKind): string {
+  return `store/${kind}`;
 }

@@ -18,6 +18,9 @@ export interface Alerting {
   willNotStart(vm: VmName, causes: readonly Cause[], snapshotId: string | undefined): void;
 }
 
+/** Good starts are frequent: so many rows back there is one, unless the VM has failed for years. */
+const LOOK_BACK = 500;
+
 /** Makes the link between diagnosis and alerts. `host` gives the newest host state, for names of devices. */
 export function createAlerting(options: {
   readonly store: Store;
@@ -33,6 +36,8 @@ export function createAlerting(options: {
       recovered(attempt, number, snapshotId);
       return;
     }
+    // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
+    if (isOverSince(attempt)) return;
     const lastGood = lastGoodOf(store, attempt.vm, attempt.openedAt);
     const content = composeFailure({
       attempt,
@@ -50,14 +55,24 @@ export function createAlerting(options: {
     });
   }
 
+  function isOverSince({ vm, openedAt }: StartAttempt): boolean {
+    const later = store.attempts.list({ vm, since: openedAt + 1, limit: LOOK_BACK });
+    return lastGoodBefore(later) !== undefined;
+  }
+
+  /** What the machine was in the boot before this one. */
+  function snapshotOfLastBoot(): string | undefined {
+    const boots = store.boots.list();
+    const current = boots.findIndex(({ id }) => id === bootId);
+    return boots.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
+      ?.snapshotId;
+  }
+
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
     alerter.recovered(attempt.vm, attempt.openedAt, (incident) => {
-      const failed = incident.attemptId === undefined ? undefined : store.attempts.find(incident.attemptId);
-      const failedSnapshot =
-        failed === undefined
-          ? undefined
-          : store.attempts.list({ vm: attempt.vm, limit: 200 }).find(({ id }) => id === failed.id)
-              ?.snapshotId;
+      const failedSnapshot = store.attempts
+        .list({ vm: attempt.vm, until: attempt.openedAt, limit: LOOK_BACK })
+        .find(({ id }) => id === incident.attemptId)?.snapshotId;
       return composeRecovery({
         vm: attempt.vm,
         incident,
@@ -74,8 +89,13 @@ export function createAlerting(options: {
       const content = composeWillNotStart({
         vm,
         causes,
-        changes: changesBetween(store, lastGood?.snapshotId, snapshotId),
+        changes: changesBetween(
+          store,
+          lastGood === undefined ? snapshotOfLastBoot() : lastGood.snapshotId,
+          snapshotId,
+        ),
         deviceNames: deviceNames(options.host()),
+        ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
       });
       alerter.raise({ key: incidentKey(content), content, at: options.now(), bootId, attemptId: undefined });
     },
@@ -84,8 +104,7 @@ export function createAlerting(options: {
 
 /** The newest good start of the VM before a time. */
 function lastGoodOf(store: Store, vm: VmName, before: number): AttemptRow | undefined {
-  // Good starts are frequent; a few hundred rows back there is one unless the VM has failed for years.
-  return lastGoodBefore(store.attempts.list({ vm, until: before - 1, limit: 500 }));
+  return lastGoodBefore(store.attempts.list({ vm, until: before - 1, limit: LOOK_BACK }));
 }
 
 function withBios(store: Store, row: AttemptRow): LastGood {
@@ -97,14 +116,16 @@ function withBios(store: Store, row: AttemptRow): LastGood {
   };
 }
 
+/** What changed between two snapshots; undefined where one is missing, which is not the same as nothing (law 7). */
 function changesBetween(
   store: Store,
   before: string | undefined,
   after: string | undefined,
-): readonly Change[] {
-  if (before === undefined || after === undefined || before === after) return [];
+): readonly Change[] | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  if (before === after) return [];
   const [old, current] = [store.snapshots.get(before), store.snapshots.get(after)];
-  return old === undefined || current === undefined ? [] : diffSnapshots(old, current);
+  return old === undefined || current === undefined ? undefined : diffSnapshots(old, current);
 }
 
 function deviceNames(host: HostState | undefined): ReadonlyMap<Bdf, string> {

@@ -1,11 +1,10 @@
 import { hostname } from "node:os";
 import type { Clock } from "../clock.ts";
-import type { LoadedConfig } from "../config.ts";
+import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import type { HostPaths } from "../host-paths.ts";
-import type { StartAttempt } from "../model/attempt.ts";
 import { type BootId, bootId as toBootId } from "../model/identifiers.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
@@ -14,11 +13,14 @@ import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
 import { createFactCollector } from "./fact-collector.ts";
+import { createFactWatch } from "./fact-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import type { ServiceLog } from "./log.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createMemoryKeeper } from "./memory-keeper.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
+import { createSettingsWatch } from "./settings-watch.ts";
+import { createSettledLog } from "./settled-log.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createSourceWatch } from "./source-watch.ts";
 import { createSources } from "./sources.ts";
@@ -60,6 +62,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const startedAt = clock.now();
   let loaded = options.loadConfig();
   const config = () => loaded.config;
+  const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
 
   const opened = openStore({ path: databaseFile(config(), paths, unraid, environment), clock });
   if (opened.state === "refused") return opened;
@@ -91,6 +94,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const look = (reason: string) => {
     snapshots.take(reason);
     preflight.look(host.read());
+    factWatch.look(snapshots.latest());
     desk.nudge();
   };
   const host = createHostWatch({ paths, clock, store, bootId, look });
@@ -117,6 +121,8 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     host: host.latest,
   });
   const preflight = createPreflightWatch({ alerting, log, snapshots, transaction: store.durable });
+  const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
+  const logSettled = createSettledLog(log);
 
   const pipeline = createPipeline({
     clock,
@@ -126,8 +132,12 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     bootId,
     settings: {
       ...PIPELINE_DEFAULTS,
-      settlingMs: config().SETTLING_SECONDS * 1000,
-      crashedEarlyMs: config().CRASH_EARLY_MINUTES * 60_000,
+      get settlingMs() {
+        return config().SETTLING_SECONDS * 1000;
+      },
+      get crashedEarlyMs() {
+        return config().CRASH_EARLY_MINUTES * 60_000;
+      },
     },
     origin: "live",
     readHost: host.read,
@@ -135,7 +145,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     onSettled: alerting.attemptSettled,
     afterSettled(attempt) {
       desk.nudge();
-      log.info(describeSettled(attempt));
+      logSettled(attempt);
     },
     askState: (vm) => sources.libvirt?.askState(vm),
     onTrouble: desk.storeTrouble,
@@ -178,7 +188,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     store,
     now: clock.now,
     snapshot() {
-      snapshots.take("schedule");
+      factWatch.look(snapshots.take("schedule"));
       store.boots.touch(bootId, clock.now());
     },
   });
@@ -190,33 +200,42 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     fixed: { version: options.version, bootId, startedAt, database: store.path },
     sources: sources.all,
     problems: () => [
-      ...loaded.problems.map(describeConfigProblem),
+      ...loaded.problems.map(describeProblem),
       ...catalogueProblems.map(describeCatalogueProblem),
     ],
     lastObservationAt: () => lastObservationAt,
     onTurn() {
       sourceWatch.look();
+      desk.look();
       maintenance.guardSize();
       memory.look(lastObservationAt);
     },
   });
-  for (const problem of store.troubles()) desk.storeTrouble(problem);
+  for (const problem of store.troubles()) {
+    // What an earlier run met and got over is history.
+    if (problem.until === undefined || problem.since >= startedAt) desk.storeTrouble(problem);
+  }
+
+  function reload(): void {
+    loaded = options.loadConfig();
+    log.setLevel(config().LOG_LEVEL);
+    log.setFormat(config().LOG_FORMAT);
+    desk.reconfigure();
+    maintenance.reschedule(config());
+    stateWriter.write();
+    log.info("settings read again");
+    for (const problem of loaded.problems) log.warn(describeProblem(problem));
+  }
+  await settingsWatch.start();
 
   return {
     state: "running",
     daemon: {
       describe: stateWriter.describe,
       isHealthy: stateWriter.isFresh,
-      reload() {
-        loaded = options.loadConfig();
-        log.setLevel(config().LOG_LEVEL);
-        log.setFormat(config().LOG_FORMAT);
-        desk.reconfigure();
-        maintenance.reschedule(config());
-        stateWriter.write();
-        log.info("settings read again");
-      },
+      reload,
       async stop() {
+        await settingsWatch.stop();
         maintenance.stop();
         await Promise.all(sources.all.map((source) => source.stop()));
         pipeline.flush();
@@ -229,14 +248,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       },
     },
   };
-}
-
-function describeSettled({ vm, outcome, diagnosis }: StartAttempt): string {
-  return `start of '${vm}': ${outcome ?? "open"}${diagnosis === undefined ? "" : `. ${diagnosis.summary}`}`;
-}
-
-function describeConfigProblem({ where, line, message }: LoadedConfig["problems"][number]): string {
-  return `${where}${line === undefined ? "" : `:${line}`}: ${message}`;
 }
 
 function describeCatalogueProblem(problem: {

@@ -1,8 +1,12 @@
 import type { Clock } from "../clock.ts";
+import type { SourceName } from "../model/observation.ts";
 import type { Source } from "../model/source.ts";
 
 /** A source that was live and has been away for this long is worth an alert (ms). */
 const LOST_FOR = 900_000;
+
+/** So long without a further loss, and the next loss is news again (ms). */
+const LOSS_IS_OVER = 86_400_000;
 
 /** Watches the watchers: a source that is lost for long, and records that are known to be lost. */
 export interface SourceWatch {
@@ -20,6 +24,8 @@ export function createSourceWatch(options: {
   const wasLive = new Set<string>();
   const told = new Set<string>();
   const lost = new Map<string, number>();
+  /** When each source last lost records; without a loss in this run when the watch began, for an earlier run's. */
+  const lostAt = new Map<string, number>(sources.map(({ name }) => [name, clock.now()]));
 
   return {
     look() {
@@ -27,8 +33,9 @@ export function createSourceWatch(options: {
         const health = source.health();
         const topic = `source/${health.name}`;
         if (health.state.state === "live") {
+          // Also when it comes live for the first time: a run before this one may have told that it was lost.
+          if (!wasLive.has(health.name) || told.delete(health.name)) options.resolved(topic);
           wasLive.add(health.name);
-          if (told.delete(health.name)) options.resolved(topic);
         } else if (
           health.state.state === "waiting" &&
           wasLive.has(health.name) &&
@@ -39,16 +46,24 @@ export function createSourceWatch(options: {
           options.trouble(topic, `The source ${health.name} is lost`, health.state.why, health.state.remedy);
         }
         const before = lost.get(health.name) ?? 0;
+        const losses = `lost/${health.name}`;
         if (health.lost > before) {
           lost.set(health.name, health.lost);
-          options.trouble(
-            `lost/${health.name}`,
-            `Records of the source ${health.name} were lost`,
-            `${health.lost - before} records were overwritten before they could be read`,
-            "A larger kernel log helps: the kernel parameter log_buf_len=4M.",
-          );
+          lostAt.set(health.name, clock.now());
+          const subject = `Records of the source ${health.name} were lost`;
+          const why = `${health.lost - before} records were gone before they could be read`;
+          options.trouble(losses, subject, why, remedyForLoss(health.name));
+        } else if (clock.now() - (lostAt.get(health.name) ?? Number.POSITIVE_INFINITY) >= LOSS_IS_OVER) {
+          lostAt.delete(health.name);
+          options.resolved(losses);
         }
       }
     },
   };
+}
+
+function remedyForLoss(source: SourceName): string {
+  return source === "kernel-log"
+    ? "A larger kernel log helps: the kernel parameter log_buf_len=4M."
+    : "Nothing has to be done unless it happens often: 'vfio-watch status' shows each gap.";
 }

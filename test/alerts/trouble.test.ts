@@ -74,15 +74,29 @@ test("what the outbox cannot hold is told past it, once for each topic, to the c
   const ntfy = channelOf("ntfy", () => ({ delivered: false, error: "it is down" }));
   const log = channelOf("log", () => ({ delivered: true }));
   const unraid = channelOf("unraid", () => ({ delivered: true }));
+  const clock = createVirtualClock(Date.UTC(2026, 10, 23));
   const tell = createDirectTeller({
     channels: () => [ntfy.channel, log.channel, unraid.channel],
-    ...{ policy: () => policy, host: "tower", clock: createVirtualClock(0), log: silent },
+    ...{ policy: () => policy, host: () => "tower", clock, log: silent },
   });
   const content = composeTrouble({ subject: "The disk is full", why: "Nothing can be stored." });
   assert.equal(await tell(content, "disk-full"), 1);
   assert.equal(await tell(content, "disk-full"), 0);
   assert.equal(await tell({ ...content, importance: "normal" }, "other"), 0);
   assert.deepEqual([log.subjects.length, ntfy.subjects.length, unraid.subjects.length], [1, 1, 0]);
+  clock.moveTo(clock.now() + 86_400_000);
+  assert.equal(await tell(content, "disk-full"), 1);
+});
+
+test("what the settings switch off is not told past the outbox either", async () => {
+  const log = channelOf("log", () => ({ delivered: true }));
+  const tell = createDirectTeller({
+    channels: () => [log.channel],
+    policy: () => ({ ...policy, toldAs: { "watcher-trouble": "off" } }),
+    ...{ host: () => "tower", clock: createVirtualClock(0), log: silent },
+  });
+  assert.equal(await tell(composeTrouble({ subject: "The disk is full", why: "w" }), "disk-full"), 0);
+  assert.deepEqual(log.subjects, []);
 });
 
 test("the policy follows the settings: the log always, Unraid's notifier on Unraid, others when they can work", () => {

@@ -1,0 +1,84 @@
+import type { Alerter } from "../alerts/alerter.ts";
+import { composeFactsChanged } from "../alerts/compose.ts";
+import { incidentKey } from "../alerts/incident-policy.ts";
+import { diffSnapshots } from "../history/changes.ts";
+import { concernedVms, watchedChanges } from "../history/watched-changes.ts";
+import type { Change, Fact } from "../model/fact.ts";
+import type { BootId } from "../model/identifiers.ts";
+import type { Store } from "../store/store.ts";
+import type { ServiceLog } from "./log.ts";
+
+/** Tells what changed about the machine while nothing has failed: since the last boot, or while it runs. */
+export interface FactWatch {
+  /** Compares with what was last compared; cheap while nothing changed. */
+  look(snapshotId: string | undefined): void;
+}
+
+/** Where the history keeps what was last compared: boot and snapshot. It outlives restarts, so nothing is told twice. */
+const COMPARED = "facts last compared";
+
+/** Makes the watch. The first look of all finds nothing to compare with and says nothing. */
+export function createFactWatch(options: {
+  readonly store: Store;
+  readonly alerter: Alerter;
+  readonly log: ServiceLog;
+  readonly bootId: BootId;
+  readonly now: () => number;
+}): FactWatch {
+  const { store, alerter, log, bootId } = options;
+  let compared: string | undefined;
+
+  function tell(changes: readonly Change[], before: string, after: string, isSameBoot: boolean): void {
+    const snapshots = [before, after].map(store.snapshots.get).filter((snapshot) => snapshot !== undefined);
+    const definitions = store.vms
+      .list()
+      .flatMap(({ definition, goneAt }) => (goneAt === undefined ? [definition] : []));
+    const content = composeFactsChanged({
+      changes,
+      since: isSameBoot ? "while the host runs" : "since the last boot",
+      vms: concernedVms(changes, snapshots, definitions),
+    });
+    const key = incidentKey(content, `${bootId} ${after}`);
+    alerter.raise({ key, content, at: options.now(), bootId });
+    // It is an event and not a state: the same change of another day is news again.
+    alerter.resolved(key, options.now());
+  }
+
+  /** An alert about a VM that fails, or will, has said it already, and better. */
+  function isSaidAlready(changes: readonly Change[]): boolean {
+    const said = new Set(
+      store.alerts
+        .incidents({ openOnly: true })
+        .filter(({ content, lastToldAt }) => content.vm !== undefined && lastToldAt !== undefined)
+        .flatMap(({ content }) => content.changes),
+    );
+    return changes.every(({ sentence }) => said.has(sentence));
+  }
+
+  return {
+    look(snapshotId) {
+      if (snapshotId === undefined || snapshotId === compared) return;
+      const last = /^(\S+) (\S+)$/.exec(store.meta.get(COMPARED) ?? "");
+      const [, lastBoot, before] = last ?? [];
+      const [old, current] = [before, snapshotId].map((id) =>
+        id === undefined ? undefined : store.snapshots.get(id),
+      );
+      // What cannot be read now is compared when it can (law 7); it must not become what is compared with.
+      if (current === undefined || current.facts.some(isUnreadable)) return;
+      const changes = old === undefined ? [] : watchedChanges(diffSnapshots(old, current));
+      const written = store.durable(() => {
+        if (changes.length > 0 && before !== undefined) {
+          for (const { sentence } of changes) log.warn(`changed: ${sentence}`);
+          if (!isSaidAlready(changes)) tell(changes, before, snapshotId, lastBoot === bootId);
+        }
+        if (old === undefined || lastBoot !== bootId || changes.length > 0)
+          store.meta.set(COMPARED, `${bootId} ${snapshotId}`);
+      });
+      if (written.state === "written") compared = snapshotId;
+    },
+  };
+}
+
+function isUnreadable({ key, value }: Fact): boolean {
+  return value.state === "unknown" && (key === "firmware.bios.version" || key === "iommu.group");
+}
