@@ -1,6 +1,7 @@
 import { systemClock } from "../../clock.ts";
 import { startDaemon } from "../../daemon/daemon.ts";
 import { createServiceLog } from "../../daemon/log.ts";
+import { createSystemdNotifier } from "../../daemon/systemd-notify.ts";
 import { type Command, EXIT } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
@@ -20,6 +21,11 @@ Signals: SIGTERM, SIGINT end it in order; SIGHUP reads the settings again.
 Example: vfio-watch run --database /tmp/history.db`,
   options: { database: { type: "string" } },
   async run(args, io) {
+    // A machine has more programs that are called node: this one is found by its name.
+    process.title = "vfio-watch";
+    // At a shutdown the log's reader may go first; that must not keep the history from being closed.
+    process.stdout.removeAllListeners("error").on("error", () => {});
+    const asked = listenToSignals();
     const database = args.text("database");
     const env = database === undefined ? io.env : { ...io.env, VFIO_WATCH_DATABASE: database };
     const read = () => findSurroundings(env);
@@ -28,7 +34,7 @@ Example: vfio-watch run --database /tmp/history.db`,
     const log = createServiceLog({
       level: config.LOG_LEVEL,
       format: config.LOG_FORMAT,
-      journal: io.env.JOURNAL_STREAM !== undefined,
+      journal: io.env.JOURNAL_STREAM !== undefined || io.env.LOG_PRIORITIES === "yes",
       write: io.out,
     });
     const version = programVersion();
@@ -43,24 +49,43 @@ Example: vfio-watch run --database /tmp/history.db`,
       unraid: first.unraid,
     });
     if (started.state === "refused") {
+      asked.letGo();
       io.err(`vfio-watch: ${started.why} ${started.remedy}\n`);
       return EXIT.failure;
     }
     const { daemon } = started;
-    for (const line of daemon.describe()) log.info(line);
+    const sources = daemon.describe();
+    for (const line of sources) log.info(line);
     log.info(`vfio-watch ${version} is watching; the history is ${first.database}`);
-    await endSignal(() => daemon.reload());
+    const systemd = createSystemdNotifier({ environment: io.env, clock: systemClock, log });
+    systemd.ready(`watching; ${sources.length} sources tried`, daemon.isHealthy);
+    asked.onReload(() => daemon.reload());
+    await asked.toEnd;
+    systemd.stopping();
     await daemon.stop();
     log.info("stopped");
     return EXIT.ok;
   },
 };
 
-/** Resolves at the first signal that asks to end. A second one ends at once, for whoever cannot wait. */
-function endSignal(reload: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    // Timers of the sources do not keep the process alive; this one does.
-    const alive = setInterval(() => {}, 2 ** 30);
+/** What was asked by signals, from the first moment on: a signal that nobody listens to would kill. */
+function listenToSignals(): {
+  /** Resolves at the first signal that asks to end. A second one ends at once, for whoever cannot wait. */
+  readonly toEnd: Promise<void>;
+  /** Calls `reload` at each SIGHUP; at once if there was one before. */
+  onReload(reload: () => void): void;
+  /** Listening no longer keeps the process alive. */
+  letGo(): void;
+} {
+  // Timers of the sources do not keep the process alive; this one does.
+  const alive = setInterval(() => {}, 2 ** 30);
+  let reload: (() => void) | undefined;
+  let isReloadDue = false;
+  process.on("SIGHUP", () => {
+    if (reload === undefined) isReloadDue = true;
+    else reload();
+  });
+  const toEnd = new Promise<void>((resolve) => {
     let asked = false;
     const end = () => {
       if (asked) process.exit(EXIT.failure);
@@ -70,6 +95,13 @@ function endSignal(reload: () => void): Promise<void> {
     };
     process.on("SIGTERM", end);
     process.on("SIGINT", end);
-    process.on("SIGHUP", reload);
   });
+  return {
+    toEnd,
+    onReload(next) {
+      reload = next;
+      if (isReloadDue) next();
+    },
+    letGo: () => clearInterval(alive),
+  };
 }
