@@ -146,7 +146,7 @@ function readTable(
   reader: BlameReader,
   ids: readonly string[],
 ): { readonly table: FactTable; readonly stored: (place: number) => boolean } {
-  const reference = ids.map((id) => reader.snapshots.get(id)).find((snapshot) => snapshot !== undefined);
+  const reference = firstStored(reader, ids);
   if (reference === undefined) return { table: createFactTable([], new Map()), stored: () => false };
   const columns = reader.snapshots.varying(ids);
   const varying = new Set(columns.map(({ key }) => key));
@@ -160,6 +160,15 @@ function readTable(
   };
 }
 
+/** One snapshot, since loading each of thousands would take seconds. */
+function firstStored(reader: BlameReader, ids: readonly string[]): Snapshot | undefined {
+  for (const id of ids) {
+    const snapshot = reader.snapshots.get(id);
+    if (snapshot !== undefined) return snapshot;
+  }
+  return undefined;
+}
+
 /** First, last, and on both sides of every turn, up to a few: the devices and groups that there ever were. */
 function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
   const turns = tallies.filter(
@@ -169,8 +178,9 @@ function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
       tallies[index - 1]?.outcome !== tally.outcome ||
       tallies[index + 1]?.outcome !== tally.outcome,
   );
-  const telling = turns.length > 8 ? [...turns.slice(0, 2), ...turns.slice(-6)] : turns;
-  return [...new Map(telling.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values()];
+  const distinct = [...new Map(turns.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values()];
+  // Each costs some milliseconds to load.
+  return distinct.length > 5 ? [...distinct.slice(0, 1), ...distinct.slice(-4)] : distinct;
 }
 
 /** Starts with the device, wherever it was at the time. */

@@ -85,18 +85,29 @@ export function findBlame(
   const places = trials.map(({ tally }) =>
     tally.snapshotId === undefined ? -1 : (placeOf.get(tally.snapshotId) ?? -1),
   );
-  const records = weighFacts(trials, table, places, failure);
-  const cleared = clearedAt(records, boundary, table, placeOf);
+  const atBoundary = changedAt(boundary, table, placeOf);
+  const mostMisplaced = MOST_MISPLACED * Math.min(good, bad);
+  const { records, anyChanged } = weighFacts({
+    trials,
+    table,
+    places,
+    failure,
+    mostMisplaced,
+    always: atBoundary,
+  });
+  const cleared = records.filter((record) => !record.separates && atBoundary.has(record.key));
   const sets = suspectSets(records.filter((record) => record.separates));
   const [first, ...others] = sets;
   if (first !== undefined) {
     return { ...common, certainty: certaintyOf(first, others, chance), reason: undefined, sets, cleared };
   }
   const nearly =
-    chance < NEARLY_CHANCE ? suspectSets(records.filter((record) => nearlyDivides(record, good, bad))) : [];
+    chance < NEARLY_CHANCE
+      ? suspectSets(records.filter((record) => nearlyDivides(record, mostMisplaced)))
+      : [];
   if (nearly.length > 0)
     return { ...common, certainty: "possible", reason: undefined, sets: nearly, cleared };
-  return { ...common, certainty: "unknown", reason: whyNone(trials, records, places), sets: [], cleared };
+  return { ...common, certainty: "unknown", reason: whyNone(trials, anyChanged, places), sets: [], cleared };
 }
 
 function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
@@ -138,8 +149,8 @@ function certaintyWithProof(first: SuspectSet, others: readonly SuspectSet[]): B
   return first.reverted ? "confirmed" : "likely";
 }
 
-function nearlyDivides(record: FactRecord, good: number, bad: number): boolean {
-  return record.turnedWith > 0 && record.misplaced <= MOST_MISPLACED * Math.min(good, bad);
+function nearlyDivides(record: FactRecord, mostMisplaced: number): boolean {
+  return record.turnedWith > 0 && record.misplaced <= mostMisplaced;
 }
 
 function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
@@ -153,31 +164,26 @@ function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
 }
 
 /** Why no change explains the failures. */
-function whyNone(
-  trials: readonly Trial[],
-  records: readonly FactRecord[],
-  places: readonly number[],
-): UnknownReason {
+function whyNone(trials: readonly Trial[], anyChanged: boolean, places: readonly number[]): UnknownReason {
   const known = trials.filter((_trial, position) => (places[position] ?? -1) >= 0);
   if (!known.some((trial) => trial.good) || !known.some((trial) => !trial.good)) return "facts-missing";
   const turns = trials.filter((trial, index) => index > 0 && trials[index - 1]?.good !== trial.good).length;
-  return turns < 2 && records.length === 0 ? "nothing-changed" : "comes-and-goes";
+  return turns < 2 && !anyChanged ? "nothing-changed" : "comes-and-goes";
 }
 
-/** What changed at the boundary and yet is not to blame: starts went well and badly with one of its values. */
-function clearedAt(
-  records: readonly FactRecord[],
+/** Keys of the facts that changed between the last good and the first bad start. */
+function changedAt(
   boundary: Boundary | undefined,
   table: FactTable,
   placeOf: ReadonlyMap<string, number>,
-): readonly FactRecord[] {
+): ReadonlySet<string> {
   const before = placeOf.get(boundary?.lastGood.snapshotId ?? "");
   const after = placeOf.get(boundary?.firstBad.snapshotId ?? "");
-  if (before === undefined || after === undefined) return [];
   const changed = new Set<string>();
+  if (before === undefined || after === undefined) return changed;
   for (const column of table.columns) {
     const [was, is] = [table.indexAt(column, before), table.indexAt(column, after)];
     if (was !== is && was !== UNKNOWN_INDEX && is !== UNKNOWN_INDEX) changed.add(column.key);
   }
-  return records.filter((record) => !record.separates && changed.has(record.key));
+  return changed;
 }

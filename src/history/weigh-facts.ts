@@ -37,78 +37,151 @@ export interface FactRecord {
   readonly pattern: readonly number[];
 }
 
-/** Weighs each fact against the trials; facts that never changed between starts of known value are left out. */
-export function weighFacts(
-  trials: readonly Trial[],
-  table: FactTable,
-  places: readonly number[],
-  failure: CauseClass | "unknown",
-): readonly FactRecord[] {
-  return table.columns
-    .map((column) => weighFact(trials, places, table, column, failure))
-    .filter((record) => record !== undefined);
+/** What came of weighing. */
+export interface WeighedFacts {
+  /** Facts that divide good from failed starts at least nearly, and those that were asked for. */
+  readonly records: readonly FactRecord[];
+  /** Whether any fact changed between starts of known value. */
+  readonly anyChanged: boolean;
 }
 
-function weighFact(
-  trials: readonly Trial[],
-  places: readonly number[],
+/** The trials in the shape in which millions of comparisons are quick. */
+interface TrialArrays {
+  readonly places: Int32Array;
+  /** 1 for a good one. */
+  readonly good: Uint8Array;
+  readonly counts: Int32Array;
+}
+
+/**
+ * Weighs each fact against the trials. A fact with more than `mostMisplaced` starts on the wrong side explains
+ * nothing; it is left out unless `always` asks for it.
+ */
+export function weighFacts(options: {
+  readonly trials: readonly Trial[];
+  readonly table: FactTable;
+  /** For each trial its place in the table, -1 where its facts are not known. */
+  readonly places: readonly number[];
+  readonly failure: CauseClass | "unknown";
+  readonly mostMisplaced: number;
+  readonly always: ReadonlySet<string>;
+}): WeighedFacts {
+  const { trials, table, failure, mostMisplaced } = options;
+  const arrays: TrialArrays = {
+    places: Int32Array.from(options.places),
+    good: Uint8Array.from(trials, ({ good }) => (good ? 1 : 0)),
+    counts: Int32Array.from(trials, ({ tally }) => tally.count),
+  };
+  const slots = new Int32Array(trials.length);
+  const records: FactRecord[] = [];
+  let anyChanged = false;
+  for (const column of table.columns) {
+    const limit = options.always.has(column.key) ? Number.POSITIVE_INFINITY : mostMisplaced;
+    const found = readSlots(arrays, table, column, slots, limit);
+    if (found !== "constant") anyChanged = true;
+    if (found === "divides") records.push(weighFact(arrays, column, slots, failure));
+  }
+  return { records, anyChanged };
+}
+
+/**
+ * Writes for each trial the slot of its value (0 absent, else the index and one; `NO_SLOT` where unknown), and gives
+ * up as soon as too many starts are on the wrong side: that sum only ever grows.
+ */
+function readSlots(
+  { places, good, counts }: TrialArrays,
   table: FactTable,
   column: FactColumn,
-  failure: CauseClass | "unknown",
-): FactRecord | undefined {
-  // One place more, in front, for what is verifiably absent.
+  slots: Int32Array,
+  mostMisplaced: number,
+): "constant" | "mixed" | "divides" {
   const size = column.values.length + 1;
-  const good = new Int32Array(size);
-  const bad = new Int32Array(size);
+  const goodBy = new Int32Array(size);
+  const badBy = new Int32Array(size);
+  const { indexes } = column;
+  const slotOf = Int32Array.from(column.values, ({ state }, index) =>
+    state === "unknown" ? NO_SLOT : state === "absent" ? 0 : index + 1,
+  );
+  let distinct = 0;
+  let misplaced = 0;
+  for (let position = 0; position < places.length; position += 1) {
+    const place = places[position] ?? -1;
+    let slot = NO_SLOT;
+    if (place >= 0) {
+      const index = indexes[place] ?? ABSENT_INDEX;
+      slot = index >= 0 ? (slotOf[index] ?? NO_SLOT) : table.indexAt(column, place) + 1;
+    }
+    slots[position] = slot;
+    if (slot < 0) continue;
+    const before = Math.min(goodBy[slot] ?? 0, badBy[slot] ?? 0);
+    if (goodBy[slot] === 0 && badBy[slot] === 0) distinct += 1;
+    const side = good[position] === 1 ? goodBy : badBy;
+    side[slot] = (side[slot] ?? 0) + (counts[position] ?? 0);
+    misplaced += Math.min(goodBy[slot] ?? 0, badBy[slot] ?? 0) - before;
+    if (misplaced > mostMisplaced && distinct > 1) return "mixed";
+  }
+  if (distinct < 2) return "constant";
+  return misplaced > mostMisplaced ? "mixed" : "divides";
+}
+
+/** `UNKNOWN_INDEX` as a slot. */
+const NO_SLOT = UNKNOWN_INDEX + 1;
+
+function weighFact(
+  { good, counts: weights }: TrialArrays,
+  column: FactColumn,
+  slots: Int32Array,
+  failure: CauseClass | "unknown",
+): FactRecord {
+  const size = column.values.length + 1;
+  const goodBy = new Int32Array(size);
+  const badBy = new Int32Array(size);
   const order = new Int32Array(size).fill(-1);
   /** The last outcome with a value: 0 none yet, 1 good, 2 bad. */
   const lastOutcome = new Uint8Array(size);
-  const pattern = new Array<number>(trials.length);
+  const pattern = new Array<number>(slots.length);
   const seen: number[] = [];
   let turnedWith = 0;
   let turnedWithout = 0;
   let changedAlone = 0;
   let reverted = false;
-  let previous = UNKNOWN_INDEX;
+  let previous = NO_SLOT;
   let transitions = 0;
   let wasGood = false;
 
-  for (let position = 0; position < trials.length; position += 1) {
-    const trial = trials[position];
-    const place = places[position] ?? -1;
-    const index = place < 0 ? UNKNOWN_INDEX : table.indexAt(column, place);
-    if (trial === undefined || index === UNKNOWN_INDEX) {
+  for (let position = 0; position < slots.length; position += 1) {
+    const slot = slots[position] ?? NO_SLOT;
+    if (slot < 0) {
       pattern[position] = UNKNOWN_INDEX;
       continue;
     }
-    const slot = index + 1;
     if (order[slot] === -1) {
       order[slot] = seen.length;
-      seen.push(index);
+      seen.push(slot);
     }
     pattern[position] = order[slot] ?? 0;
-    const side = trial.good ? good : bad;
-    side[slot] = (side[slot] ?? 0) + trial.tally.count;
-    if (previous !== UNKNOWN_INDEX) {
-      const changed = previous !== index;
+    const isGood = good[position] === 1;
+    const side = isGood ? goodBy : badBy;
+    side[slot] = (side[slot] ?? 0) + (weights[position] ?? 0);
+    if (previous >= 0) {
+      const changed = previous !== slot;
       transitions += 1;
-      if (wasGood === trial.good) changedAlone += changed ? 1 : 0;
+      if (wasGood === isGood) changedAlone += changed ? 1 : 0;
       else if (!changed) turnedWithout += 1;
       else {
         turnedWith += 1;
-        if (lastOutcome[slot] === (trial.good ? 1 : 2)) reverted = true;
+        if (lastOutcome[slot] === (isGood ? 1 : 2)) reverted = true;
       }
     }
-    lastOutcome[slot] = trial.good ? 1 : 2;
-    previous = index;
-    wasGood = trial.good;
+    lastOutcome[slot] = isGood ? 1 : 2;
+    previous = slot;
+    wasGood = isGood;
   }
-  if (seen.length < 2) return undefined;
 
-  const counts = seen.map((index) => ({
-    value: valueAt(column, index),
-    good: good[index + 1] ?? 0,
-    bad: bad[index + 1] ?? 0,
+  const counts = seen.map((slot) => ({
+    value: column.values[slot - 1] ?? { state: "absent" as const },
+    good: goodBy[slot] ?? 0,
+    bad: badBy[slot] ?? 0,
   }));
   const misplaced = counts.reduce((sum, count) => sum + Math.min(count.good, count.bad), 0);
   const bothSides = counts.some((count) => count.good > 0) && counts.some((count) => count.bad > 0);
@@ -127,8 +200,4 @@ function weighFact(
     mechanism: isMechanism(failure, column.key, counts),
     pattern,
   };
-}
-
-function valueAt(column: FactColumn, index: number): FactValue {
-  return index === ABSENT_INDEX ? { state: "absent" } : (column.values[index] ?? { state: "absent" });
 }

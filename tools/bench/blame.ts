@@ -1,0 +1,81 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { askBlame } from "../../src/history/ask-blame.ts";
+import { describeBlame } from "../../src/history/describe-blame.ts";
+import { openStore } from "../../src/store/open.ts";
+import type { Store } from "../../src/store/store.ts";
+import { buildHistory } from "./store-ten-years.ts";
+
+// How long `blame` takes over ten years: 4 000 boots, 50 000 starts. Usage: blame.ts [DATABASE]
+// A database that does not exist is made and kept; without an argument it is temporary.
+
+const QUERIES = 7;
+const COMMANDS = 5;
+
+function open(path: string, readOnly: boolean): Store {
+  const opened = openStore({ path, readOnly, clock: { now: Date.now } });
+  if (opened.state === "refused") throw new Error(`${opened.why} ${opened.remedy}`);
+  return opened.store;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function timed(work: () => unknown): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+const [given] = process.argv.slice(2);
+const directory = mkdtempSync(join(tmpdir(), "vfio-watch-bench-"));
+const path = given ?? join(directory, "history.db");
+try {
+  if (!existsSync(path)) {
+    const store = open(path, false);
+    console.log(`building ten years: ${Math.round(timed(() => buildHistory(store)) / 1000)} s`);
+    store.close();
+  }
+  const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+  for (const question of [[], ["--vm", "Fedora"], ["--device", "0000:01:00.0"]]) {
+    const [option, value = ""] = question;
+    const asked = option === "--vm" ? { vm: value as never } : option === "--device" ? { device: value } : {};
+    const queries: number[] = [];
+    let headline = "";
+    for (let run = 0; run < QUERIES; run++) {
+      // Opened anew each time, as the command does.
+      const store = open(path, true);
+      queries.push(
+        timed(() => {
+          headline = describeBlame(askBlame(store, asked)).headline;
+        }),
+      );
+      store.close();
+    }
+    const commands: number[] = [];
+    for (let run = 0; run < COMMANDS; run++) {
+      commands.push(
+        timed(() => {
+          try {
+            execFileSync(process.execPath, [main, "blame", "--database", path, ...question], {
+              stdio: "ignore",
+            });
+          } catch (error) {
+            // Exit code 3: the newest start failed, which is an answer.
+            if ((error as { status?: number }).status !== 3) throw error;
+          }
+        }),
+      );
+    }
+    console.log(
+      `blame ${question.join(" ")}: query first ${(queries[0] ?? 0).toFixed(0)} ms, median ${median(queries).toFixed(0)} ms (budget 100); command ${median(commands).toFixed(0)} ms (budget 250)`,
+    );
+    console.log(`  ${headline}`);
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
