@@ -1,0 +1,204 @@
+import { writeFileSync } from "node:fs";
+import { extname } from "node:path";
+import { systemClock } from "../../clock.ts";
+import { readBootIdentity } from "../../host/boot-identity.ts";
+import { collectFacts } from "../../host/collect-facts.ts";
+import type { HostPaths } from "../../host-paths.ts";
+import type { Fact } from "../../model/fact.ts";
+import { type VmName, vmName } from "../../model/identifiers.ts";
+import { read } from "../../model/reading.ts";
+import { renderBbcode } from "../../report/bbcode.ts";
+import { describeReport } from "../../report/content.ts";
+import type { ReportContent } from "../../report/document.ts";
+import { gatherReport, type ReportSubject } from "../../report/gather.ts";
+import { renderHtml, renderHtmlFragment } from "../../report/html.ts";
+import { renderJson } from "../../report/json.ts";
+import { renderMarkdown } from "../../report/markdown.ts";
+import { findPrivateNames } from "../../report/private-names.ts";
+import { createRedactor } from "../../report/redaction.ts";
+import { renderText } from "../../report/text.ts";
+import { openStore } from "../../store/open.ts";
+import type { SignatureLookup, Store } from "../../store/store.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
+import { printable } from "../terminal.ts";
+import { programVersion } from "../version.ts";
+
+const RENDERERS = {
+  markdown: renderMarkdown,
+  bbcode: renderBbcode,
+  text: renderText,
+  json: renderJson,
+  html: renderHtml,
+  "html-fragment": renderHtmlFragment,
+} satisfies Record<string, (content: ReportContent, columns: number) => string>;
+type Format = keyof typeof RENDERERS;
+
+/** What the ending of `--output` says about the format. */
+const ENDINGS: Readonly<Record<string, Format>> = {
+  ".md": "markdown",
+  ".markdown": "markdown",
+  ".bbcode": "bbcode",
+  ".txt": "text",
+  ".json": "json",
+  ".html": "html",
+  ".htm": "html",
+};
+
+/** Plain text for a file has no terminal to fit. */
+const FILE_COLUMNS = 100;
+
+/** Everything about a failed start, to hand in. */
+export const reportCommand: Command = {
+  name: "report",
+  summary:
+    "Writes a report to hand in: the failed start, why, what changed, what was tried, and all about the host.",
+  usage: "[ATTEMPT] [--vm NAME] [--format FORMAT] [--output FILE] [--no-redact] [--database FILE]",
+  help: `
+ATTEMPT is the number that 'vfio-watch starts' prints; without it the newest failed start. Where none has failed,
+or nothing is on record yet, the report is about the host as it is now.
+
+  --vm NAME          the newest failed start of this VM
+  --format FORMAT    markdown (GitHub, Reddit, Discourse), bbcode (Unraid's and other forums), text (mail), json,
+                     html (one file with a picture, to look at or attach), html-fragment (for a page around it);
+                     without it what the ending of --output says, else markdown
+  --output FILE      write there instead of to standard output; an existing file is replaced
+  --no-redact        keep serial numbers, UUIDs, MAC and IP addresses, host and user names, which are masked else
+  --database FILE    another history than the service's
+
+Exit code: 0 when the report is written.
+JSON: {"format","title","outcome","answer","glance","sections":[{"id","title","blocks"}],"notes","madeAt","madeBy"},
+times as UTC epoch milliseconds.
+Example: vfio-watch report --format bbcode               to paste into the forum
+Example: vfio-watch report 12 --output report.html       start 12 as a page
+Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
+  options: {
+    database: { type: "string" },
+    vm: { type: "string" },
+    format: { type: "string" },
+    output: { type: "string" },
+    "no-redact": { type: "boolean" },
+  },
+  async run(args, io) {
+    const [wanted, ...others] = args.positionals;
+    if (others.length > 0) throw new UsageError("one start at a time");
+    const output = args.text("output");
+    const format = readFormat(args.text("format"), output);
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    const signatures = signatureLookup(findCatalogue(surroundings, io));
+    const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
+    if (opened.state === "refused" && (wanted !== undefined || opened.reason !== "missing")) {
+      io.err(`vfio-watch: ${opened.why} ${opened.remedy}\n`);
+      return EXIT.failure;
+    }
+    const store = opened.state === "open" ? opened.store : undefined;
+    const missing = opened.state === "refused" ? [`There is no history: ${opened.why}`] : [];
+    try {
+      const subject = findSubject(args, wanted, store, signatures, surroundings.paths);
+      if ("problem" in subject) {
+        io.err(`vfio-watch: ${subject.problem}\n`);
+        return EXIT.failure;
+      }
+      const input = gatherReport(subject, store, {
+        madeAt: Date.now(),
+        madeBy: `vfio-watch ${programVersion()}`,
+        missing,
+      });
+      const mask = args.flag("no-redact")
+        ? undefined
+        : createRedactor(findPrivateNames(surroundings.paths, io.env, input));
+      const columns = output === undefined ? io.columns : FILE_COLUMNS;
+      return write(RENDERERS[format](describeReport(input, mask), columns), output, io);
+    } finally {
+      store?.close();
+    }
+  },
+};
+
+function readFormat(wanted: string | undefined, output: string | undefined): Format {
+  if (wanted === undefined) return ENDINGS[extname(output ?? "").toLowerCase()] ?? "markdown";
+  if (!Object.hasOwn(RENDERERS, wanted)) {
+    throw new UsageError(`--format takes ${Object.keys(RENDERERS).join(", ")}, not '${wanted}'`);
+  }
+  return wanted as Format;
+}
+
+function findSubject(
+  args: ParsedArguments,
+  wanted: string | undefined,
+  store: Store | undefined,
+  signatures: SignatureLookup,
+  paths: HostPaths,
+): ReportSubject | { readonly problem: string } {
+  const name = args.text("vm");
+  const vm = name === undefined ? undefined : vmName(name);
+  const newest = (): string | undefined =>
+    store?.attempts.list({ failedOnly: true, limit: 1, ...(vm !== undefined && { vm }) })[0]?.id;
+  const key = wanted?.replace(/^#/, "") ?? newest();
+  const attempt = key === undefined ? undefined : store?.attempts.full(key, signatures);
+  if (attempt !== undefined) {
+    if (vm !== undefined && attempt.vm !== vm) {
+      return {
+        problem: `start ${attempt.number} is one of '${printable(attempt.vm)}', not of '${printable(vm)}'; leave --vm or the number away.`,
+      };
+    }
+    return { about: "start", attempt };
+  }
+  if (wanted !== undefined) {
+    return { problem: `there is no start ${printable(wanted)}; 'vfio-watch starts' lists them.` };
+  }
+  const known = vm === undefined || (store !== undefined && isKnown(store, vm));
+  if (!known) {
+    return {
+      problem: `no VM named '${printable(vm)}' is on record; 'vfio-watch starts' lists those that are.`,
+    };
+  }
+  return { about: "host", facts: factsNow(paths, store), vm };
+}
+
+function isKnown(store: Store, vm: VmName): boolean {
+  return store.vms.get(vm) !== undefined || store.attempts.list({ vm, limit: 1 }).length > 0;
+}
+
+/**
+ * The host's facts now. What only the service learns (hardware, versions, the kernel's words at boot) is taken from its
+ * newest snapshot of this boot.
+ */
+function factsNow(paths: HostPaths, store: Store | undefined): readonly Fact[] {
+  const vms = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
+  const facts = collectFacts({
+    paths,
+    ...(vms.length > 0 && { vms: read(vms.map(({ definition }) => definition)) }),
+  });
+  const { bootId } = readBootIdentity({ paths, clock: systemClock });
+  const snapshotId = bootId.state === "read" ? store?.boots.get(bootId.value)?.snapshotId : undefined;
+  const stored = snapshotId === undefined ? undefined : store?.snapshots.get(snapshotId);
+  if (stored === undefined) return facts;
+  const known = new Map(facts.map((fact) => [fact.key, fact]));
+  for (const { key, value } of facts) {
+    if (value.state !== "unknown") continue;
+    const found = stored.facts.filter(
+      (fact) => fact.value.state !== "unknown" && (fact.key === key || fact.key.startsWith(`${key}.`)),
+    );
+    if (found.length > 0) known.delete(key);
+    for (const fact of found) known.set(fact.key, fact);
+  }
+  return [...known.values()];
+}
+
+function write(text: string, output: string | undefined, io: CommandIo): number {
+  if (output === undefined) {
+    io.out(text);
+    return EXIT.ok;
+  }
+  try {
+    writeFileSync(output, text);
+  } catch (error) {
+    io.err(
+      `vfio-watch: ${printable(output)} could not be written: ${error instanceof Error ? error.message : String(error)}. Name another place with --output.\n`,
+    );
+    return EXIT.failure;
+  }
+  io.err(`Written to ${printable(output)}.\n`);
+  return EXIT.ok;
+}

@@ -1,0 +1,225 @@
+import { vmFactPrefix } from "../host/virtual-machines.ts";
+import type { Evidence } from "../model/attempt.ts";
+import type { Diagnosis } from "../model/diagnosis.ts";
+import type { Change, FactValue } from "../model/fact.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import type { StoredAttempt } from "../store/store.ts";
+import type { Block, Cell, ChangeLine, FactRow, Section, SpokenLine } from "./document.ts";
+import type { HostFacts } from "./host-facts.ts";
+import type { TriedStart } from "./input.ts";
+import { count, outcomeMark, quoted, shortened } from "./words.ts";
+
+const MOST_LINES = 60;
+const MOST_CHANGES = 80;
+const MOST_DIFFERENCES = 6;
+
+/** Why it failed and what to do, best cause first. */
+export function diagnosisSection(diagnosis: Diagnosis | undefined): Section | undefined {
+  if (diagnosis === undefined) return undefined;
+  const blocks: Block[] = [];
+  if (diagnosis.causes[0]?.sentence !== diagnosis.summary)
+    blocks.push({ kind: "text", text: diagnosis.summary });
+  for (const [index, cause] of diagnosis.causes.entries()) {
+    const where = [...cause.devices, ...cause.groups.map((group) => `IOMMU group ${group}`)].join(", ");
+    blocks.push({
+      kind: "text",
+      text: `${index === 0 ? "" : "Also: "}${cause.sentence} (${cause.class}, ${cause.certainty})`,
+    });
+    const rows = [
+      ...(where === "" ? [] : [said("Where", where)]),
+      ...cause.evidence.filter(isState).map((line) => said("Seen on the host", line)),
+    ];
+    if (rows.length > 0) blocks.push({ kind: "facts", rows });
+    if (cause.remedies.length > 0) {
+      blocks.push(
+        { kind: "heading", text: "What to do, best first" },
+        { kind: "list", ordered: true, items: cause.remedies },
+      );
+    }
+  }
+  return { id: "diagnosis", title: "Diagnosis and what to do", blocks };
+}
+
+/** Evidence that is no log line stands in no list of lines: a reserved region, an entry of a table. */
+function isState(line: string): boolean {
+  return /^(?:\/sys\/|\/proc\/|\/dev\/|IVRS: |DMAR: )/.test(line);
+}
+
+function said(label: string, value: string): FactRow {
+  return { key: "", label, value, state: "value", code: true };
+}
+
+/** What was said, word for word, in order. */
+export function evidenceSection(attempt: StoredAttempt): Section {
+  const spoken = attempt.evidence.filter(({ observation }) => textOf(observation) !== undefined);
+  const lines = telling(spoken).map(toLine);
+  const left = attempt.evidenceLeftOut + spoken.length - lines.length;
+  return {
+    id: "evidence",
+    title: "What was said, word for word",
+    blocks: [
+      lines.length === 0
+        ? { kind: "text", text: "No log said anything about this start." }
+        : { kind: "lines", lines },
+      ...(left > 0 ? [{ kind: "text", text: `${count(left, "more line")} left out.` } as const] : []),
+    ],
+  };
+}
+
+/** With more lines than fit, those that the catalogue knows come first; all in order of time. */
+function telling(spoken: readonly Evidence[]): readonly Evidence[] {
+  if (spoken.length <= MOST_LINES) return spoken;
+  const rank = (evidence: Evidence) =>
+    evidence.matches.some(({ signature }) => signature.role === "cause")
+      ? 0
+      : evidence.matches.length > 0
+        ? 1
+        : 2;
+  const kept = new Set([...spoken].sort((a, b) => rank(a) - rank(b)).slice(0, MOST_LINES));
+  return spoken.filter((evidence) => kept.has(evidence));
+}
+
+function toLine({ observation, matches, count: times }: Evidence): SpokenLine {
+  return {
+    at: observation.at,
+    source: SOURCES[observation.source] ?? observation.source,
+    text: textOf(observation) ?? "",
+    count: times,
+    decisive: matches.some(({ signature }) => signature.role === "cause"),
+  };
+}
+
+const SOURCES: Readonly<Record<string, string>> = {
+  "kernel-log": "kernel",
+  "domain-logs": "QEMU",
+  "libvirtd-log": "libvirt",
+};
+
+function textOf(observation: Observation): string | undefined {
+  switch (observation.kind) {
+    case "kernel-record":
+    case "domain-log-line":
+    case "libvirtd-record":
+      return observation.text;
+    case "domain-log-end":
+      return `shutting down, reason=${observation.reason}`;
+    default:
+      return undefined;
+  }
+}
+
+/** What changed since the last good start. */
+export function changesSection(since: string, changes: readonly Change[] | undefined): Section {
+  const title = "What changed since the last good start";
+  if (changes === undefined) return { id: "changes", title, blocks: [{ kind: "text", text: since }] };
+  const shown = changes.slice(0, MOST_CHANGES).map(toChangeLine);
+  return {
+    id: "changes",
+    title,
+    blocks: [
+      { kind: "text", text: since },
+      ...(shown.length === 0
+        ? [{ kind: "text", text: "Nothing that is watched has changed since." } as const]
+        : [{ kind: "changes", changes: shown } as const]),
+      ...(changes.length > shown.length
+        ? [{ kind: "text", text: `And ${changes.length - shown.length} more changes.` } as const]
+        : []),
+    ],
+  };
+}
+
+function toChangeLine({ sentence, before, after }: Change): ChangeLine {
+  return { sentence, before: shown(before), after: shown(after) };
+}
+
+function shown(value: FactValue): string {
+  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
+}
+
+/** Each start of the VM with what differed from the one before it, oldest first. */
+export function triedSection(
+  vm: VmName,
+  tried: readonly TriedStart[],
+  earlier: number,
+  timeOf: (at: number) => string,
+): Section {
+  const rows = tried.map((start): readonly Cell[] => [
+    {
+      text:
+        start.first === start.last
+          ? `start ${start.first}`
+          : `starts ${start.first} to ${start.last} (${start.count})`,
+    },
+    { text: `${timeOf(start.at)}${start.imported ? " (imported)" : ""}` },
+    { text: start.bios ?? "unknown" },
+    { text: outcomeMark(start.outcome).word, tone: outcomeMark(start.outcome).tone },
+    { text: start.summary ?? "" },
+    differenceCell(start),
+  ]);
+  return {
+    id: "tried",
+    title: "What was tried",
+    blocks: [
+      {
+        kind: "text",
+        text: `Every start of ${quoted(vm)} that is on record, oldest first, each with what differed from the one before${earlier > 0 ? `; ${count(earlier, "earlier one")} not shown` : ""}.`,
+      },
+      {
+        kind: "table",
+        caption: "",
+        columns: ["Start", "When", "BIOS", "Outcome", "Why", "What differed"],
+        rows,
+        folded: false,
+      },
+    ],
+  };
+}
+
+function differenceCell({ differences }: TriedStart): Cell {
+  if (differences === "first") return { text: "first on record" };
+  if (differences === undefined) return { text: "not known" };
+  if (differences.length === 0) return { text: "nothing that is watched" };
+  return { text: "", items: shortened(differences, MOST_DIFFERENCES) };
+}
+
+/** Advice that people repeat for this failure and that changes nothing. */
+export function noEffectSection(diagnosis: Diagnosis | undefined): Section | undefined {
+  if (diagnosis === undefined || diagnosis.noEffect.length === 0) return undefined;
+  return {
+    id: "no-effect",
+    title: "What does not matter here",
+    blocks: [
+      { kind: "text", text: "People often advise this for such a failure. It has no effect on this one:" },
+      { kind: "list", ordered: false, items: diagnosis.noEffect },
+    ],
+  };
+}
+
+/** The VM as libvirt defines it, as far as passthrough depends on it. */
+export function vmSection(facts: HostFacts, vm: VmName, devices: readonly Bdf[]): Section {
+  const prefix = vmFactPrefix(vm);
+  const known = facts.below(prefix).length > 0;
+  const rows: readonly FactRow[] = known
+    ? [
+        facts.row(`${prefix}machine`, "Machine type"),
+        facts.row(`${prefix}firmware`, "Firmware"),
+        facts.row(`${prefix}memory`, "Memory"),
+        facts.row(`${prefix}hugepages`, "Huge pages"),
+        facts.row(`${prefix}autostart`, "Autostart"),
+        ...facts
+          .below(`${prefix}device.`)
+          .map(({ rest, fact }) => facts.row(fact.key, `Host device ${rest}`)),
+      ]
+    : [facts.row(prefix.slice(0, -1), "Definition")];
+  return {
+    id: "vm",
+    title: `Definition of VM ${quoted(vm)}`,
+    blocks: [
+      {
+        kind: "facts",
+        rows: devices.length === 0 ? rows : [said("Passed through", devices.join(", ")), ...rows],
+      },
+    ],
+  };
+}

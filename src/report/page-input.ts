@@ -1,0 +1,63 @@
+import type { RuntimeState } from "../daemon/runtime-state.ts";
+import type { Cause } from "../model/diagnosis.ts";
+import type { Reading } from "../model/reading.ts";
+import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
+import type { AttemptRow, StoredGap, StoreStats, StoreTrouble } from "../store/store.ts";
+import type { ReportContent } from "./document.ts";
+
+/** Everything that the page of a web interface shows: plain values, read before. */
+export interface PageInput {
+  /** UTC epoch milliseconds. */
+  readonly now: number;
+  readonly service: ServiceView;
+  /** Undefined where nothing is on record or it cannot be read; `historyProblem` then says why. */
+  readonly history: HistoryView | undefined;
+  readonly historyProblem: string | undefined;
+  readonly preflight: PreflightView;
+  /** Failed starts, newest first. */
+  readonly failures: readonly AttemptRow[];
+  /** The start that is shown in full. */
+  readonly chosen: ChosenStart | undefined;
+}
+
+export type ServiceView =
+  | { readonly state: "running"; readonly runtime: RuntimeState }
+  /** `left` is what a service that ended without a word has left behind. */
+  | { readonly state: "stopped"; readonly left: RuntimeState | undefined };
+
+export interface HistoryView {
+  readonly path: string;
+  readonly stats: StoreStats;
+  readonly troubles: readonly StoreTrouble[];
+  readonly gaps: readonly StoredGap[];
+  readonly channels: readonly {
+    readonly channel: string;
+    readonly pending: number;
+    readonly givenUp: number;
+    readonly lastError: string | undefined;
+    readonly lastDeliveredAt: number | undefined;
+  }[];
+}
+
+export interface PreflightView {
+  readonly vms: readonly PreflightVm[];
+  /** Where the VMs come from when libvirt does not answer, and what is missing then. */
+  readonly notes: readonly string[];
+}
+
+/** What would happen if somebody started this VM now. */
+export interface PreflightVm {
+  readonly definition: VmDefinition;
+  /** What libvirt says of it; unreadable where it does not answer. */
+  readonly state: Reading<VmState>;
+  /** What stands in its way, most decisive first. */
+  readonly causes: readonly Cause[];
+  /** What could not be looked at, a sentence each. */
+  readonly unknown: readonly string[];
+}
+
+export interface ChosenStart {
+  /** The start's number; undefined where none has failed, and the VM started last is shown. */
+  readonly number: number | undefined;
+  readonly content: ReportContent;
+}

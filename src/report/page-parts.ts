@@ -1,0 +1,19 @@
+import type { Tone } from "./document.ts";
+import { escapeHtml } from "./escape.ts";
+import { timeOf } from "./words.ts";
+
+/** A word on its colour. */
+export function markHtml(word: string, tone: Tone): string {
+  return `<span class="vfw-mark vfw-${tone}">${escapeHtml(word)}</span>`;
+}
+
+/** A time that a script may turn into local time. */
+export function timeHtml(at: number): string {
+  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "at an unknown time";
+  return `<time datetime="${new Date(at).toISOString()}">${timeOf(at).replace(/:\d\d UTC$/, " UTC")}</time>`;
+}
+
+/** A sentence that wants to be read. */
+export function warningHtml(sentence: string, tone: "warning" | "bad" = "warning"): string {
+  return `<p class="vfw-warn vfw-${tone}">${escapeHtml(sentence)}</p>`;
+}

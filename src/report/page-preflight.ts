@@ -1,0 +1,64 @@
+import type { Cause } from "../model/diagnosis.ts";
+import type { Mark } from "./document.ts";
+import { escapeHtml } from "./escape.ts";
+import type { PreflightView, PreflightVm } from "./page-input.ts";
+import { markHtml, warningHtml } from "./page-parts.ts";
+import { count } from "./words.ts";
+
+const AT_REST: ReadonlySet<string> = new Set(["shutoff", "crashed", "nostate"]);
+
+/** What would happen if each VM with passed-through devices were started now, the worst first. */
+export function preflightHtml({ vms, notes }: PreflightView): string {
+  const judged = vms
+    .filter(({ definition }) => definition.hostDevices.length > 0)
+    .map((vm) => ({ vm, verdict: verdictOf(vm) }))
+    .sort((a, b) => RANK[a.verdict.tone] - RANK[b.verdict.tone]);
+  const without = vms.length - judged.length;
+  return `<section class="vfw-section" aria-labelledby="vfw-preflight">
+<h3 id="vfw-preflight">Would they start now?</h3>
+${notes.map((note) => warningHtml(note)).join("\n")}
+${
+  judged.length === 0
+    ? `<p>${vms.length === 0 ? "No VM is known yet." : "No VM has a passed-through PCI device."}</p>`
+    : `<div class="vfw-cards">${judged.map(({ vm, verdict }) => card(vm, verdict)).join("\n")}</div>`
+}
+${without > 0 && judged.length > 0 ? `<p class="vfw-small">${count(without, "more VM")} without passed-through PCI devices.</p>` : ""}
+</section>`;
+}
+
+const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
+
+/** A device that a running VM uses at the moment is no surprise: that is how many people share a card. */
+function verdictOf({ state, causes, unknown }: PreflightVm): Mark {
+  if (state.state === "read" && !AT_REST.has(state.value.state))
+    return { word: state.value.state, tone: "good" };
+  const [worst] = causes;
+  if (worst?.certainty === "certain")
+    return { word: "will not start", tone: worst.class === "device-busy" ? "warning" : "bad" };
+  if (worst?.certainty === "likely") return { word: "will probably not start", tone: "warning" };
+  if (worst !== undefined) return { word: "may fail", tone: "warning" };
+  if (unknown.length > 0) return { word: "cannot be told", tone: "neutral" };
+  return { word: "nothing stands in its way", tone: "good" };
+}
+
+function card({ definition, state, causes, unknown }: PreflightVm, verdict: Mark): string {
+  const atRest = state.state !== "read" || AT_REST.has(state.value.state);
+  return [
+    `<article class="vfw-card vfw-${verdict.tone}">`,
+    `<span class="vfw-name">${escapeHtml(definition.name)}</span> ${markHtml(verdict.word, verdict.tone)}`,
+    `<p class="vfw-small"><code>${definition.hostDevices.map(({ bdf }) => escapeHtml(bdf)).join(" ")}</code></p>`,
+    ...(atRest ? causes.map(causeHtml) : []),
+    ...(atRest && causes.length === 0
+      ? unknown.map((sentence) => `<p class="vfw-small">${escapeHtml(sentence)}</p>`)
+      : []),
+    "</article>",
+  ].join("");
+}
+
+function causeHtml({ sentence, remedies }: Cause): string {
+  const list =
+    remedies.length === 0
+      ? ""
+      : `<ol>${remedies.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("")}</ol>`;
+  return `<p>${escapeHtml(sentence)}</p>${list}`;
+}

@@ -1,0 +1,50 @@
+import { readNames, readText, readValue } from "../host/read-file.ts";
+import type { HostPaths } from "../host-paths.ts";
+import type { ReportInput } from "./input.ts";
+import type { RedactionNames } from "./redaction.ts";
+
+/** Facts whose values are versions and products, however they look. */
+const PUBLIC_FACTS =
+  /^(?:firmware\.(?:bios|board|system|microcode)|kernel\.(?:release|build)|software\.|pci\.[^.]+\.name|hardware\.)/;
+
+/** Finds the names of this host and of its people, and what must be kept of the report in spite of its looks. */
+export function findPrivateNames(
+  paths: HostPaths,
+  env: NodeJS.ProcessEnv,
+  { facts, lastGood, tried, timeLine }: Pick<ReportInput, "facts" | "lastGood" | "tried" | "timeLine">,
+): RedactionNames {
+  const changes = lastGood?.changes ?? [];
+  const values = [
+    ...facts.filter(({ key }) => PUBLIC_FACTS.test(key)).map(({ value }) => value),
+    ...changes.filter(({ key }) => PUBLIC_FACTS.test(key)).flatMap(({ before, after }) => [before, after]),
+  ];
+  return {
+    hosts: hostNames(paths),
+    users: userNames(paths, env),
+    keep: [
+      ...values.flatMap((value) => (value.state === "value" ? [value.value] : [])),
+      ...tried.flatMap(({ bios }) => bios ?? []),
+      ...(timeLine?.runs.map(({ bios }) => bios) ?? []),
+      ...(lastGood?.bios === undefined ? [] : [lastGood.bios]),
+    ],
+  };
+}
+
+function hostNames(paths: HostPaths): readonly string[] {
+  const files = ["/proc/sys/kernel/hostname", "/etc/hostname"].flatMap((path) => {
+    const name = readValue(paths.at(path));
+    return name.state === "read" ? [name.value] : [];
+  });
+  // Unraid keeps its name on the flash stick.
+  const identity = readText(paths.at("/boot/config/ident.cfg"), 64 * 1024);
+  const [, name] = identity.state === "read" ? (/^NAME="([^"\n]{1,64})"/m.exec(identity.value) ?? []) : [];
+  return name === undefined ? files : [...files, name];
+}
+
+function userNames(paths: HostPaths, env: NodeJS.ProcessEnv): readonly string[] {
+  const homes = readNames(paths.at("/home"));
+  return [
+    ...(homes.state === "read" ? homes.value : []),
+    ...(paths.root === "/" ? [env.SUDO_USER ?? "", env.LOGNAME ?? ""] : []),
+  ];
+}

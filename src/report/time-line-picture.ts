@@ -1,0 +1,115 @@
+import type { RunOutcome, TimeLine, TimeLineRun } from "./document.ts";
+import { escapeHtml } from "./escape.ts";
+import { biosText, runText } from "./plain-parts.ts";
+import { timeOf } from "./words.ts";
+
+const LANE = 74;
+const TOP = 10;
+const AXIS = 30;
+const RADIUS = 10;
+
+/** Colours with names that a page may set; those given here are told apart from white and from black. */
+const COLOURS: Readonly<Record<RunOutcome, string>> = {
+  good: "var(--vfw-good,#23863e)",
+  bad: "var(--vfw-bad,#d1382e)",
+  mixed: "var(--vfw-warning,#b06a00)",
+  refused: "var(--vfw-warning,#b06a00)",
+  none: "var(--vfw-quiet,#808080)",
+};
+
+/** Drawn inside a mark of 20 by 20, so that nobody needs the colour. */
+const SIGNS: Readonly<Record<RunOutcome, string>> = {
+  good: `<path d="M-4.5 .5l3 3 6-6.5"/>`,
+  bad: `<path d="M-4 -4l8 8M4 -4l-8 8"/>`,
+  mixed: `<path d="M0 -5.5v6.5M0 5v.01"/>`,
+  refused: `<path d="M-5 0h10"/>`,
+  none: "",
+};
+
+/**
+ * The time line as a picture, boots from left to right and a lane for each BIOS, as SVG without script or style sheet.
+ * It is as wide as its place and its text never shrinks, because places along the line are shares of the width. Text
+ * takes the page's colour. `id` begins the ids inside and must be unique on the page.
+ */
+export function drawTimeLinePicture(timeLine: TimeLine, id: string): string {
+  const { runs, subject } = timeLine;
+  if (runs.length === 0) return "";
+  const lanes = [...new Set(runs.map(({ bios }) => bios))];
+  const height = TOP + lanes.length * LANE + AXIS;
+  const laneY = ({ bios }: TimeLineRun) => TOP + lanes.indexOf(bios) * LANE + 35;
+  const x = (index: number) => share((index + 0.5) / runs.length);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="${height}" role="img" aria-labelledby="${id}-title ${id}-text" style="display:block;max-width:100%;overflow:hidden;color:inherit;font:12px/1.2 system-ui,sans-serif">`,
+    `<title id="${id}-title">${escapeHtml(`Starts of ${subject} over boots and BIOS versions`)}</title>`,
+    `<desc id="${id}-text">${escapeHtml(runs.map((run) => `${timeOf(run.from)}: ${biosText(run)}, ${runText(run)}`).join("; "))}</desc>`,
+    ...lanes.map((_bios, index) => drawLane(TOP + index * LANE)),
+    ...runs.slice(1).map((run, index) => {
+      const last = runs[index] ?? run;
+      return drawStep(x(index), laneY(last), x(index + 1), laneY(run), share((index + 1) / runs.length));
+    }),
+    ...lanes.map((bios, index) => drawLabel(bios, TOP + index * LANE)),
+    ...runs.map((run, index) => drawRun(run, x(index), laneY(run))),
+    ...axis(runs, x, height),
+    "</svg>",
+  ].join("");
+}
+
+function share(part: number): string {
+  return `${Number((part * 100).toFixed(3))}%`;
+}
+
+function drawLane(y: number): string {
+  return `<rect x="0" y="${y}" width="100%" height="${LANE - 6}" rx="6" style="fill:var(--vfw-lane,rgba(128,128,128,.13))"/>`;
+}
+
+/** Steps between lanes may run through a label; where the page says what its paper is, they stop short of it. */
+function drawLabel(bios: string, y: number): string {
+  const label = bios === "" ? "BIOS unknown" : bios;
+  return `<text x="10" y="${y + 16}" style="fill:currentColor;font-weight:600;paint-order:stroke;stroke:var(--vfw-halo,transparent);stroke-width:5;stroke-linejoin:round">${escapeHtml(cutLabel(label))}</text>`;
+}
+
+function cutLabel(label: string): string {
+  return label.length > 40 ? `${label.slice(0, 39)}…` : label;
+}
+
+/** From one run to the next: along the lane, across where the BIOS changed, along again. */
+function drawStep(fromX: string, fromY: number, toX: string, toY: number, middle: string): string {
+  const line = (x1: string, y1: number, x2: string, y2: number) =>
+    `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" style="stroke:currentColor;stroke-opacity:.45;stroke-width:2;stroke-linecap:round"/>`;
+  if (fromY === toY) return line(fromX, fromY, toX, toY);
+  return line(fromX, fromY, middle, fromY) + line(middle, fromY, middle, toY) + line(middle, toY, toX, toY);
+}
+
+function drawRun(run: TimeLineRun, x: string, y: number): string {
+  const { outcome, started, failed, refused } = run;
+  const number =
+    outcome === "mixed" ? `${started}/${started + failed}` : String(Math.max(started, failed, refused));
+  // A nested svg has a place in percent, which a path has not.
+  return [
+    `<svg x="${x}" y="${y}" overflow="visible"><title>${escapeHtml(`${timeOf(run.from)}, ${biosText(run)}: ${runText(run)}`)}</title>`,
+    `<circle r="${outcome === "none" ? RADIUS / 2 : RADIUS}" style="fill:${COLOURS[outcome]}"/>`,
+    `<g style="fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round">${SIGNS[outcome]}</g>`,
+    outcome === "none"
+      ? ""
+      : `<text x="0" y="25" text-anchor="middle" style="fill:currentColor;font-weight:600">${escapeHtml(number)}</text>`,
+    "</svg>",
+  ].join("");
+}
+
+/** Days below the lanes, as many as have room on a phone; hours where all happened on one day. */
+function axis(runs: readonly TimeLineRun[], x: (index: number) => string, height: number): readonly string[] {
+  const days = new Set(runs.map(({ from }) => timeOf(from).slice(0, 10)));
+  const every = Math.ceil(runs.length / 4);
+  return runs.flatMap((run, index) => {
+    if (index % every !== 0) return [];
+    const time = timeOf(run.from);
+    const label = days.size === 1 ? `${time.slice(11, 16)} UTC` : time.slice(0, 10);
+    // Near an edge a label in the middle of its place would be cut off.
+    const place = (index + 0.5) / runs.length;
+    const [at, anchor] =
+      place < 0.12 ? ["0", "start"] : place > 0.88 ? ["100%", "end"] : [x(index), "middle"];
+    return [
+      `<text x="${at}" y="${height - 10}" text-anchor="${anchor}" style="fill:currentColor;fill-opacity:.85;font-size:11px">${label}</text>`,
+    ];
+  });
+}

@@ -1,0 +1,35 @@
+import type { Outcome } from "../model/attempt.ts";
+import type { Mark } from "./document.ts";
+
+/** `s` for more than one. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** A VM's or another hostile name in the quotes that the field uses. */
+export function quoted(name: string): string {
+  return `'${name}'`;
+}
+
+/** The first of a list, and how many more there are. */
+export function shortened(items: readonly string[], most: number): readonly string[] {
+  return items.length <= most ? items : [...items.slice(0, most), `and ${items.length - most} more`];
+}
+
+const OUTCOMES: Readonly<Record<Outcome, Mark>> = {
+  started: { word: "started", tone: "good" },
+  failed: { word: "failed", tone: "bad" },
+  "crashed-early": { word: "died soon after the start", tone: "bad" },
+  refused: { word: "refused by the platform", tone: "warning" },
+};
+
+/** The outcome of a start for a reader. */
+export function outcomeMark(outcome: Outcome | undefined): Mark {
+  return outcome === undefined ? { word: "starting", tone: "neutral" } : OUTCOMES[outcome];
+}
+
+/** e.g. `2026-11-23 08:50:19 UTC`. */
+export function timeOf(at: number): string {
+  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "an unknown time";
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
+import { shippedConfigDirectory } from "../../src/places.ts";
+import { readRecordings } from "../../src/replay/recording.ts";
+import { replay } from "../../src/replay/replay.ts";
+import { describeReport } from "../../src/report/content.ts";
+import type { ReportContent } from "../../src/report/document.ts";
+import { gatherReport } from "../../src/report/gather.ts";
+import type { ReportInput } from "../../src/report/input.ts";
+import type { SignatureLookup, Store } from "../../src/store/store.ts";
+
+const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "..", "fixtures", "recordings");
+const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
+export const signatures: SignatureLookup = (id) => byId.get(id);
+
+/** A store with what the service would have written while the recorded host ran. */
+export async function withRecording<T>(name: string, use: (store: Store) => T | Promise<T>): Promise<T> {
+  const boots = readRecordings(join(RECORDINGS, name));
+  if ("problem" in boots) assert.fail(boots.problem);
+  return replay(boots, catalogue, { use });
+}
+
+/** What a report about the newest failed start of a recording is made from. */
+export function inputFor(recording: string): Promise<ReportInput> {
+  return withRecording(recording, (store) => {
+    const [newest] = store.attempts.list({ failedOnly: true, limit: 1 });
+    const attempt = newest === undefined ? undefined : store.attempts.full(newest.id, signatures);
+    assert.ok(attempt !== undefined, `${recording} holds a failed start`);
+    return gatherReport({ about: "start", attempt }, store, {
+      madeAt: Date.UTC(2026, 10, 23, 12),
+      madeBy: "vfio-watch test",
+      missing: [],
+    });
+  });
+}
+
+/** The report about the newest failed start of a recording, nothing masked. */
+export async function contentFor(recording: string): Promise<ReportContent> {
+  return describeReport(await inputFor(recording), undefined);
+}
