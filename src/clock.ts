@@ -16,6 +16,38 @@ export const systemClock: Clock = {
   },
 };
 
+/** A clock of which nothing happens any more once it has ended. */
+export interface EndingClock extends Clock {
+  /** Takes back every call that is still to come, and any that is asked for later. */
+  end(): void;
+}
+
+/** Makes a clock that goes with `clock` until its end, so that no timer outlives what it works on. */
+export function createEndingClock(clock: Clock): EndingClock {
+  const pending = new Set<() => void>();
+  let hasEnded = false;
+  return {
+    now: clock.now,
+    after(milliseconds, action) {
+      if (hasEnded) return () => {};
+      const takeBack = clock.after(milliseconds, () => {
+        pending.delete(cancel);
+        action();
+      });
+      const cancel = () => {
+        pending.delete(cancel);
+        takeBack();
+      };
+      pending.add(cancel);
+      return cancel;
+    },
+    end() {
+      hasEnded = true;
+      for (const cancel of [...pending]) cancel();
+    },
+  };
+}
+
 /** A clock that stands still until told: for tests, and for replay at full speed. */
 export interface VirtualClock extends Clock {
   /** Moves to `time`, running what became due on the way, in order. Never moves back. */

@@ -114,6 +114,8 @@ export function createAttemptTracker(options: {
     const attempt = book.open(vm, first);
     addDevices(attempt, devicesOf(definitions.get(vm)));
     addEvidence(attempt, first, matches);
+    // Nothing more may be said until it has settled, and the facts are those of its beginning.
+    book.touched(attempt);
     return attempt;
   }
 

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Clock } from "../clock.ts";
+import { type Clock, createEndingClock } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
@@ -58,7 +58,8 @@ export type DaemonStart =
  * what was already there and is live, or waits for what is missing.
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> {
-  const { paths, clock, log, environment, unraid } = options;
+  const { paths, log, environment, unraid } = options;
+  const clock = createEndingClock(options.clock);
   const startedAt = clock.now();
   let loaded = options.loadConfig();
   const config = () => loaded.config;
@@ -243,6 +244,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
         if (position !== undefined) store.batched(() => store.resumePoints.save([position]));
         await desk.stop();
         noteCleanEnd(store, bootId, clock.now());
+        clock.end();
         store.close();
         stateWriter.stop();
       },
