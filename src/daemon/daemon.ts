@@ -183,6 +183,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     trouble: desk.trouble,
     resolved: desk.resolved,
   });
+  sourceWatch.look();
   const maintenance = createMaintenance({
     config: config(),
     log,

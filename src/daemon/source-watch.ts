@@ -23,6 +23,8 @@ export function createSourceWatch(options: {
   const { clock, sources } = options;
   const wasLive = new Set<string>();
   const told = new Set<string>();
+  /** Since when each is away; its own time begins anew whenever it waits for something else. */
+  const awaySince = new Map<string, number>();
   const lost = new Map<string, number>();
   /** When each source last lost records; without a loss in this run when the watch began, for an earlier run's. */
   const lostAt = new Map<string, number>(sources.map(({ name }) => [name, clock.now()]));
@@ -36,14 +38,15 @@ export function createSourceWatch(options: {
           // Also when it comes live for the first time: a run before this one may have told that it was lost.
           if (!wasLive.has(health.name) || told.delete(health.name)) options.resolved(topic);
           wasLive.add(health.name);
-        } else if (
-          health.state.state === "waiting" &&
-          wasLive.has(health.name) &&
-          !told.has(health.name) &&
-          clock.now() - health.since >= LOST_FOR
-        ) {
-          told.add(health.name);
-          options.trouble(topic, `The source ${health.name} is lost`, health.state.why, health.state.remedy);
+          awaySince.delete(health.name);
+        } else if (health.state.state === "waiting" && wasLive.has(health.name)) {
+          const since = awaySince.get(health.name) ?? health.since;
+          awaySince.set(health.name, since);
+          if (clock.now() - since >= LOST_FOR && !told.has(health.name)) {
+            told.add(health.name);
+            const { why, remedy } = health.state;
+            options.trouble(topic, `The source ${health.name} is lost`, why, remedy);
+          }
         }
         const before = lost.get(health.name) ?? 0;
         const losses = `lost/${health.name}`;

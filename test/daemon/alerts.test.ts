@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
+import type { HostPaths } from "../../src/host-paths.ts";
 import { createWatchedHost, until } from "../helpers/watched-host.ts";
+import { fakeVm, startFakeLibvirtd } from "../libvirt/fake-libvirtd.ts";
 
 const OLD_BIOS = ["bios-update", "boot1-good-start-amd", "snap-before"];
 const NEW_BIOS = ["bios-update", "boot2-ivmd-amd", "snap-before"];
@@ -25,6 +28,13 @@ async function ntfyServer(context: TestContext) {
   await once(server, "listening");
   context.after(() => server.close());
   return { titles, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/topic` };
+}
+
+async function fakeLibvirt(context: TestContext, paths: HostPaths) {
+  mkdirSync(paths.at("/run/libvirt"), { recursive: true });
+  const libvirt = await startFakeLibvirtd(paths.at("/run/libvirt/libvirt-sock"));
+  context.after(() => libvirt.stop());
+  return libvirt;
 }
 
 test("a start that fails after a BIOS update is told once, with cause and change, and its recovery too", async (context) => {
@@ -84,4 +94,126 @@ test("a start that fails after a BIOS update is told once, with cause and change
   assert.equal(ntfy.titles.length, 3);
   assert.match(ntfy.titles[1] ?? "", /'Windows 11' did not start/);
   await third.stop();
+});
+
+test("a VM that the new BIOS keeps from starting is told before anyone tries, with the change that brings it", async (context) => {
+  const host = createWatchedHost(context);
+  const before = host.boot(OLD_BIOS);
+  const first = await host.start(before);
+  await first.stop();
+
+  host.clock.skip(60_000);
+  const after = host.boot(NEW_BIOS);
+  const libvirt = await fakeLibvirt(context, after.paths);
+  libvirt.vms.set(VM, fakeVm(VM, 1));
+  const second = await host.start(after);
+  await until(() => host.told().some(({ kind }) => kind === "will-not-start"));
+  await host.allDelivered();
+  const alert = host.told().find(({ kind }) => kind === "will-not-start");
+  assert.equal(alert?.subject, `'${VM}' will not start`);
+  assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
+  assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
+  assert.match(alert?.lastGood ?? "", /since the last boot/);
+  const foreseen = host.told().length;
+
+  after.failsToStart(VM);
+  await until(() => host.told().length > foreseen);
+  after.failsToStart(VM);
+  await until(() => host.read((store) => store.attempts.list({}).length) === 2);
+  await host.allDelivered();
+  const failures = host.told().filter(({ vm }) => vm === VM);
+  assert.deepEqual(
+    failures.map(({ kind }) => kind),
+    ["will-not-start", "start-failed"],
+  );
+  assert.equal(new Set(failures.map(({ incidentId }) => incidentId)).size, 1);
+
+  await second.stop();
+  const third = await host.start(after);
+  host.clock.skip(60_000);
+  await host.allDelivered();
+  assert.equal(host.told().filter(({ vm }) => vm === VM).length, 2);
+  await third.stop();
+});
+
+test("changed settings are taken up without a restart, and what is wrong in them is logged", async (context) => {
+  const host = createWatchedHost(context, 'NOTIFY_COMMAND="no"');
+  const boot = host.boot(NEW_BIOS);
+  const daemon = await host.start(boot);
+  boot.failsToStart(VM);
+  await until(() => host.lines.some((line) => line.includes("start of 'Windows 11'")));
+  await host.allDelivered();
+  assert.deepEqual(host.told(), []);
+
+  host.settings('LOG_LEVELL="debug"');
+  await until(() => host.lines.some((line) => line.includes("settings read again")));
+  assert.ok(
+    host.lines.some((line) => /vfio-watch\.cfg:3: .*LOG_LEVELL/.test(line)),
+    host.lines.join(""),
+  );
+  boot.failsToStart("Ubuntu");
+  await until(() => host.told().length === 1);
+  assert.equal(host.told()[0]?.vm, "Ubuntu");
+  await daemon.stop();
+});
+
+test("a damaged history is told with where it went, once", async (context) => {
+  const host = createWatchedHost(context);
+  const boot = host.boot(OLD_BIOS);
+  const first = await host.start(boot);
+  await first.stop();
+  writeFileSync(host.database, "this is no database ".repeat(1_000));
+  for (let run = 0; run < 2; run++) {
+    const daemon = await host.start(boot);
+    await until(() => host.told().length > 0);
+    host.clock.skip(60_000);
+    await host.allDelivered();
+    await daemon.stop();
+  }
+  assert.equal(host.told().length, 1);
+  const [alert] = host.told();
+  assert.equal(alert?.kind, "watcher-trouble");
+  assert.match(alert?.cause ?? "", /was damaged\. It was moved to \S+corrupt/);
+});
+
+test("libvirt away for long is told once, and over when it is back, also across a restart", async (context) => {
+  const host = createWatchedHost(context);
+  const boot = host.boot(OLD_BIOS);
+  const libvirt = await fakeLibvirt(context, boot.paths);
+  const first = await host.start(boot);
+  const open = () =>
+    host.read((store) => store.alerts.incidents({ openOnly: true }).map(({ content }) => content.subject));
+  assert.ok(first.describe().some((line) => /^libvirt: libvirt /.test(line)));
+  await libvirt.stop();
+  await host.hurryUntil(() => host.told().length === 1);
+  assert.match(host.told()[0]?.text ?? "", /The source libvirt is lost/);
+  assert.deepEqual(open(), ["The source libvirt is lost"]);
+  await host.allDelivered();
+  await first.stop();
+
+  await fakeLibvirt(context, boot.paths);
+  const second = await host.start(boot);
+  await host.hurryUntil(() => open().length === 0);
+  await host.allDelivered();
+  assert.equal(host.told().length, 1);
+  await second.stop();
+});
+
+test("a channel that keeps failing is told through the others", async (context) => {
+  const ntfy = await ntfyServer(context);
+  const settings = (command: string) => `NOTIFY_NTFY="yes"\nNTFY_URL="${ntfy.url}"\nCOMMAND="${command}"`;
+  const host = createWatchedHost(context, settings("/bin/false"));
+  const boot = host.boot(NEW_BIOS);
+  const daemon = await host.start(boot);
+  boot.failsToStart(VM);
+  await host.hurryUntil(() =>
+    ntfy.titles.some((title) => title.includes("cannot be delivered through command")),
+  );
+  host.settings(settings("/bin/true"));
+  await host.hurryUntil(() => host.read((store) => store.alerts.nextDueAt()) === undefined);
+  await until(
+    () => host.read((store) => store.alerts.incidents({ openOnly: true }).length) === 1,
+    "the channel's trouble did not end",
+  );
+  await daemon.stop();
 });
