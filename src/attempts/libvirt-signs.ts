@@ -1,0 +1,105 @@
+import type { SignatureMatch } from "../model/catalogue.ts";
+import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
+import type { VmState } from "../model/virtual-machine.ts";
+import type { AttemptBook } from "./book.ts";
+import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
+
+const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
+  "running",
+  "blocked",
+  "paused",
+  "pmsuspended",
+]);
+
+/** What libvirt's events and answers tell of starts. */
+export interface LibvirtSigns {
+  lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean;
+  controlError(event: VmControlError): boolean;
+  stateSeen(seen: VmStateSeen): boolean;
+  /** After a connection: a VM found running is a good start, one whose last state is `failed` a failed one. */
+  reconcile(inventory: VmInventory): void;
+}
+
+/** Makes the reader of libvirt's events. */
+export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
+  function lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean {
+    if (event.definition !== undefined) pen.learn(event.definition);
+    if (event.event === "undefined") pen.definitions.delete(event.vm);
+    const current = book.current(event.vm);
+    if (event.event === "started") {
+      // A start may take minutes (128 GB are pinned page by page), and settle before libvirt calls it started.
+      const isSame =
+        current !== undefined &&
+        current.startedAt === undefined &&
+        !current.hasLogEnd &&
+        (current.closedAt === undefined || current.outcome === "started");
+      const attempt = isSame ? current : pen.open(event.vm, event, matches);
+      attempt.startedAt = event.at;
+      pen.join(attempt, event, matches);
+      book.watchSettling(attempt);
+      return true;
+    }
+    if (event.event === "stopped" && current?.startedAt !== undefined) current.endedAt ??= event.at;
+    if (current === undefined || current.closedAt !== undefined) return false;
+    pen.join(current, event, matches);
+    if (event.event !== "stopped" || current.startedAt === undefined) return true;
+    if (event.detail === "failed" || event.detail === "crashed") pen.died(current, event.at);
+    else book.close(current, event.at, "started");
+    return true;
+  }
+
+  function controlError(event: VmControlError): boolean {
+    if (book.knows(event)) return true;
+    // libvirt says it once for each start that fails, so an attempt that has it already is another one.
+    const candidates = book
+      .of(event.vm)
+      .filter(
+        (attempt) =>
+          !attempt.evidence.some(({ observation }) => observation.kind === "vm-control-error") &&
+          attempt.openedAt <= event.at + SLACK_MS &&
+          (attempt.closedAt === undefined || Math.abs(attempt.closedAt - event.at) <= LATE_MS),
+      );
+    return pen.join(nearest(candidates, event.at) ?? pen.open(event.vm, event, []), event, []);
+  }
+
+  function stateSeen(seen: VmStateSeen): boolean {
+    const current = book.current(seen.vm);
+    if (seen.state.state !== "shutoff" || seen.state.reason !== "failed" || current === undefined)
+      return false;
+    if (current.closedAt === undefined && current.startedAt === undefined) {
+      pen.join(current, seen, []);
+      pen.fail(current, seen.at);
+      return true;
+    }
+    return current.outcome === "failed" ? pen.join(current, seen, []) : false;
+  }
+
+  function reconcile(inventory: VmInventory): void {
+    for (const { definition, state } of inventory.vms) {
+      const current = book.current(definition.name);
+      const own = {
+        ...inventory,
+        identity: `${inventory.identity}/${definition.name}`,
+        vms: [{ definition, state }],
+      };
+      if (RUNNING_STATES.has(state.state)) {
+        if (current?.closedAt === undefined && current !== undefined) {
+          current.startedAt ??= inventory.at;
+          book.watchSettling(current);
+        } else if (current?.outcome !== "started" || current.endedAt !== undefined) {
+          const attempt = pen.open(definition.name, own, []);
+          attempt.startedAt = inventory.at;
+          book.watchSettling(attempt);
+        }
+      } else if (state.state === "shutoff" && state.reason === "failed") {
+        if (current === undefined) pen.fail(pen.open(definition.name, own, []), inventory.at);
+        else if (current.closedAt === undefined) {
+          pen.join(current, own, []);
+          pen.fail(current, inventory.at);
+        }
+      }
+    }
+  }
+
+  return { lifecycle, controlError, stateSeen, reconcile };
+}
