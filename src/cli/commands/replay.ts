@@ -1,3 +1,4 @@
+import { askBlame } from "../../history/ask-blame.ts";
 import { diffSnapshots } from "../../history/changes.ts";
 import { lastGoodBefore } from "../../history/last-good.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
@@ -7,6 +8,7 @@ import type { Store } from "../../store/store.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, wrap } from "../terminal.ts";
+import { blameToJson, renderBlame } from "./blame.ts";
 import { outcomeWord } from "./starts.ts";
 
 /** A recorded host through the pipeline of the service. */
@@ -20,7 +22,8 @@ DIRECTORY holds one boot (kmsg.txt, libvirtd.log, libvirt/*.log, virsh-events.tx
 directory a boot in the order of their names.
 
   --json             one JSON document instead of text
-JSON: {"boots":[{"name","bootId"}],"starts":[{"boot","vm","openedAt","outcome","diagnosis","changes"}]}
+JSON: {"boots":[{"name","bootId"}],"starts":[{"boot","vm","openedAt","outcome","diagnosis","changes"}],"blame":{…}},
+blame as in 'vfio-watch blame --json'.
 Example: vfio-watch replay test/fixtures/recordings/bios-update`,
   options: { json: { type: "boolean" } },
   async run(args, io) {
@@ -32,14 +35,23 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
       return EXIT.failure;
     }
     const told = new Map<string, ToldStart>();
-    await replay(boots, findCatalogue(findSurroundings(io.env), io), {
+    const paint = createPaint(io.color);
+    const answer = await replay(boots, findCatalogue(findSurroundings(io.env), io), {
       onSettled: (boot, attempt, _number, store, snapshotId) =>
         told.set(attempt.id, { boot, attempt, changes: changesSinceGood(store, attempt, snapshotId) }),
-      use: () => undefined,
+      use: (store) => askBlame(store, {}),
     });
     const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
-    if (args.flag("json")) io.out(`${JSON.stringify(toJson(boots, starts), undefined, 2)}\n`);
-    else io.out(`${describe(boots, starts, createPaint(io.color), io.columns)}\n`);
+    if (args.flag("json"))
+      io.out(`${JSON.stringify({ ...toJson(boots, starts), blame: blameToJson(answer) }, undefined, 2)}\n`);
+    else {
+      io.out(`${describe(boots, starts, paint, io.columns)}\n`);
+      if (answer.blame.bad > 0) {
+        io.out(
+          `\n${paint("bold", "And if you ask 'vfio-watch blame' now:")}\n${renderBlame(answer, paint, io.columns)}\n`,
+        );
+      }
+    }
     return EXIT.ok;
   },
 };
