@@ -5,8 +5,9 @@ import type { HostState } from "../model/host-state.ts";
 import { type SignatureId, signatureId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { definitionOf } from "./host-lookups.ts";
 import { isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "./rank.ts";
-import { checkHostState, definitionOf } from "./state-checks.ts";
+import { checkHostState } from "./state-checks.ts";
 
 /** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
 const VAGUE_CLASSES: ReadonlySet<CauseClass> = new Set(["container-setup-failed", "driver-binding"]);

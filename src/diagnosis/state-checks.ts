@@ -1,18 +1,13 @@
-import type { CauseClass } from "../model/catalogue.ts";
-import type { Cause, Certainty } from "../model/diagnosis.ts";
+import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, IommuGroup, PciDevice } from "../model/host-state.ts";
-import type { Bdf, SignatureId, VmName } from "../model/identifiers.ts";
-import { signatureId } from "../model/identifiers.ts";
+import type { Bdf } from "../model/identifiers.ts";
 import type { HostDevice, VmDefinition } from "../model/virtual-machine.ts";
+import { directRegions } from "./direct-regions.ts";
+import { deviceAt, groupNumbers, groupsOf, isActive, isPassedThrough } from "./host-lookups.ts";
+import { cause } from "./state-cause.ts";
 
-/** Drivers that give a device to user space; everything else holds it for the host. */
-const PASSTHROUGH_DRIVERS = /^(?:vfio-pci|vfio-platform|\S*-?vfio-pci|\S+_vfio_pci)$/;
 /** PCI bridges do not count against a group's viability (kernel: `pcieport` does not use the DMA API for itself). */
 const BRIDGE_CLASS = /^06/;
-/** libvirt and QEMU call it running in these states; the devices are then in use. */
-const ACTIVE = new Set(["running", "blocked", "paused", "shutdown", "pmsuspended"]);
-/** The kernel refuses devices with hard 1:1 regions since this version, whoever the vendor is. */
-const REFUSES_SINCE = [6, 6] as const;
 
 /**
  * What in the host's state stops this VM from starting, most decisive first. Used to explain failures whose
@@ -30,20 +25,6 @@ export function checkHostState(vm: VmDefinition, host: HostState): readonly Caus
     ...groupsNotViable(vm, host),
     ...withoutInterruptRemapping(vm, host),
   ];
-}
-
-interface CauseParts {
-  readonly certainty: Certainty;
-  readonly sentence: string;
-  readonly remedies: readonly string[];
-  readonly evidence: readonly string[];
-  readonly devices: readonly Bdf[];
-  readonly groups?: readonly number[];
-}
-
-function cause(causeClass: CauseClass, check: string, parts: CauseParts): Cause {
-  const id: SignatureId = signatureId(`state.${check}`);
-  return { class: causeClass, signature: id, ...parts, groups: parts.groups ?? [] };
 }
 
 function missingDevices(vm: VmDefinition, host: HostState): Cause[] {
@@ -106,66 +87,11 @@ function withoutVfio(vm: VmDefinition, host: HostState): Cause[] {
   ];
 }
 
-function directRegions(vm: VmDefinition, host: HostState): Cause[] {
-  const causes: Cause[] = [];
-  for (const group of groupsOf(vm, host)) {
-    const regions = group.reservedRegions.filter((region) => region.kind === "direct");
-    if (regions.length === 0) continue;
-    const refuses = kernelRefuses(host);
-    const demands = demandsOn(group, host);
-    const bios = host.bios.state === "read" ? ` (BIOS ${host.bios.value.version})` : "";
-    causes.push(
-      cause("iommu-direct-mapping-required", "direct-region", {
-        certainty: refuses === false ? "possible" : refuses === undefined ? "likely" : "certain",
-        sentence:
-          `The firmware${bios} demands a fixed 1:1 memory mapping for IOMMU group ${group.id}, ` +
-          `and the kernel does not hand such a device to '${vm.name}'.`,
-        remedies: [
-          "Go back to the BIOS version with which it worked, or ask the board's vendor for one without the demand.",
-          "In the BIOS turn off Kernel DMA Protection, Pre-boot DMA Protection or DMAr Support, where it is offered.",
-        ],
-        evidence: [
-          ...regions.map(
-            (region) =>
-              `/sys/kernel/iommu_groups/${group.id}/reserved_regions: 0x${hex(region.start)} 0x${hex(region.end)} direct`,
-          ),
-          ...demands,
-        ],
-        devices: group.members,
-        groups: [group.id],
-      }),
-    );
-  }
-  return causes;
-}
-
-function hex(value: bigint): string {
-  return value.toString(16).padStart(16, "0");
-}
-
-/** Undefined where the kernel's version could not be read. */
-function kernelRefuses(host: HostState): boolean | undefined {
-  if (host.kernelRelease.state !== "read") return undefined;
-  const version = /^(\d+)\.(\d+)/.exec(host.kernelRelease.value);
-  if (version === null) return undefined;
-  const [major, minor] = [Number(version[1]), Number(version[2])];
-  return major > REFUSES_SINCE[0] || (major === REFUSES_SINCE[0] && minor >= REFUSES_SINCE[1]);
-}
-
-function demandsOn(group: IommuGroup, host: HostState): string[] {
-  if (host.firmwareDemands.state !== "read") return [];
-  return host.firmwareDemands.value
-    .filter(
-      (demand) => demand.strength === "hard" && demand.devices.some((bdf) => group.members.includes(bdf)),
-    )
-    .map((demand) => `${demand.table}: ${demand.description}`);
-}
-
 function heldByOtherVm(vm: VmDefinition, host: HostState): Cause[] {
   if (host.vms.state !== "read") return [];
   const causes: Cause[] = [];
   for (const other of host.vms.value) {
-    if (other.definition.name === vm.name || !ACTIVE.has(other.state.state)) continue;
+    if (other.definition.name === vm.name || !isActive(other.state.state)) continue;
     for (const { bdf } of vm.hostDevices) {
       if (!other.definition.hostDevices.some((device) => device.bdf === bdf)) continue;
       causes.push(
@@ -252,30 +178,4 @@ function withoutInterruptRemapping(vm: VmDefinition, host: HostState): Cause[] {
       devices: vm.hostDevices.map((device) => device.bdf),
     }),
   ];
-}
-
-function deviceAt(bdf: Bdf, host: HostState): PciDevice | undefined {
-  return host.devices.state === "read" ? host.devices.value.get(bdf) : undefined;
-}
-
-function isPassedThrough(device: PciDevice): boolean {
-  return device.driver !== undefined && PASSTHROUGH_DRIVERS.test(device.driver);
-}
-
-function groupNumbers(bdf: Bdf, host: HostState): readonly number[] {
-  const group = deviceAt(bdf, host)?.iommuGroup;
-  return group === undefined ? [] : [group];
-}
-
-function groupsOf(vm: VmDefinition, host: HostState): readonly IommuGroup[] {
-  if (host.groups.state !== "read") return [];
-  const numbers = new Set(vm.hostDevices.flatMap((device) => groupNumbers(device.bdf, host)));
-  const groups = host.groups.value;
-  return [...numbers].map((id) => groups.get(id)).filter((group) => group !== undefined);
-}
-
-/** The definition of a VM in the host's state. */
-export function definitionOf(vm: VmName, host: HostState): VmDefinition | undefined {
-  if (host.vms.state !== "read") return undefined;
-  return host.vms.value.find((candidate) => candidate.definition.name === vm)?.definition;
 }

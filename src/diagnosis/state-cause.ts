@@ -1,0 +1,19 @@
+import type { CauseClass } from "../model/catalogue.ts";
+import type { Cause, Certainty } from "../model/diagnosis.ts";
+import { type Bdf, type SignatureId, signatureId } from "../model/identifiers.ts";
+
+/** What a check of the host's state has to say. */
+export interface CauseParts {
+  readonly certainty: Certainty;
+  readonly sentence: string;
+  readonly remedies: readonly string[];
+  readonly evidence: readonly string[];
+  readonly devices: readonly Bdf[];
+  readonly groups?: readonly number[];
+}
+
+/** A cause that was seen in the host's state; its signature is `state.` and the name of the check. */
+export function cause(causeClass: CauseClass, check: string, parts: CauseParts): Cause {
+  const id: SignatureId = signatureId(`state.${check}`);
+  return { class: causeClass, signature: id, ...parts, groups: parts.groups ?? [] };
+}
