@@ -29,6 +29,8 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
   savePositionsEveryMs: 600_000,
 };
 
+/** What the disk refused is tried again this often (ms). */
+const RETRY_MS = 10_000;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -41,6 +43,11 @@ export interface Pipeline {
   flush(): void;
   /** The VMs known now, with their last known state. */
   vms(): readonly VmStatus[];
+}
+
+interface Settled {
+  readonly attempt: StartAttempt;
+  readonly snapshotId: string | undefined;
 }
 
 /** What follows a settled attempt, inside the transaction that stores it: alerts are queued here. */
@@ -72,6 +79,8 @@ export function createPipeline(options: {
   const { clock, store, settings } = options;
   const vmStates = new Map<VmName, VmState>();
   const dirty = new Map<string, StartAttempt>();
+  /** Settled, but the disk refused them: nobody has been told, for an alert must not leave before its evidence is safe. */
+  const untold = new Map<string, Settled>();
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
   let sightings: SightingInput[] = [];
@@ -98,19 +107,9 @@ export function createPipeline(options: {
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
     snapshots.delete(attempt.id);
-    const written = store.durable(() => {
-      saveRemembered();
-      const number = saveAttempt(complete, snapshotId);
-      options.onSettled(complete, number, snapshotId);
-    });
-    if (written.state === "refused") {
-      options.onTrouble(written.trouble);
-      // It is tried again with the next write; the alert must wait for the evidence to be safe.
-      dirty.set(attempt.id, complete);
-    } else {
-      forgetRemembered();
-    }
-    options.afterSettled(complete);
+    untold.set(attempt.id, { attempt: complete, snapshotId });
+    flush();
+    if (untold.has(attempt.id)) options.afterSettled(complete);
   }
 
   /** Drivers and regions are as they are now; which VMs ran is known for the time of the attempt. */
@@ -175,18 +174,25 @@ export function createPipeline(options: {
     cancelSave?.();
     cancelSave = undefined;
     const attempts = [...dirty.values()];
-    if (attempts.length === 0 && sightings.length === 0 && positions.size === 0) return;
-    const write = attempts.length > 0 ? store.durable : store.batched;
+    const settled = [...untold.values()];
+    const isCritical = attempts.length > 0 || settled.length > 0;
+    if (!isCritical && sightings.length === 0 && positions.size === 0) return;
+    const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
       saveRemembered();
       for (const attempt of attempts) saveAttempt(attempt, snapshots.get(attempt.id));
+      for (const { attempt, snapshotId } of settled)
+        options.onSettled(attempt, saveAttempt(attempt, snapshotId), snapshotId);
     });
     if (written.state === "refused") {
+      cancelSave = clock.after(RETRY_MS, flush);
       options.onTrouble(written.trouble);
       return;
     }
     for (const attempt of attempts) dirty.delete(attempt.id);
+    for (const { attempt } of settled) untold.delete(attempt.id);
     forgetRemembered();
+    for (const { attempt } of settled) options.afterSettled(attempt);
   }
 
   function remember(observation: Observation): void {

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createVirtualClock } from "../src/clock.ts";
+import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import { createMatcher } from "../src/diagnosis/matcher.ts";
+import { vmName } from "../src/model/identifiers.ts";
+import { createPipeline, PIPELINE_DEFAULTS } from "../src/pipeline.ts";
+import { shippedConfigDirectory } from "../src/places.ts";
+import { readRecordedHost } from "../src/replay/recorded-host.ts";
+import { FIRST_SNAPSHOT } from "../src/replay/recording.ts";
+import type { Store, StoreTrouble } from "../src/store/store.ts";
+import { recordingPath } from "./helpers/recorded-tree.ts";
+import { BOOT, opened, START, withDirectory } from "./store/samples.ts";
+
+const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+
+test("a failure while the disk is full is told as soon as there is room for its evidence, and once", () =>
+  withDirectory((directory) => {
+    const clock = createVirtualClock(START);
+    const real = opened(join(directory, "history.sqlite"), { clock });
+    const trouble: StoreTrouble = {
+      ...{ kind: "disk-full", since: START, until: undefined, times: 1 },
+      ...{ why: "The disk is full.", remedy: "Make room." },
+    };
+    let isFull = true;
+    const refuse = { state: "refused", trouble } as const;
+    const store: Store = {
+      ...real,
+      durable: (work) => (isFull ? refuse : real.durable(work)),
+      batched: (work) => (isFull ? refuse : real.batched(work)),
+    };
+    const told: string[] = [];
+    const troubles: string[] = [];
+    const host = readRecordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
+    const pipeline = createPipeline({
+      ...{ clock, store, matcher: createMatcher(catalogue), signatures: () => undefined, bootId: BOOT },
+      ...{ settings: PIPELINE_DEFAULTS, origin: "live", readHost: () => host },
+      ...{ takeSnapshot: () => undefined, afterSettled: () => {}, askState: () => {} },
+      onSettled: (attempt, number) => told.push(`${attempt.vm} #${number}`),
+      onTrouble: ({ kind }) => troubles.push(kind),
+    });
+    pipeline.release();
+    pipeline.observe({
+      ...{ kind: "domain-log-end", source: "domain-logs", at: START, exactTime: true, bootId: BOOT },
+      ...{ identity: "log:1", vm: vmName("Windows 11"), reason: "failed" },
+    });
+    clock.moveTo(START + 60_000);
+    assert.deepEqual(told, []);
+    assert.ok(troubles.includes("disk-full"));
+    isFull = false;
+    clock.moveTo(START + 120_000);
+    assert.deepEqual(told, ["Windows 11 #1"]);
+    assert.equal(real.attempts.list({})[0]?.outcome, "failed");
+    clock.moveTo(START + 1_000_000);
+    pipeline.flush();
+    assert.equal(told.length, 1);
+    real.close();
+  }));
