@@ -42,14 +42,17 @@ export function escapeMarkdown(text: string): string {
   );
 }
 
-/** Text as code within a line of Markdown; `inTable` also keeps it from ending its cell. */
+/**
+ * Text as code within a line of Markdown. In a table a bar ends the cell even inside code, and code has no escape for a
+ * bar behind a backslash, so there such text is no code.
+ */
 export function codeMarkdown(text: string, inTable: boolean): string {
   const shown = visible(text);
-  if (shown.trim() === "") return shown;
+  if (shown.trim() === "" || (inTable && /[|\\]/.test(shown))) return escapeMarkdown(text);
   const fence = "`".repeat(longestRun(shown) + 1);
   // A backtick at either end would become part of the fence.
   const padded = /^`|`$/.test(shown) ? ` ${shown} ` : shown;
-  return `${fence}${inTable ? padded.replace(/\|/g, "\\|") : padded}${fence}`;
+  return `${fence}${padded}${fence}`;
 }
 
 /** Lines as a block of code that nothing in them can end. */

@@ -60,4 +60,6 @@ export interface ChosenStart {
   /** The start's number; undefined where none has failed, and the VM started last is shown. */
   readonly number: number | undefined;
   readonly content: ReportContent;
+  /** The newest start of the VM, where that was a good one after it. */
+  readonly startedSince: { readonly number: number; readonly at: number } | undefined;
 }

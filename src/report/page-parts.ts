@@ -7,7 +7,7 @@ export function markHtml(word: string, tone: Tone): string {
   return `<span class="vfw-mark vfw-${tone}">${escapeHtml(word)}</span>`;
 }
 
-/** A time that a script may turn into local time. */
+/** A time; a script may add what that is in local time. */
 export function timeHtml(at: number): string {
   if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "at an unknown time";
   return `<time datetime="${new Date(at).toISOString()}">${timeOf(at).replace(/:\d\d UTC$/, " UTC")}</time>`;

@@ -49,7 +49,9 @@ export function serviceHtml({ now, service, history, historyProblem }: PageInput
 function serviceMark({ sources }: RuntimeState, silent: number): Mark {
   if (silent > STUCK_AFTER) return { word: "stuck", tone: "bad" };
   const waiting = sources.filter(({ state }) => state.state === "waiting").length;
+  const lost = sources.reduce((sum, source) => sum + source.lost, 0);
   if (waiting > 0) return { word: `watching, ${count(waiting, "source")} waiting`, tone: "warning" };
+  if (lost > 0) return { word: `watching, ${count(lost, "record")} lost`, tone: "warning" };
   return { word: "watching", tone: "good" };
 }
 

@@ -76,7 +76,7 @@ const FORMATS = [
   ["html", "HTML (one file with the picture)"],
 ] as const;
 
-function chosenHtml({ number, content }: ChosenStart, links: PageLinks): string {
+function chosenHtml({ number, content, startedSince }: ChosenStart, links: PageLinks): string {
   const downloads =
     number === undefined
       ? ""
@@ -84,7 +84,11 @@ function chosenHtml({ number, content }: ChosenStart, links: PageLinks): string 
           ([format, label]) =>
             `<a href="${escapeHtml(`${links.report}${number}&format=${format}`)}" download>${escapeHtml(label)}</a>`,
         ).join("")}</p>`;
-  return `<div class="${ROOT_CLASS}" id="vfw-chosen">${downloads}</div>
+  const since =
+    startedSince === undefined
+      ? ""
+      : `<p class="vfw-banner">${markHtml("works again", "good")}<span>This VM has started since: start #${startedSince.number}, ${timeHtml(startedSince.at)}.</span></p>`;
+  return `<div class="${ROOT_CLASS}" id="vfw-chosen">${downloads}${since}</div>
 ${renderHtmlFragment(content)}`;
 }
 

@@ -7,7 +7,8 @@ const WIDEST = 48;
 
 /** A table of characters, for where there is no better one; cells that are too wide go on in the next line. */
 export function plainTable({ columns, rows }: Pick<TableBlock, "columns" | "rows">): string {
-  const header = [columns.map((column) => column), columns.map((column) => "-".repeat(column.length))];
+  const names = columns.map(visible);
+  const header = [names, names.map((name) => "-".repeat(name.length))];
   const body = rows.flatMap((row) => {
     const cells = row.map(({ text, items = [] }) => [
       ...(text === "" && items.length > 0 ? [] : wrapped(visible(text))),

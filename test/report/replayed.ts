@@ -23,9 +23,13 @@ export async function withRecording<T>(name: string, use: (store: Store) => T | 
   return replay(boots, catalogue, { use });
 }
 
-/** What a report about the newest failed start of a recording is made from. */
+const inputs = new Map<string, Promise<ReportInput>>();
+
+/** What a report about the newest failed start of a recording is made from; replayed once. */
 export function inputFor(recording: string): Promise<ReportInput> {
-  return withRecording(recording, (store) => {
+  const known = inputs.get(recording);
+  if (known !== undefined) return known;
+  const input = withRecording(recording, (store) => {
     const [newest] = store.attempts.list({ failedOnly: true, limit: 1 });
     const attempt = newest === undefined ? undefined : store.attempts.full(newest.id, signatures);
     assert.ok(attempt !== undefined, `${recording} holds a failed start`);
@@ -35,6 +39,8 @@ export function inputFor(recording: string): Promise<ReportInput> {
       missing: [],
     });
   });
+  inputs.set(recording, input);
+  return input;
 }
 
 /** The report about the newest failed start of a recording, nothing masked. */
