@@ -1,0 +1,182 @@
+import { hostname } from "node:os";
+import {
+  acknowledge,
+  findIncident,
+  type IncidentView,
+  listIncidents,
+  parseDuration,
+  silence,
+  viewOf,
+} from "../../alerts/people.ts";
+import { CHANNEL_NAMES, type ChannelName } from "../../alerts/policy.ts";
+import { testChannel } from "../../alerts/test-channel.ts";
+import { systemClock } from "../../clock.ts";
+import type { AlertStore, Incident } from "../../model/alert.ts";
+import { openBeside } from "../../store/open-beside.ts";
+import { parseCount } from "../arguments.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { describeIncident, describeIncidents } from "../incidents.ts";
+import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
+import { createPaint, formatTime, printable } from "../terminal.ts";
+
+const DEFAULT_LIMIT = 30;
+const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  list: [],
+  show: ["ID"],
+  ack: ["ID"],
+  silence: ["ID", "DURATION"],
+  test: ["CHANNEL"],
+};
+
+/** What people were told, and what they say to it. */
+export const alertsCommand: Command = {
+  name: "alerts",
+  summary: "Lists what people were told, and takes back what they know already.",
+  usage: "list [--open] [--limit N] | show ID | ack ID | silence ID DURATION | test CHANNEL   [--json]",
+  help: `
+  list                   incidents, the newest first: one for each VM and cause, however often it happened
+  show ID                one incident, with what left or is to leave through which channel
+  ack ID                 you know: no reminders until it is over; it is counted all the same
+  silence ID DURATION    say nothing about it, nor about the same thing anew: 90m, 12h, 7d, 2w
+  test CHANNEL           send a test alert now, whether the channel is switched on or not:
+                         ${CHANNEL_NAMES.join(", ")}
+
+  --open                 only incidents that last
+  --limit N              at most so many (default ${DEFAULT_LIMIT})
+${HISTORY_OPTIONS_HELP}
+
+The beginning of an ID is enough where it is the only one.
+JSON: list {"incidents":[…]}, show, ack and silence {"incident","state","deliveries"}, test {"channel","delivered"};
+times as UTC epoch milliseconds.
+Example: vfio-watch alerts silence 3f9a 7d`,
+  options: { ...HISTORY_OPTIONS, open: { type: "boolean" }, limit: { type: "string" } },
+  run(args, io) {
+    const [action = "list", ...rest] = args.positionals;
+    const wanted = Object.hasOwn(ARGUMENTS, action) ? ARGUMENTS[action] : undefined;
+    if (wanted === undefined)
+      throw new UsageError(`there is no '${action}'; use one of ${Object.keys(ARGUMENTS).join(", ")}`);
+    if (rest.length !== wanted.length) {
+      const what = wanted.length === 0 ? "no further argument" : wanted.join(" and ");
+      throw new UsageError(`'alerts ${action}' takes ${what}`);
+    }
+    const [first = "", second = ""] = rest;
+    switch (action) {
+      case "show":
+        return readIncident(first, args, io);
+      case "ack":
+        return change(first, args, io, (store, id, now) => acknowledge(store, id, now));
+      case "silence":
+        return silenceFor(first, second, args, io);
+      case "test":
+        return sendTest(first, args, io);
+      default:
+        return list(args, io);
+    }
+  },
+};
+
+function databaseOf(args: ParsedArguments, io: CommandIo): string {
+  return findSurroundings(io.env, args.text("database")).database;
+}
+
+function list(args: ParsedArguments, io: CommandIo): Promise<number> {
+  const limit = args.text("limit");
+  const filter = {
+    openOnly: args.flag("open"),
+    limit: limit === undefined ? DEFAULT_LIMIT : parseCount(limit, "limit"),
+  };
+  return withHistory(databaseOf(args, io), io, ({ alerts }) => {
+    const incidents = listIncidents(alerts, Date.now(), filter);
+    if (args.flag("json")) io.out(`${JSON.stringify({ incidents }, undefined, 2)}\n`);
+    else io.out(`${describeIncidents(incidents, createPaint(io.color))}\n`);
+    return EXIT.ok;
+  });
+}
+
+function readIncident(id: string, args: ParsedArguments, io: CommandIo): Promise<number> {
+  return withHistory(databaseOf(args, io), io, ({ alerts }) => {
+    const found = find(alerts, id, io);
+    if (found === undefined) return EXIT.failure;
+    say(viewOf(alerts, found, Date.now()), args, io);
+    return EXIT.ok;
+  });
+}
+
+function silenceFor(id: string, duration: string, args: ParsedArguments, io: CommandIo): Promise<number> {
+  const span = parseDuration(duration);
+  if (span === undefined) throw new UsageError(`'${duration}' is no duration; use 90m, 12h, 7d or 2w`);
+  return change(id, args, io, (store, found, now) => silence(store, found, now + span));
+}
+
+/** Writes beside the service, which may run. */
+async function change(
+  id: string,
+  args: ParsedArguments,
+  io: CommandIo,
+  to: (store: AlertStore, id: string, now: number) => Incident | undefined,
+): Promise<number> {
+  const opened = openBeside({ path: databaseOf(args, io), clock: systemClock });
+  if (opened.state === "refused") {
+    io.err(`vfio-watch: ${opened.why} ${opened.remedy}\n`);
+    return EXIT.failure;
+  }
+  const { store } = opened;
+  try {
+    const found = find(store.alerts, id, io);
+    if (found === undefined) return EXIT.failure;
+    const now = Date.now();
+    const written = store.durable(() => to(store.alerts, found.id, now));
+    if (written.state === "refused") {
+      io.err(`vfio-watch: ${written.trouble.why} ${written.trouble.remedy}\n`);
+      return EXIT.failure;
+    }
+    const changed = written.value ?? found;
+    if (args.flag("json")) say(viewOf(store.alerts, changed, now), args, io);
+    else io.out(`${describeChange(changed, now)}\n`);
+    return EXIT.ok;
+  } finally {
+    store.close();
+  }
+}
+
+function find(store: AlertStore, id: string, io: CommandIo): Incident | undefined {
+  const result = findIncident(store, id);
+  if ("found" in result) return result.found;
+  const named = printable(id);
+  io.err(
+    result.problem === "unknown"
+      ? `vfio-watch: there is no incident ${named}; 'vfio-watch alerts list' shows them.\n`
+      : `vfio-watch: ${named} is the beginning of several: ${result.candidates.join(", ")}.\n`,
+  );
+  return undefined;
+}
+
+function say(view: IncidentView, args: ParsedArguments, io: CommandIo): void {
+  if (args.flag("json")) io.out(`${JSON.stringify(view, undefined, 2)}\n`);
+  else io.out(`${describeIncident(view, createPaint(io.color), io.columns)}\n`);
+}
+
+function describeChange({ id, content, silencedUntil }: Incident, now: number): string {
+  const what = `${id} (${printable(content.subject)})`;
+  return silencedUntil !== undefined && silencedUntil > now
+    ? `${what} is silenced until ${formatTime(silencedUntil)}.`
+    : `${what} is acknowledged: no reminders until it is over.`;
+}
+
+async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Promise<number> {
+  const channel = CHANNEL_NAMES.find((known): known is ChannelName => known === name);
+  if (channel === undefined)
+    throw new UsageError(`'${name}' is no channel; use one of ${CHANNEL_NAMES.join(", ")}`);
+  const { loaded, paths } = findSurroundings(io.env, args.text("database"));
+  const isJson = args.flag("json");
+  const log = (message: string) => (isJson ? io.err : io.out)(`${printable(message)}\n`);
+  const result = await testChannel(channel, loaded.config, {
+    ...{ host: paths, clock: systemClock, environment: io.env },
+    log: { info: log, warn: log, error: log },
+    hostName: loaded.config.HOST_NAME || hostname(),
+  });
+  if (isJson) io.out(`${JSON.stringify({ channel, ...result }, undefined, 2)}\n`);
+  else if (result.delivered) io.out(`A test alert was delivered through ${channel}.\n`);
+  else io.err(`vfio-watch: nothing arrived through ${channel}: ${printable(result.error)}.\n`);
+  return result.delivered ? EXIT.ok : EXIT.failure;
+}
