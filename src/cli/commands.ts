@@ -11,11 +11,14 @@ export const COMMAND_SUMMARIES = {
   show: "everything about one start: evidence, diagnosis, what to do",
   blame: "which BIOS version or other change broke passthrough",
   report: "a report to hand in: forum, board's vendor",
+  import: "take in the history from before installation",
   alerts: "what people were told; acknowledge, silence, send a test",
   config: "the settings in force, and what is wrong in them",
+  check: "what will stop a VM from starting, before it fails",
   explain: "say what a pasted log means, offline",
   replay: "run a recorded host through the same pipeline",
   signatures: "list the messages that are known",
+  page: "what the pages of Unraid's web interface show",
 } as const;
 
 export type CommandName = keyof typeof COMMAND_SUMMARIES;
@@ -27,9 +30,12 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   show: async () => (await import("./commands/show.ts")).showCommand,
   blame: async () => (await import("./commands/blame.ts")).blameCommand,
   report: async () => (await import("./commands/report.ts")).reportCommand,
+  import: async () => (await import("./commands/import.ts")).importCommand,
   alerts: async () => (await import("./commands/alerts.ts")).alertsCommand,
   config: async () => (await import("./commands/config.ts")).configCommand,
+  check: async () => (await import("./commands/check.ts")).checkCommand,
   explain: async () => (await import("./commands/explain.ts")).explainCommand,
   replay: async () => (await import("./commands/replay.ts")).replayCommand,
   signatures: async () => (await import("./commands/signatures.ts")).signaturesCommand,
+  page: async () => (await import("./commands/page.ts")).pageCommand,
 };

@@ -178,7 +178,9 @@ function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
       tallies[index - 1]?.outcome !== tally.outcome ||
       tallies[index + 1]?.outcome !== tally.outcome,
   );
-  const distinct = [...new Map(turns.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values()];
+  const distinct = [
+    ...new Map(turns.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values(),
+  ];
   // Each costs some milliseconds to load.
   return distinct.length > 5 ? [...distinct.slice(0, 1), ...distinct.slice(-4)] : distinct;
 }

@@ -1,0 +1,152 @@
+import {
+  needsAction,
+  type Preflight,
+  type PreflightFinding,
+  runPreflight,
+} from "../../diagnosis/preflight.ts";
+import { createPreflightHistory } from "../../history/preflight-history.ts";
+import { readBootLoaders } from "../../host/boot-loader.ts";
+import { readHostState } from "../../host/host-state.ts";
+import { readCommandLine } from "../../host/kernel.ts";
+import { readModprobeSettings } from "../../host/modprobe.ts";
+import { createPciNames } from "../../host/pci-names.ts";
+import { readUnraidPolicy } from "../../host/unraid-policy.ts";
+import { readVfioSetup } from "../../host/vfio-setup.ts";
+import { vmName } from "../../model/identifiers.ts";
+import type { Store } from "../../store/store.ts";
+import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import {
+  findSurroundings,
+  HISTORY_OPTIONS,
+  HISTORY_OPTIONS_HELP,
+  type Surroundings,
+  withHistory,
+} from "../surroundings.ts";
+import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
+
+/** Says what will stop a VM before it is started. */
+export const checkCommand: Command = {
+  name: "check",
+  summary: "Says what will stop VMs with passed-through devices from starting, before anyone starts them.",
+  usage: "[VM] [--json]",
+  help: `
+Looks at the host as it is now: firmware's demands for 1:1 mappings, IOMMU groups, devices that are gone or moved,
+who holds them, VFIO, boot parameters that are not in effect, and Unraid's own refusals. Needs root to see everything.
+
+${HISTORY_OPTIONS_HELP}
+
+Exit code: 0 when nothing stops a VM, 3 when something does, 1 when there is no such VM or VMs cannot be read.
+JSON: {"from","vms":[{"vm","verdict","findings":[FINDING]}],"host":[FINDING],"noEffect","unchecked"} where FINDING is
+{"check","matter":"stops|harmless|tidy","certainty","sentence","evidence","remedies","devices","groups"} and the
+verdict one of runs, will-not-start, may-not-start, nothing-stops-it.
+Example: vfio-watch check "Windows 11"`,
+  options: HISTORY_OPTIONS,
+  async run(args, io) {
+    const [vm, ...others] = args.positionals;
+    if (others.length > 0) throw new UsageError("one VM at a time, in quotes when its name has spaces");
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    const live = await readLiveVms(surroundings.paths);
+    if (live.vms.state !== "read") {
+      const why = live.vms.state === "unreadable" ? live.vms.why : "there are none";
+      io.err(`vfio-watch: the VMs of this host could not be read: ${printable(why)}.\n`);
+      return EXIT.failure;
+    }
+    const known = live.vms.value.map(({ definition }) => definition.name);
+    if (vm !== undefined && !known.includes(vmName(vm))) {
+      const list = known.map((name) => `'${name}'`).join(", ") || "none";
+      io.err(`vfio-watch: there is no VM '${printable(vm)}' on this host; there is ${printable(list)}.\n`);
+      return EXIT.failure;
+    }
+    const preflight = await checkHost(surroundings, live, vm, io);
+    if (args.flag("json")) io.out(`${JSON.stringify({ from: live.from, ...preflight }, undefined, 2)}\n`);
+    else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
+    return needsAction(preflight) ? EXIT.findings : EXIT.ok;
+  },
+};
+
+async function checkHost(
+  { paths, unraid, database }: Surroundings,
+  live: LiveVms,
+  only: string | undefined,
+  io: CommandIo,
+): Promise<Preflight> {
+  const host = readHostState({ paths, vms: live.vms, pciNames: createPciNames(paths) });
+  const commandLine = readCommandLine(paths);
+  const input = {
+    host,
+    setup: readVfioSetup(paths, {
+      commandLine,
+      modprobe: readModprobeSettings(paths),
+      devices: host.devices,
+    }),
+    bootLoaders: readBootLoaders(paths, commandLine),
+    ...(unraid && { unraid: readUnraidPolicy(paths, host.devices) }),
+    ...(only !== undefined && { only: vmName(only) }),
+  };
+  // Without a history the check still says what is; only where it came from stays open.
+  let preflight: Preflight | undefined;
+  await withHistory(database, { ...io, err: () => {} }, (store: Store) => {
+    preflight = runPreflight({ ...input, history: createPreflightHistory(store) });
+    return EXIT.ok;
+  });
+  return preflight ?? runPreflight(input);
+}
+
+const MATTER_WORDS = {
+  stops: "stops the VM",
+  harmless: "misleading but harmless",
+  tidy: "worth tidying",
+} as const;
+
+/** The findings as a page for a person. */
+export function describePreflight(
+  { vms, host, noEffect, unchecked }: Preflight,
+  live: Pick<LiveVms, "from" | "statesKnown">,
+  paint: Paint,
+  columns: number,
+): string {
+  const lines: string[] = [];
+  if (vms.length === 0) lines.push("No VM with a passed-through device is defined, so nothing can stop one.");
+  for (const { vm, verdict, findings } of vms) {
+    const name = `'${printable(vm)}'`;
+    if (lines.length > 0) lines.push("");
+    switch (verdict) {
+      case "runs":
+        lines.push(`${paint("green", "ok")}  ${name} is running.`);
+        break;
+      case "nothing-stops-it":
+        lines.push(`${paint("green", "ok")}  Nothing that can be seen stops ${name} from starting.`);
+        break;
+      case "may-not-start":
+        lines.push(paint("yellow", `${name} may not start:`));
+        break;
+      default:
+        lines.push(paint("red", `${name} will not start:`));
+    }
+    for (const finding of findings) lines.push(...findingLines(finding, paint, columns));
+  }
+  if (host.length > 0) lines.push("", paint("bold", "Also seen on this host"));
+  for (const finding of host) lines.push(...findingLines(finding, paint, columns));
+  if (noEffect.length > 0) lines.push("", paint("bold", "Has no effect, whatever people say"));
+  lines.push(...noEffect.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
+  if (unchecked.length > 0) lines.push("", paint("yellow", "Could not be looked at"));
+  lines.push(...unchecked.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
+  if (!live.statesKnown)
+    lines.push(
+      "",
+      wrap(`The VMs are from ${printable(live.from)}; which of them run is not known.`, columns),
+    );
+  return lines.join("\n");
+}
+
+function findingLines(finding: PreflightFinding, paint: Paint, columns: number): readonly string[] {
+  const { matter, certainty, sentence, evidence, remedies } = finding;
+  const label = `[${MATTER_WORDS[matter]}${certainty === "certain" ? "" : `, ${certainty}`}]`;
+  const colored = paint(matter === "stops" ? "red" : matter === "tidy" ? "yellow" : "cyan", label);
+  return [
+    wrap(`  ${colored} ${printable(sentence)}`, columns, "    "),
+    ...evidence.map((text) => wrap(`    seen: ${printable(text)}`, columns, "      ")),
+    ...remedies.map((text) => wrap(`    do: ${printable(text)}`, columns, "      ")),
+  ];
+}

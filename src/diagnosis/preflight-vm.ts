@@ -1,0 +1,187 @@
+import type { Cause } from "../model/diagnosis.ts";
+import type { HostState, PciDevice } from "../model/host-state.ts";
+import type { Bdf } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import { deviceAt, groupNumbers } from "./host-lookups.ts";
+import type { KnownDevice, PreflightFinding, PreflightInput } from "./preflight.ts";
+import { checkHostState } from "./state-checks.ts";
+
+/** What stops this VM now. */
+export function vmFindings(vm: VmDefinition, input: PreflightInput): readonly PreflightFinding[] {
+  return [
+    ...policyRefusals(vm, input),
+    ...checkHostState(vm, input.host).map((cause) => fromCause(cause, vm, input)),
+    ...exchangedDevices(vm, input),
+  ];
+}
+
+function fromCause(cause: Cause, vm: VmDefinition, input: PreflightInput): PreflightFinding {
+  const { signature, certainty, sentence, evidence, remedies, devices, groups } = cause;
+  const finding: PreflightFinding = {
+    check: signature,
+    matter: "stops",
+    certainty,
+    sentence,
+    evidence,
+    remedies,
+    devices,
+    groups,
+  };
+  if (cause.class === "iommu-direct-mapping-required") return withOrigin(finding, input);
+  if (cause.class === "device-missing") return withNewAddress(finding, vm, input);
+  return finding;
+}
+
+/** Names the BIOS with which the demand appeared, which turns "the firmware" into something to act on. */
+function withOrigin(finding: PreflightFinding, { history }: PreflightInput): PreflightFinding {
+  const origin = finding.devices.map((bdf) => history?.demandOn(bdf)).find((known) => known !== undefined);
+  if (origin === undefined) return finding;
+  const { bios, biosWithout, since } = origin;
+  const day = new Date(since).toISOString().slice(0, 10);
+  if (biosWithout === undefined || bios === undefined) {
+    return {
+      ...finding,
+      evidence: [...finding.evidence, `it is there in every boot on record, since ${day}${on(bios)}`],
+    };
+  }
+  if (bios === biosWithout) {
+    return {
+      ...finding,
+      evidence: [
+        ...finding.evidence,
+        `it appeared on ${day} with the same BIOS ${bios}: a setting of the BIOS may have brought it`,
+      ],
+    };
+  }
+  return {
+    ...finding,
+    sentence: `${finding.sentence} It appeared with BIOS ${bios}; BIOS ${biosWithout} did not have it.`,
+    evidence: [...finding.evidence, `first seen ${day} on BIOS ${bios}, not there on BIOS ${biosWithout}`],
+    remedies: [
+      `Go back to BIOS ${biosWithout}, the last one on record without it.`,
+      ...finding.remedies.slice(1),
+    ],
+  };
+}
+
+function on(bios: string | undefined): string {
+  return bios === undefined ? "" : ` on BIOS ${bios}`;
+}
+
+function withNewAddress(
+  finding: PreflightFinding,
+  vm: VmDefinition,
+  { host, history }: PreflightInput,
+): PreflightFinding {
+  const [bdf] = finding.devices;
+  const known = bdf === undefined ? undefined : history?.deviceAt(vm.name, bdf);
+  if (bdf === undefined || known === undefined) return finding;
+  const places = whereIs(known, host);
+  const called = nameOf(known);
+  const [place] = places;
+  if (place === undefined) {
+    return {
+      ...finding,
+      sentence: `${finding.sentence} ${called} was there, and it is nowhere on the host.`,
+    };
+  }
+  const sure = places.length === 1;
+  return {
+    ...finding,
+    check: "preflight.device-renumbered",
+    sentence: sure
+      ? `'${vm.name}' wants ${called} at ${bdf}, and it is now at ${place}: the bus was renumbered.`
+      : `'${vm.name}' wants ${called} at ${bdf}; devices of that kind are now at ${places.join(" and ")}.`,
+    evidence: [...finding.evidence, ...places.map((address) => `${address} is ${known.identity}`)],
+    remedies: [
+      sure
+        ? `In the VM's settings select the device at ${place} instead of ${bdf}, with all its functions.`
+        : "In the VM's settings select the right one of them, with all its functions.",
+      `Correct bindings by address as well (vfio-pci.cfg), and look for other VMs that use ${bdf}.`,
+    ],
+  };
+}
+
+/** Another device stands at the address than the one that the VM had: it would get a stranger, or fail. */
+function exchangedDevices(vm: VmDefinition, { host, history }: PreflightInput): readonly PreflightFinding[] {
+  return vm.hostDevices.flatMap(({ bdf }): readonly PreflightFinding[] => {
+    const known = history?.deviceAt(vm.name, bdf);
+    const device = deviceAt(bdf, host);
+    if (known === undefined || device === undefined || isSameKind(known, device)) return [];
+    const places = whereIs(known, host);
+    const where =
+      places.length === 0 ? "which is nowhere on the host now" : `which is now at ${places.join(" and ")}`;
+    const now = device.name ?? `${device.vendorId}:${device.deviceId}`;
+    return [
+      {
+        check: "preflight.device-exchanged",
+        matter: "stops",
+        certainty: "likely",
+        sentence: `At ${bdf} is now ${now}, and no longer ${nameOf(known)} that '${vm.name}' had, ${where}.`,
+        evidence: [`${bdf} was ${known.identity}, and is ${identityOf(device)}`],
+        remedies: [
+          places.length === 0
+            ? "Select the devices in the VM's settings again."
+            : `In the VM's settings select ${places.join(" or ")} instead of ${bdf}; as it is, the VM would take a device that the host may need.`,
+        ],
+        devices: [bdf],
+        groups: groupNumbers(bdf, host),
+      },
+    ];
+  });
+}
+
+function nameOf({ identity, name }: KnownDevice): string {
+  return name ?? identity.split("/")[0] ?? identity;
+}
+
+function identityOf(device: PciDevice): string {
+  const subsystem = `${device.subsystemVendorId ?? "0000"}:${device.subsystemDeviceId ?? "0000"}`;
+  return `${device.vendorId}:${device.deviceId}/${subsystem}`;
+}
+
+function isSameKind({ identity }: KnownDevice, device: PciDevice): boolean {
+  return identity.replace(/#\d+$/, "") === identityOf(device);
+}
+
+function whereIs(known: KnownDevice, host: HostState): readonly Bdf[] {
+  if (host.devices.state !== "read") return [];
+  return [...host.devices.value.values()].filter((device) => isSameKind(known, device)).map(({ bdf }) => bdf);
+}
+
+/** Unraid's own refusals, which come before QEMU (law 10). */
+function policyRefusals(vm: VmDefinition, { unraid, host }: PreflightInput): readonly PreflightFinding[] {
+  if (unraid === undefined) return [];
+  const findings: PreflightFinding[] = [];
+  if (unraid.startsDisabled.state === "read" && unraid.startsDisabled.value) {
+    findings.push({
+      check: "preflight.unraid-disabled",
+      matter: "stops",
+      certainty: "certain",
+      sentence: `Unraid refuses to start '${vm.name}' and every other VM: starting VMs is disabled in its settings.`,
+      evidence: ['/boot/config/domain.cfg: DISABLE="yes"'],
+      remedies: ["Allow it in Settings → VM Manager (Disable Start/Autostart: No)."],
+      devices: [],
+      groups: [],
+    });
+  }
+  const changes = unraid.pciChanges.state === "read" ? unraid.pciChanges.value : [];
+  const mine = changes.filter((change) => vm.hostDevices.some(({ bdf }) => bdf === change.bdf));
+  if (mine.length > 0) {
+    const said = mine.map(({ bdf, kind, was, is }) => `${bdf} ${kind}: ${was ?? "none"} → ${is ?? "none"}`);
+    findings.push({
+      check: "preflight.unraid-pci-change",
+      matter: "stops",
+      certainty: "certain",
+      sentence: `Unraid refuses to start '${vm.name}': its devices are not what Unraid wrote down at the last clean shutdown (PCI change).`,
+      evidence: ["/boot/config/savedpcidata.json against the devices of now:", ...said],
+      remedies: [
+        "Check the addresses in the VM's settings, then acknowledge the change in Tools → System Devices.",
+        "After that the real fault, if there is one, shows itself: run this check again.",
+      ],
+      devices: mine.map(({ bdf }) => bdf),
+      groups: mine.flatMap(({ bdf }) => groupNumbers(bdf, host)),
+    });
+  }
+  return findings;
+}

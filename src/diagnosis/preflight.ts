@@ -1,0 +1,165 @@
+import type { BootLoaderFindings } from "../host/boot-loader.ts";
+import type { UnraidPolicy } from "../host/unraid-policy.ts";
+import type { VfioSetup } from "../host/vfio-setup.ts";
+import type { Certainty } from "../model/diagnosis.ts";
+import type { HostState, VmStatus } from "../model/host-state.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { Reading } from "../model/reading.ts";
+import { isActive } from "./host-lookups.ts";
+import { bindingFindings } from "./preflight-binding.ts";
+import { bootFindings } from "./preflight-boot.ts";
+import { describeNoEffect } from "./preflight-no-effect.ts";
+import { vmFindings } from "./preflight-vm.ts";
+
+/**
+ * - `stops`: while it is so, the VM does not start.
+ * - `harmless`: it misleads people who look for the cause, and changes nothing.
+ * - `tidy`: it works, and is better set right before it bites.
+ */
+export type Matter = "stops" | "harmless" | "tidy";
+
+/** One thing that was found. */
+export interface PreflightFinding {
+  /** What found it, e.g. `state.direct-region`, `preflight.bound-twice`. */
+  readonly check: string;
+  readonly matter: Matter;
+  readonly certainty: Certainty;
+  /** What is so, in one sentence. */
+  readonly sentence: string;
+  /** Facts, word for word. */
+  readonly evidence: readonly string[];
+  /** Best first. */
+  readonly remedies: readonly string[];
+  readonly devices: readonly Bdf[];
+  readonly groups: readonly number[];
+}
+
+/** What is to be said of one VM with passed-through devices. */
+export interface VmPreflight {
+  readonly vm: VmName;
+  readonly verdict: "runs" | "will-not-start" | "may-not-start" | "nothing-stops-it";
+  /** Those that stop it first, the most certain first. */
+  readonly findings: readonly PreflightFinding[];
+}
+
+export interface Preflight {
+  readonly vms: readonly VmPreflight[];
+  /** What concerns the whole host. */
+  readonly host: readonly PreflightFinding[];
+  /** What is there and has no effect, whatever people say: a sentence each. */
+  readonly noEffect: readonly string[];
+  /** What could not be looked at, and why. */
+  readonly unchecked: readonly string[];
+}
+
+/** What the history knows beyond the host of now. */
+export interface PreflightHistory {
+  /** Who stood at an address when the VM last had it, by VM and address. */
+  readonly deviceAt: (vm: VmName, bdf: Bdf) => KnownDevice | undefined;
+  /** Since when the group of this device has a direct region. */
+  readonly demandOn: (bdf: Bdf) => DemandOrigin | undefined;
+}
+
+/** A device as it was once seen. */
+export interface KnownDevice {
+  /** `vendor:device/subvendor:subdevice` with `#2` for the second of a kind. */
+  readonly identity: string;
+  readonly name: string | undefined;
+}
+
+/** Where a direct region came from. */
+export interface DemandOrigin {
+  /** BIOS of the first boot with it, and when that was (UTC epoch milliseconds). */
+  readonly bios: string | undefined;
+  readonly since: number;
+  /** BIOS of the boot before, without it; undefined where every boot on record has it. */
+  readonly biosWithout: string | undefined;
+}
+
+/** Everything that preflight looks at; plain values, read before. */
+export interface PreflightInput {
+  readonly host: HostState;
+  readonly setup: VfioSetup;
+  readonly bootLoaders: BootLoaderFindings;
+  /** Only on Unraid. */
+  readonly unraid?: UnraidPolicy;
+  readonly history?: PreflightHistory;
+  /** Only this VM. */
+  readonly only?: VmName;
+}
+
+/** Says before it fails what will stop each VM with passed-through devices, and what only looks as if it would. */
+export function runPreflight(input: PreflightInput): Preflight {
+  const { host, only } = input;
+  const all = host.vms.state === "read" ? host.vms.value : [];
+  const asked = all.filter(
+    ({ definition }) => definition.hostDevices.length > 0 && (only === undefined || definition.name === only),
+  );
+  const vms = asked.map((vm) => preflightOf(vm, input));
+  const hostFindings = [...bindingFindings(input, asked), ...bootFindings(input)];
+  const stopping = vms.flatMap(({ findings }) => findings.filter(({ matter }) => matter === "stops"));
+  return {
+    vms,
+    host: hostFindings.toSorted((a, b) => MATTERS.indexOf(a.matter) - MATTERS.indexOf(b.matter)),
+    noEffect: describeNoEffect(
+      input,
+      asked.map(({ definition }) => definition),
+      stopping,
+    ),
+    unchecked: unreadParts(input),
+  };
+}
+
+const MATTERS: readonly Matter[] = ["stops", "harmless", "tidy"];
+const CERTAINTIES: readonly Certainty[] = ["certain", "likely", "possible"];
+
+function preflightOf(vm: VmStatus, input: PreflightInput): VmPreflight {
+  const { name } = vm.definition;
+  // What would stop it cannot be so while it runs with its devices.
+  if (isActive(vm.state.state)) return { vm: name, verdict: "runs", findings: [] };
+  const findings = vmFindings(vm.definition, input).toSorted(
+    (a, b) =>
+      MATTERS.indexOf(a.matter) - MATTERS.indexOf(b.matter) ||
+      CERTAINTIES.indexOf(a.certainty) - CERTAINTIES.indexOf(b.certainty),
+  );
+  const stops = findings.filter(({ matter }) => matter === "stops");
+  const verdict = stops.some(({ certainty }) => certainty === "certain")
+    ? "will-not-start"
+    : stops.length > 0
+      ? "may-not-start"
+      : "nothing-stops-it";
+  return { vm: name, verdict, findings };
+}
+
+/** Whether somebody has to act: a VM that is stopped by something certain or likely. */
+export function needsAction({ vms }: Preflight): boolean {
+  return vms.some(({ findings }) =>
+    findings.some(({ matter, certainty }) => matter === "stops" && certainty !== "possible"),
+  );
+}
+
+function unreadParts({ host, setup, bootLoaders, unraid }: PreflightInput): readonly string[] {
+  const parts: readonly (readonly [string, Reading<unknown>])[] = [
+    ["the VMs", host.vms],
+    ["the PCI devices", host.devices],
+    ["the IOMMU groups", host.groups],
+    ["the firmware's tables", host.firmwareDemands],
+    ["the BIOS version", host.bios],
+    ["the nodes in /dev/vfio", host.vfioNodes],
+    ["interrupt remapping", host.interruptRemapping],
+    ["the kernel parameters", host.kernelParameters],
+    ["who binds what to vfio-pci", setup.bindings],
+    ...(unraid === undefined
+      ? []
+      : [
+          ["Unraid's list of PCI devices", unraid.pciChanges] as const,
+          ["Unraid's VM settings", unraid.startsDisabled] as const,
+        ]),
+  ];
+  return [
+    ...parts.flatMap(([what, reading]) =>
+      reading.state === "unreadable" ? [`${what}: ${reading.why}`] : [],
+    ),
+    ...bootLoaders.unreadable.map((why) => `boot loader files in ${why}`),
+  ];
+}

@@ -1,0 +1,159 @@
+import type { DemandOrigin, KnownDevice, PreflightHistory } from "../diagnosis/preflight.ts";
+import type { FactValue, Snapshot } from "../model/fact.ts";
+import type { BootRecord } from "../model/history.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
+import { createFactTable, type FactTable } from "./fact-table.ts";
+
+/** What preflight's questions need of the stored history; the store has these. */
+export interface PreflightReader {
+  readonly attempts: { list(filter?: AttemptFilter): readonly AttemptRow[] };
+  readonly boots: { list(): readonly BootRecord[] };
+  readonly snapshots: Pick<SnapshotStore, "varying" | "get">;
+}
+
+/** Starts, and boots, that are looked through for the device that a VM once had. */
+const MOST_STARTS = 50;
+const MOST_BOOTS = 10;
+
+/** What the history knows about devices and demands; each question is answered once. Reads only. */
+export function createPreflightHistory(reader: PreflightReader): PreflightHistory {
+  const snapshots = remember((id: string) => reader.snapshots.get(id));
+  const boots = remember((_all: "all") => reader.boots.list());
+  const table = remember((_all: "all") => demandTable(reader, boots("all")));
+  return {
+    deviceAt: (vm, bdf) =>
+      deviceOfStarts(reader, snapshots, vm, bdf) ?? deviceOfBoots(boots, snapshots, vm, bdf),
+    demandOn: (bdf) => originOf(table("all"), boots("all"), bdf),
+  };
+}
+
+type Lookup = (id: string) => Snapshot | undefined;
+
+function remember<Key, Value>(find: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>();
+  return (key) => {
+    if (known.has(key)) return known.get(key) as Value;
+    const value = find(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
+/** By the newest good start with that address; a failed one may have asked for a device that was gone already. */
+function deviceOfStarts(
+  reader: PreflightReader,
+  lookup: Lookup,
+  vm: VmName,
+  bdf: Bdf,
+): KnownDevice | undefined {
+  const starts = reader.attempts.list({ vm, device: bdf, limit: MOST_STARTS });
+  const good = starts.filter(({ outcome }) => outcome === "started");
+  for (const { snapshotId } of good) {
+    const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
+    const device = snapshot === undefined ? undefined : deviceIn(snapshot, bdf);
+    if (device !== undefined) return device;
+  }
+  return undefined;
+}
+
+/** A VM that was never seen starting: who stood there in the newest boot in which it was defined with the address. */
+function deviceOfBoots(
+  boots: (all: "all") => readonly BootRecord[],
+  lookup: Lookup,
+  vm: VmName,
+  bdf: Bdf,
+): KnownDevice | undefined {
+  const part = vm.replaceAll("%", "%25").replaceAll(".", "%2e");
+  for (const { snapshotId } of boots("all").slice(-MOST_BOOTS).reverse()) {
+    const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
+    const wanted = snapshot?.facts.find(({ key }) => key === `vm.${part}.devices`)?.value;
+    if (snapshot === undefined || wanted?.state !== "value" || !wanted.value.split(" ").includes(bdf))
+      continue;
+    const device = deviceIn(snapshot, bdf);
+    if (device !== undefined) return device;
+  }
+  return undefined;
+}
+
+function deviceIn(snapshot: Snapshot, bdf: Bdf): KnownDevice | undefined {
+  for (const { key, value } of snapshot.facts) {
+    const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
+    if (identity === undefined || value.state !== "value" || value.value !== bdf) continue;
+    const name = snapshot.facts.find((fact) => fact.key === `pci.${identity}.name`)?.value;
+    return { identity, name: name?.state === "value" ? name.value : undefined };
+  }
+  return undefined;
+}
+
+interface DemandTable {
+  readonly table: FactTable;
+  /** Boots with a stored snapshot, oldest first; the place in the table is the place here. */
+  readonly boots: readonly BootRecord[];
+}
+
+function demandTable(reader: PreflightReader, boots: readonly BootRecord[]): DemandTable {
+  const known = boots.filter(
+    (boot): boot is BootRecord & { readonly snapshotId: string } => boot.snapshotId !== undefined,
+  );
+  const newest = known.at(-1);
+  const reference = newest === undefined ? undefined : reader.snapshots.get(newest.snapshotId);
+  const columns = reader.snapshots.varying(known.map(({ snapshotId }) => snapshotId));
+  const varying = new Set(columns.map(({ key }) => key));
+  const constants = new Map<string, FactValue>();
+  for (const { key, value } of reference?.facts ?? []) if (!varying.has(key)) constants.set(key, value);
+  return { table: createFactTable(columns, constants), boots: known };
+}
+
+/** Goes back from the newest boot to the first of the boots in a row whose group of this device has a direct region. */
+function originOf(
+  { table, boots }: DemandTable,
+  all: readonly BootRecord[],
+  bdf: Bdf,
+): DemandOrigin | undefined {
+  if (all.length === 0) return undefined;
+  const places = [...boots.keys()];
+  let first: number | undefined;
+  let without: number | undefined;
+  for (const place of places.reverse()) {
+    const state = directAt(table, place, bdf);
+    if (state === "unknown") continue;
+    if (state === "absent") {
+      without = place;
+      break;
+    }
+    first = place;
+  }
+  const boot = first === undefined ? undefined : boots[first];
+  if (first === undefined || boot === undefined) return undefined;
+  return {
+    bios: biosAt(table, first),
+    since: boot.startedAt,
+    biosWithout: without === undefined ? undefined : biosAt(table, without),
+  };
+}
+
+function directAt(table: FactTable, place: number, bdf: Bdf): FactValue["state"] {
+  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)];
+  const identity = keys
+    .map((key) => /^pci\.([^.]+)\.address$/.exec(key)?.[1])
+    .find((name) => name !== undefined && textAt(table, `pci.${name}.address`, place) === bdf);
+  if (identity === undefined) return "unknown";
+  const group = keys
+    .map((key) => /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1])
+    .find(
+      (name) =>
+        name !== undefined &&
+        textAt(table, `iommu.group.${name}.members`, place)?.split(", ").includes(identity) === true,
+    );
+  return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
+}
+
+function textAt(table: FactTable, key: string, place: number): string | undefined {
+  const value = table.valueAt(key, place);
+  return value.state === "value" ? value.value : undefined;
+}
+
+function biosAt(table: FactTable, place: number): string | undefined {
+  return textAt(table, "firmware.bios.version", place);
+}

@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import type { Preflight, PreflightFinding } from "../../src/diagnosis/preflight.ts";
+import { makeSnapshot } from "../../src/history/snapshot.ts";
+import { collectFacts } from "../../src/host/collect-facts.ts";
+import type { HostPaths } from "../../src/host-paths.ts";
+import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
+import { runProgram } from "../helpers/command-io.ts";
+import { buildForumHost, FORUM_DEVICES, type ForumHostOptions, vmXml } from "../helpers/forum-host.ts";
+import { temporaryDirectory } from "../helpers/recorded-tree.ts";
+import { opened } from "../store/samples.ts";
+
+const directory = temporaryDirectory();
+after(() => directory.remove());
+let made = 0;
+
+function host(options: ForumHostOptions = {}): HostPaths {
+  made += 1;
+  return buildForumHost(`${directory.path}/host-${made}`, options);
+}
+
+interface Checked extends Preflight {
+  readonly code: number;
+  readonly from: string;
+  readonly text: string;
+}
+
+async function check(paths: HostPaths, vm: readonly string[] = [], database?: string): Promise<Checked> {
+  const env = { VFIO_WATCH_ROOT: paths.root };
+  const args = ["check", ...vm, ...(database === undefined ? [] : ["--database", database])];
+  const json = await runProgram([...args, "--json"], env);
+  const text = await runProgram(args, env);
+  assert.equal(json.err, "");
+  assert.equal(text.code, json.code);
+  return { ...(JSON.parse(json.out) as Preflight & { from: string }), code: json.code, text: text.out };
+}
+
+/** Boots of this history: the facts of each host, and one good start of the VM where it had one. */
+function history(boots: readonly { readonly paths: HostPaths; readonly good: boolean }[]): string {
+  made += 1;
+  const path = `${directory.path}/history-${made}.db`;
+  const store = opened(path);
+  for (const [index, { paths, good }] of boots.entries()) {
+    const at = Date.UTC(2025, 7, 1 + index);
+    const id = bootId(`boot-${index}`);
+    const snapshot = makeSnapshot(collectFacts({ paths }));
+    store.boots.begin({ id, startedAt: at, origin: "live" });
+    store.snapshots.save(snapshot);
+    store.snapshots.link({ bootId: id, at, snapshotId: snapshot.id, reason: "service start" });
+    if (!good) continue;
+    store.attempts.save(
+      {
+        id: `start-${index}`,
+        vm: vmName("Windows 11"),
+        bootId: id,
+        openedAt: at + 1000,
+        closedAt: at + 2000,
+        outcome: "started",
+        devices: ["0000:01:00.0", "0000:01:00.1"] as Bdf[],
+        groups: [14],
+        evidence: [],
+      },
+      { origin: "live", snapshotId: snapshot.id },
+    );
+  }
+  store.close();
+  return path;
+}
+
+const find = (findings: readonly PreflightFinding[] | undefined, name: string) =>
+  findings?.find(({ check: own }) => own === name);
+
+describe("check on the host of the forum report", () => {
+  it("names the firmware as what stops the VM, and the three others for what they are", async () => {
+    const checked = await check(host());
+    assert.equal(checked.code, 3);
+    const [vm, ...others] = checked.vms;
+    assert.equal(others.length, 0);
+    assert.equal(vm?.verdict, "will-not-start");
+    const stopping = vm?.findings.filter(({ matter }) => matter === "stops") ?? [];
+    assert.deepEqual(
+      stopping.map(({ check: name, certainty }) => [name, certainty]),
+      [["state.direct-region", "certain"]],
+    );
+    const firmware = stopping[0];
+    assert.match(
+      firmware?.sentence ?? "",
+      /firmware \(BIOS E7E49AMSI\.1A7D\) demands a fixed 1:1 memory mapping for IOMMU group 14/,
+    );
+    assert.match(firmware?.evidence.join("\n") ?? "", /IVRS: IVMD type 22h, flags 08h/);
+    assert.match(
+      firmware?.evidence.join("\n") ?? "",
+      /reserved_regions: 0x00000000a5a32000 0x00000000a5a32fff direct/,
+    );
+
+    const loader = find(checked.host, "preflight.other-boot-loader");
+    assert.equal(loader?.matter, "harmless");
+    assert.match(loader?.sentence ?? "", /\/boot\/syslinux\/syslinux\.cfg has no effect/);
+    assert.match(loader?.remedies.join() ?? "", /\/boot\/limine\.conf/);
+
+    const twice = find(checked.host, "preflight.bound-twice");
+    assert.equal(twice?.matter, "harmless");
+    assert.deepEqual(twice?.devices, ["0000:01:00.0", "0000:01:00.1"]);
+    assert.match(
+      twice?.sentence ?? "",
+      /vfio-pci\.cfg and by vfio-pci\.ids|vfio-pci\.ids and by vfio-pci\.cfg/,
+    );
+
+    assert.ok(checked.noEffect.some((text) => /group 14 is of type identity/.test(text)));
+    assert.ok(checked.noEffect.some((text) => /amd_iommu=on: there is no such value/.test(text)));
+    assert.ok(checked.noEffect.some((text) => /Resizable BAR/.test(text)));
+    const causes = JSON.stringify([checked.vms, checked.host]);
+    assert.doesNotMatch(causes, /identity|resizable|i440fx/i, "what has no effect is never named as a cause");
+
+    assert.match(checked.text, /'Windows 11' will not start:\n {2}\[stops the VM\]/);
+    assert.match(checked.text, /\[misleading but harmless\] Editing/);
+  });
+
+  it("says of i440fx and q35 alike that the machine type plays no part", async () => {
+    for (const machine of ["pc-i440fx-9.2", "pc-q35-9.2"]) {
+      const checked = await check(host({ machine }));
+      assert.equal(checked.vms[0]?.verdict, "will-not-start");
+      assert.equal(checked.vms[0]?.findings.length, 1);
+      assert.equal(
+        checked.noEffect.some((text) => /machine type pc-i440fx-9\.2/.test(text)),
+        machine.includes("i440fx"),
+      );
+    }
+  });
+
+  it("tells from the history with which BIOS the demand appeared", async () => {
+    const before = host({ bios: "E7E49AMSI.1A63", demand: false });
+    const now = host({ bios: "E7E49AMSI.1A95" });
+    const database = history([
+      { paths: before, good: true },
+      { paths: now, good: false },
+    ]);
+    const finding = (await check(now, [], database)).vms[0]?.findings[0];
+    assert.match(
+      finding?.sentence ?? "",
+      /It appeared with BIOS E7E49AMSI\.1A95; BIOS E7E49AMSI\.1A63 did not have it\.$/,
+    );
+    assert.match(finding?.remedies[0] ?? "", /^Go back to BIOS E7E49AMSI\.1A63/);
+    const always = await check(now, [], history([{ paths: now, good: false }]));
+    assert.match(always.vms[0]?.findings[0]?.evidence.join("\n") ?? "", /in every boot on record/);
+  });
+
+  it("finds nothing that stops the VM once the demand is gone, and then exits with 0", async () => {
+    const checked = await check(host({ demand: false, bios: "E7E49AMSI.1A63" }), ["Windows 11"]);
+    assert.equal(checked.code, 0);
+    assert.equal(checked.vms[0]?.verdict, "nothing-stops-it");
+    assert.deepEqual(checked.vms[0]?.findings, []);
+    assert.equal(
+      checked.noEffect.some((text) => /Resizable BAR/.test(text)),
+      false,
+      "advice against the 1:1 refusal has no place without it",
+    );
+  });
+});
+
+describe("check", () => {
+  const calm: ForumHostOptions = { demand: false };
+  const moved = FORUM_DEVICES.map((device) => ({
+    ...device,
+    bdf: device.bdf.replace(/^0000:01:00/, "0000:03:00"),
+  }));
+
+  it("finds the card at its new address when the bus was renumbered", async () => {
+    const database = history([{ paths: host(calm), good: true }]);
+    const paths = host({ ...calm, devices: moved });
+    const { vms, code } = await check(paths, [], database);
+    assert.equal(code, 3);
+    const finding = find(vms[0]?.findings, "preflight.device-renumbered");
+    assert.equal(finding?.certainty, "certain");
+    assert.match(
+      finding?.sentence ?? "",
+      /10de:2805 at 0000:01:00\.0, and it is now at 0000:03:00\.0: the bus was renumbered/,
+    );
+    const unknown = await check(paths);
+    assert.ok(find(unknown.vms[0]?.findings, "state.device-absent"), "without a history it is only missing");
+  });
+
+  it("warns when another device stands at the address that the VM asks for", async () => {
+    const exchanged = moved.map((device) =>
+      device.id === "144d:a80c" ? { ...device, bdf: "0000:01:00.0" } : device,
+    );
+    const database = history([{ paths: host(calm), good: true }]);
+    const { vms } = await check(host({ ...calm, devices: exchanged }), [], database);
+    const finding = find(vms[0]?.findings, "preflight.device-exchanged");
+    assert.match(finding?.sentence ?? "", /At 0000:01:00\.0 is now 144d:a80c, and no longer 10de:2805/);
+  });
+
+  it("tells Unraid's own refusals from faults", async () => {
+    const disabled = await check(
+      host({ ...calm, files: { "/boot/config/domain.cfg": 'DISABLE="yes"\r\n' } }),
+    );
+    assert.ok(find(disabled.vms[0]?.findings, "preflight.unraid-disabled"));
+    const list = {
+      "0000:01:00.0": { class: "0300", vendor_id: "10de", device_id: "1f08", description: "an older card" },
+      "0000:01:00.1": { class: "0403", vendor_id: "10de", device_id: "22bd", description: "audio" },
+    };
+    const changed = await check(
+      host({ ...calm, files: { "/boot/config/savedpcidata.json": JSON.stringify(list) } }),
+    );
+    const finding = find(changed.vms[0]?.findings, "preflight.unraid-pci-change");
+    assert.deepEqual(finding?.devices, ["0000:01:00.0"]);
+    assert.match(finding?.evidence.join() ?? "", /10de:1f08 → 10de:2805/);
+    const broken = await check(host({ ...calm, files: { "/boot/config/savedpcidata.json": "{" } }));
+    assert.equal(broken.code, 0);
+    assert.ok(broken.unchecked.some((text) => /savedpcidata\.json is no JSON/.test(text)));
+  });
+
+  it("says that the IOMMU is off, with the parameter that does it", async () => {
+    const { vms } = await check(host({ ...calm, withoutIommu: true, commandLine: "amd_iommu=off" }));
+    const finding = find(vms[0]?.findings, "state.no-iommu-groups");
+    assert.ok(finding?.evidence.includes("kernel parameter amd_iommu=off"));
+  });
+
+  it("says who holds a device that is not bound, by how much that matters", async () => {
+    const held = FORUM_DEVICES.map((device) =>
+      device.id === "10de:2805" ? { ...device, driver: "nvidia" } : device,
+    );
+    const unmanaged = await check(host({ ...calm, devices: held, managed: false }));
+    assert.equal(find(unmanaged.vms[0]?.findings, "state.unmanaged-not-bound")?.matter, "stops");
+    const inVain = await check(host({ ...calm, devices: held }));
+    assert.equal(inVain.code, 0);
+    assert.equal(find(inVain.host, "preflight.bound-in-vain")?.matter, "tidy");
+    const nobody = await check(
+      host({
+        ...calm,
+        devices: held,
+        commandLine: "quiet",
+        files: { "/boot/config/vfio-pci.cfg": "BIND=\n" },
+      }),
+    );
+    assert.equal(find(nobody.host, "preflight.bound-by-nobody")?.matter, "tidy");
+  });
+
+  it("finds a binding that fits no device, and where its card is", async () => {
+    const { host: findings } = await check(
+      host({ ...calm, files: { "/boot/config/vfio-pci.cfg": "BIND=0000:05:00.0|10de:2805\n" } }),
+    );
+    assert.match(
+      find(findings, "preflight.binding-without-device")?.sentence ?? "",
+      /A device of that kind is at 0000:01:00\.0/,
+    );
+  });
+
+  it("looks at every VM with devices, or at the one that is named", async () => {
+    const paths = host({
+      files: {
+        "/etc/libvirt/qemu/Ubuntu.xml": vmXml("Ubuntu", { wanted: ["0000:09:00.0"] }),
+        "/etc/libvirt/qemu/Plain.xml": vmXml("Plain", { wanted: [] }),
+      },
+    });
+    assert.deepEqual((await check(paths)).vms.map(({ vm }) => vm).sort(), ["Ubuntu", "Windows 11"]);
+    const one = await check(paths, ["Ubuntu"]);
+    assert.deepEqual(
+      one.vms.map(({ vm }) => vm),
+      ["Ubuntu"],
+    );
+    const none = await runProgram(["check", "Nobody"], { VFIO_WATCH_ROOT: paths.root });
+    assert.equal(none.code, 1);
+    assert.match(none.err, /no VM 'Nobody'/);
+  });
+
+  it("says why it cannot look when no definition can be read", async () => {
+    const outcome = await runProgram(["check"], { VFIO_WATCH_ROOT: `${directory.path}/nowhere` });
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.err, /start libvirt/);
+  });
+});
