@@ -64,7 +64,8 @@ function taint(text: string): string {
   return letters.length > 0 ? letters.join("") : String(bits);
 }
 
-function parameterFacts(parameters: Reading<readonly KernelParameter[]>): readonly Fact[] {
+/** One fact for each parameter; what loaders add and what is private is left out. */
+export function parameterFacts(parameters: Reading<readonly KernelParameter[]>): readonly Fact[] {
   if (parameters.state !== "read") {
     const why = parameters.state === "absent" ? "/proc/cmdline does not exist" : parameters.why;
     return [unknownFact("kernel", "kernel.parameter", why)];

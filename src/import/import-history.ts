@@ -1,0 +1,193 @@
+import type { BootId } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import type { Store, StoreTrouble } from "../store/store.ts";
+import type { ImportSource } from "./find-sources.ts";
+import { findSameBoot, idOf, type KnownBoot } from "./match-boots.ts";
+import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
+import { type TakeInParts, type TakenBoot, takeInBoot, takeInLoose } from "./take-in.ts";
+
+/** What came of one source. */
+export interface ReadSource {
+  readonly name: string;
+  /** Why nothing was taken from it. */
+  readonly refused: string | undefined;
+  readonly boots: number;
+  readonly notes: readonly string[];
+}
+
+/** What came of an import. */
+export interface ImportResult {
+  readonly sources: readonly ReadSource[];
+  /** In order of time. */
+  readonly boots: readonly TakenBoot[];
+  /** Starts of which nobody knows the boot. */
+  readonly withoutBoot: { readonly newAttempts: number; readonly attempts: number };
+  /** Some of it was of the boot that runs now, which the service reads by itself. */
+  readonly runningBootLeftOut: boolean;
+  /** Why the history could not be written. */
+  readonly trouble: StoreTrouble | undefined;
+}
+
+/** What the sources hold, together with where it came from. */
+export interface NamedMaterial {
+  readonly name: string;
+  readonly material: Material;
+}
+
+/** A log may go on a little after the last thing that is known of a boot (ms). */
+const QUIET_END = 3_600_000;
+const BEFORE_BOOT = 5_000;
+
+/**
+ * Reads all sources and takes their boots into the history, each once, however many sources show it. What was there
+ * stays; doing it again changes nothing. `runningBoot` is left to the service, which sees it itself.
+ */
+export async function importHistory(options: {
+  readonly sources: readonly ImportSource[];
+  readonly parts: TakeInParts;
+  readonly runningBoot: KnownBoot | undefined;
+  readonly now: number;
+  readonly progress: (text: string) => void;
+}): Promise<ImportResult> {
+  const { sources, progress } = options;
+  const read: ReadSource[] = [];
+  const materials: NamedMaterial[] = [];
+  for (const [index, source] of sources.entries()) {
+    const place = `[${index + 1}/${sources.length}] ${source.name}`;
+    progress(place);
+    const material = await source
+      .read((detail) => progress(`${place}: ${detail}`))
+      .catch((error: unknown) => `It could not be read: ${error instanceof Error ? error.message : error}.`);
+    if (typeof material === "string") {
+      progress(`${place}: refused. ${material}`);
+      read.push({ name: source.name, refused: material, boots: 0, notes: [] });
+      continue;
+    }
+    materials.push({ name: source.name, material });
+    read.push({ name: source.name, refused: undefined, boots: material.boots.length, notes: material.notes });
+  }
+  return { sources: read, ...takeInMaterials(materials, options) };
+}
+
+/** Takes in what was read. Pure but for the store. */
+export function takeInMaterials(
+  materials: readonly NamedMaterial[],
+  options: {
+    readonly parts: TakeInParts;
+    readonly runningBoot: KnownBoot | undefined;
+    readonly now: number;
+    readonly progress: (text: string) => void;
+  },
+): Omit<ImportResult, "sources"> {
+  const { parts, runningBoot, now, progress } = options;
+  const { store } = parts;
+  const { pieces, known } = sortPieces(materials, storedBoots(store, runningBoot));
+  const running = runningBoot?.id;
+  const { byBoot, homeless } = placeLoose(materials, known, running, now);
+  const definitions = knownDefinitions(materials, store);
+  const ids = [...new Set([...pieces.keys(), ...byBoot.keys()])].filter((id) => id !== running);
+  const startOf = (id: BootId) => known.find((boot) => boot.id === id)?.startedAt ?? 0;
+  ids.sort((a, b) => startOf(a) - startOf(b));
+  const boots: TakenBoot[] = [];
+  const leftOut = running !== undefined && (pieces.has(running) || byBoot.has(running));
+  let withoutBoot = { newAttempts: 0, attempts: 0 };
+  for (const [index, id] of ids.entries()) {
+    if (ids.length > 1) progress(`storing boot ${index + 1} of ${ids.length}`);
+    const written = store.durable(() =>
+      takeInBoot(id, pieces.get(id) ?? [], byBoot.get(id) ?? [], definitions, parts),
+    );
+    if (written.state === "refused")
+      return { boots, withoutBoot, runningBootLeftOut: leftOut, trouble: written.trouble };
+    boots.push(written.value);
+  }
+  const written = store.durable(() => takeInLoose(homeless, definitions, now, parts));
+  if (written.state === "written") withoutBoot = written.value;
+  const trouble = written.state === "refused" ? written.trouble : undefined;
+  return { boots, withoutBoot, runningBootLeftOut: leftOut, trouble };
+}
+
+function storedBoots(store: Store, runningBoot: KnownBoot | undefined): readonly KnownBoot[] {
+  const stored = store.boots.list().map((boot): KnownBoot => {
+    const factIn = (key: string) => {
+      const value =
+        boot.snapshotId === undefined ? undefined : store.snapshots.fact(boot.snapshotId, key)?.value;
+      return value?.state === "value" ? value.value : undefined;
+    };
+    return {
+      id: boot.id,
+      startedAt: boot.startedAt,
+      lastSeenAt: boot.lastSeenAt,
+      bios: factIn("firmware.bios.version"),
+      kernelRelease: factIn("kernel.release"),
+    };
+  });
+  if (runningBoot === undefined) return stored;
+  return [...stored.filter(({ id }) => id !== runningBoot.id), runningBoot];
+}
+
+/** Says which boot each piece is of: the surest first, so that the others find it. */
+function sortPieces(
+  materials: readonly NamedMaterial[],
+  stored: readonly KnownBoot[],
+): { readonly pieces: ReadonlyMap<BootId, readonly PastBoot[]>; readonly known: readonly KnownBoot[] } {
+  const all = materials.flatMap(({ material }, source) => material.boots.map((boot) => ({ boot, source })));
+  all.sort((a, b) => sureness(b.boot) - sureness(a.boot) || a.boot.firstSeenAt - b.boot.firstSeenAt);
+  const known = new Map(stored.map((boot) => [boot.id, boot]));
+  const pieces = new Map<BootId, PastBoot[]>();
+  const taken = new Set<string>();
+  for (const { boot, source } of all) {
+    // One source tells its boots apart by itself.
+    const others = [...known.values()].filter(({ id }) => !taken.has(`${source}\n${id}`));
+    const same = findSameBoot(boot, others);
+    const id = same?.id ?? idOf(boot);
+    taken.add(`${source}\n${id}`);
+    pieces.set(id, [...(pieces.get(id) ?? []), boot]);
+    known.set(id, {
+      id,
+      startedAt: same?.startedAt ?? boot.startedAt ?? boot.firstSeenAt,
+      lastSeenAt: Math.max(same?.lastSeenAt ?? 0, boot.lastSeenAt),
+      bios: same?.bios ?? boot.bios,
+      kernelRelease: same?.kernelRelease ?? boot.kernelRelease,
+    });
+  }
+  return { pieces, known: [...known.values()].sort((a, b) => a.startedAt - b.startedAt) };
+}
+
+function sureness({ id, precision, startedAt }: PastBoot): number {
+  if (id !== undefined) return 3;
+  if (precision === "log") return 2;
+  return startedAt === undefined ? 0 : 1;
+}
+
+/** Gives each thing that was said at some time to the boot that ran then. */
+function placeLoose(
+  materials: readonly NamedMaterial[],
+  known: readonly KnownBoot[],
+  running: BootId | undefined,
+  now: number,
+): {
+  readonly byBoot: ReadonlyMap<BootId, readonly PastObservation[]>;
+  readonly homeless: readonly PastObservation[];
+} {
+  const byBoot = new Map<BootId, PastObservation[]>();
+  const homeless: PastObservation[] = [];
+  for (const past of materials.flatMap(({ material }) => material.loose)) {
+    const { at } = past.observation;
+    const boot = known.findLast(({ startedAt }) => startedAt <= at + BEFORE_BOOT);
+    const until = boot === undefined ? 0 : boot.id === running ? now : boot.lastSeenAt + QUIET_END;
+    if (boot === undefined || at > until) homeless.push(past);
+    else byBoot.set(boot.id, [...(byBoot.get(boot.id) ?? []), past]);
+  }
+  return { byBoot, homeless };
+}
+
+/** The VMs by name: as the newest material defines them, else as libvirt does now. */
+function knownDefinitions(materials: readonly NamedMaterial[], store: Store): readonly VmDefinition[] {
+  const byName = new Map<string, VmDefinition>();
+  for (const { definition } of store.vms.list()) byName.set(definition.name, definition);
+  const boots = materials
+    .flatMap(({ material }) => material.boots)
+    .toSorted((a, b) => a.lastSeenAt - b.lastSeenAt);
+  for (const definition of boots.flatMap((boot) => boot.definitions)) byName.set(definition.name, definition);
+  return [...byName.values()];
+}
