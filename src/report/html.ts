@@ -102,7 +102,7 @@ function renderBlock(block: Block, section: string, level: number): string {
     case "time-line": {
       const { earlierBoots, runs } = block.timeLine;
       const left = earlierBoots > 0 ? ` ${count(earlierBoots, "earlier boot")} not shown.` : "";
-      return `<figure class="vfw-picture">${drawTimeLinePicture(block.timeLine, `vfw-${section}-picture`)}<figcaption>${count(runs.length, "run")} of boots from left to right, a lane for each BIOS; the number is how many starts worked (tick) or failed (cross).${left}</figcaption></figure>`;
+      return `<figure class="vfw-picture">${drawTimeLinePicture(block.timeLine, `vfw-${section}-picture`)}<figcaption>${count(runs.length, "run")} of boots from left to right, a lane for each BIOS; the number is how many starts worked (tick) or failed (cross), or how many of all worked (exclamation mark).${left}</figcaption></figure>`;
     }
   }
 }

@@ -48,7 +48,7 @@ export function drawTimeLinePicture(timeLine: TimeLine, id: string): string {
       return drawStep(x(index), laneY(last), x(index + 1), laneY(run), share((index + 1) / runs.length));
     }),
     ...lanes.map((bios, index) => drawLabel(bios, TOP + index * LANE)),
-    ...runs.map((run, index) => drawRun(run, x(index), laneY(run))),
+    ...runs.map((run, index) => drawRun(run, x(index), laneY(run), edgeOf((index + 0.5) / runs.length))),
     ...axis(runs, x, height),
     "</svg>",
   ].join("");
@@ -62,14 +62,22 @@ function drawLane(y: number): string {
   return `<rect x="0" y="${y}" width="100%" height="${LANE - 6}" rx="6" style="fill:var(--vfw-lane,rgba(128,128,128,.13))"/>`;
 }
 
-/** Steps between lanes may run through a label; where the page says what its paper is, they stop short of it. */
+/** Steps between lanes may run through a text; where the page says what its paper is, they stop short of it. */
+const LABEL =
+  "fill:currentColor;font-weight:600;paint-order:stroke;stroke:var(--vfw-halo,transparent);stroke-width:5;stroke-linejoin:round";
+
 function drawLabel(bios: string, y: number): string {
   const label = bios === "" ? "BIOS unknown" : bios;
-  return `<text x="10" y="${y + 16}" style="fill:currentColor;font-weight:600;paint-order:stroke;stroke:var(--vfw-halo,transparent);stroke-width:5;stroke-linejoin:round">${escapeHtml(cutLabel(label))}</text>`;
+  return `<text x="10" y="${y + 16}" style="${LABEL}">${escapeHtml(cutLabel(label))}</text>`;
 }
 
 function cutLabel(label: string): string {
   return label.length > 40 ? `${label.slice(0, 39)}…` : label;
+}
+
+function anchorAt(edge: Edge): string {
+  if (edge === undefined) return `x="0" text-anchor="middle"`;
+  return edge === "left" ? `x="-${RADIUS}" text-anchor="start"` : `x="${RADIUS}" text-anchor="end"`;
 }
 
 /** From one run to the next: along the lane, across where the BIOS changed, along again. */
@@ -80,7 +88,14 @@ function drawStep(fromX: string, fromY: number, toX: string, toY: number, middle
   return line(fromX, fromY, middle, fromY) + line(middle, fromY, middle, toY) + line(middle, toY, toX, toY);
 }
 
-function drawRun(run: TimeLineRun, x: string, y: number): string {
+type Edge = "left" | "right" | undefined;
+
+/** Text in the middle of a place this near to the edge would be cut off on a phone. */
+function edgeOf(place: number): Edge {
+  return place < 0.12 ? "left" : place > 0.88 ? "right" : undefined;
+}
+
+function drawRun(run: TimeLineRun, x: string, y: number, edge: Edge): string {
   const { outcome, started, failed, refused } = run;
   const number =
     outcome === "mixed" ? `${started}/${started + failed}` : String(Math.max(started, failed, refused));
@@ -91,7 +106,7 @@ function drawRun(run: TimeLineRun, x: string, y: number): string {
     `<g style="fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round">${SIGNS[outcome]}</g>`,
     outcome === "none"
       ? ""
-      : `<text x="0" y="25" text-anchor="middle" style="fill:currentColor;font-weight:600">${escapeHtml(number)}</text>`,
+      : `<text ${anchorAt(number.length > 3 ? edge : undefined)} y="25" style="${LABEL}">${escapeHtml(number)}</text>`,
     "</svg>",
   ].join("");
 }
@@ -104,10 +119,9 @@ function axis(runs: readonly TimeLineRun[], x: (index: number) => string, height
     if (index % every !== 0) return [];
     const time = timeOf(run.from);
     const label = days.size === 1 ? `${time.slice(11, 16)} UTC` : time.slice(0, 10);
-    // Near an edge a label in the middle of its place would be cut off.
-    const place = (index + 0.5) / runs.length;
+    const edge = edgeOf((index + 0.5) / runs.length);
     const [at, anchor] =
-      place < 0.12 ? ["0", "start"] : place > 0.88 ? ["100%", "end"] : [x(index), "middle"];
+      edge === "left" ? ["0", "start"] : edge === "right" ? ["100%", "end"] : [x(index), "middle"];
     return [
       `<text x="${at}" y="${height - 10}" text-anchor="${anchor}" style="fill:currentColor;fill-opacity:.85;font-size:11px">${label}</text>`,
     ];

@@ -28,14 +28,12 @@ export function drawTimeLine(
     if (tally.bootId === undefined) continue;
     byBoot.set(tally.bootId, [...(byBoot.get(tally.bootId) ?? []), tally]);
   }
-  const runs: TimeLineRun[] = [];
-  for (const boot of [...boots].sort((a, b) => a.ordinal - b.ordinal)) {
-    const run = runOf(boot, byBoot.get(boot.id) ?? [], biosOf(boot.snapshotId));
-    const last = runs.at(-1);
-    const joined = last === undefined ? undefined : join(last, run);
-    if (joined === undefined) runs.push(run);
-    else runs[runs.length - 1] = joined;
-  }
+  const single = [...boots]
+    .sort((a, b) => a.ordinal - b.ordinal)
+    .map((boot) => runOf(boot, byBoot.get(boot.id) ?? [], biosOf(boot.snapshotId)));
+  const fine = joinRuns(single, false);
+  // What comes and goes has a run for each time; by BIOS alone the whole history has room.
+  const runs = fine.length > MOST_RUNS ? joinRuns(single, true) : fine;
   // Before the first start there is nothing to see.
   while (runs.length > 1 && runs[0]?.outcome === "none") runs.shift();
   const left = runs.slice(0, Math.max(0, runs.length - MOST_RUNS));
@@ -69,16 +67,26 @@ function outcomeOf(started: number, failed: number, refused: number): RunOutcome
   return refused > 0 ? "refused" : "none";
 }
 
-function join(a: TimeLineRun, b: TimeLineRun): TimeLineRun | undefined {
-  if (a.bios !== b.bios) return undefined;
-  if (a.outcome !== b.outcome && a.outcome !== "none" && b.outcome !== "none") return undefined;
+function joinRuns(single: readonly TimeLineRun[], byBiosAlone: boolean): TimeLineRun[] {
+  const runs: TimeLineRun[] = [];
+  for (const run of single) {
+    const last = runs.at(-1);
+    const isLike = last?.outcome === run.outcome || last?.outcome === "none" || run.outcome === "none";
+    if (last?.bios === run.bios && (isLike || byBiosAlone)) runs[runs.length - 1] = join(last, run);
+    else runs.push(run);
+  }
+  return runs;
+}
+
+function join(a: TimeLineRun, b: TimeLineRun): TimeLineRun {
+  const [started, failed, refused] = [a.started + b.started, a.failed + b.failed, a.refused + b.refused];
   return {
     ...a,
-    outcome: a.outcome === "none" ? b.outcome : a.outcome,
+    outcome: outcomeOf(started, failed, refused),
     boots: a.boots + b.boots,
-    started: a.started + b.started,
-    failed: a.failed + b.failed,
-    refused: a.refused + b.refused,
+    started,
+    failed,
+    refused,
     imported: a.imported && b.imported,
   };
 }

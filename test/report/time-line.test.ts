@@ -66,6 +66,20 @@ describe("the time line", () => {
     );
   });
 
+  it("goes by BIOS alone where starts fail now and then, so that all BIOS versions have room", () => {
+    const flaky = (bios: string) =>
+      Array.from({ length: 30 }, (_boot, index) => (index % 5 === 4 ? bad(bios) : good(bios)));
+    const { runs, earlierBoots } = draw([...flaky("A63"), ...flaky("A95")]);
+    assert.equal(earlierBoots, 0);
+    assert.deepEqual(
+      runs.map(({ bios, outcome, started, failed }) => [bios, outcome, started, failed]),
+      [
+        ["A63", "mixed", 24, 6],
+        ["A95", "mixed", 24, 6],
+      ],
+    );
+  });
+
   it("never loses a boot or a start, however long it gets", () => {
     const outcome = fc.constantFrom<Outcome>("started", "failed", "refused", "crashed-early");
     const boot = fc.record({
