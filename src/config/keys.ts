@@ -48,11 +48,8 @@ export const KEYS = {
     ["kernel-log", "vfio-nodes", "libvirt", "domain-logs", "libvirtd-log", "config-files"],
     "What is watched. Each source that is left out takes away a part of the explanations.",
   ),
-  KERNEL_LOG_DEVICE: path("/dev/kmsg", "The kernel's log."),
-  VFIO_DIRECTORY: path("/dev/vfio", "The directory of the VFIO device nodes."),
-  LIBVIRT_SOCKET: path("", "libvirt's socket. Empty: the usual places, virtqemud's first."),
   DOMAIN_LOG_DIRECTORY: path("/var/log/libvirt/qemu", "Where libvirt keeps one log for each VM."),
-  LIBVIRTD_LOG: path("", "The log file of libvirtd or virtqemud. Empty: the usual file, else the journal."),
+  LIBVIRTD_LOG: path("", "The log file of libvirtd or virtqemud. Empty: the usual ones, else the journal."),
   SIGNATURES_DIRECTORY: path(
     "",
     "A directory with your own signatures (*.json), in addition to the shipped ones.\nEmpty: signatures beside your settings file, where that directory exists.",

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
@@ -24,6 +24,8 @@ export interface LibvirtdLogOptions {
   /** What to run in place of `journalctl`, with parameters before all others. */
   readonly journalctl?: readonly [string, ...string[]];
   readonly maxBacklogBytes?: number;
+  /** The log's file, where it is not one of the usual. */
+  readonly file?: string;
 }
 
 interface FollowedLog {
@@ -35,7 +37,7 @@ interface FollowedLog {
 }
 
 const DIRECTORY = "/var/log/libvirt";
-const FILES = ["libvirtd.log", "virtqemud.log"];
+const USUAL_FILES = ["libvirtd.log", "virtqemud.log"];
 const CURSOR_KEY = "libvirtd-log:journal";
 /** Milliseconds without another line after which a record is taken to be whole. */
 const QUIET_MS = 100;
@@ -43,7 +45,8 @@ const QUIET_MS = 100;
 /** libvirtd's (virtqemud's) own log: its file where one is written, else the systemd journal. */
 export function createLibvirtdLogSource(options: LibvirtdLogOptions): Source {
   const { clock, bootId, since, paths } = options;
-  const directory = paths.at(DIRECTORY);
+  const directory = paths.at(options.file === undefined ? DIRECTORY : dirname(options.file));
+  const files = options.file === undefined ? USUAL_FILES : [basename(options.file)];
   const keeper = createHealthKeeper({ name: "libvirtd-log", clock });
   const logs = new Map<string, FollowedLog>();
   let sink: ObservationSink = () => {};
@@ -58,13 +61,13 @@ export function createLibvirtdLogSource(options: LibvirtdLogOptions): Source {
   const watch = createDirectoryWatch({
     directory,
     clock,
-    accept: (name) => FILES.includes(name),
+    accept: (name) => files.includes(name),
     onWake: loop.wake,
   });
 
   async function work(): Promise<void> {
     takeBackQuiet();
-    for (const name of FILES) {
+    for (const name of files) {
       if (stopped) return;
       await drain(name);
     }
@@ -168,7 +171,7 @@ export function createLibvirtdLogSource(options: LibvirtdLogOptions): Source {
 
   /** A file counts if it is written in this boot: one left over from years ago must not hide the journal. */
   function fileInUse(): boolean {
-    return FILES.some((name) => {
+    return files.some((name) => {
       const stats = statSync(join(directory, name), { throwIfNoEntry: false });
       return stats?.isFile() === true && (since === undefined || stats.mtimeMs >= since);
     });
