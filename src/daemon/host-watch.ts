@@ -7,7 +7,6 @@ import type { Observation } from "../model/observation.ts";
 import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { Store } from "../store/store.ts";
 
-/** Lines by which the kernel tells of interrupt remapping; sysfs does not show it on every host. */
 const REMAPPING = /remapping|x2apic/i;
 const KERNEL_LINES_KEPT = 200;
 /** Changes come in bursts (an editor's save, a driver's bind), so they are looked at a moment later (ms). */
@@ -28,6 +27,11 @@ export interface HostWatch {
   learn(observation: Observation, vms: () => readonly VmStatus[]): void;
   /** Something changed: look again soon. */
   lookSoon(reason: string): void;
+}
+
+/** Whether the kernel tells of interrupt remapping by this text; sysfs does not show it on every host. */
+export function tellsOfRemapping(text: string): boolean {
+  return REMAPPING.test(text);
 }
 
 /** Makes the watch of one run. `look` is called a moment after something changed, with the reason. */
@@ -71,12 +75,12 @@ export function createHostWatch(options: {
     latest: () => host,
     vms: () => vms,
     kernelLines,
-    isKept: (text) => REMAPPING.test(text),
+    isKept: tellsOfRemapping,
     lookSoon,
     learn(observation, known) {
       switch (observation.kind) {
         case "kernel-record":
-          if (kernelLines.length < KERNEL_LINES_KEPT && REMAPPING.test(observation.text))
+          if (kernelLines.length < KERNEL_LINES_KEPT && tellsOfRemapping(observation.text))
             kernelLines.push(observation.text);
           break;
         case "vm-inventory":

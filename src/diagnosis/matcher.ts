@@ -1,6 +1,7 @@
 import type { Layer, Signature, SignatureMatch } from "../model/catalogue.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { allowLinearEngine } from "./linear-engine.ts";
+import { createLiteralScanner, type LiteralScanner } from "./literal-scanner.ts";
 import { requiredLiterals } from "./required-literals.ts";
 
 /** No known message is longer; the rest of a text is not looked at. */
@@ -34,15 +35,17 @@ interface Rule {
 
 interface RuleSet {
   readonly rules: readonly Rule[];
-  /** Fits every text that a rule with literals may fit. */
-  readonly prefilter: RegExp;
-  /** The rules without literals: to be tried on every text. */
-  readonly unfiltered: readonly Rule[];
+  /** Finds the words without which rules cannot fit, all of them in one go. */
+  readonly scanner: LiteralScanner;
+  /** For each word of the scanner the numbers of the rules that one of them is enough for. */
+  readonly rulesOfWord: readonly (readonly number[])[];
+  /** The numbers of the rules without literals: to be tried on every text. */
+  readonly unfiltered: readonly number[];
 }
 
 /**
- * Makes a matcher. A single alternation of words without which no rule can fit lets ordinary lines pass in
- * well under a microsecond; only what it stops is tried rule by rule.
+ * Makes a matcher. One scan for the words without which no rule can fit lets ordinary lines pass in well under a
+ * microsecond; only the rules whose words it finds are tried.
  */
 export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}): Matcher {
   allowLinearEngine();
@@ -52,24 +55,40 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
   const others = rules.filter((rule) => rule.signature.layer !== "kernel");
   const sets = { kernel: ruleSet(kernel), qemu: ruleSet(others), any: ruleSet(rules) };
   const useFilter = options.prefilter !== false;
+  // A record is judged by its source and again in the pipeline; in a flood of known ones that is half of the work.
+  let last:
+    | { readonly layer: Layer | "any"; readonly text: string; readonly found: readonly SignatureMatch[] }
+    | undefined;
   return {
     match(layer, text) {
+      if (last?.text === text && last.layer === layer) return last.found;
       const set = sets[layer === "libvirt" ? "qemu" : layer];
       const bounded = text.length > LONGEST_TEXT ? text.slice(0, LONGEST_TEXT) : text;
       const subject = fold ? foldCase(bounded) : bounded;
-      if (!useFilter || set.prefilter.test(subject)) return matchAll(set.rules, subject, useFilter);
-      return set.unfiltered.length === 0 ? NOTHING : matchAll(set.unfiltered, subject, useFilter);
+      const found = matchAll(useFilter ? mayFit(set, subject) : set.rules, subject);
+      if (found.length > 0) last = { layer, text, found };
+      return found;
     },
   };
 }
 
-const NOTHING: readonly SignatureMatch[] = [];
+const NOTHING: readonly never[] = [];
 
-function matchAll(rules: readonly Rule[], text: string, useLiterals: boolean): readonly SignatureMatch[] {
+/** The rules that may fit, in the catalogue's order. */
+function mayFit(set: RuleSet, text: string): readonly Rule[] {
+  let numbers: Set<number> | undefined;
+  set.scanner.scan(text, (word) => {
+    numbers ??= new Set(set.unfiltered);
+    for (const number of set.rulesOfWord[word] ?? NOTHING) numbers.add(number);
+  });
+  const tried = numbers === undefined ? set.unfiltered : [...numbers].sort((a, b) => a - b);
+  return tried.length === 0 ? NOTHING : tried.flatMap((number) => set.rules[number] ?? NOTHING);
+}
+
+function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch[] {
+  if (rules.length === 0) return NOTHING;
   const found: { readonly start: number; readonly end: number; readonly match: SignatureMatch }[] = [];
-  for (const { signature, expression, literals } of rules) {
-    if (useLiterals && literals !== undefined && !literals.some((literal) => text.includes(literal)))
-      continue;
+  for (const { signature, expression } of rules) {
     const result = expression.exec(text);
     if (result === null) continue;
     const start = result.index;
@@ -95,16 +114,18 @@ function ruleOf(signature: Signature, fold: boolean): Rule {
 }
 
 function ruleSet(rules: readonly Rule[]): RuleSet {
-  const unfiltered = rules.filter((rule) => rule.literals === undefined);
-  // Sorted, so that V8 folds common beginnings into one branch.
-  const words = [...new Set(rules.flatMap((rule) => rule.literals ?? []))].sort();
-  // An empty alternation would fit everything; an empty class fits nothing.
-  const prefilter = new RegExp(words.length === 0 ? "[]" : words.map(escapeForPattern).join("|"));
-  return { rules, prefilter, unfiltered };
-}
-
-function escapeForPattern(word: string): string {
-  return word.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+  const byWord = new Map<string, number[]>();
+  const unfiltered: number[] = [];
+  for (const [number, { literals }] of rules.entries()) {
+    if (literals === undefined) unfiltered.push(number);
+    for (const word of literals ?? NOTHING) {
+      const others = byWord.get(word);
+      if (others === undefined) byWord.set(word, [number]);
+      else others.push(number);
+    }
+  }
+  const scanner = createLiteralScanner([...byWord.keys()]);
+  return { rules, scanner, rulesOfWord: [...byWord.values()], unfiltered };
 }
 
 /** Folds ASCII only: everything else could change the length. */
