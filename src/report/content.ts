@@ -1,4 +1,5 @@
 import { blameSection } from "./blame-section.ts";
+import { describeDevice, deviceAt } from "./devices.ts";
 import { type FactRow, type Mark, mapTexts, type ReportContent, type Section } from "./document.ts";
 import {
   changesSection,
@@ -9,7 +10,7 @@ import {
   vmSection,
 } from "./failure-sections.ts";
 import { createHostFacts, type HostFacts } from "./host-facts.ts";
-import { describeDevice, deviceAt, hostSections } from "./host-sections.ts";
+import { hostSections } from "./host-sections.ts";
 import type { ReportInput } from "./input.ts";
 import { vendorQuestions } from "./vendor-questions.ts";
 import { outcomeMark, quoted, shortened, timeOf } from "./words.ts";

@@ -72,11 +72,14 @@ function longestRun(text: string): number {
  * in `://` and `www.` keeps the forum from making a link.
  */
 export function escapeBbcode(text: string): string {
-  return visible(text)
-    .replace(/\[/g, `[${WORD_JOINER}`)
-    .replace(/:(?=\/\/)/g, `:${WORD_JOINER}`)
-    .replace(/\b(www)\./gi, `$1${WORD_JOINER}.`)
-    .replace(/@(?=[\w-])/g, `@${WORD_JOINER}`);
+  return (
+    visible(text)
+      // No tag begins with a digit, and an id such as [10de:2805] is often copied.
+      .replace(/\[(?!\d)/g, `[${WORD_JOINER}`)
+      .replace(/:(?=\/\/)/g, `:${WORD_JOINER}`)
+      .replace(/\b(www)\./gi, `$1${WORD_JOINER}.`)
+      .replace(/@(?=[\w-])/g, `@${WORD_JOINER}`)
+  );
 }
 
 /** Lines as a block of code; only what would end the block is touched, everything else stands word for word. */

@@ -93,15 +93,17 @@ function remappingQuestions({ causes, facts }: VendorFindings): readonly string[
 function groupQuestions({ causes, devices, facts }: VendorFindings): readonly string[] {
   if (!causes.includes("group-not-viable")) return [];
   const group = facts.groups.find(({ members }) => devices.some((device) => members.includes(device)));
-  if (group === undefined) return [];
+  // Functions of one card share a group with good reason.
+  const slots = new Set(devices.map(slotOf));
+  const others = group?.members.filter((member) => !slots.has(slotOf(member))) ?? [];
+  if (group === undefined || others.length === 0) return [];
   return [
-    `${devices.join(" and ")} shares IOMMU group ${group.number ?? "?"} with ${group.members
-      .filter((member) => !devices.some((device) => device === member))
-      .slice(0, 12)
-      .join(
-        ", ",
-      )}. Which slot of this board has a group of its own, and can the BIOS turn on ACS for this one?`,
+    `${devices.join(" and ")} shares IOMMU group ${group.number ?? "?"} with ${others.slice(0, 12).join(", ")}. Which slot of this board has a group of its own, and can the BIOS turn on ACS for this one?`,
   ];
+}
+
+function slotOf(address: string): string {
+  return address.replace(/\.[0-7]$/, "");
 }
 
 const LINK_CLASSES: readonly CauseClass[] = ["pcie-error", "device-lost", "power-state-stuck"];

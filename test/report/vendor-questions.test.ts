@@ -85,6 +85,15 @@ describe("questions for the board's vendor", () => {
     );
   });
 
+  it("take no offence at a card whose functions share a group", () => {
+    const card = [
+      fact("pci.8086:10d3/8086:0000.address", "0000:01:00.0"),
+      fact("pci.8086:10d3/8086:0000#2.address", "0000:01:00.1"),
+      fact("iommu.group.8086:10d3/8086:0000.members", "8086:10d3/8086:0000, 8086:10d3/8086:0000#2"),
+    ];
+    assert.deepEqual(ask(["group-not-viable"], card), []);
+  });
+
   it("ask about a table that is faulty, whatever failed", () => {
     const fault = fact("firmware-tables.IVRS.finding.1", "at byte 40: the length runs over the end");
     assert.match(
