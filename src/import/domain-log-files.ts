@@ -45,7 +45,7 @@ function readPieces(
   const identify = createContentIdentities();
   const seen = new Set<string>();
   return runs.flatMap((run, index) => {
-    const bytes = Buffer.concat(run.flatMap((piece) => [piece.bytes, lineEnd(piece.bytes)]));
+    const bytes = Buffer.concat(run.map((piece) => piece.bytes));
     const newest = bytes.subarray(Math.max(0, bytes.length - BYTES_OF_A_VM));
     const said = readRecordedDomainLog(newest, { fileName: `${vm}.log`, withoutTime });
     // A start before a hole and an end after it are not of one run.
@@ -97,8 +97,4 @@ function isTail(name: string): boolean {
 function ageOf(name: string): number {
   const rotation = /\.log\.(\d{1,3})(?:\.last200)?(?:\.txt)?$/.exec(name)?.[1];
   return (rotation === undefined ? 0 : Number(rotation) + 1) - (isTail(name) ? 0.5 : 0);
-}
-
-function lineEnd(bytes: Buffer): Buffer {
-  return bytes.length === 0 || bytes.at(-1) === 10 ? Buffer.alloc(0) : Buffer.from("\n");
 }

@@ -10,7 +10,7 @@ import type { HostState } from "../model/host-state.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { SignatureLookup, Store, StoredAttempt } from "../store/store.ts";
-import { joinObservations } from "./join-observations.ts";
+import { isSameRecord, joinObservations } from "./join-observations.ts";
 import { mergeFacts } from "./known-host.ts";
 import type { PastBoot, PastObservation } from "./past-boot.ts";
 import { groupsInFacts, hostOfPastBoot } from "./past-host-state.ts";
@@ -62,7 +62,11 @@ export function takeInBoot(
   const known = store.boots.get(id);
   const isLive = known?.origin === "live";
   const startedAt = startOf(pieces) ?? known?.startedAt ?? 0;
-  const lastSeenAt = Math.max(...pieces.map((piece) => piece.lastSeenAt), known?.lastSeenAt ?? 0);
+  const lastSeenAt = Math.max(
+    known?.lastSeenAt ?? 0,
+    ...pieces.map((piece) => piece.lastSeenAt),
+    loose.reduce((last, { observation }) => Math.max(last, observation.at), 0),
+  );
   const end = ["clean", "unclean"].find((word) => pieces.some((piece) => piece.end === word)) as
     | "clean"
     | "unclean"
@@ -75,10 +79,10 @@ export function takeInBoot(
   const tracked = trackPast({
     bootId: id,
     observations: joinObservations([
-      ...pieces.map((piece) => piece.observations),
-      loose,
       // Stored evidence takes part again, so that later material joins the attempt instead of making another.
       stored.flatMap(({ evidence }) => evidence.map(({ observation }) => ({ observation, count: 1 }))),
+      ...pieces.map((piece) => piece.observations),
+      loose,
     ]),
     definitions: vms,
     groups: new Map([
@@ -220,6 +224,10 @@ function joinedAttempt(earlier: StoredAttempt, attempt: StartAttempt): StartAtte
   for (const entry of [...attempt.evidence, ...earlier.evidence]) {
     const { identity } = entry.observation;
     const same = evidence.get(identity) ?? entry;
+    const isOld = !evidence.has(identity) && earlier.evidence.includes(entry);
+    // Told again in a more exact way.
+    if (isOld && attempt.evidence.some((other) => isSameRecord(other.observation, entry.observation)))
+      continue;
     const count = Math.max(same.count, entry.count);
     evidence.set(identity, { ...same, count, lastAt: Math.max(same.lastAt, entry.lastAt) });
   }

@@ -8,13 +8,14 @@ const STORED_TEXT = 512;
 
 /** Counts each known line up to what the material shows, so that the same material twice counts once. */
 export function topUpSightings(id: BootId, lines: readonly SightingInput[], store: Store): void {
-  const keyOf = (line: { source: string; signature: string; device?: string | undefined; text: string }) =>
-    [line.source, line.signature, line.device ?? "", line.text].join("\n");
+  // Without the device: the journal knows it where a syslog does not, and the same text is the same line.
+  const keyOf = (line: { source: string; signature: string; text: string }) =>
+    [line.source, line.signature, line.text].join("\n");
   const counted = new Map<string, SightingInput & { count: number }>();
   const room = new Map<string, Set<string>>();
   const stored = new Map<string, number>();
   for (const row of store.sightings.list({ bootId: id })) {
-    stored.set(keyOf(row), row.count);
+    stored.set(keyOf(row), (stored.get(keyOf(row)) ?? 0) + row.count);
     textsOf(room, row.signature).add(keyOf(row));
   }
   for (const line of lines) {

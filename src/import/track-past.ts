@@ -43,11 +43,12 @@ export function trackPast(options: {
   readonly matcher: Matcher;
   readonly settings: TrackerSettings;
 }): TrackedPast {
-  const { bootId, matcher, settings, seenUntil } = options;
+  const { bootId, matcher, settings } = options;
   const ordered = options.observations
     .map(({ observation, count }) => ({ count, observation: placed(observation, bootId) }))
     .sort((a, b) => a.observation.at - b.observation.at);
-  const startAt = ordered[0]?.observation.at ?? seenUntil;
+  const startAt = ordered[0]?.observation.at ?? options.seenUntil;
+  const seenUntil = Math.max(options.seenUntil, ordered.at(-1)?.observation.at ?? 0);
   const clock = createVirtualClock(startAt);
   const attempts = new Map<string, StartAttempt>();
   const running = new Map<string, ReadonlySet<VmName>>();

@@ -15,6 +15,9 @@ import { PIPELINE_DEFAULTS } from "../../src/pipeline.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 
+// Syslogs on disk are in the machine's own time; the tests' are in UTC.
+process.env.TZ = "UTC";
+
 const { catalogue } = loadCatalogue({
   shippedDirectory: fileURLToPath(new URL("../../config/signatures", import.meta.url)),
 });
