@@ -9,7 +9,7 @@ import type { HostPaths } from "./host-paths.ts";
 export type { Config, ConfigOrigin, ConfigPaths, ConfigProblem, KeyName, LoadedConfig };
 
 const PREFIX = "VFIO_WATCH_";
-/** Variables of that prefix which name no setting: the settings file itself, and the host's root for recorded trees. */
+/** Variables of that prefix which name no setting: where to find the settings, the host's root, run-time files. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   "VFIO_WATCH_CONFIG",
   "VFIO_WATCH_ROOT",
@@ -47,6 +47,21 @@ export function loadConfig(options: {
   return draft.finish(paths);
 }
 
+/**
+ * Reads settings that are not in force yet, as the owner's file would be read; `where` names them in problems.
+ * Files that hold secrets are looked at.
+ */
+export function loadConfigText(
+  text: string,
+  options: { readonly where: string; readonly unraid: boolean },
+): LoadedConfig {
+  const { where, unraid } = options;
+  const draft = createDraft();
+  takeText(draft, "override", where, text);
+  for (const { key, file } of SECRET_FILES) draft.takeSecretFile(key, file);
+  return draft.finish({ shippedFile: undefined, overrideFile: where, unraid });
+}
+
 function takeFile(draft: Draft, from: "shipped" | "override", file: string): void {
   draft.looksAt(file);
   const content = readSmallFile(file, LONGEST_FILE);
@@ -56,7 +71,11 @@ function takeFile(draft: Draft, from: "shipped" | "override", file: string): voi
     draft.report({ where: file, message: `The file ${content.problem}; ${instead}.` });
     return;
   }
-  const { assignments, problems } = parseFlatFile(content.value);
+  takeText(draft, from, file, content.value);
+}
+
+function takeText(draft: Draft, from: "shipped" | "override", file: string, text: string): void {
+  const { assignments, problems } = parseFlatFile(text);
   for (const { line, key, message, ignored } of problems) {
     const sentence = `${message[0]?.toUpperCase()}${message.slice(1)}`;
     draft.report({

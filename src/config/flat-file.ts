@@ -76,20 +76,24 @@ function readValue(rest: string): ValueRead {
   const quote = rest[0];
   if (quote !== '"' && quote !== "'") return readBare(rest);
   let text = "";
+  let expands = false;
   for (let at = 1; at < rest.length; at++) {
     const character = rest[at] ?? "";
     const next = rest[at + 1] ?? "";
-    if (character === quote) return closed(text, rest.slice(at + 1).trim(), quote);
+    if (character === quote) return closed(text, rest.slice(at + 1).trim(), expands);
     // Inside double quotes a shell takes the backslash away before these four only, and nothing before others.
     if (quote === '"' && character === "\\" && '"\\$`'.includes(next) && next !== "") {
       text += next;
       at++;
-    } else text += character;
+      continue;
+    }
+    if (quote === '"' && (character === "$" || character === "`")) expands = true;
+    text += character;
   }
   return { problem: "the closing quote is missing" };
 }
 
-function closed(text: string, after: string, quote: string): ValueRead {
+function closed(text: string, after: string, expands: boolean): ValueRead {
   if (after.startsWith("#")) {
     // systemd would take the comment into the value, so it is worth a word, but its meaning is plain.
     return {
@@ -98,7 +102,7 @@ function closed(text: string, after: string, quote: string): ValueRead {
     };
   }
   if (after !== "") return { problem: "there is text after the closing quote" };
-  if (quote === '"' && /[$`]/.test(text)) {
+  if (expands) {
     return { text, problem: "a shell that reads this file expands $ and `; put the value in single quotes" };
   }
   return { text };

@@ -5,6 +5,12 @@ import { parseTimeOfDayRange, type TimeOfDayRange } from "./time-of-day.ts";
 /** What a text in the file means, or why it means nothing. */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
+/** What a form offers for a value; what stands there is checked by `parse` all the same. */
+export type FormField =
+  | { readonly kind: "text" | "path" | "schedule" | "address" | "secret" | "command" | "hours" }
+  | { readonly kind: "whole"; readonly minimum: number; readonly maximum: number; readonly unit: string }
+  | { readonly kind: "one-of" | "some-of"; readonly options: readonly string[] };
+
 /** What the program knows about one key. */
 export interface Key<T> {
   /** What may stand there, for a person: `yes or no`, `a whole number from 1 to 60 (minutes)`. */
@@ -15,17 +21,18 @@ export interface Key<T> {
   readonly meaning: string;
   /** Shown only as set or not set, or as the server without the rest. */
   readonly secret?: "whole" | "after-host";
+  readonly field: FormField;
   readonly parse: (text: string) => Parsed<T>;
 }
 
 /** Text of one line, as it stands. */
 export function text(fallback: string, meaning: string): Key<string> {
-  return { expects: "text", fallback, meaning, parse: (value) => ({ value }) };
+  return { expects: "text", fallback, meaning, field: { kind: "text" }, parse: (value) => ({ value }) };
 }
 
 /** An absolute path; empty where `meaning` says what that does. */
 export function path(fallback: string, meaning: string): Key<string> {
-  return { expects: "an absolute path", fallback, meaning, parse: parsePath };
+  return { expects: "an absolute path", fallback, meaning, field: { kind: "path" }, parse: parsePath };
 }
 
 function parsePath(value: string): Parsed<string> {
@@ -44,6 +51,7 @@ export function whole(
     expects,
     fallback: String(fallback),
     meaning,
+    field: { kind: "whole", ...bounds },
     parse: (value) => {
       const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
       if (number >= bounds.minimum && number <= bounds.maximum) return { value: number };
@@ -61,6 +69,7 @@ export function yesNo(fallback: boolean, meaning: string): Key<boolean> {
     expects: "yes or no",
     fallback: fallback ? "yes" : "no",
     meaning,
+    field: { kind: "one-of", options: ["yes", "no"] },
     parse: (value) => {
       const word = value.toLowerCase();
       if (YES.has(word)) return { value: true };
@@ -80,6 +89,7 @@ export function choice<const T extends string>(
     expects,
     fallback,
     meaning,
+    field: { kind: "one-of", options },
     parse: (value) => {
       const found = options.find((option) => option === value.toLowerCase());
       return found === undefined ? { problem: `is none of ${expects}` } : { value: found };
@@ -93,6 +103,7 @@ export function someOf<const T extends string>(options: readonly T[], meaning: s
     expects: `any of ${options.join(", ")}, with commas between them, or none`,
     fallback: options.join(","),
     meaning,
+    field: { kind: "some-of", options },
     parse: (value) => {
       const words = value
         .toLowerCase()
@@ -112,6 +123,7 @@ export function schedule(fallback: string, meaning: string): Key<string | undefi
     expects: "a cron schedule of five fields in local time, or never",
     fallback,
     meaning,
+    field: { kind: "schedule" },
     parse: (value) => {
       if (value.toLowerCase() === "never") return { value: undefined };
       const problem = cronProblem(value);
@@ -127,6 +139,7 @@ export function webAddress(meaning: string): Key<URL | undefined> {
     fallback: "",
     meaning,
     secret: "after-host",
+    field: { kind: "address" },
     parse: parseWebAddress,
   };
 }
@@ -148,6 +161,7 @@ export function secret(meaning: string): Key<string | undefined> {
     fallback: "",
     meaning,
     secret: "whole",
+    field: { kind: "secret" },
     parse: parseSecret,
   };
 }
@@ -164,6 +178,7 @@ export function command(meaning: string): Key<readonly string[] | undefined> {
     expects: "an absolute path with arguments; single quotes around arguments with blanks",
     fallback: "",
     meaning,
+    field: { kind: "command" },
     parse: parseArgumentVector,
   };
 }
@@ -174,6 +189,7 @@ export function dailyHours(meaning: string): Key<TimeOfDayRange | undefined> {
     expects: "a time span like 22:00-07:00, or nothing",
     fallback: "",
     meaning,
+    field: { kind: "hours" },
     parse: parseTimeOfDayRange,
   };
 }

@@ -1,0 +1,113 @@
+import { KEYS, type KeyName } from "./keys.ts";
+import type { FormField, Key } from "./value-kinds.ts";
+
+/** One setting as a form shows it. */
+export interface FormSetting {
+  readonly key: KeyName;
+  readonly label: string;
+  /** What it means, in one or more sentences. */
+  readonly meaning: string;
+  /** What may stand there. */
+  readonly expects: string;
+  /** The default as it stands in the file; empty where the program finds it out by itself. */
+  readonly fallback: string;
+  /** `whole`: never shown again once it is set; `after-host`: only its server is. */
+  readonly secret: "no" | "whole" | "after-host";
+  readonly field: FormField;
+}
+
+export interface FormSection {
+  readonly title: string;
+  readonly settings: readonly FormSetting[];
+}
+
+/** Labels by section, in the order of a form. */
+const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
+  "What you are told": {
+    ALERT_FACT_CHANGES: "Changes of BIOS, IOMMU groups and the like",
+    ALERT_OTHER_FAILURES: "Failed starts for other reasons",
+    ALERT_RECOVERY: "A VM starts again",
+    ALERT_WATCHER_TROUBLE: "The service's own troubles",
+    ALERT_REMINDERS: "Reminders",
+    QUIET_HOURS: "Quiet hours",
+    QUIET_HOURS_PASS: "What passes in quiet hours",
+    QUIET_CHANNELS: "Channels that keep quiet hours",
+    HOST_NAME: "Name of this machine",
+  },
+  "Unraid notifications": {
+    NOTIFY_UNRAID: "Use them",
+    UNRAID_MINIMUM_IMPORTANCE: "From which importance",
+    UNRAID_LINK: "Page behind a notification",
+    UNRAID_NOTIFY_SCRIPT: "Notifier",
+    UNRAID_TIMEOUT_SECONDS: "Time limit",
+  },
+  ntfy: {
+    NOTIFY_NTFY: "Use it",
+    NTFY_MINIMUM_IMPORTANCE: "From which importance",
+    NTFY_URL: "Server and topic",
+    NTFY_TOKEN: "Access token",
+    NTFY_TOKEN_FILE: "File with the access token",
+  },
+  Webhook: {
+    NOTIFY_WEBHOOK: "Use it",
+    WEBHOOK_MINIMUM_IMPORTANCE: "From which importance",
+    WEBHOOK_SHAPE: "Made for",
+    WEBHOOK_URL: "Address",
+    WEBHOOK_URL_FILE: "File with the address",
+    WEBHOOK_TOKEN: "Token",
+    WEBHOOK_TOKEN_FILE: "File with the token",
+  },
+  "Own command": {
+    NOTIFY_COMMAND: "Run it",
+    COMMAND_MINIMUM_IMPORTANCE: "From which importance",
+    COMMAND: "Command",
+    COMMAND_TIMEOUT_SECONDS: "Time limit",
+  },
+  "Delivery of alerts": {
+    LOG_MINIMUM_IMPORTANCE: "Into the log from which importance",
+    HTTP_TIMEOUT_SECONDS: "Time limit of ntfy and webhook",
+    HTTP_PROXY: "Proxy",
+    ALERT_BURST: "Alerts at once",
+    ALERT_HOURLY: "Alerts an hour",
+    ALERT_GIVE_UP_HOURS: "Given up after",
+  },
+  "What counts as a good start": {
+    SETTLING_SECONDS: "Settling time",
+    CRASH_EARLY_MINUTES: "Crashed early within",
+  },
+  "What is watched": {
+    SOURCES: "Sources",
+    HARDWARE_INVENTORY: "Hardware inventory",
+    SNAPSHOT_SCHEDULE: "Schedule for reading the facts",
+    DOMAIN_LOG_DIRECTORY: "Logs of the VMs",
+    LIBVIRTD_LOG: "Log of libvirtd",
+    SIGNATURES_DIRECTORY: "Own signatures",
+  },
+  "History and log": {
+    DATABASE: "History's file",
+    RETENTION_DAYS: "Kept for",
+    RETENTION_MEGABYTES: "Largest size",
+    PRUNE_SCHEDULE: "Schedule for cleaning up",
+    LOG_LEVEL: "Log level",
+    LOG_FORMAT: "Log format",
+  },
+};
+
+/** Every setting as a form shows it, in sections; for settings pages, which need no program to show it. */
+export function settingsForm(): readonly FormSection[] {
+  return Object.entries(LABELS).map(([title, labels]) => ({
+    title,
+    settings: (Object.entries(labels) as [KeyName, string][]).map(([key, label]): FormSetting => {
+      const { meaning, expects, fallback, secret, field }: Key<unknown> = KEYS[key];
+      return {
+        key,
+        label,
+        meaning: meaning.replaceAll("\n", " "),
+        expects,
+        fallback,
+        secret: secret ?? "no",
+        field,
+      };
+    }),
+  }));
+}
