@@ -37,7 +37,6 @@ const RULES: readonly (readonly [selector: string, declarations: string])[] = [
   ["table th", "height:auto;line-height:inherit"],
   ["a", "color:inherit;text-decoration:underline"],
   [".vfw-facts dt", "text-align:left"],
-  ["time", "white-space:nowrap"],
   ["tr.vfw-chosen td", "background:var(--vfw-tint)"],
   [".vfw-actions", "display:flex;flex-wrap:wrap;gap:.4em 1.2em;margin:.8em 0"],
   [".vfw-actions a", "font-weight:600"],

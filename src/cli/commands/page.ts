@@ -1,0 +1,195 @@
+import { settingsForm } from "../../config/settings-form.ts";
+import { loadConfigText } from "../../config.ts";
+import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
+import { checkHostState } from "../../diagnosis/state-checks.ts";
+import { readHostState } from "../../host/host-state.ts";
+import { createPciNames } from "../../host/pci-names.ts";
+import type { HostState, VmStatus } from "../../model/host-state.ts";
+import { read, unreadable } from "../../model/reading.ts";
+import type { VmState } from "../../model/virtual-machine.ts";
+import { describeReport } from "../../report/content.ts";
+import type { SectionId } from "../../report/document.ts";
+import { gatherReport } from "../../report/gather.ts";
+import { renderPage } from "../../report/page.ts";
+import type {
+  ChosenStart,
+  HistoryView,
+  PageInput,
+  PreflightView,
+  ServiceView,
+} from "../../report/page-input.ts";
+import { openStore } from "../../store/open.ts";
+import type { SignatureLookup, Store } from "../../store/store.ts";
+import { parseCount } from "../arguments.ts";
+import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
+import { programVersion } from "../version.ts";
+
+/** Parts of a web interface's pages. */
+export const pageCommand: Command = {
+  name: "page",
+  summary: "Prints what the pages of Unraid's web interface show; they hold no logic of their own.",
+  usage: "tools [--start N] | settings | check [-]",
+  help: `
+  tools              state, preflight, failed starts, the picture and what changed, as a piece of HTML
+  settings           every setting with its meaning, its default and what may stand there, as JSON
+  check              what is wrong in the settings in force, as JSON; with - in the file on standard input
+
+  --start N          tools: show start N in full instead of the newest failed one
+  --database FILE    another history than the service's
+
+Exit code: 0 when it is printed; check: 3 when something is wrong.
+JSON: settings: [{"title","settings":[{"key","label","meaning","expects","fallback","secret","field"}]}];
+check: {"problems":[{"where","line","key","message"}]}.
+Example: vfio-watch page tools`,
+  options: { start: { type: "string" }, database: { type: "string" } },
+  async run(args, io) {
+    const [part, ...others] = args.positionals;
+    if (part === "settings" && others.length === 0) {
+      io.out(`${JSON.stringify(settingsForm(), undefined, 1)}\n`);
+      return EXIT.ok;
+    }
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    if (part === "check" && (others.length === 0 || others.join() === "-")) {
+      return printProblems(others.length > 0 ? await io.readInput() : undefined, surroundings, io);
+    }
+    if (part !== "tools" || others.length > 0)
+      throw new UsageError("name one part: tools, settings or check");
+    const start = args.text("start");
+    const number = start === undefined ? undefined : parseCount(start, "start");
+    io.out(renderPage(await readPage(surroundings, number, io), LINKS));
+    return EXIT.ok;
+  },
+};
+
+/** Below Unraid's document root. */
+const LINKS = { start: "?start=", report: "/plugins/vfio-watch/include/report.php?start=" };
+/** What the page shows of a report, in this order; the rest is in the download. */
+const SECTIONS: readonly SectionId[] = ["blame", "diagnosis", "changes", "evidence", "no-effect"];
+const MOST_FAILURES = 8;
+const MOST_GAPS = 5;
+
+function printProblems(candidate: string | undefined, surroundings: Surroundings, io: CommandIo): number {
+  const { problems } =
+    candidate === undefined
+      ? surroundings.loaded
+      : loadConfigText(candidate, { where: surroundings.settingsFile, unraid: surroundings.unraid });
+  io.out(`${JSON.stringify({ problems }, undefined, 1)}\n`);
+  return problems.length > 0 ? EXIT.findings : EXIT.ok;
+}
+
+async function readPage(
+  surroundings: Surroundings,
+  start: number | undefined,
+  io: CommandIo,
+): Promise<PageInput> {
+  const now = Date.now();
+  const service = readService(io.env);
+  const running = service.state === "running" ? service.runtime : undefined;
+  const opened = openStore({
+    path: running?.database ?? surroundings.database,
+    readOnly: true,
+    clock: { now: Date.now },
+  });
+  const store = opened.state === "open" ? opened.store : undefined;
+  try {
+    const signatures = signatureLookup(findCatalogue(surroundings, io));
+    return {
+      now,
+      service,
+      history: store === undefined ? undefined : readHistory(store),
+      historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
+      preflight: await readPreflight(surroundings, store),
+      failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
+      chosen: store === undefined ? undefined : chooseStart(store, start, signatures, now),
+    };
+  } finally {
+    store?.close();
+  }
+}
+
+function readService(env: NodeJS.ProcessEnv): ServiceView {
+  const found = readRuntimeState(stateFile(runtimeDirectory(env)));
+  if (found?.running === true) return { state: "running", runtime: found.state };
+  return { state: "stopped", left: found?.state };
+}
+
+function readHistory(store: Store): HistoryView {
+  return {
+    path: store.path,
+    stats: store.stats(),
+    troubles: store.troubles().filter((trouble) => trouble.until === undefined),
+    gaps: store.gaps.list({ limit: MOST_GAPS }),
+    channels: store.alerts.channelStates(),
+  };
+}
+
+async function readPreflight({ paths }: Surroundings, store: Store | undefined): Promise<PreflightView> {
+  const live = await readLiveVms(paths);
+  const remembered = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
+  const vms: readonly VmStatus[] =
+    live.vms.state === "read"
+      ? live.vms.value
+      : remembered.map(({ definition }) => ({ definition, state: NOT_ASKED }));
+  const host = readHostState({ paths, vms: read(vms), pciNames: createPciNames(paths) });
+  const unknown = unreadableParts(host);
+  return {
+    vms: vms.map(({ definition, state }) => ({
+      definition,
+      state: live.statesKnown ? read(state) : unreadable("libvirt does not answer"),
+      causes: checkHostState(definition, host),
+      unknown,
+    })),
+    notes: live.statesKnown ? [] : [noteOn(live)],
+  };
+}
+
+const NOT_ASKED: VmState = { state: "nostate", reason: "libvirt was not asked" };
+
+function noteOn({ vms, from }: LiveVms): string {
+  const source = vms.state === "read" ? from : "what the service saw last, because libvirt does not answer";
+  return `The VMs are taken from ${source}. Which of them run, and have a device in use, is not known.`;
+}
+
+function unreadableParts(host: HostState): readonly string[] {
+  const parts = [
+    ["PCI devices", host.devices],
+    ["IOMMU groups", host.groups],
+    ["VFIO nodes", host.vfioNodes],
+  ] as const;
+  return parts.flatMap(([name, reading]) =>
+    reading.state === "unreadable" ? [`The ${name} cannot be read: ${reading.why}.`] : [],
+  );
+}
+
+/** The start that was asked for, else the newest failed one, else how the VM fares that started last. */
+function chooseStart(
+  store: Store,
+  wanted: number | undefined,
+  signatures: SignatureLookup,
+  now: number,
+): ChosenStart | undefined {
+  const made = { madeAt: now, madeBy: `vfio-watch ${programVersion()}`, missing: [] };
+  const number =
+    (wanted === undefined ? undefined : store.attempts.find(wanted)?.number) ??
+    store.attempts.list({ failedOnly: true, limit: 1 })[0]?.number;
+  const attempt = number === undefined ? undefined : store.attempts.full(number, signatures);
+  const vm = attempt?.vm ?? store.attempts.list({ limit: 1 })[0]?.vm;
+  if (vm === undefined) return undefined;
+  const input = gatherReport(
+    attempt === undefined ? { about: "host", facts: [], vm } : { about: "start", attempt },
+    store,
+    made,
+  );
+  // Nobody hands in this page, so nothing is masked.
+  const content = describeReport(input, undefined);
+  const sections = SECTIONS.flatMap((wanted) => content.sections.filter(({ id }) => id === wanted));
+  const [last] = store.attempts.list({ vm, limit: 1 });
+  const isGood = attempt !== undefined && last?.outcome === "started" && last.id !== attempt.id;
+  return {
+    number: attempt?.number,
+    startedSince: isGood ? { number: last.number, at: last.openedAt } : undefined,
+    content: { ...content, sections, notes: [], glance: attempt === undefined ? [] : content.glance },
+  };
+}
