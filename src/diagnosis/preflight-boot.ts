@@ -1,4 +1,5 @@
 import type { BootLoaderClaim } from "../host/boot-loader.ts";
+import type { RunningLoader } from "../host/boot-loader-running.ts";
 import type { PreflightFinding, PreflightInput } from "./preflight.ts";
 
 /** Parameters that a boot loader's file claims and that do not run (law 6). */
@@ -11,7 +12,7 @@ export function bootFindings({ bootLoaders }: PreflightInput): readonly Prefligh
     const shown = missing.slice(0, 12).join(" ");
     const common = { certainty: "certain", devices: [], groups: [] } as const;
     if (claim.verdict === "other-loader") {
-      const loader = running.name ?? "another boot loader";
+      const loader = loaderName(running);
       return [
         {
           ...common,
@@ -42,6 +43,19 @@ export function bootFindings({ bootLoaders }: PreflightInput): readonly Prefligh
       },
     ];
   });
+}
+
+const NAMES = {
+  syslinux: "Syslinux",
+  grub: "GRUB",
+  limine: "Limine",
+  "systemd-boot": "systemd-boot",
+} as const;
+
+function loaderName({ name, possible }: RunningLoader): string {
+  const [only, ...others] = possible;
+  if (name !== undefined) return name;
+  return only !== undefined && others.length === 0 ? NAMES[only] : "another boot loader";
 }
 
 function extraLine({ difference }: BootLoaderClaim): readonly string[] {

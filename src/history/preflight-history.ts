@@ -4,6 +4,7 @@ import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
 import { createFactTable, type FactTable } from "./fact-table.ts";
+import { vmKey } from "./subject.ts";
 
 /** What preflight's questions need of the stored history; the store has these. */
 export interface PreflightReader {
@@ -64,10 +65,9 @@ function deviceOfBoots(
   vm: VmName,
   bdf: Bdf,
 ): KnownDevice | undefined {
-  const part = vm.replaceAll("%", "%25").replaceAll(".", "%2e");
   for (const { snapshotId } of boots("all").slice(-MOST_BOOTS).reverse()) {
     const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
-    const wanted = snapshot?.facts.find(({ key }) => key === `vm.${part}.devices`)?.value;
+    const wanted = snapshot?.facts.find(({ key }) => key === `${vmKey(vm)}.devices`)?.value;
     if (snapshot === undefined || wanted?.state !== "value" || !wanted.value.split(" ").includes(bdf))
       continue;
     const device = deviceIn(snapshot, bdf);

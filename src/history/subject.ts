@@ -80,6 +80,11 @@ export function canMatter(key: string, subject: Subject): boolean {
   }
 }
 
+/** Key of all facts of a VM, without the final dot. */
+export function vmKey(vm: VmName): string {
+  return `vm.${keyPartOf(vm)}`;
+}
+
 /** As the facts' keys have it: a dot in a name would divide the key. */
 function keyPartOf(vm: VmName): string {
   return vm.replaceAll("%", "%25").replaceAll(".", "%2e");

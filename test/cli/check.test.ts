@@ -95,7 +95,10 @@ describe("check on the host of the forum report", () => {
 
     const loader = find(checked.host, "preflight.other-boot-loader");
     assert.equal(loader?.matter, "harmless");
-    assert.match(loader?.sentence ?? "", /\/boot\/syslinux\/syslinux\.cfg has no effect/);
+    assert.match(
+      loader?.sentence ?? "",
+      /\/boot\/syslinux\/syslinux\.cfg has no effect: Limine started this kernel/,
+    );
     assert.match(loader?.remedies.join() ?? "", /\/boot\/limine\.conf/);
 
     const twice = find(checked.host, "preflight.bound-twice");
