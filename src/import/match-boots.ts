@@ -31,9 +31,14 @@ export function findSameBoot(past: PastBoot, known: readonly KnownBoot[]): Known
   const { startedAt } = past;
   if (startedAt === undefined) {
     const together = possible.filter(
-      (boot) => past.firstSeenAt <= boot.lastSeenAt + SLACK && past.lastSeenAt >= boot.startedAt - SLACK,
+      (boot) => past.firstSeenAt <= boot.lastSeenAt && past.lastSeenAt >= boot.startedAt,
     );
-    return together.length === 1 ? together[0] : undefined;
+    // Nearly together counts only at the beginning: what ended just before a boot was of another.
+    const nearly = possible.filter(
+      (boot) => past.firstSeenAt >= boot.startedAt - SLACK && past.firstSeenAt <= boot.lastSeenAt + SLACK,
+    );
+    const [only, ...others] = together.length > 0 ? together : nearly;
+    return others.length === 0 ? only : undefined;
   }
   const near = possible
     .map((boot) => ({ boot, distance: Math.abs(boot.startedAt - startedAt) }))

@@ -1,0 +1,178 @@
+import { systemClock } from "../../clock.ts";
+import { createMatcher } from "../../diagnosis/matcher.ts";
+import { readBootIdentity } from "../../host/boot-identity.ts";
+import { readBios } from "../../host/firmware.ts";
+import { readKernelRelease } from "../../host/kernel.ts";
+import type { HostPaths } from "../../host-paths.ts";
+import { findSources } from "../../import/find-sources.ts";
+import { type ImportResult, importHistory } from "../../import/import-history.ts";
+import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
+import type { KnownBoot } from "../../import/match-boots.ts";
+import type { TakenBoot } from "../../import/take-in.ts";
+import { PIPELINE_DEFAULTS } from "../../pipeline.ts";
+import { openStore } from "../../store/open.ts";
+import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
+import { createPaint, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
+
+/** Takes the history from before installation in. */
+export const importCommand: Command = {
+  name: "import",
+  summary: "Takes in the history from before installation: diagnostics, syslogs, the journal, VMs' logs.",
+  usage: "SOURCE… [--database FILE] [--json]",
+  help: `
+SOURCE is one or more of
+  FILE.zip           Unraid diagnostics (6.12 and later)
+  DIRECTORY          a folder of them, an unpacked one, or any directory of the logs below (/boot/logs)
+  FILE               a syslog (syslog, syslog-previous, syslog.1, *.gz), a VM's log (NAME.log, NAME.log.0),
+                     libvirtd.log, a kernel dump of pstore
+  journal            every boot that systemd's journal still holds
+  host               all of these that this host has
+
+The same again changes nothing, one boot out of several sources is one boot, and what the service saw itself stays as
+it is. The boot that runs now is left to the service. All of it is marked as imported wherever it is shown.
+Nothing is unpacked to disk. Only one program can write the history: stop the service for as long as it takes.
+
+  --database FILE    another history than the service's, for somebody else's diagnostics; every command that
+                     reads takes the same option
+  --json             one JSON document instead of text
+
+Exit code: 0, or 1 when a source was refused or the history could not be written.
+JSON: {"sources":[{"name","refused","boots","notes"}],"boots":[{"id","startedAt","bios","isNew","isLive","newAttempts",
+"good","failed","undecided"}],"withoutBoot":{"newAttempts","attempts"},"runningBootLeftOut"}
+Example: vfio-watch import /boot/logs && vfio-watch blame
+         vfio-watch import tower-diagnostics-*.zip --database friend.db && vfio-watch blame --database friend.db`,
+  options: { database: { type: "string" }, json: { type: "boolean" } },
+  async run(args, io) {
+    if (args.positionals.length === 0)
+      throw new UsageError("name at least one source: a file, a directory, journal or host");
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    const { database, paths } = surroundings;
+    const opened = openStore({ path: database, clock: systemClock });
+    if (opened.state === "refused") {
+      io.err(
+        `vfio-watch: ${printable(opened.why)} ${opened.reason === "locked" ? whenLocked(surroundings) : opened.remedy}\n`,
+      );
+      return EXIT.failure;
+    }
+    const { store } = opened;
+    try {
+      const catalogue = findCatalogue(surroundings, io);
+      const matcher = createMatcher(catalogue);
+      const { config } = surroundings.loaded;
+      const sources = findSources(args.positionals, {
+        paths,
+        isKnown: (layer, text) => matcher.match(layer, text).length > 0,
+        journal: { journalctl: ["journalctl"], clock: systemClock, patienceMs: JOURNAL_PATIENCE_MS },
+      });
+      const result = await importHistory({
+        sources,
+        parts: {
+          store,
+          matcher,
+          signatures: signatureLookup(catalogue),
+          settings: {
+            ...PIPELINE_DEFAULTS,
+            settlingMs: config.SETTLING_SECONDS * 1000,
+            crashedEarlyMs: config.CRASH_EARLY_MINUTES * 60_000,
+          },
+        },
+        runningBoot: runningBoot(paths),
+        now: systemClock.now(),
+        progress: (text) => io.err(`vfio-watch: ${printable(text)}\n`),
+      });
+      return tell(result, args.flag("json"), io);
+    } finally {
+      store.close();
+    }
+  },
+};
+
+/** The boot that runs now, as far as the host says. */
+function runningBoot(paths: HostPaths): KnownBoot | undefined {
+  const { bootId, bootedAt } = readBootIdentity({ paths, clock: systemClock });
+  if (bootId.state !== "read" || bootedAt.state !== "read") return undefined;
+  const bios = readBios(paths);
+  const release = readKernelRelease(paths);
+  return {
+    id: bootId.value,
+    startedAt: bootedAt.value,
+    lastSeenAt: systemClock.now(),
+    bios: bios.state === "read" ? bios.value.version : undefined,
+    kernelRelease: release.state === "read" ? release.value : undefined,
+  };
+}
+
+/** Only one program writes the history, so that nothing is lost or doubled when both want the same row. */
+function whenLocked({ unraid }: Surroundings): string {
+  const [stop, start] = unraid
+    ? ["/etc/rc.d/rc.vfio-watch stop", "/etc/rc.d/rc.vfio-watch start"]
+    : ["systemctl stop vfio-watch", "systemctl start vfio-watch"];
+  return `If that is the service: '${stop}', import, then '${start}'; what happens meanwhile it reads afterwards. Or import into a history of its own with --database FILE.`;
+}
+
+function tell(result: ImportResult, json: boolean, io: CommandIo): number {
+  const { trouble, ...rest } = result;
+  if (json) io.out(`${JSON.stringify(rest, undefined, 2)}\n`);
+  else io.out(`${describeImport(result, createPaint(io.color), io.columns)}\n`);
+  if (trouble !== undefined) io.err(`vfio-watch: ${printable(trouble.why)} ${trouble.remedy}\n`);
+  return trouble !== undefined || result.sources.some(({ refused }) => refused !== undefined)
+    ? EXIT.failure
+    : EXIT.ok;
+}
+
+/** The result for a person: what was taken in, boot by boot, and what could not be. */
+export function describeImport(result: ImportResult, paint: Paint, columns: number): string {
+  const { boots, sources, withoutBoot } = result;
+  const lines: string[] = [];
+  const added = boots.filter(({ isNew }) => isNew).length;
+  const starts = boots.reduce((sum, boot) => sum + boot.newAttempts, withoutBoot.newAttempts);
+  const nothing = added === 0 && starts === 0;
+  lines.push(
+    paint(
+      "bold",
+      nothing
+        ? "Nothing new: the history has all of it already, or there was nothing in it."
+        : `Taken in: ${count(added, "boot")} and ${count(starts, "VM start")} that the history did not have.`,
+    ),
+  );
+  if (boots.length > 0) lines.push("", table(boots.map(bootRow)));
+  if (withoutBoot.attempts > 0)
+    lines.push(
+      "",
+      `${count(withoutBoot.attempts, "VM start")} of times of which no boot is known: they stand in 'starts' without facts.`,
+    );
+  if (result.runningBootLeftOut)
+    lines.push("", "The boot that runs now was left out: the service reads it itself when it starts.");
+  for (const { name, refused, notes } of sources) {
+    if (refused !== undefined)
+      lines.push(
+        "",
+        paint("yellow", wrap(`${printable(name)}: refused. ${printable(refused)}`, columns, "  ")),
+      );
+    else if (notes.length > 0) lines.push("", `${printable(name)}:`);
+    lines.push(...notes.slice(0, 20).map((note) => wrap(`  - ${printable(note)}`, columns, "    ")));
+    if (notes.length > 20) lines.push(`  - and ${notes.length - 20} more (--json shows all)`);
+  }
+  if (boots.length > 0) lines.push("", "Next: vfio-watch blame");
+  return lines.join("\n");
+}
+
+function bootRow(boot: TakenBoot): readonly string[] {
+  const { good, failed, undecided } = boot;
+  const outcomes = [
+    ...(good > 0 ? [`${good} good`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(undecided > 0 ? [`${undecided} without an outcome`] : []),
+  ];
+  return [
+    `  ${formatTime(boot.startedAt)}`,
+    boot.bios === undefined ? "BIOS not known" : `BIOS ${printable(boot.bios)}`,
+    outcomes.length === 0 ? "no VM start" : `VM starts: ${outcomes.join(", ")}`,
+    boot.isLive ? "seen by the service" : boot.isNew ? "new" : "known",
+  ];
+}
+
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
