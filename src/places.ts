@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "./config.ts";
 import type { HostPaths } from "./host-paths.ts";
 
+const ON_FLASH = "/boot/config/plugins/vfio-watch/history.db";
+const IN_STATE = "/var/lib/vfio-watch/history.db";
+
 /**
  * The history's file: the setting, else systemd's state directory, else the flash stick on Unraid (whose root file
  * system is RAM, law 9), else `/var/lib`, or a place of the user's own when not root.
@@ -14,10 +17,12 @@ export function databaseFile(
   unraid: boolean,
   env: NodeJS.ProcessEnv,
 ): string {
-  if (config.DATABASE !== "") return config.DATABASE;
+  // The settings name the usual place where the owner named none; that one may lie elsewhere, as told above.
+  const usual = unraid ? ON_FLASH : IN_STATE;
+  if (config.DATABASE !== "" && config.DATABASE !== usual) return config.DATABASE;
   if (env.STATE_DIRECTORY) return join(env.STATE_DIRECTORY.split(":")[0] ?? "", "history.db");
-  if (unraid) return paths.at("/boot/config/plugins/vfio-watch/history.db");
-  if (process.getuid?.() === 0) return paths.at("/var/lib/vfio-watch/history.db");
+  if (unraid) return paths.at(ON_FLASH);
+  if (process.getuid?.() === 0) return paths.at(IN_STATE);
   const state = env.XDG_STATE_HOME || join(env.HOME || "/tmp", ".local", "state");
   return join(state, "vfio-watch", "history.db");
 }
