@@ -29,7 +29,9 @@ export function createContentIdentities(): (observation: Observation) => Observa
   };
 }
 
-const OF_LOG = "imported-log-";
+/** At the end, so that a shortened id still tells boots apart. */
+const OF_LOG = "-imported-log";
+const OF_PART = "-imported-part";
 
 /** Id of a boot that a log shows from its first line; the same for every copy of that log. */
 export function idOfLoggedBoot(startedAt: number, kernelRelease: string | undefined): BootId {
@@ -38,14 +40,14 @@ export function idOfLoggedBoot(startedAt: number, kernelRelease: string | undefi
 
 /** Id of a boot of which only a part is known, by that part's beginning. */
 export function idOfPartialBoot(firstSeenAt: number, bios: string | undefined): BootId {
-  return derived("imported-part-", `${Math.round(firstSeenAt / 1000)}\n${bios ?? ""}`);
+  return derived(OF_PART, `${Math.round(firstSeenAt / 1000)}\n${bios ?? ""}`);
 }
 
 /** Whether the id was made of the time of a log's first line. */
 export function isIdOfLoggedBoot(id: BootId): boolean {
-  return id.startsWith(OF_LOG);
+  return id.endsWith(OF_LOG);
 }
 
-function derived(prefix: string, content: string): BootId {
-  return bootId(`${prefix}${hash("sha256", content, "hex").slice(0, 24)}`);
+function derived(kind: string, content: string): BootId {
+  return bootId(`${hash("sha256", content, "hex").slice(0, 24)}${kind}`);
 }

@@ -92,7 +92,8 @@ export function takeInMaterials(
   const leftOut = running !== undefined && (pieces.has(running) || byBoot.has(running));
   let withoutBoot = { newAttempts: 0, attempts: 0 };
   for (const [index, id] of ids.entries()) {
-    if (ids.length > 1) progress(`storing boot ${index + 1} of ${ids.length}`);
+    if (ids.length > 1 && index % Math.ceil(ids.length / 10) === 0)
+      progress(`storing boot ${index + 1} of ${ids.length}`);
     const written = store.durable(() =>
       takeInBoot(id, pieces.get(id) ?? [], byBoot.get(id) ?? [], definitions, parts),
     );
