@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { giveHistory, missing, startWebHost, type WebHost } from "./web-host.ts";
+import { drivePage, giveHistory, missing, startWebHost, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
 const needsPhp = { skip: missing("php") };
@@ -170,33 +169,18 @@ test("a program that is missing or finds no Node says so on the page", needsPhp,
 });
 
 const THEMES = ["white", "black", "azure", "gray"];
+const LOOK = `
+  const { scrollWidth } = page.documentElement;
+  return { wide: scrollWidth - frame.clientWidth, text: page.querySelector("#displaybox").innerText };`;
 for (const [page, expected] of [
   ["/Tools/vfio-watch", /did not start[\s\S]*Which change broke it/],
   ["/Settings/vfio-watch-settings", /What you are told[\s\S]*Quiet hours/],
 ] as const) {
   test(`${page} fits a phone in a real browser, with everything on it`, needsChromium, () => {
-    const profile = mkdtempSync(join(tmpdir(), "vfio-watch-browser-"));
     const theme = THEMES[page.length % THEMES.length];
-    const dom = execFileSync(
-      "chromium",
-      [
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(
-          " ",
-        ),
-        "--disable-component-update --disable-sync --virtual-time-budget=30000 --dump-dom".split(" "),
-        `--user-data-dir=${profile}`,
-        `${host.address}/probe?width=360&of=${encodeURIComponent(`${page}?theme=${theme}`)}`,
-      ].flat(),
-      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 },
-    );
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
-    const result = /<pre id="result">([^<]+)<\/pre>/.exec(dom)?.[1];
-    assert.ok(result !== undefined, dom.slice(0, 2000));
-    const { wide, text } = JSON.parse(
-      result.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"),
-    );
-    assert.match(text, expected);
-    assert.ok(wide <= 0, `${wide} pixels stick out`);
+    const result = drivePage(host, `${page}?theme=${theme}`, LOOK) as { wide: number; text: string };
+    assert.match(result.text, expected);
+    assert.ok(result.wide <= 0, `${result.wide} pixels stick out`);
   });
 }
 

@@ -7,9 +7,10 @@ import fc from "fast-check";
 import { parseFlatFile } from "../../src/config/flat-file.ts";
 import { KEY_NAMES, KEYS } from "../../src/config/keys.ts";
 import { settingsForm } from "../../src/config/settings-form.ts";
-import { missing, SETTINGS, startWebHost, TOKEN, type WebHost } from "./web-host.ts";
+import { drivePage, missing, SETTINGS, startWebHost, TOKEN, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
+const needsChromium = { skip: missing("php") || missing("chromium") };
 const needsPhp = { skip: missing("php") };
 const PAGE = "/Settings/vfio-watch-settings";
 
@@ -278,6 +279,38 @@ test(
     await submit({ LOG_LEVEL: "debug" });
     host.writeFile(program, whole, 0o755);
     assert.deepEqual(savedValues(), { LOG_LEVEL: "debug" });
+  },
+);
+
+test(
+  "in a browser a wrong value is named beside its field and not sent; a right one is saved",
+  needsChromium,
+  () => {
+    const told = drivePage(
+      host,
+      PAGE,
+      `const apply = () => page.querySelector("#vfio-watch-settings input[type=submit]").click();
+     const field = page.querySelector("[name=PRUNE_SCHEDULE]");
+     const days = page.querySelector("[name=RETENTION_DAYS]");
+     field.value = "99 99 * * *";
+     apply();
+     const problem = await until(() => page.getElementById("vfw-problem-PRUNE_SCHEDULE").textContent);
+     const isOpen = field.closest("details").open;
+     field.value = "";
+     field.closest("details").open = false;
+     days.value = "0";
+     apply();
+     const isRefused = !days.checkValidity() && days.closest("details").open;
+     days.value = "30";
+     apply();
+     const answer = await until(() => page.getElementById("progressFrame").contentDocument?.body?.textContent);
+     return { problem, isOpen, isRefused, answer };`,
+    ) as Readonly<Record<string, unknown>>;
+    assert.match(String(told.problem), /99 99/);
+    assert.equal(told.isOpen, true);
+    assert.equal(told.isRefused, true);
+    assert.match(String(told.answer), /settings are saved/);
+    assert.deepEqual(savedValues(), { RETENTION_DAYS: "30" });
   },
 );
 

@@ -122,6 +122,30 @@ export async function giveHistory(host: WebHost): Promise<void> {
   );
 }
 
+/**
+ * Opens a page in a real browser, in a frame as wide as a phone, and gives what `drive` returns: the body of an
+ * asynchronous function that gets the frame's `page` (its document) and may wait with `until(page => …)`.
+ */
+export function drivePage(host: WebHost, page: string, drive: string): unknown {
+  const profile = mkdtempSync(join(tmpdir(), "vfio-watch-browser-"));
+  const query = new URLSearchParams({ width: "360", of: page, drive });
+  const options =
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
+    "--disable-component-update --disable-sync --virtual-time-budget=30000 --dump-dom";
+  try {
+    const dom = execFileSync(
+      "chromium",
+      [...options.split(" "), `--user-data-dir=${profile}`, `${host.address}/probe?${query}`],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 },
+    );
+    const result = /<pre id="result">([^<]+)<\/pre>/.exec(dom)?.[1];
+    if (result === undefined) throw new Error(`no result: ${dom.slice(0, 2000)}`);
+    return JSON.parse(result.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
+  } finally {
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
+
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

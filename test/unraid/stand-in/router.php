@@ -22,22 +22,26 @@ if (str_ends_with($path, '.php')) {
 if (is_file($docroot . $path)) return false;
 
 if ($path === '/probe') {
-    /* A page in a frame as wide as a phone, and what came of it, once it has everything. */
+    /* A page in a frame as wide as a phone; once it has everything, "drive" does something with it and gives a result. */
     $of = htmlspecialchars($_GET['of']);
     $width = (int) $_GET['width'];
+    $drive = $_GET['drive'];
     echo <<<HTML
     <!DOCTYPE html><iframe src="$of" style="width:{$width}px;height:3000px;border:0"></iframe><pre id="result"></pre><script>
     const frame = document.querySelector("iframe");
-    const look = () => {
-      const inside = frame.contentDocument;
-      if (!inside?.querySelector("#displaybox") || inside.readyState !== "complete") return;
-      if (inside.querySelector('[aria-busy="true"], .vfio-watch-wait')) return;
-      clearInterval(timer);
-      const wide = inside.documentElement.scrollWidth - frame.clientWidth;
-      const text = inside.querySelector("#displaybox").innerText;
-      document.getElementById("result").textContent = JSON.stringify({ wide, text });
+    const until = async (found) => {
+      for (;;) {
+        const value = found(frame.contentDocument);
+        if (value) return value;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
     };
-    const timer = setInterval(look, 50);
+    const isThere = (page) => page?.querySelector("#displaybox") && page.readyState === "complete" &&
+      !page.querySelector('[aria-busy="true"], .vfio-watch-wait') && page;
+    const drive = async (page) => { $drive };
+    until(isThere).then(drive).then((result) => {
+      document.getElementById("result").textContent = JSON.stringify(result);
+    });
     </script>
     HTML;
     return true;
