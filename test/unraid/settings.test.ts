@@ -226,6 +226,22 @@ test(
   },
 );
 
+test("a post of a few settings leaves the others as they are", needsPhp, async () => {
+  host.writeFile(SETTINGS, 'LOG_LEVEL="debug"\nSOURCES="libvirt"\nNTFY_TOKEN="x"\n');
+  await host.post("/update.php", [
+    ["#file", "vfio-watch/vfio-watch.cfg"],
+    ["#include", "plugins/vfio-watch/include/save.php"],
+    ["#cleanup", "true"],
+    ["RETENTION_DAYS", "30"],
+  ]);
+  assert.deepEqual(savedValues(), {
+    LOG_LEVEL: "debug",
+    SOURCES: "libvirt",
+    NTFY_TOKEN: "x",
+    RETENTION_DAYS: "30",
+  });
+});
+
 test("only known settings of one line get into the file, and only into this file", needsPhp, async () => {
   await submit({ EVIL: "x", HOST_NAME: 'a"\nEVIL="1' });
   assert.deepEqual(savedValues(), { HOST_NAME: 'a" EVIL="1' });

@@ -9,7 +9,8 @@ if (isset($_POST['#file'])) {
     $cleanup = isset($_POST['#cleanup']);
     $default = [];
     if (isset($_POST['#default'])) {
-        $default = @parse_ini_file("$docroot/plugins/" . basename(dirname($file)) . '/default.cfg') ?: [];
+        if (isset($_POST['#defaults'])) $default = is_array($_POST['#defaults']) ? $_POST['#defaults'] : [];
+        else $default = @parse_ini_file("$docroot/plugins/" . basename(dirname($file)) . '/default.cfg') ?: [];
     }
     $keys = is_file("$root$file") ? (@parse_ini_file("$root$file") ?: []) : [];
     $save = true;

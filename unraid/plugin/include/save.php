@@ -18,7 +18,7 @@ require_once __DIR__ . '/settings.php';
     $stored = vfio_watch_stored();
     $known = vfio_watch_settings();
     $values = $isDefault ? array_fill_keys(array_keys($known), '') : vfio_watch_posted($_POST, $stored);
-    // With "Default" the file's own lines would otherwise come from default.cfg, whose comments PHP cannot read.
+    // Whatever the defaults are, a file without a line means them.
     $default = [];
     foreach (array_keys($_POST) as $name) {
         if ($name === '' || $name[0] !== '#') {

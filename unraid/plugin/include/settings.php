@@ -42,8 +42,9 @@ function vfio_watch_quotable(string $value): string
 }
 
 /**
- * The values that a form has posted, by name: only known settings, one line each. What equals the default is empty, so
- * that the file says only what is different; a secret that was left empty is what is stored, unless it is to be cleared.
+ * The values after a form was posted, by name: only known settings, one line each; what was not posted is as it is
+ * stored. What equals the default is empty, so that the file says only what is different; a secret that was left empty
+ * is what is stored, unless it is to be cleared.
  *
  * @return array<string, string>
  */
@@ -51,6 +52,12 @@ function vfio_watch_posted(array $post, array $stored): array
 {
     $values = [];
     foreach (vfio_watch_settings() as $key => $setting) {
+        // A browser says nothing of boxes that are all unchecked; the form says that it was there as a whole.
+        $isGone = $setting['field']['kind'] === 'some-of' && isset($post['#whole']);
+        if (!isset($post[$key]) && !$isGone && empty($post['#clear'][$key])) {
+            $values[$key] = $stored[$key] ?? '';
+            continue;
+        }
         $value = $post[$key] ?? '';
         if ($setting['field']['kind'] === 'some-of') {
             $words = array_filter((array) $value, 'is_string');
