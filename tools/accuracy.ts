@@ -20,6 +20,10 @@ interface LabelledCase {
   readonly accept: readonly string[];
   readonly vm_start_failure: boolean | null;
   readonly vfio_related: boolean;
+  /** What the text names; the reader wrote down one VM and one group at most. */
+  readonly bdf: readonly string[];
+  readonly group: number | null;
+  readonly vm: string | null;
 }
 
 interface Outcome {
@@ -29,6 +33,16 @@ interface Outcome {
   readonly answer: string;
   readonly right: boolean;
 }
+
+const NAME_KINDS: readonly NameKind[] = [
+  { name: "devices", labelled: ({ bdf }) => bdf, found: ({ devices }) => devices },
+  {
+    name: "groups",
+    labelled: ({ group }) => (group === null ? [] : [String(group)]),
+    found: ({ groups }) => groups.map(String),
+  },
+  { name: "VMs", labelled: ({ vm }) => (vm === null ? [] : [vm]), found: ({ vms }) => vms },
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -77,6 +91,7 @@ function report(outcomes: readonly Outcome[]): void {
     printConfusion(outcomes);
     printByClass(outcomes);
     printMisses(outcomes);
+    printMisread(outcomes);
   }
   const labelled = outcomes.filter((outcome) => outcome.case.vm_start_failure !== null);
   const failures = labelled.filter((outcome) => outcome.case.vm_start_failure === true);
@@ -93,6 +108,30 @@ function report(outcomes: readonly Outcome[]): void {
     explanation.causes.some((cause) => isAlarm(cause.class, accept)),
   );
   console.log(`VFIO causes on benign and unrelated text (wanted 0): ${alarms.length} of ${other.length}`);
+  for (const kind of NAME_KINDS) printNames(kind, outcomes);
+}
+
+interface NameKind {
+  readonly name: string;
+  readonly labelled: (labelled: LabelledCase) => readonly string[];
+  readonly found: (explanation: Explanation) => readonly string[];
+}
+
+/** Precision counts only where the reader wrote down something of the kind: elsewhere a label may be missing. */
+function printNames(kind: NameKind, outcomes: readonly Outcome[]): void {
+  const named = outcomes.filter((outcome) => kind.labelled(outcome.case).length > 0);
+  const wanted = named.flatMap((outcome) => kind.labelled(outcome.case).map((name) => ({ name, outcome })));
+  const given = named.flatMap((outcome) =>
+    kind.found(outcome.explanation).map((name) => ({ name, outcome })),
+  );
+  const found = wanted.filter(({ name, outcome }) => kind.found(outcome.explanation).includes(name)).length;
+  const right = given.filter(({ name, outcome }) => kind.labelled(outcome.case).includes(name)).length;
+  const unasked = outcomes.filter(
+    (outcome) => kind.labelled(outcome.case).length === 0 && kind.found(outcome.explanation).length > 0,
+  ).length;
+  console.log(
+    `${kind.name}: recall ${ratio(found, wanted.length)} (${found} of ${wanted.length}), precision ${ratio(right, given.length)} (${right} of ${given.length}), named where the label has none: ${unasked} texts`,
+  );
 }
 
 function printRatio(name: string, all: readonly Outcome[], holds: (outcome: Outcome) => boolean): void {
@@ -133,6 +172,23 @@ function printByClass(outcomes: readonly Outcome[]): void {
 
 function ratio(part: number, whole: number): string {
   return whole === 0 ? "-" : (part / whole).toFixed(2);
+}
+
+function printMisread(outcomes: readonly Outcome[]): void {
+  console.log("Names that differ from the label");
+  for (const { case: labelled, explanation } of outcomes) {
+    for (const kind of NAME_KINDS) {
+      const wanted = kind.labelled(labelled);
+      const found = kind.found(explanation);
+      const missing = wanted.filter((name) => !found.includes(name));
+      const extra = found.filter((name) => !wanted.includes(name));
+      if (missing.length + extra.length === 0) continue;
+      console.log(
+        `  ${labelled.id} ${kind.name}: missing ${missing.join(", ") || "-"}; extra ${extra.join(", ") || "-"}`,
+      );
+    }
+  }
+  console.log("");
 }
 
 function printMisses(outcomes: readonly Outcome[]): void {

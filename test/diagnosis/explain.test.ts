@@ -47,6 +47,10 @@ const MUTILATIONS: Readonly<Record<string, (text: string) => string>> = {
   "a terminal's width, within words": (text) => text.replace(/(.{72})/g, "$1\n"),
   "a mail's width": (text) => text.replace(/(.{1,72}) /g, "$1\n").trim(),
   "a quoted mail's width": (text) => text.replace(/(.{1,70}) /g, "$1\n").replace(/^/gm, "> "),
+  "italics around every line": (text) => text.replace(/^(.*)$/gm, "*$1*"),
+  "grep -n": (text) => `17:[  754.219816] ${text}`,
+  "an empty line after every line": (text) => text.replace(/(.{1,72}) /g, "$1\n\n").trim(),
+  "line breaks of a page": (text) => text.replace(/(.{1,72}) /g, "$1<br />\n").trim(),
   capitals: (text) => text.toUpperCase(),
   "no-break spaces": (text) => text.replaceAll(" ", "\u00a0"),
   "curly quotes": (text) => text.replaceAll("'", "\u2019"),
@@ -239,4 +243,57 @@ test("a huge paste is read as far as is sensible", () => {
     causes.map((cause) => cause.class),
     ["iommu-direct-mapping-required", "group-not-viable"],
   );
+});
+
+describe("a start that failed is told from everything else", () => {
+  const told = (text: string) => explain(text).vmStartFailure;
+
+  test("in the languages of libvirt and virt-manager", () => {
+    assert.equal(told("Fehler beim Starten der Domain: Interner Fehler: xyz"), true);
+    assert.equal(told("错误：启动域 'w11' 失败\n错误：内部错误：xyz"), true);
+    assert.equal(told("Ошибка запуска домена: внутренняя ошибка: xyz"), true);
+  });
+
+  test("own words count beside a message and not alone", () => {
+    const reset = "kvm: vfio: Cannot reset device 0000:03:00.0, no available reset mechanism.";
+    assert.equal(told(reset), false);
+    assert.equal(told(`My VM 104 doesn't start any more:\n${reset}`), true);
+    assert.equal(told("If your VM does not start, look at the kernel log."), false);
+  });
+
+  test("no other call of libvirt's is one, in capitals or not", () => {
+    const detach = "libvirt.libvirtError: internal error: no such thing\nvirDomainDetachDeviceFlags() failed";
+    assert.equal(told(detach), false);
+    assert.equal(told(detach.toUpperCase()), false);
+    assert.equal(told(detach.replace("DetachDeviceFlags", "Create")), true);
+  });
+
+  test("a warning of QEMU's that was wrapped is none", () => {
+    const warning =
+      "qemu-system-x86_64: -device vfio-pci,host=03:00.0: warning:\nvfio_register_ram_discard_listener: possibly running out of DMA mappings.";
+    assert.equal(told(warning), false);
+  });
+
+  test("a failed assertion of a window toolkit is no crash of QEMU's", () => {
+    const gdk = "(qemu-system-x86_64:77): Gdk-CRITICAL **: gdk_x: assertion 'GDK_IS_WINDOW (window)' failed";
+    assert.equal(told(gdk), false);
+    assert.deepEqual(explain(gdk).causes, []);
+  });
+});
+
+describe("the names in a text", () => {
+  test("are found in what Kubernetes, Proxmox, Incus and Qubes print", () => {
+    const vmsOf = (text: string) => explain(text).vms;
+    assert.deepEqual(vmsOf("Created virtual machine pod virt-launcher-win-gpu-x7k2p"), ["win-gpu"]);
+    assert.deepEqual(vmsOf("Warning SyncFailed virtualmachineinstance/build-vm server error."), ["build-vm"]);
+    assert.deepEqual(vmsOf("VM 104 qmp command failed"), ["104"]);
+    assert.deepEqual(vmsOf("kvm: -drive file=/pool/vm-117-disk-0.qcow2: Could not open"), ["117"]);
+    assert.deepEqual(vmsOf("qemu-system-x86_64:/run/incus/lab/qemu.conf:28: no"), ["lab"]);
+    assert.deepEqual(vmsOf("<domain type='kvm'>\n  <name>Windows 11</name>"), ["Windows 11"]);
+    assert.deepEqual(vmsOf("give the VM 4096 MB"), []);
+  });
+
+  test("leave out the groups of a listing", () => {
+    assert.deepEqual(explain(`${VIABLE}\nIOMMU Group 3:\n\t00:1f.0 ISA bridge\nIOMMU group 4`).groups, [17]);
+  });
 });

@@ -6,7 +6,7 @@ import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
 import { devicesIn, groupsIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
-import { isVmStartFailure } from "./start-failure.ts";
+import { isForm, isVmStartFailure } from "./start-failure.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 
 /** One cause, as `explain` tells it. */
@@ -86,8 +86,18 @@ function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
     for (const { signature } of added) known.add(signature.id);
     if (added.length > 0) joined.push(lineWith(text, added));
   }
-  // What only the whole shows is more than what a piece shows.
-  return [...joined, ...single];
+  // What only the whole shows is more than what a piece shows: the beginning of a known message is no unknown one.
+  const shown = joined.some(({ matches }) => matches.some((match) => !isForm(match)));
+  return [...joined, ...(shown ? single.map(withoutForms) : single)];
+}
+
+function withoutForms(line: RankableLine): RankableLine {
+  return line.matches.some(isForm)
+    ? lineWith(
+        line.text,
+        line.matches.filter((match) => !isForm(match)),
+      )
+    : line;
 }
 
 function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
@@ -129,8 +139,10 @@ function isDeviceRelated(first: ExplainedCause, lines: readonly RankableLine[], 
   const talksOfVfio = /vfio/i.test(text);
   if (XEN.test(text) && !talksOfVfio) return false;
   if (first.class === "unknown") return first.evidence.some((line) => /vfio/i.test(line)) || talksOfVfio;
-  // QEMU repeats the option that it could not carry out: then it was about the device, whatever was wrong with it.
-  if (first.evidence.some((line) => /-device [^\n]*vfio-pci[^\n]*: /.test(line))) return true;
+  // QEMU repeats the option that it could not carry out, or names the device: then it was about that, whatever was
+  // wrong with it.
+  if (first.evidence.some((line) => /-device [^\n]*vfio-pci[^\n]*: |\bvfio [0-9a-f:.]{7,16}: /.test(line)))
+    return true;
   if (!isDeviceClass(first.class)) return false;
   const supporting = lines
     .flatMap((line) => line.matches)

@@ -25,12 +25,15 @@ export function devicesIn(text: string): readonly Bdf[] {
   return [...new Set(found.map(({ bdf }) => bdf))].slice(0, MOST_NAMES);
 }
 
+/** What every boot prints, and what scripts that list all groups print. */
+const GROUP_LISTING =
+  /Adding (?:device )?.*to (?:iommu )?group|^\W*IOMMU group #?\d{1,6}\W*(?:$|[0-9a-f]{2}:)/i;
+
 /** The IOMMU groups that a text speaks of; the lists that every boot prints do not count. */
 export function groupsIn(text: string): readonly number[] {
   const groups = new Set<number>();
   for (const line of text.split("\n")) {
-    if (!/vfio|iommu|viable/i.test(line) || /(?:Adding (?:device )?.*to (?:iommu )?group)/i.test(line))
-      continue;
+    if (!/vfio|iommu|viable/i.test(line) || GROUP_LISTING.test(line)) continue;
     for (const match of line.matchAll(/\bgroup #?(\d{1,6})\b|\/dev\/vfio\/(\d{1,6})\b/gi)) {
       groups.add(Number(match[1] ?? match[2]));
     }
@@ -48,10 +51,16 @@ const VM_FORMS: readonly RegExp[] = [
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
   /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.pid/g,
   /\/libvirt\/qemu\/([^/\n]+)\.log\b/g,
-  /\bqm start (\d{2,9})\b/g,
+  /\b(?:qm|qvm)[- ]start (?:-\S+ )*([\w.-]+)/g,
+  /\bvm-(\d{3,9})-disk-\d/g,
   /:qm(?:start|stop|shutdown|reboot):(\d{2,9}):/g,
   /"name":"([\w.-]+)","namespace"/g,
-  /(?:\b(?:start|stop|pre-start:|post-start:|pre-stop:) VM|^VM|\bVM) (\d{3,9})(?:\b(?:: | started| stopped)|$)/gm,
+  /\bVM (\d{3,9})\b(?! ?(?:[KMGT]i?B|MHz|%|VMs|times))/g,
+  /\bvirt-launcher-([\w.-]+)-[a-z0-9]{5}\b/g,
+  /\b(?:virtualmachineinstance\/|VirtualMachineInstance |describe vmi? |virtctl start )([\w.-]+)/g,
+  /\/(?:incus|lxd)(?:\/logs)?\/([\w.-]+)\/qemu\.(?:conf|log)/g,
+  /<domain\b[^<>\n]*>\s*<name>([^<>\n]+)<\/name>/g,
+  /virt-install [^\n]{0,400}?--name[ =]"?([\w.+-]+)/g,
   /\bdomain '([^'\n]+)'/g,
 ];
 

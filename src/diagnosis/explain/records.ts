@@ -11,8 +11,9 @@ const MOST_LINES_IN_BLOCK = 12;
 const LONGEST_LINE = 8_000;
 
 /** What a page, a mail or a list puts in front of a line. */
-const DECORATION = /^(?:[\s>|│┃║░▒┆•●❯➜»]+|[-*+–—] +|\d{1,4}[.)] +|\d{1,4}: +(?=\[)|\(qemu\) *|\* *(?=\$))/;
-const TRAILING_DECORATION = " |│\\";
+const DECORATION =
+  /^(?:[\s>|│┃║░▒┆•●❯➜»]+|[-*+–—] +|\d{1,4}[.)] +|\d{1,4}: +(?=\[)|\d{1,5}:(?=\[ {0,6}\d+\.\d|[A-Z][a-z]{2} [ \d]\d |\d{4}-\d\d-\d\d|[a-z][\w-]+: )|\*(?=[^*\n]+\*$)|\(qemu\) *|\* *(?=\$))/;
+const TRAILING_DECORATION = " |│*\\";
 
 const MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
 const KERNEL_STAMP = "\\[ {0,6}\\d{1,7}\\.\\d{3,6}\\]";
@@ -33,6 +34,9 @@ const RECORD_START = new RegExp(
     "^\\{|^[$#] ",
   ].join("|"),
 );
+/** After a line of QEMU's that breaks off at a colon comes its message, though it looks like a kernel's. */
+const OF_QEMU = /(?:\bqemu[\w.-]*|\bkvm):(?: |$)/;
+const MESSAGE_OF_QEMU = /^vfio[_ ]/;
 
 /**
  * Makes lines of a pasted text, without what the way here put around them, several messages on one line taken
@@ -48,7 +52,9 @@ export function blocksOf(text: string): readonly Block[] {
       continue;
     }
     for (const [index, message] of line.split(MESSAGE_START).entries()) {
-      const begins = index > 0 || RECORD_START.test(message);
+      const before = open?.lines.at(-1);
+      const goesOn = before?.endsWith(":") === true && OF_QEMU.test(before) && MESSAGE_OF_QEMU.test(message);
+      const begins = index > 0 || (RECORD_START.test(message) && !goesOn);
       if (open === undefined || begins || open.lines.length >= MOST_LINES_IN_BLOCK) {
         open = { lines: [] };
         blocks.push(open);

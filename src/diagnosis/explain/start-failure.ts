@@ -29,27 +29,46 @@ const FORMS: ReadonlySet<string> = new Set([
   "proxmox.task-failed",
 ]);
 
+/** What people say in their own words; guides say it too, so it only counts beside a message that speaks of trouble. */
+const OWN_WORDS = "host.start-failed-words";
+
 /** Programs that take devices for themselves, without any VM. */
 const OTHER_USERS = /\bEAL: |\bdpdk\b|\bspdk\b|\bvpp\b|cannot add vfio group to container/i;
 const VM_TALK = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
 /** Other things that people ask of libvirt or Proxmox, and that fail in the same words. */
 const OTHER_CALLS =
-  /device_add|attach[-_]device|[Ff]ailed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|[Ee]rror attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/;
+  /device_add|attach[-_]device|failed to hot-?(?:un)?plug|\bvir(?!DomainCreate|DomainRestore)\w+\(\) failed|node device not found|virsh [^\n]{0,40}?snapshot|failed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|error attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/i;
 
 /** Decides whether the text tells of a VM that was to be started and was not. */
 export function isVmStartFailure(lines: readonly RankableLine[], text: string): boolean {
   if (OTHER_USERS.test(text) && !VM_TALK.test(text)) return false;
   const matches = lines.flatMap((line) => line.matches);
-  if (matches.some((match) => saysStartFailed(match) && !FORMS.has(match.signature.id))) return true;
+  if (matches.some((match) => saysStartFailed(match) && !isVague(match))) return true;
+  if (matches.some(isOwnWords) && matches.some(isTrouble)) return true;
   if (OTHER_CALLS.test(text)) return false;
   return (
     matches.some(stopsStart) ||
-    lines.some(({ matches: [only, ...more] }) => hasForm(only) && more.length === 0)
+    lines.some(({ matches: [only, ...more] }) => only !== undefined && isForm(only) && more.length === 0)
   );
 }
 
-function hasForm(match: SignatureMatch | undefined): boolean {
-  return match !== undefined && FORMS.has(match.signature.id);
+/** True where the signature fits whatever is said in a certain form. */
+export function isForm({ signature }: SignatureMatch): boolean {
+  return FORMS.has(signature.id);
+}
+
+function isVague(match: SignatureMatch): boolean {
+  return isForm(match) || isOwnWords(match);
+}
+
+function isOwnWords({ signature }: SignatureMatch): boolean {
+  return signature.id === OWN_WORDS;
+}
+
+/** Something of VMs, or of a device that may be given to one, is wrong. */
+function isTrouble(match: SignatureMatch): boolean {
+  const { role } = match.signature;
+  return (role === "cause" || role === "symptom") && !isOwnWords(match) && !isAboutHostDevice(match);
 }
 
 function saysStartFailed({ signature }: SignatureMatch): boolean {

@@ -7,12 +7,21 @@ export function unwrapTransport(text: string): string {
   result = decodeQuotedPrintable(result);
   result = decodeEscapes(result);
   result = stripMarkup(decodeEntities(decodeEntities(result)));
-  return result
+  return closeUp(result)
     .replace(/[\u00a0\u2007\u202f]/g, " ")
     .replace(/[\u200b-\u200d\u2060\ufeff]/g, "")
     .replace(/[\u2018\u2019\u201a\u00b4]/g, "'")
     .replace(/[\u201c\u201d\u201e]/g, '"')
     .replace(/[\u2010\u2011]/g, "-");
+}
+
+/** Some pages and mail programs put an empty line after every line; then empty lines part nothing. */
+function closeUp(text: string): string {
+  const lines = text.split("\n");
+  const filled = lines.filter((line) => line.trim() !== "").length;
+  if (filled < 2 || lines.length - filled < filled - 1) return text;
+  const adjacent = lines.some((line, index) => line.trim() !== "" && (lines[index + 1] ?? "").trim() !== "");
+  return adjacent ? text : lines.filter((line) => line.trim() !== "").join("\n");
 }
 
 /** Mail's encoding breaks lines with a lone `=`; `=3D` is what it must make of every real one. */
@@ -59,7 +68,7 @@ function decodeEntities(text: string): string {
 
 function stripMarkup(text: string): string {
   return text
-    .replace(/<br ?\/?>|<\/?(?:p|div|li|ul|ol|tr|pre|blockquote|table|h[1-6])\b[^<>\n]{0,200}>/gi, "\n")
+    .replace(/<br ?\/?>\n?|<\/?(?:p|div|li|ul|ol|tr|pre|blockquote|table|h[1-6])\b[^<>\n]{0,200}>/gi, "\n")
     .replace(
       /<\/?(?:span|b|i|u|em|strong|code|tt|font|a|td|th|tbody|kbd|small|samp|mark)\b[^<>\n]{0,200}>/gi,
       "",
