@@ -30,7 +30,7 @@ export interface Pen {
 }
 
 /** Makes the pen for a book. A VM that dies within `crashedEarlyMs` of its start crashed early. */
-export function createPen(book: AttemptBook, crashedEarlyMs: number): Pen {
+export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs: number }): Pen {
   const definitions = new Map<VmName, VmDefinition>();
   const groups = new Map<Bdf, number>();
 
@@ -42,7 +42,7 @@ export function createPen(book: AttemptBook, crashedEarlyMs: number): Pen {
     }
   }
 
-  const isEarly = (attempt: WorkingAttempt, at: number) => at - attempt.openedAt <= crashedEarlyMs;
+  const isEarly = (attempt: WorkingAttempt, at: number) => at - attempt.openedAt <= settings.crashedEarlyMs;
 
   return {
     definitions,

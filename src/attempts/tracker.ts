@@ -68,7 +68,7 @@ export function createAttemptTracker(options: {
     isReleased,
     isStartAnnounced: () => libvirtTalks,
   });
-  const pen = createPen(book, settings.crashedEarlyMs);
+  const pen = createPen(book, settings);
   const unclaimed = createUnclaimed({ clock, book, isReleased });
   const log = createLogSigns({ book, pen, sweep: unclaimed.sweep });
   const libvirt = createLibvirtSigns(book, pen);
