@@ -68,6 +68,8 @@ export async function startWebHost(): Promise<WebHost> {
   const router = join(import.meta.dirname, "stand-in/router.php");
   const server = spawn("php", ["-S", `127.0.0.1:${port}`, "-t", docroot, router], {
     stdio: "ignore",
+    // A group of its own, because the server leaves its workers behind when only it is ended.
+    detached: true,
     env: { ...process.env, PHP_CLI_SERVER_WORKERS: "4" },
   });
   const address = `http://127.0.0.1:${port}`;
@@ -85,7 +87,7 @@ export async function startWebHost(): Promise<WebHost> {
       }),
     async close() {
       const ended = new Promise((resolve) => server.once("exit", resolve));
-      server.kill();
+      if (server.pid !== undefined) process.kill(-server.pid, "SIGKILL");
       await ended;
       rmSync(root, { recursive: true, force: true });
     },
