@@ -1,12 +1,15 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { CauseClass } from "../model/catalogue.ts";
-import type { Change, FactValue, Snapshot } from "../model/fact.ts";
+import type { Change, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
 import { type Blame, findBlame } from "./blame.ts";
+import { candidateKeys } from "./candidate-facts.ts";
 import { diffSnapshots } from "./changes.ts";
-import { createFactTable, type FactTable } from "./fact-table.ts";
+import type { FactTable } from "./fact-table.ts";
+import { readFactTable } from "./read-fact-table.ts";
+import { startsWithDevice } from "./starts-with-device.ts";
 import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
 import { isFailure, type StartTally } from "./trials.ts";
 
@@ -16,7 +19,7 @@ export interface BlameReader {
     tallies(filter?: AttemptFilter): readonly StartTally[];
     list(filter?: AttemptFilter): readonly AttemptRow[];
   };
-  readonly snapshots: Pick<SnapshotStore, "varying" | "get">;
+  readonly snapshots: Pick<SnapshotStore, "varying" | "get" | "differences">;
 }
 
 /** Whose failures are asked about; neither: the VM with the newest failure. */
@@ -73,11 +76,22 @@ export interface BlameAnswer {
 /** So many failed starts are looked through for other VMs that fail. */
 const RECENT_FAILURES = 200;
 
-/** Answers the question from the stored history. Reads only; no clock. */
-export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAnswer {
+/**
+ * Answers the question from the stored history. Reads only; no clock. With more snapshots than `selectAbove`, a
+ * selection of them first tells which facts are worth reading in all of them; the answer is the same.
+ */
+export function askBlame(
+  stored: BlameReader,
+  question: BlameQuestion,
+  selectAbove: number = MANY_SNAPSHOTS,
+): BlameAnswer {
+  const reader: BlameReader = {
+    ...stored,
+    snapshots: { ...stored.snapshots, get: remembered(stored.snapshots.get) },
+  };
   const recent = reader.attempts.list({ failedOnly: true, limit: RECENT_FAILURES });
   const vm = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
-  const gathered = gather(reader, { ...question, ...(vm !== undefined && { vm }) });
+  const gathered = gather(reader, { ...question, ...(vm !== undefined && { vm }) }, selectAbove);
   const { tallies, table, placeOf, subject, snapshots } = gathered;
   const places = [...placeOf.values()];
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
@@ -100,6 +114,15 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
   };
 }
 
+/** Loading a snapshot takes a millisecond or more, and the same few are asked for again. */
+function remembered(get: SnapshotStore["get"]): SnapshotStore["get"] {
+  const known = new Map<string, Snapshot | undefined>();
+  return (id) => {
+    if (!known.has(id)) known.set(id, get(id));
+    return known.get(id);
+  };
+}
+
 /** The VM whose device failed last; of any cause where none did. */
 function mostInNeed(recent: readonly AttemptRow[]): VmName | undefined {
   const failed = recent.filter(isFailure);
@@ -116,57 +139,35 @@ interface Gathered {
   readonly snapshots: readonly Snapshot[];
 }
 
-function gather(reader: BlameReader, question: BlameQuestion): Gathered {
-  const { device } = question;
-  const all = reader.attempts.tallies({
-    ...(question.vm !== undefined && { vm: question.vm }),
-    // Without a VM, an address would miss the starts from the time before the device moved.
-  });
+const MANY_SNAPSHOTS = 300;
+
+function gather(reader: BlameReader, question: BlameQuestion, selectAbove: number): Gathered {
+  const { device, vm } = question;
+  // With a device, starts of its other addresses and of other VMs count too, so the address is no filter.
+  const all = reader.attempts.tallies(vm === undefined ? {} : { vm });
   const ids = [...new Set(all.flatMap(({ snapshotId }) => snapshotId ?? []))];
-  const { table, stored } = readTable(reader, ids);
-  const placeOf = new Map(ids.flatMap((id, place) => (stored(place) ? [[id, place] as const] : [])));
-  const tallies = device === undefined ? all : withDevice(all, device, table, placeOf);
-  const telling = tellingStarts(tallies);
-  const seen = telling.flatMap((tally) => {
+  if (device !== undefined || ids.length <= selectAbove) {
+    const { table, placeOf } = readFactTable(reader.snapshots, ids);
+    const tallies = device === undefined ? all : startsWithDevice(all, device, table, placeOf);
+    return { tallies, table, placeOf, ...subjectOf(reader, tallies) };
+  }
+  const known = subjectOf(reader, all);
+  const keys = candidateKeys(reader.snapshots, all, known.snapshots.at(-1));
+  return { tallies: all, ...readFactTable(reader.snapshots, ids, keys), ...known };
+}
+
+function subjectOf(
+  reader: BlameReader,
+  tallies: readonly StartTally[],
+): Pick<Gathered, "subject" | "snapshots"> {
+  const seen = tellingStarts(tallies).flatMap((tally) => {
     const snapshot = tally.snapshotId === undefined ? undefined : reader.snapshots.get(tally.snapshotId);
     return snapshot === undefined ? [] : [{ snapshot, devices: tally.devices }];
   });
-  const vms = new Set(tallies.map(({ vm }) => vm));
   return {
-    tallies,
-    table,
-    placeOf,
-    subject: findSubject(vms, seen),
+    subject: findSubject(new Set(tallies.map(({ vm }) => vm)), seen),
     snapshots: seen.map(({ snapshot }) => snapshot),
   };
-}
-
-/** All snapshots of the starts as one table; `stored` says which of them are there at all. */
-function readTable(
-  reader: BlameReader,
-  ids: readonly string[],
-): { readonly table: FactTable; readonly stored: (place: number) => boolean } {
-  const reference = firstStored(reader, ids);
-  if (reference === undefined) return { table: createFactTable([], new Map()), stored: () => false };
-  const columns = reader.snapshots.varying(ids);
-  const varying = new Set(columns.map(({ key }) => key));
-  const constants = new Map<string, FactValue>();
-  for (const { key, value } of reference.facts) if (!varying.has(key)) constants.set(key, value);
-  // A snapshot that retention dropped lacks every key, so then no fact is the same in all of them.
-  const anyConstant = constants.size > 0;
-  return {
-    table: createFactTable(columns, constants),
-    stored: (place) => anyConstant || columns.some(({ indexes }) => (indexes[place] ?? -1) >= 0),
-  };
-}
-
-/** One snapshot, since loading each of thousands would take seconds. */
-function firstStored(reader: BlameReader, ids: readonly string[]): Snapshot | undefined {
-  for (const id of ids) {
-    const snapshot = reader.snapshots.get(id);
-    if (snapshot !== undefined) return snapshot;
-  }
-  return undefined;
 }
 
 /** First, last, and on both sides of every turn, up to a few: the devices and groups that there ever were. */
@@ -182,53 +183,7 @@ function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
     ...new Map(turns.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values(),
   ];
   // Each costs some milliseconds to load.
-  return distinct.length > 5 ? [...distinct.slice(0, 1), ...distinct.slice(-4)] : distinct;
-}
-
-/** Starts with the device, wherever it was at the time. */
-function withDevice(
-  tallies: readonly StartTally[],
-  device: string,
-  table: FactTable,
-  placeOf: ReadonlyMap<string, number>,
-): readonly StartTally[] {
-  const wanted = device.toLowerCase();
-  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)].filter((key) =>
-    /^pci\.[^.]+\.address$/.test(key),
-  );
-  const places = [...placeOf.values()];
-  const isAddress = /^[0-9a-f]{4,8}:[0-9a-f]{2}:/.test(wanted);
-  const mine = keys.filter((key) => {
-    const identity = key.slice(4, -".address".length);
-    if (!isAddress)
-      return identity === wanted || identity.startsWith(`${wanted}/`) || identity === `${wanted}#1`;
-    return places.some((place) => valueText(table.valueAt(key, place)) === wanted);
-  });
-  // Who had the address last is meant; another card that stood there earlier is not.
-  const newest = isAddress
-    ? mine.filter((key) => valueText(table.valueAt(key, lastKnown(table, key, places))) === wanted)
-    : mine;
-  const followed = newest.length > 0 ? newest : mine;
-  const cache = new Map<number, ReadonlySet<string>>();
-  return tallies.filter((tally) => {
-    const place = placeOf.get(tally.snapshotId ?? "");
-    if (place === undefined || followed.length === 0)
-      return isAddress && tally.devices.some((bdf) => bdf === wanted);
-    const known = cache.get(place);
-    const addresses =
-      known ??
-      new Set(followed.map((key) => valueText(table.valueAt(key, place))).filter((text) => text !== ""));
-    cache.set(place, addresses);
-    return tally.devices.some((bdf) => addresses.has(bdf));
-  });
-}
-
-function lastKnown(table: FactTable, key: string, places: readonly number[]): number {
-  return places.findLast((place) => table.valueAt(key, place).state === "value") ?? -1;
-}
-
-function valueText(value: FactValue): string {
-  return value.state === "value" ? value.value : "";
+  return distinct.length > 4 ? [...distinct.slice(0, 1), ...distinct.slice(-3)] : distinct;
 }
 
 /** The devices of the newest start in question; those in whose group the mechanism shows come first, then displays. */

@@ -87,7 +87,7 @@ export function findBlame(
   );
   const atBoundary = changedAt(boundary, table, placeOf);
   const mostMisplaced = MOST_MISPLACED * Math.min(good, bad);
-  const { records, anyChanged } = weighFacts({
+  const records = weighFacts({
     trials,
     table,
     places,
@@ -107,7 +107,13 @@ export function findBlame(
       : [];
   if (nearly.length > 0)
     return { ...common, certainty: "possible", reason: undefined, sets: nearly, cleared };
-  return { ...common, certainty: "unknown", reason: whyNone(trials, anyChanged, places), sets: [], cleared };
+  return {
+    ...common,
+    certainty: "unknown",
+    reason: whyNone(trials, places),
+    sets: [],
+    cleared,
+  };
 }
 
 function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
@@ -164,11 +170,11 @@ function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
 }
 
 /** Why no change explains the failures. */
-function whyNone(trials: readonly Trial[], anyChanged: boolean, places: readonly number[]): UnknownReason {
+function whyNone(trials: readonly Trial[], places: readonly number[]): UnknownReason {
   const known = trials.filter((_trial, position) => (places[position] ?? -1) >= 0);
   if (!known.some((trial) => trial.good) || !known.some((trial) => !trial.good)) return "facts-missing";
   const turns = trials.filter((trial, index) => index > 0 && trials[index - 1]?.good !== trial.good).length;
-  return turns < 2 && !anyChanged ? "nothing-changed" : "comes-and-goes";
+  return turns < 2 ? "nothing-changed" : "comes-and-goes";
 }
 
 /** Keys of the facts that changed between the last good and the first bad start. */

@@ -69,7 +69,7 @@ function unknownHeadline(answer: BlameAnswer): string {
     case "comes-and-goes":
       return `No BIOS version and no other change explains why ${vms} fails: it comes and goes (${blame.bad} of ${all} starts failed).`;
     case "nothing-changed":
-      return `Nothing that is known changed when ${vms} began to fail (${blame.bad} of ${all} starts failed).`;
+      return `Nothing that is watched and could explain it changed when ${vms} began to fail (${blame.bad} of ${all} starts failed).`;
     case "facts-missing":
       return `${vms} failed ${blame.bad} of ${all} times, but what the host was at the good or at the failed starts is not on record.`;
     default:
@@ -125,7 +125,7 @@ function unknownWhy({ blame }: BlameAnswer): string {
     case "comes-and-goes":
       return "Unknown: with the same facts it sometimes works and sometimes fails, so look at the failure itself (vfio-watch show).";
     case "nothing-changed":
-      return "Unknown: what is watched stayed the same; something that no file shows may have changed (a BIOS setting, a cable, the card itself).";
+      return "Unknown: whatever changed there had no effect before; something that no file shows may have changed (a BIOS setting, a cable, the card itself).";
     case "facts-missing":
       return "Unknown: nothing can be compared.";
     case "no-failure":

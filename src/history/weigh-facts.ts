@@ -37,14 +37,6 @@ export interface FactRecord {
   readonly pattern: readonly number[];
 }
 
-/** What came of weighing. */
-export interface WeighedFacts {
-  /** Facts that divide good from failed starts at least nearly, and those that were asked for. */
-  readonly records: readonly FactRecord[];
-  /** Whether any fact changed between starts of known value. */
-  readonly anyChanged: boolean;
-}
-
 /** The trials in the shape in which millions of comparisons are quick. */
 interface TrialArrays {
   readonly places: Int32Array;
@@ -65,7 +57,7 @@ export function weighFacts(options: {
   readonly failure: CauseClass | "unknown";
   readonly mostMisplaced: number;
   readonly always: ReadonlySet<string>;
-}): WeighedFacts {
+}): readonly FactRecord[] {
   const { trials, table, failure, mostMisplaced } = options;
   const arrays: TrialArrays = {
     places: Int32Array.from(options.places),
@@ -74,19 +66,17 @@ export function weighFacts(options: {
   };
   const slots = new Int32Array(trials.length);
   const records: FactRecord[] = [];
-  let anyChanged = false;
   for (const column of table.columns) {
     const limit = options.always.has(column.key) ? Number.POSITIVE_INFINITY : mostMisplaced;
-    const found = readSlots(arrays, table, column, slots, limit);
-    if (found !== "constant") anyChanged = true;
-    if (found === "divides") records.push(weighFact(arrays, column, slots, failure));
+    if (readSlots(arrays, table, column, slots, limit))
+      records.push(weighFact(arrays, column, slots, failure));
   }
-  return { records, anyChanged };
+  return records;
 }
 
 /**
- * Writes for each trial the slot of its value (0 absent, else the index and one; `NO_SLOT` where unknown), and gives
- * up as soon as too many starts are on the wrong side: that sum only ever grows.
+ * Writes for each trial the slot of its value (0 absent, else the index and one; `NO_SLOT` where unknown). False as
+ * soon as too many starts are on the wrong side, since that sum only ever grows, and for a fact that never changed.
  */
 function readSlots(
   { places, good, counts }: TrialArrays,
@@ -94,7 +84,7 @@ function readSlots(
   column: FactColumn,
   slots: Int32Array,
   mostMisplaced: number,
-): "constant" | "mixed" | "divides" {
+): boolean {
   const size = column.values.length + 1;
   const goodBy = new Int32Array(size);
   const badBy = new Int32Array(size);
@@ -118,10 +108,9 @@ function readSlots(
     const side = good[position] === 1 ? goodBy : badBy;
     side[slot] = (side[slot] ?? 0) + (counts[position] ?? 0);
     misplaced += Math.min(goodBy[slot] ?? 0, badBy[slot] ?? 0) - before;
-    if (misplaced > mostMisplaced && distinct > 1) return "mixed";
+    if (misplaced > mostMisplaced) return false;
   }
-  if (distinct < 2) return "constant";
-  return misplaced > mostMisplaced ? "mixed" : "divides";
+  return distinct > 1;
 }
 
 /** `UNKNOWN_INDEX` as a slot. */

@@ -80,6 +80,9 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     `SELECT ${factColumns} WHERE fact.number IN (SELECT value FROM json_each(?))`,
   );
   const factsByKey = connection.statement<[string], FactRow>(`SELECT ${factColumns} WHERE fact_key.key = ?`);
+  const factsByKeys = connection.statement<[string], FactRow>(
+    `SELECT ${factColumns} WHERE fact_key.key IN (SELECT value FROM json_each(?))`,
+  );
   const lastMoment = connection.statement<[number], { snapshot: number }>(
     "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
   );
@@ -174,12 +177,16 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         rows.filter((row) => !gone.has(row.number)),
       );
     },
-    varying(asked) {
+    varying(asked, keys) {
       const rows = new Map(byIds.all(JSON.stringify(asked)).map((row) => [row.id, row]));
+      const rowsOfKeys = (numbers: FactSet) => {
+        const wanted = new Set(numbers);
+        return factsByKeys.all(JSON.stringify([...(keys ?? [])])).filter((row) => wanted.has(row.number));
+      };
       return varyingFacts(
         asked.map((id) => rows.get(id)),
         (number) => byNumber.get(number),
-        factRows,
+        keys === undefined ? factRows : rowsOfKeys,
       );
     },
     fact(id, key) {

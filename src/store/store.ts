@@ -320,8 +320,11 @@ export interface SnapshotStore {
   timeline(bootId?: BootId): readonly SnapshotMoment[];
   /** What differs, without loading either snapshot; undefined where one of them is not stored. */
   differences(before: string, after: string): readonly FactDifference[] | undefined;
-  /** The facts that are not the same in all these snapshots; ids that are not stored count as lacking every key. */
-  varying(ids: readonly string[]): readonly VaryingFact[];
+  /**
+   * The facts that are not the same in all these snapshots, those of `keys` only where given (which is quicker); ids
+   * that are not stored count as lacking every key.
+   */
+  varying(ids: readonly string[], keys?: ReadonlySet<string>): readonly VaryingFact[];
   /** One fact in one snapshot, without loading the others. */
   fact(id: string, key: string): Fact | undefined;
 }

@@ -338,4 +338,29 @@ describe("which change broke passthrough, asked of the stored history", () => {
       },
     );
   });
+
+  it("answers the same whether all facts are read in all snapshots or only those that can explain it", async () => {
+    // A year with a start a day: facts that come and go, a BIOS that breaks it twice, and a failure of its own.
+    const noise = (day: number): Record<string, string> => ({
+      "software.plugin.nut": `v${day % 7}`,
+      "firmware.microcode": `0x${Math.floor(day / 90)}`,
+      ...(day % 3 === 0 && { "kernel.parameter.quiet": "set" }),
+      ...(day % 11 === 0 && { "pci.1b73:1100/1b73:1100.address": "0000:07:00.0" }),
+    });
+    const boots = Array.from({ length: 400 }, (_, day): MadeBoot => {
+      const broken = (day >= 150 && day < 180) || day >= 350;
+      return {
+        facts: hostFacts({ ...noise(day), ...(broken && BIOS_A95) }),
+        starts: [broken || day === 42 ? bad() : good()],
+      };
+    });
+    await withStore((store) => {
+      storeHistory(store, boots);
+      const [whole, selected] = [askBlame(store, {}, Number.POSITIVE_INFINITY), askBlame(store, {}, 10)];
+      assert.equal(whole.blame.certainty, "possible", "one failure on the good BIOS keeps it from more");
+      assert.deepEqual(families(whole), ["BIOS"]);
+      assert.deepEqual(describeBlame(selected), describeBlame(whole));
+      assert.deepEqual(selected.bios, whole.bios);
+    });
+  });
 });
