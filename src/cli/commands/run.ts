@@ -2,9 +2,12 @@ import { systemClock } from "../../clock.ts";
 import { startDaemon } from "../../daemon/daemon.ts";
 import { createServiceLog } from "../../daemon/log.ts";
 import { createSystemdNotifier } from "../../daemon/systemd-notify.ts";
-import { type Command, EXIT } from "../command.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
+
+/** How long what is left open may keep the ended process alive (ms). */
+const LINGER = 500;
 
 /** The service itself. */
 export const runCommand: Command = {
@@ -26,57 +29,69 @@ Example: vfio-watch run --database /tmp/history.db`,
     // At a shutdown the log's reader may go first; that must not keep the history from being closed.
     process.stdout.removeAllListeners("error").on("error", () => {});
     const asked = listenToSignals();
-    const database = args.text("database");
-    const env = database === undefined ? io.env : { ...io.env, VFIO_WATCH_DATABASE: database };
-    const read = () => findSurroundings(env);
-    const first = read();
-    const { config } = first.loaded;
-    const log = createServiceLog({
-      level: config.LOG_LEVEL,
-      format: config.LOG_FORMAT,
-      journal: io.env.JOURNAL_STREAM !== undefined || io.env.LOG_PRIORITIES === "yes",
-      write: io.out,
-    });
-    const version = programVersion();
-    const started = await startDaemon({
-      paths: first.paths,
-      clock: systemClock,
-      environment: io.env,
-      version,
-      log,
-      loadConfig: () => read().loaded,
-      settingsFile: first.settingsFile,
-      unraid: first.unraid,
-    });
-    if (started.state === "refused") {
+    try {
+      return await watch(args, io, asked);
+    } finally {
       asked.letGo();
-      io.err(`vfio-watch: ${started.why} ${started.remedy}\n`);
-      return EXIT.failure;
+      // Whatever went wrong, a process that hangs on would keep its successor from being started.
+      setTimeout(() => process.exit(), LINGER).unref();
     }
-    const { daemon } = started;
-    const sources = daemon.describe();
-    for (const line of sources) log.info(line);
-    log.info(`vfio-watch ${version} is watching; the history is ${first.database}`);
-    const systemd = createSystemdNotifier({ environment: io.env, clock: systemClock, log });
-    systemd.ready(`watching; ${sources.length} sources tried`, daemon.isHealthy);
-    asked.onReload(() => daemon.reload());
-    await asked.toEnd;
-    systemd.stopping();
-    await daemon.stop();
-    log.info("stopped");
-    return EXIT.ok;
   },
 };
 
+/** Starts the daemon and lets it run until a signal asks to end. */
+async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Promise<number> {
+  const database = args.text("database");
+  const env = database === undefined ? io.env : { ...io.env, VFIO_WATCH_DATABASE: database };
+  const read = () => findSurroundings(env);
+  const first = read();
+  const { config } = first.loaded;
+  const log = createServiceLog({
+    level: config.LOG_LEVEL,
+    format: config.LOG_FORMAT,
+    journal: io.env.JOURNAL_STREAM !== undefined || io.env.LOG_PRIORITIES === "yes",
+    write: io.out,
+  });
+  const version = programVersion();
+  const started = await startDaemon({
+    paths: first.paths,
+    clock: systemClock,
+    environment: io.env,
+    version,
+    log,
+    loadConfig: () => read().loaded,
+    settingsFile: first.settingsFile,
+    unraid: first.unraid,
+  });
+  if (started.state === "refused") {
+    io.err(`vfio-watch: ${started.why} ${started.remedy}\n`);
+    return EXIT.failure;
+  }
+  const { daemon } = started;
+  const sources = daemon.describe();
+  for (const line of sources) log.info(line);
+  log.info(`vfio-watch ${version} is watching; the history is ${first.database}`);
+  const systemd = createSystemdNotifier({ environment: io.env, clock: systemClock, log });
+  systemd.ready(`watching; ${sources.length} sources tried`, daemon.isHealthy);
+  asked.onReload(() => daemon.reload());
+  await asked.toEnd;
+  systemd.stopping();
+  await daemon.stop();
+  log.info("stopped");
+  return EXIT.ok;
+}
+
 /** What was asked by signals, from the first moment on: a signal that nobody listens to would kill. */
-function listenToSignals(): {
+interface Signals {
   /** Resolves at the first signal that asks to end. A second one ends at once, for whoever cannot wait. */
   readonly toEnd: Promise<void>;
   /** Calls `reload` at each SIGHUP; at once if there was one before. */
   onReload(reload: () => void): void;
   /** Listening no longer keeps the process alive. */
   letGo(): void;
-} {
+}
+
+function listenToSignals(): Signals {
   // Timers of the sources do not keep the process alive; this one does.
   const alive = setInterval(() => {}, 2 ** 30);
   let reload: (() => void) | undefined;
