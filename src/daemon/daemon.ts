@@ -5,8 +5,8 @@ import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import type { HostPaths } from "../host-paths.ts";
-import { type BootId, bootId as toBootId } from "../model/identifiers.ts";
-import { createPipeline, PIPELINE_DEFAULTS } from "../pipeline.ts";
+import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
+import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
 import { createAlertDesk } from "./alert-desk.ts";
@@ -16,9 +16,11 @@ import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import type { ServiceLog } from "./log.ts";
+import { lookBack } from "./look-back.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createMemoryKeeper } from "./memory-keeper.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
+import { settingsThatNeedRestart } from "./settings-in-force.ts";
 import { createSettingsWatch } from "./settings-watch.ts";
 import { createSettledLog } from "./settled-log.ts";
 import { createSnapshots } from "./snapshots.ts";
@@ -36,6 +38,8 @@ export interface DaemonOptions {
   readonly loadConfig: () => LoadedConfig;
   readonly settingsFile: string;
   readonly unraid: boolean;
+  /** Called when settings have changed that are taken up by a new start alone; without it that is only logged. */
+  readonly onRestartNeeded?: (settings: readonly string[]) => void;
 }
 
 export interface Daemon {
@@ -80,6 +84,16 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   });
   const matcher = createMatcher(catalogue);
   const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
+  const signatures = (id: SignatureId) => byId.get(id);
+  const settings: PipelineSettings = {
+    ...PIPELINE_DEFAULTS,
+    get settlingMs() {
+      return config().SETTLING_SECONDS * 1000;
+    },
+    get crashedEarlyMs() {
+      return config().CRASH_EARLY_MINUTES * 60_000;
+    },
+  };
 
   const desk = createAlertDesk({
     store,
@@ -129,17 +143,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     store,
     matcher,
-    signatures: (id) => byId.get(id),
+    signatures,
     bootId,
-    settings: {
-      ...PIPELINE_DEFAULTS,
-      get settlingMs() {
-        return config().SETTLING_SECONDS * 1000;
-      },
-      get crashedEarlyMs() {
-        return config().CRASH_EARLY_MINUTES * 60_000;
-      },
-    },
+    settings,
     origin: "live",
     readHost: host.read,
     takeSnapshot: snapshots.take,
@@ -176,6 +182,10 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   desk.start();
   look("service start");
   facts.startHardware(() => host.lookSoon("hardware inventory"));
+  if (boot.bootedAt.state === "read" && boot.bootId.state === "read") {
+    const bootedAt = boot.bootedAt.value;
+    lookBack({ store, paths, clock, bootId, bootedAt, matcher, signatures, settings }, log);
+  }
 
   const sourceWatch = createSourceWatch({
     clock,
@@ -219,6 +229,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   }
 
   function reload(): void {
+    const before = loaded.config;
     loaded = options.loadConfig();
     log.setLevel(config().LOG_LEVEL);
     log.setFormat(config().LOG_FORMAT);
@@ -227,6 +238,10 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     stateWriter.write();
     log.info("settings read again");
     for (const problem of loaded.problems) log.warn(describeProblem(problem));
+    const fixed = settingsThatNeedRestart(before, loaded.config);
+    if (fixed.length === 0) return;
+    if (options.onRestartNeeded === undefined) log.warn(`${fixed.join(", ")}: in force after a restart`);
+    else options.onRestartNeeded(fixed);
   }
   await settingsWatch.start();
 

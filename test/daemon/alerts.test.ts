@@ -148,12 +148,34 @@ test("changed settings are taken up without a restart, and what is wrong in them
   host.settings('LOG_LEVELL="debug"');
   await until(() => host.lines.some((line) => line.includes("settings read again")));
   assert.ok(
-    host.lines.some((line) => /vfio-watch\.cfg:3: .*LOG_LEVELL/.test(line)),
+    host.lines.some((line) => /vfio-watch\.cfg:4: .*LOG_LEVELL/.test(line)),
     host.lines.join(""),
   );
   boot.failsToStart("Ubuntu");
   await until(() => host.told().length === 1);
   assert.equal(host.told()[0]?.vm, "Ubuntu");
+  await daemon.stop();
+});
+
+test("a setting that the service is built from is taken up too, and nothing is missed meanwhile", async (context) => {
+  const host = createWatchedHost(context);
+  const boot = host.boot(NEW_BIOS);
+  const daemon = await host.start(boot);
+  assert.equal(daemon.describe().length, 6);
+  host.settings('SOURCES="domain-logs"');
+  await until(() => host.lines.some((line) => line.includes("settings have changed: SOURCES")));
+  boot.failsToStart(VM);
+  await until(() => host.told().length === 1);
+  assert.equal(host.told()[0]?.kind, "start-failed");
+  assert.equal(daemon.describe().length, 1);
+
+  // A file stands where the directory would have to be.
+  host.settings(`DATABASE="${host.settingsFile}/history.db"`);
+  await until(() => host.lines.some((line) => line.includes("not watching: ")));
+  assert.equal(daemon.isHealthy(), false);
+  host.settings("");
+  await host.hurryUntil(() => daemon.describe().length === 6);
+  assert.equal(daemon.isHealthy(), true);
   await daemon.stop();
 });
 

@@ -14,8 +14,9 @@ import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { configPaths, loadConfig } from "../../src/config.ts";
-import { type Daemon, startDaemon } from "../../src/daemon/daemon.ts";
+import type { Daemon } from "../../src/daemon/daemon.ts";
 import { createServiceLog } from "../../src/daemon/log.ts";
+import { startRestartingDaemon } from "../../src/daemon/restarting-daemon.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
 import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
@@ -90,7 +91,10 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
   chmodSync(script, 0o755);
   const write = (text: string) => {
     mkdirSync(dirname(settingsFile), { recursive: true });
-    writeFileSync(settingsFile, `NOTIFY_COMMAND="yes"\nCOMMAND="${script}"\n${text}\n`);
+    writeFileSync(
+      settingsFile,
+      `DATABASE="${database}"\nNOTIFY_COMMAND="yes"\nCOMMAND="${script}"\n${text}\n`,
+    );
   };
   write(settings);
   let boots = 0;
@@ -121,12 +125,11 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
     },
     async start({ paths }) {
       const environment = {
-        VFIO_WATCH_DATABASE: database,
         VFIO_WATCH_RUNTIME_DIRECTORY: at("run"),
         VFIO_WATCH_CONFIG: settingsFile,
       };
       const places = configPaths(paths, undefined, environment);
-      const started = await startDaemon({
+      const started = await startRestartingDaemon({
         ...{ paths, clock, environment, version: "test", unraid: false, settingsFile },
         log: createServiceLog({
           ...{ level: "info", format: "text", journal: false },

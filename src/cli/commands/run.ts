@@ -1,6 +1,6 @@
 import { systemClock } from "../../clock.ts";
-import { startDaemon } from "../../daemon/daemon.ts";
 import { createServiceLog } from "../../daemon/log.ts";
+import { startRestartingDaemon } from "../../daemon/restarting-daemon.ts";
 import { createSystemdNotifier } from "../../daemon/systemd-notify.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
@@ -53,7 +53,7 @@ async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Prom
     write: io.out,
   });
   const version = programVersion();
-  const started = await startDaemon({
+  const started = await startRestartingDaemon({
     paths: first.paths,
     clock: systemClock,
     environment: io.env,

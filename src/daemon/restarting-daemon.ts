@@ -1,0 +1,60 @@
+import { type Daemon, type DaemonOptions, type DaemonStart, startDaemon } from "./daemon.ts";
+
+/** When the service cannot be started with changed settings, it is tried again so often (ms). */
+const TRY_AGAIN = 30_000;
+
+/**
+ * Starts the service so that every setting is taken up while the process runs: where a changed one is part of how the
+ * service is built, it is stopped in order and started anew. The sources resume where they were, so nothing is missed.
+ * Settings with which it cannot start are told in the log, and tried again until somebody has put them right.
+ */
+export async function startRestartingDaemon(options: DaemonOptions): Promise<DaemonStart> {
+  const { log, clock } = options;
+  let current: Daemon | undefined;
+  let changing: Promise<void> = Promise.resolve();
+  let isStopped = false;
+  let isRefused = false;
+
+  const start = () => startDaemon({ ...options, onRestartNeeded: restart });
+
+  function restart(settings: readonly string[]): void {
+    log.info(`starting anew, because these settings have changed: ${settings.join(", ")}`);
+    changing = changing.then(startAnew);
+  }
+
+  async function startAnew(): Promise<void> {
+    if (isStopped) return;
+    const before = current;
+    current = undefined;
+    await before?.stop();
+    const started = await start();
+    isRefused = started.state === "refused";
+    if (started.state === "running") {
+      current = started.daemon;
+      for (const line of current.describe()) log.info(line);
+      return;
+    }
+    log.error(`not watching: ${started.why} ${started.remedy}`);
+    clock.after(TRY_AGAIN, () => {
+      changing = changing.then(startAnew);
+    });
+  }
+
+  const first = await start();
+  if (first.state === "refused") return first;
+  current = first.daemon;
+  return {
+    state: "running",
+    daemon: {
+      describe: () => current?.describe() ?? [],
+      // While it starts anew nothing is stuck.
+      isHealthy: () => current?.isHealthy() ?? !isRefused,
+      reload: () => current?.reload(),
+      async stop() {
+        isStopped = true;
+        await changing;
+        await current?.stop();
+      },
+    },
+  };
+}
