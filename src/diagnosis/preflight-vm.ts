@@ -10,6 +10,7 @@ import { checkHostState } from "./state-checks.ts";
 export function vmFindings(vm: VmDefinition, input: PreflightInput): readonly PreflightFinding[] {
   return [
     ...policyRefusals(vm, input),
+    ...forbiddenModules(vm, input),
     ...checkHostState(vm, input.host).map((cause) => fromCause(cause, vm, input)),
     ...exchangedDevices(vm, input),
   ];
@@ -147,6 +148,34 @@ function isSameKind({ identity }: KnownDevice, device: PciDevice): boolean {
 function whereIs(known: KnownDevice, host: HostState): readonly Bdf[] {
   if (host.devices.state !== "read") return [];
   return [...host.devices.value.values()].filter((device) => isSameKind(known, device)).map(({ bdf }) => bdf);
+}
+
+/** Modules that libvirt loads when a VM starts; each has to be loadable. */
+const NEEDED = ["vfio", "vfio_pci", "vfio_iommu_type1"];
+
+/**
+ * Modules that are not loaded yet are no trouble, because libvirt loads them; a line in modprobe.d that runs something
+ * else instead is. (`blacklist` only keeps a module from being loaded by itself, see modprobe.d(5).)
+ */
+function forbiddenModules(vm: VmDefinition, { host, modprobe }: PreflightInput): readonly PreflightFinding[] {
+  if (host.modules.state !== "read" || modprobe.state !== "read") return [];
+  const present = host.modules.value;
+  return modprobe.value
+    .filter(
+      ({ kind, module, rest }) =>
+        kind === "install" && NEEDED.includes(module) && /\/(?:false|true)$/.test(rest),
+    )
+    .filter(({ module }) => !present.has(module))
+    .map(({ module, rest, file }) => ({
+      check: "preflight.module-forbidden",
+      matter: "stops" as const,
+      certainty: "certain" as const,
+      sentence: `The module ${module} is not loaded and may not be: ${file} runs ${rest} instead, so '${vm.name}' gets no device.`,
+      evidence: [`${file}: install ${module} ${rest}`],
+      remedies: [`Remove that line from ${file}.`],
+      devices: vm.hostDevices.map(({ bdf }) => bdf),
+      groups: [],
+    }));
 }
 
 /** Unraid's own refusals, which come before QEMU (law 10). */

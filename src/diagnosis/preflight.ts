@@ -1,4 +1,5 @@
 import type { BootLoaderFindings } from "../host/boot-loader.ts";
+import type { PlacedModprobeSetting } from "../host/modprobe.ts";
 import type { UnraidPolicy } from "../host/unraid-policy.ts";
 import type { VfioSetup } from "../host/vfio-setup.ts";
 import type { Certainty } from "../model/diagnosis.ts";
@@ -81,6 +82,7 @@ export interface PreflightInput {
   readonly host: HostState;
   readonly setup: VfioSetup;
   readonly bootLoaders: BootLoaderFindings;
+  readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
   /** Only on Unraid. */
   readonly unraid?: UnraidPolicy;
   readonly history?: PreflightHistory;
@@ -138,7 +140,7 @@ export function needsAction({ vms }: Preflight): boolean {
   );
 }
 
-function unreadParts({ host, setup, bootLoaders, unraid }: PreflightInput): readonly string[] {
+function unreadParts({ host, setup, bootLoaders, modprobe, unraid }: PreflightInput): readonly string[] {
   const parts: readonly (readonly [string, Reading<unknown>])[] = [
     ["the VMs", host.vms],
     ["the PCI devices", host.devices],
@@ -148,6 +150,8 @@ function unreadParts({ host, setup, bootLoaders, unraid }: PreflightInput): read
     ["the nodes in /dev/vfio", host.vfioNodes],
     ["interrupt remapping", host.interruptRemapping],
     ["the kernel parameters", host.kernelParameters],
+    ["the modules", host.modules],
+    ["the module options", modprobe],
     ["who binds what to vfio-pci", setup.bindings],
     ...(unraid === undefined
       ? []

@@ -40,7 +40,8 @@ export function nameSuspect(suspect: Suspect, answer: BlameAnswer): SuspectName 
   const good = goodValue(lead, answer.blame);
   if (versioned !== undefined && lead.key === versioned.key) {
     const versions = lead.counts.flatMap(({ value }) => (value.state === "value" ? [value.value] : []));
-    const shortened = shortVersions(versions);
+    // Of a kernel's release people keep all.
+    const shortened = suspect.family === "BIOS" ? shortVersions(versions) : new Map<string, string>();
     const short = (value: FactValue) =>
       value.state === "value" ? (shortened.get(value.value) ?? value.value) : "an unknown version";
     return { full: `${versioned.word} ${text(bad)}`, lead, short, on: (value) => `on ${short(value)}` };

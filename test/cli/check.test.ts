@@ -213,6 +213,17 @@ describe("check", () => {
     assert.ok(broken.unchecked.some((text) => /savedpcidata\.json is no JSON/.test(text)));
   });
 
+  it("finds a module that may not be loaded, and minds none that merely is not yet", async () => {
+    const absentModules = { ...calm, modules: ["kvm"] };
+    assert.equal((await check(host(absentModules))).code, 0);
+    const forbidden = await check(
+      host({ ...absentModules, files: { "/etc/modprobe.d/off.conf": "install vfio_pci /bin/false\n" } }),
+    );
+    const finding = find(forbidden.vms[0]?.findings, "preflight.module-forbidden");
+    assert.match(finding?.sentence ?? "", /vfio_pci .*\/etc\/modprobe\.d\/off\.conf runs \/bin\/false/);
+    assert.equal(forbidden.code, 3);
+  });
+
   it("says that the IOMMU is off, with the parameter that does it", async () => {
     const { vms } = await check(host({ ...calm, withoutIommu: true, commandLine: "amd_iommu=off" }));
     const finding = find(vms[0]?.findings, "state.no-iommu-groups");

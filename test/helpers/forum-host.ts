@@ -15,8 +15,9 @@ export interface ForumHostOptions {
   readonly devices?: readonly SyntheticDevice[];
   /** Addresses that the VM asks for. */
   readonly wanted?: readonly string[];
-  /** Further VMs, by name, with the addresses that they ask for. */
   readonly withoutIommu?: boolean;
+  /** Names in /sys/module. */
+  readonly modules?: readonly string[];
 }
 
 const PARAMETERS =
@@ -80,7 +81,7 @@ export function buildForumHost(directory: string, options: ForumHostOptions = {}
     version: "Linux version 6.12.54-Unraid (root@Develop) #1 SMP PREEMPT_DYNAMIC Mon Oct 20 2025",
     tables: new Map([["IVRS", table]]),
     vfioNodes: ["vfio", "14"],
-    modules: ["vfio", "vfio_pci", "vfio_iommu_type1", "kvm", "kvm_amd"],
+    modules: options.modules ?? ["vfio", "vfio_pci", "vfio_iommu_type1", "kvm", "kvm_amd"],
     files: {
       "/etc/unraid-version": 'version="7.2.3"\n',
       "/proc/interrupts": "  24:  1  0  IR-PCI-MSI-0000:01:00.0  0-edge  vfio\n",

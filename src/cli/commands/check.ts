@@ -73,11 +73,13 @@ async function checkHost(
 ): Promise<Preflight> {
   const host = readHostState({ paths, vms: live.vms, pciNames: createPciNames(paths) });
   const commandLine = readCommandLine(paths);
+  const modprobe = readModprobeSettings(paths);
   const input = {
     host,
+    modprobe,
     setup: readVfioSetup(paths, {
       commandLine,
-      modprobe: readModprobeSettings(paths),
+      modprobe,
       devices: host.devices,
     }),
     bootLoaders: readBootLoaders(paths, commandLine),

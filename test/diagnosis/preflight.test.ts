@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { needsAction, type PreflightInput, runPreflight } from "../../src/diagnosis/preflight.ts";
+import type { HostState, VmStatus } from "../../src/model/host-state.ts";
+import { absent, read, unreadable } from "../../src/model/reading.ts";
+import type { VmState } from "../../src/model/virtual-machine.ts";
+import { readRecordedHost } from "../../src/replay/recorded-host.ts";
+import { recordingPath } from "../helpers/recorded-tree.ts";
+
+function input(name: string, change: (host: HostState) => Partial<HostState> = () => ({})): PreflightInput {
+  const host = readRecordedHost(recordingPath(name, "snap-before"), recordingPath(name, "libvirt"));
+  return {
+    host: { ...host, ...change(host) },
+    setup: { requests: read([]), bindings: read([]), unmatched: [], errors: absent },
+    bootLoaders: {
+      running: { possible: new Set(), name: undefined, evidence: [] },
+      claims: [],
+      unreadable: [],
+    },
+    modprobe: read([]),
+  };
+}
+
+const inState = (state: VmState["state"]) => (host: HostState) => ({
+  vms:
+    host.vms.state === "read"
+      ? read(host.vms.value.map((vm): VmStatus => ({ ...vm, state: { state, reason: "unknown" } })))
+      : host.vms,
+});
+
+describe("preflight", () => {
+  it("says of a certain cause that the VM will not start, and of a likely one that it may not", () => {
+    const verdict = (name: string) => runPreflight(input(name)).vms[0]?.verdict;
+    assert.equal(verdict("ivmd-amd"), "will-not-start");
+    assert.equal(verdict("group-not-viable"), "may-not-start");
+    assert.equal(verdict("good-amd"), "nothing-stops-it");
+    assert.equal(needsAction(runPreflight(input("group-not-viable"))), true);
+    assert.equal(needsAction(runPreflight(input("good-amd"))), false);
+  });
+
+  it("asks a VM that runs for nothing", () => {
+    for (const state of ["running", "paused", "pmsuspended"] as const) {
+      const preflight = runPreflight(input("ivmd-amd", inState(state)));
+      assert.deepEqual(
+        preflight.vms.map(({ verdict, findings }) => [verdict, findings.length]),
+        [["runs", 0]],
+      );
+      assert.equal(needsAction(preflight), false);
+    }
+  });
+
+  it("does not need action for what is merely possible, as the demand on a kernel before 6.6", () => {
+    const preflight = runPreflight(input("ivmd-amd", () => ({ kernelRelease: read("6.1.106-Unraid") })));
+    assert.equal(preflight.vms[0]?.verdict, "may-not-start");
+    assert.equal(needsAction(preflight), false);
+  });
+
+  it("says what could not be looked at instead of calling it fine", () => {
+    const { unchecked } = runPreflight(
+      input("good-amd", () => ({
+        groups: unreadable("needs root"),
+        firmwareDemands: unreadable("needs root"),
+      })),
+    );
+    assert.deepEqual(unchecked, ["the IOMMU groups: needs root", "the firmware's tables: needs root"]);
+  });
+
+  it("looks at no VM that passes nothing through", () => {
+    assert.deepEqual(runPreflight(input("negative-controls")).vms, []);
+  });
+});

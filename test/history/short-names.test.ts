@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { shortDeviceName, shortVersions } from "../../src/history/short-names.ts";
+
+describe("names as people say them", () => {
+  it("shortens versions by what they share, never in the middle of a number or a word", () => {
+    const cases: readonly (readonly [readonly string[], readonly string[]])[] = [
+      [
+        ["E7E49AMSI.1A63", "E7E49AMSI.1A95"],
+        ["A63", "A95"],
+      ],
+      [
+        ["E7E49AMSI.1A63", "E7E49AMSI.1B10"],
+        ["A63", "B10"],
+      ],
+      [
+        ["F31", "F32a"],
+        ["F31", "F32a"],
+      ],
+      [
+        ["6.12.54-Unraid", "6.12.55-Unraid"],
+        ["54-Unraid", "55-Unraid"],
+      ],
+      [["1403"], ["1403"]],
+      [
+        ["1403", "1502"],
+        ["1403", "1502"],
+      ],
+    ];
+    for (const [versions, short] of cases) assert.deepEqual([...shortVersions(versions).values()], short);
+  });
+
+  it("shortens devices to maker and product", () => {
+    assert.equal(
+      shortDeviceName("NVIDIA Corporation AD106 [GeForce RTX 4060 Ti 16GB]"),
+      "NVIDIA GeForce RTX 4060 Ti 16GB",
+    );
+    assert.equal(
+      shortDeviceName("Advanced Micro Devices, Inc. [AMD/ATI] Navi 31 [Radeon RX 7900 XTX]"),
+      "AMD Radeon RX 7900 XTX",
+    );
+    assert.equal(
+      shortDeviceName("Intel Corporation Ethernet Controller I225-V"),
+      "Intel Ethernet Controller I225-V",
+    );
+  });
+});
