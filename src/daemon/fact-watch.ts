@@ -58,7 +58,7 @@ export function createFactWatch(options: {
   return {
     look(snapshotId) {
       if (snapshotId === undefined || snapshotId === compared) return;
-      const last = /^(\S+) (\S+)$/.exec(store.meta.get(COMPARED) ?? "");
+      const last = /^(.+) (\S+)$/.exec(store.meta.get(COMPARED) ?? "");
       const [, lastBoot, before] = last ?? [];
       const [old, current] = [before, snapshotId].map((id) =>
         id === undefined ? undefined : store.snapshots.get(id),

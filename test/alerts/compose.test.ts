@@ -5,6 +5,8 @@ import {
   composeFailure,
   composeRecovery,
   composeStorm,
+  composeTest,
+  composeTrouble,
   composeWillNotStart,
 } from "../../src/alerts/compose.ts";
 import { decide, incidentKey } from "../../src/alerts/incident-policy.ts";
@@ -168,4 +170,20 @@ test("the summary of a storm says how many, and shows some", () => {
     examples: ["'a' did not start"],
   });
   assert.equal(content.subject, "195 more alerts about VM starts that failed");
+});
+
+test("every command that an alert names exists", async () => {
+  const { COMMAND_SUMMARIES } = await import("../../src/cli/commands.ts");
+  const contents = [
+    composeFailure({ attempt, changes: [], deviceNames }),
+    composeWillNotStart({ vm: attempt.vm, causes: [cause], changes: [], deviceNames }),
+    composeFactsChanged({ changes: [bios], since: "since the last boot" }),
+    composeTrouble({ subject: "s", why: "w" }),
+    composeStorm({ kind: "start-failed", importance: "alert", count: 2, examples: [] }),
+    composeTest("ntfy"),
+  ];
+  for (const { command } of contents) {
+    const name = command?.split(" ")[1] ?? "";
+    assert.ok(Object.hasOwn(COMMAND_SUMMARIES, name), `there is no command ${name}`);
+  }
 });

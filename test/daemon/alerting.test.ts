@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createAlerter } from "../../src/alerts/alerter.ts";
+import { alertPolicy } from "../../src/alerts/policy.ts";
+import { loadConfig } from "../../src/config.ts";
+import { createAlerting } from "../../src/daemon/alerting.ts";
+import type { StartAttempt } from "../../src/model/attempt.ts";
+import type { Store } from "../../src/store/store.ts";
+import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/samples.ts";
+
+function alertingOf(store: Store) {
+  const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
+  const policy = alertPolicy(loadConfig({ paths }).config, false);
+  const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
+  return createAlerting({ store, alerter, bootId: BOOT, now: () => START, host: () => undefined });
+}
+
+function save(store: Store, id: string, overrides: Partial<StartAttempt>, snapshotId?: string) {
+  const attempt = sampleAttempt({ id, ...overrides });
+  const extra = { origin: "live", ...(snapshotId !== undefined && { snapshotId }) } as const;
+  return { attempt, number: store.attempts.save(attempt, extra) };
+}
+
+const facts = snapshot("facts of both", [fact("firmware.bios.version", "A63")]);
+const good = { outcome: "started", evidence: [] } as const;
+
+test("without the facts of one side an alert does not claim that nothing changed", () =>
+  withStore((store) => {
+    store.snapshots.save(facts);
+    save(store, "good", { ...good, openedAt: START - 9_000 });
+    const { attempt, number } = save(store, "bad", {}, facts.id);
+    alertingOf(store).attemptSettled(attempt, number, facts.id);
+    const [incident] = store.alerts.incidents({});
+    assert.match(incident?.content.lastGood ?? "", /What has changed since is not on record\.$/);
+  }));
+
+test("with the same facts on both sides it says that nothing changed", () =>
+  withStore((store) => {
+    store.snapshots.save(facts);
+    save(store, "good", { ...good, openedAt: START - 9_000 }, facts.id);
+    const { attempt, number } = save(store, "bad", {}, facts.id);
+    alertingOf(store).attemptSettled(attempt, number, facts.id);
+    const [incident] = store.alerts.incidents({});
+    assert.match(incident?.content.lastGood ?? "", /Nothing that is watched has changed since\.$/);
+  }));
+
+test("a failure that a log tells of after a later good start alarms nobody", () =>
+  withStore((store) => {
+    save(store, "good", { ...good, openedAt: START + 9_000 });
+    const { attempt, number } = save(store, "bad", {});
+    alertingOf(store).attemptSettled(attempt, number, undefined);
+    assert.deepEqual(store.alerts.incidents({}), []);
+  }));
