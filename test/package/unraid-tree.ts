@@ -20,6 +20,8 @@ import { readPluginDefinition } from "./plugin-definition.ts";
 /** A directory that is laid out like a running Unraid, with stand-ins for its package commands. */
 export interface UnraidTree {
   readonly root: string;
+  /** What programs of the tree are started with. */
+  readonly environment: NodeJS.ProcessEnv;
   /** Full path of a file in the tree. */
   at(path: string): string;
   /** As Unraid's plugin manager does it: downloads from `releases` where nothing is cached, runs what is to be run. */
@@ -103,6 +105,7 @@ export function createUnraidTree(version: string, node: string | undefined = pro
 
   return {
     root,
+    environment,
     at,
     installPlugin(definition, releases) {
       const kept = at(`/boot/config/plugins/${basename(definition)}`);
