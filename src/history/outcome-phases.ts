@@ -57,8 +57,10 @@ function describeByValue(name: SuspectName): string {
     const good = rows.reduce((total, row) => total + row.good, 0);
     return `${good} of ${good + rows.reduce((total, row) => total + row.bad, 0)}`;
   };
-  const shown = broken.slice(-2).map((row) => `${sum([row])} ${name.on(row.value)}`);
-  const rest = broken.slice(0, -2);
+  // The last ones are what is asked about; one that is left over is named as well.
+  const named = broken.length > 3 ? 2 : 3;
+  const shown = broken.slice(-named).map((row) => `${sum([row])} ${name.on(row.value)}`);
+  const rest = broken.slice(0, -named);
   if (rest.length > 0) shown.push(`${sum(rest)} on ${rest.length} others that fail`);
   const [only] = sound;
   const where =

@@ -363,4 +363,28 @@ describe("which change broke passthrough, asked of the stored history", () => {
       assert.deepEqual(selected.bios, whole.bios);
     });
   });
+
+  it("sums up many versions by how they went", async () => {
+    const version = (number: number, starts: MadeBoot["starts"]): MadeBoot => ({
+      facts: hostFacts({ "firmware.bios.version": `E7E49AMSI.1A${number}` }),
+      starts,
+    });
+    const numbers = [10, 20, 30, 40, 50, 60, 70, 80, 90];
+    const headline = async (broken: readonly number[]) => {
+      let said = "";
+      const boots = numbers.map((number) => version(number, [broken.includes(number) ? bad(2) : good(2)]));
+      await ask(boots, (_answer, text) => {
+        said = text.headline;
+      });
+      return said.replace(/^.*: /, "");
+    };
+    assert.equal(
+      await headline([40, 60, 80]),
+      "12 of 12 starts worked on the 6 others, 0 of 2 on A40, 0 of 2 on A60, 0 of 2 on A80.",
+    );
+    assert.equal(
+      await headline([20, 40, 60, 80]),
+      "10 of 10 starts worked on the 5 others, 0 of 2 on A60, 0 of 2 on A80, 0 of 4 on 2 others that fail.",
+    );
+  });
 });
