@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeDirectory } from "../make-directory.ts";
 import type { SourceHealth } from "../model/source.ts";
 
 /**
@@ -39,7 +40,7 @@ export function stateFile(directory: string): string {
 /** Writes the state in one step, so that no reader sees half of it. Returns why it could not, if it could not. */
 export function writeRuntimeState(file: string, state: RuntimeState): string | undefined {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(file), 0o755);
     const temporary = `${file}.new`;
     writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o644 });
     renameSync(temporary, file);

@@ -22,8 +22,6 @@ export function createSnapshots(options: {
   readonly bootId: BootId;
   readonly collect: () => readonly Fact[];
   readonly onTrouble: (trouble: StoreTrouble) => void;
-  /** A snapshot that differs from the one before it was stored. */
-  readonly onNew?: (id: string, before: string | undefined) => void;
 }): Snapshots {
   const { clock, store, bootId } = options;
   let latest: { readonly id: string; readonly at: number } | undefined;
@@ -32,7 +30,6 @@ export function createSnapshots(options: {
     const at = clock.now();
     if (latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at) return latest.id;
     const snapshot = makeSnapshot(options.collect());
-    const before = latest?.id;
     const written = store.batched(() => {
       store.snapshots.save(snapshot);
       store.snapshots.link({ bootId, at, snapshotId: snapshot.id, reason });
@@ -42,7 +39,6 @@ export function createSnapshots(options: {
       return undefined;
     }
     latest = { id: snapshot.id, at };
-    if (snapshot.id !== before) options.onNew?.(snapshot.id, before);
     return snapshot.id;
   }
 

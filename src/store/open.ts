@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeDirectory } from "../make-directory.ts";
 import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
@@ -42,7 +42,7 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
   }
   try {
     // 0700: log lines and VM definitions are nobody else's business.
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(path), 0o700);
   } catch (error) {
     const why = `The directory ${dirname(path)} cannot be made: ${error instanceof Error ? error.message : error}.`;
     const remedy = "Run as root, or set another place for the database.";
