@@ -268,16 +268,48 @@ describe("a start that failed is told from everything else", () => {
     assert.equal(told(detach.replace("DetachDeviceFlags", "Create")), true);
   });
 
+  test("a migration is none", () => {
+    assert.equal(told("qemu-system-x86_64: load of migration failed: Input/output error"), false);
+    assert.equal(
+      told("libvirt.libvirtError: internal error: migration was stopped, but no reason was given"),
+      false,
+    );
+  });
+
   test("a warning of QEMU's that was wrapped is none", () => {
     const warning =
       "qemu-system-x86_64: -device vfio-pci,host=03:00.0: warning:\nvfio_register_ram_discard_listener: possibly running out of DMA mappings.";
     assert.equal(told(warning), false);
+    assert.equal(told(warning.replace("warning:\n", "\n  warning: ")), false);
   });
 
   test("a failed assertion of a window toolkit is no crash of QEMU's", () => {
     const gdk = "(qemu-system-x86_64:77): Gdk-CRITICAL **: gdk_x: assertion 'GDK_IS_WINDOW (window)' failed";
     assert.equal(told(gdk), false);
     assert.deepEqual(explain(gdk).causes, []);
+  });
+});
+
+describe("what any host or program says", () => {
+  const harmless = [
+    "[    2.25] pci 0000:25:00.0: BAR 0: no space for [mem size 0x00004000 64bit]",
+    'irq 18: nobody cared (try booting with the "irqpoll" option)',
+    "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
+    "myprogram: unknown option '--frobnicate'",
+  ];
+  for (const text of harmless) {
+    test(`means nothing by itself: ${text.slice(0, 50)}`, () => {
+      const { causes, vmStartFailure } = explain(text);
+      assert.deepEqual(causes, []);
+      assert.equal(vmStartFailure, false);
+    });
+  }
+
+  test("means something beside words about virtual machines", () => {
+    const bar = "vfio-pci 0000:25:00.0: BAR 0: no space for [mem size 0x00004000 64bit]";
+    assert.equal(explain(bar).causes[0]?.class, "device-config-invalid");
+    const monitor = "qemu-system-x86_64: -vnc :0: Failed to bind socket: Address already in use";
+    assert.equal(explain(monitor).causes[0]?.class, "host-resource-missing");
   });
 });
 

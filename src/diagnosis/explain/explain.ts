@@ -51,7 +51,8 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
   return (text) => {
     const blocks = blocksOf(text);
     const clean = blocks.map((block) => block.lines.join("\n")).join("\n");
-    const lines = blocks.flatMap((block) => linesOf(block, matcher));
+    const known = blocks.flatMap((block) => linesOf(block, matcher));
+    const lines = ABOUT_VMS.test(clean) ? known : known.map(withoutCommonplace);
     const vmStartFailure = isVmStartFailure(lines, clean);
     const ranked = rankCauses(lines);
     const causes = ranked.length > 0 || !vmStartFailure ? ranked.map(explained) : unknown(lines);
@@ -88,7 +89,26 @@ function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
   }
   // What only the whole shows is more than what a piece shows: the beginning of a known message is no unknown one.
   const shown = joined.some(({ matches }) => matches.some((match) => !isForm(match)));
-  return [...joined, ...(shown ? single.map(withoutForms) : single)];
+  return shown ? [...joined, ...single].map(withoutForms) : [...joined, ...single];
+}
+
+/** Words that stand in nearly every text about virtual machines. */
+const ABOUT_VMS =
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|\bdomain\b|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+
+/**
+ * Leaves out what other programs say in the same words and what kernels say on any host: in a text that does not
+ * speak of virtual machines it means nothing for one.
+ */
+function withoutCommonplace(line: RankableLine): RankableLine {
+  const kept = line.matches.filter((match) => !isCommonplace(match));
+  return kept.length === line.matches.length ? line : lineWith(line.text, kept);
+}
+
+function isCommonplace(match: SignatureMatch): boolean {
+  const { class: ownClass, role, severity } = match.signature;
+  const isOfAnyProgram = ownClass === "host-resource-missing" || ownClass === "vm-config-invalid";
+  return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
 }
 
 function withoutForms(line: RankableLine): RankableLine {

@@ -27,7 +27,7 @@ export function devicesIn(text: string): readonly Bdf[] {
 
 /** What every boot prints, and what scripts that list all groups print. */
 const GROUP_LISTING =
-  /Adding (?:device )?.*to (?:iommu )?group|^\W*IOMMU group #?\d{1,6}\W*(?:$|[0-9a-f]{2}:)/i;
+  /Adding (?:device )?.{0,60}to (?:iommu )?group|^\W*IOMMU group #?\d{1,6}\W*(?:$|[0-9a-f]{2}:)/i;
 
 /** The IOMMU groups that a text speaks of; the lists that every boot prints do not count. */
 export function groupsIn(text: string): readonly number[] {
