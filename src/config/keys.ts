@@ -120,10 +120,7 @@ export const KEYS = {
   ),
   UNRAID_MINIMUM_IMPORTANCE: minimum("becomes an Unraid notification"),
   UNRAID_NOTIFY_SCRIPT: path("/usr/local/emhttp/webGui/scripts/notify", "Unraid's notifier."),
-  UNRAID_LINK: path(
-    "/Settings/vfio-watch",
-    "The page of Unraid's web interface that a notification leads to.",
-  ),
+  UNRAID_LINK: path("/Tools/vfio-watch", "The page of Unraid's web interface that a notification leads to."),
   UNRAID_TIMEOUT_SECONDS: whole(
     90,
     { minimum: 5, maximum: 600, unit: "seconds" },
