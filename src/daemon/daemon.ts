@@ -4,6 +4,7 @@ import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
+import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline.ts";
@@ -112,9 +113,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     factWatch.look(snapshots.latest());
     desk.nudge();
   };
-  const host = createHostWatch({ paths, clock, store, bootId, look });
+  const pciNames = createPciNames(paths);
+  const host = createHostWatch({ paths, pciNames, clock, store, bootId, look });
   const facts = createFactCollector({
     paths,
+    pciNames,
     clock,
     log,
     vms: host.vms,

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { collectFacts } from "../host/collect-facts.ts";
 import { readHardware } from "../host/hardware.ts";
 import type { HardwareReport } from "../host/hardware-child.ts";
+import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
 import type { VmStatus } from "../model/host-state.ts";
@@ -22,6 +23,7 @@ export interface FactCollector {
 /** Makes the collector of one run. */
 export function createFactCollector(options: {
   readonly paths: HostPaths;
+  readonly pciNames: PciNames;
   readonly clock: Clock;
   readonly log: ServiceLog;
   readonly vms: () => Reading<readonly VmStatus[]>;
@@ -38,6 +40,7 @@ export function createFactCollector(options: {
       const vms = options.vms();
       return collectFacts({
         paths,
+        pciNames: options.pciNames,
         // While libvirt is away its files still tell the definitions.
         ...(vms.state === "read" && { vms: read(vms.value.map(({ definition }) => definition)) }),
         kernelLines: options.kernelLines,

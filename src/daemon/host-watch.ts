@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { readHostState } from "../host/host-state.ts";
+import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
 import type { BootId } from "../model/identifiers.ts";
@@ -37,6 +38,7 @@ export function tellsOfRemapping(text: string): boolean {
 /** Makes the watch of one run. `look` is called a moment after something changed, with the reason. */
 export function createHostWatch(options: {
   readonly paths: HostPaths;
+  readonly pciNames: PciNames;
   readonly clock: Clock;
   readonly store: Store;
   readonly bootId: BootId;
@@ -49,7 +51,7 @@ export function createHostWatch(options: {
   let isLookDue = false;
 
   function readNow(): HostState {
-    host = readHostState({ paths, vms, kernelLines });
+    host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames });
     if (host.devices.state === "read") {
       const groups = new Map(
         [...host.devices.value.values()].flatMap(({ bdf, iommuGroup }) =>
