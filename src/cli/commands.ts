@@ -22,6 +22,7 @@ export const COMMAND_SUMMARIES = {
   explain: "say what a pasted log means, offline",
   replay: "run a recorded host through the same pipeline",
   signatures: "list the messages that are known",
+  service: "install or remove the service that starts with the machine",
   page: "what the pages of Unraid's web interface show",
 } as const;
 
@@ -45,5 +46,6 @@ export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command
   explain: async () => (await import("./commands/explain.ts")).explainCommand,
   replay: async () => (await import("./commands/replay.ts")).replayCommand,
   signatures: async () => (await import("./commands/signatures.ts")).signaturesCommand,
+  service: async () => (await import("./commands/service.ts")).serviceCommand,
   page: async () => (await import("./commands/page.ts")).pageCommand,
 };
