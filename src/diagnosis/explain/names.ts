@@ -9,7 +9,7 @@ const SHORT_ADDRESS =
   /(?:\bhost=|device[ =]\[?|devbind\b[^\n]*? |vfio(?: error)?:? |^|[\s(['"])([0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gim;
 const NODE_DEVICE = /\bpci_[0-9a-f]{4}_[0-9a-f]{2}_[0-9a-f]{2}_[0-7]\b/gi;
 /** Addresses inside a VM; they look the same and mean nothing on the host. */
-const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+/gi;
+const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+|Guest BDF: \S+|of device '[^'\n]{1,80}'/gi;
 
 /** The host's PCI devices that a text names, in the order in which they appear. */
 export function devicesIn(text: string): readonly Bdf[] {
@@ -33,7 +33,7 @@ const GROUP_LISTING =
 export function groupsIn(text: string): readonly number[] {
   const groups = new Set<number>();
   for (const line of text.split("\n")) {
-    if (!/vfio|iommu|viable/i.test(line) || GROUP_LISTING.test(line)) continue;
+    if (!/vfio|iommu|viable|container for group/i.test(line) || GROUP_LISTING.test(line)) continue;
     for (const match of line.matchAll(/\bgroup #?(\d{1,6})\b|\/dev\/vfio\/(\d{1,6})\b/gi)) {
       groups.add(Number(match[1] ?? match[2]));
     }
@@ -46,7 +46,9 @@ const VM_FORMS: readonly RegExp[] = [
   /(?:[Ff]ailed to (?:auto)?start (?:domain|VM|guest)|Error starting domain|[Ff]ailed to start (?:the )?VM) '([^'\n]+)'/g,
   /(?:[Ff]ailed to (?:auto)?start domain|virsh [^\n]{0,80}?(?:start|attach-device|create)) ([\w.+-]+)/g,
   /(?:[Ff]ailed to (?:auto)?start domain|virsh (?:-\S+ )*start) "([^"\n]+)"/g,
-  /-name '?(?:guest=)?([^,'\s][^,'\n]*?)(?:,|'|\s+(?:\\|-))/g,
+  /-name '?(?:guest=)?([^,'"\s][^,'"\n]*?)(?:,|'|\s+(?:\\|-))/g,
+  /\bVM name:? +['"]?([\w.+-]+)/gi,
+  /--name "([^"\n]{1,100})"/g,
   /\/domain-\d+-([\w.+-]+)/g,
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
   /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.pid/g,
