@@ -268,6 +268,15 @@ describe("a start that failed is told from everything else", () => {
     assert.equal(told(detach.replace("DetachDeviceFlags", "Create")), true);
   });
 
+  test("another command's error is none", () => {
+    const refused = "error: Requested operation is not valid: something is not as it should be";
+    assert.equal(told(`$ virsh start w11\n${refused}`), true);
+    assert.equal(told(`$ virsh undefine w11\n${refused}`), false);
+    assert.equal(told(`$ virsh -c qemu:///system pool-destroy isos\n${refused}`), false);
+    assert.equal(told("error: Failed to destroy domain w11\nerror: internal error: no"), false);
+    assert.equal(told("error: Requested operation is not valid: domain is not running"), false);
+  });
+
   test("a migration is none", () => {
     assert.equal(told("qemu-system-x86_64: load of migration failed: Input/output error"), false);
     assert.equal(

@@ -44,7 +44,7 @@ export function groupsIn(text: string): readonly number[] {
 const VM_FORMS: readonly RegExp[] = [
   /\(vm='([^'\n]+)'\)/g,
   /(?:[Ff]ailed to (?:auto)?start (?:domain|VM|guest)|Error starting domain|[Ff]ailed to start (?:the )?VM) '([^'\n]+)'/g,
-  /(?:[Ff]ailed to (?:auto)?start domain|virsh [^\n]{0,80}?(?:start|attach-device|create)) ([\w.+-]+)/g,
+  /(?:[Ff]ailed to (?:auto)?start domain|virsh [^\n]{0,80}?(?:start|attach-device|create|destroy|shutdown|undefine|dumpxml|domstate)) ([\w.+-]+)/g,
   /(?:[Ff]ailed to (?:auto)?start domain|virsh (?:-\S+ )*start) "([^"\n]+)"/g,
   /-name '?(?:guest=)?([^,'"\s][^,'"\n]*?)(?:,|'|\s+(?:\\|-))/g,
   /\bVM name:? +['"]?([\w.+-]+)/gi,
