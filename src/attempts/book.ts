@@ -3,7 +3,13 @@ import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { TrackerEvents, TrackerSettings } from "./tracker.ts";
-import { finishedView, openAttempt, resumeAttempt, type WorkingAttempt } from "./working-attempt.ts";
+import {
+  finishedView,
+  hasEvidence,
+  openAttempt,
+  resumeAttempt,
+  type WorkingAttempt,
+} from "./working-attempt.ts";
 
 /** Attempts kept in memory for each VM: enough for late pieces of a VM that is retried in quick succession. */
 const KEPT_FOR_EACH_VM = 12;
@@ -31,6 +37,8 @@ export interface AttemptBook {
   runningAt(time: number): readonly WorkingAttempt[];
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
+  /** As `knows`, or counted there as a repetition. Slower: for the few observations that would open an attempt. */
+  tellsOf(observation: Observation): boolean;
   release(): void;
 }
 
@@ -133,6 +141,8 @@ export function createAttemptBook(options: {
         attempts.some((attempt) => attempt.identities.has(identity)),
       );
     },
+    tellsOf: (observation) =>
+      [...byVm.values()].some((attempts) => attempts.some((attempt) => hasEvidence(attempt, observation))),
     release() {
       for (const attempt of [...byVm.values()].flat()) {
         if (attempt.settled) continue;

@@ -41,6 +41,8 @@ export interface AttemptTracker {
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
 const KERNEL_ALONE_MS = 30_000;
+/** Refusals of one device that are so near to one another belong to one start (ms). */
+const SAME_REFUSAL_MS = 1_000;
 
 /**
  * Joins what the sources say into one attempt for each try to start a VM. No single source tells of every
@@ -59,6 +61,8 @@ export function createAttemptTracker(options: {
   let released = false;
   let libvirtTalks = false;
   const isReleased = () => released;
+  /** The time of the last refusal of each device that is waited for. */
+  const refusedAt = new Map<Bdf, number>();
 
   const book = createAttemptBook({
     clock,
@@ -86,8 +90,12 @@ export function createAttemptTracker(options: {
     );
     const device = record.device;
     if (!refusal || device === undefined) return;
+    if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
+    refusedAt.set(device, record.at);
     clock.after(KERNEL_ALONE_MS, () => {
-      if (book.knows(record)) return;
+      // The refusals of all devices of a group are about one start.
+      unclaimed.sweep();
+      if (book.tellsOf(record)) return;
       const group = pen.groups.get(device);
       const users = [...pen.definitions.values()].filter((definition) =>
         devicesOf(definition).some(

@@ -3,8 +3,19 @@ import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 
-/** More lines than this say nothing new about one start; the rest is counted, not kept. */
+/** More lines than this that no signature knows say nothing new about one start; the rest is passed over. */
 const MAXIMUM_EVIDENCE = 200;
+/** A guest can make QEMU repeat what a signature knows, with ever new numbers; more of that is passed over too. */
+const MAXIMUM_KNOWN_EVIDENCE = 400;
+/** What the outcome is made of is few, and never passed over: a restarted service reads the outcome from it. */
+const DECIDING_KINDS: ReadonlySet<Observation["kind"]> = new Set([
+  "domain-log-start",
+  "domain-log-end",
+  "vm-control-error",
+  "vm-inventory",
+  "vm-lifecycle",
+  "vm-state",
+]);
 
 /** A start attempt while its evidence is still coming in. */
 export interface WorkingAttempt {
@@ -27,7 +38,6 @@ export interface WorkingAttempt {
   readonly groups: Set<number>;
   readonly evidence: Evidence[];
   readonly identities: Set<string>;
-  droppedEvidence: number;
 }
 
 /** Opens an attempt with its first sign. */
@@ -48,7 +58,6 @@ export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
     groups: new Set(),
     evidence: [],
     identities: new Set(),
-    droppedEvidence: 0,
   };
 }
 
@@ -75,7 +84,6 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
     groups: new Set(stored.groups),
     evidence: [...stored.evidence],
     identities: new Set(stored.evidence.map((entry) => identityOf(entry.observation))),
-    droppedEvidence: 0,
   };
 }
 
@@ -117,15 +125,23 @@ export function addEvidence(
     };
     return true;
   }
-  if (attempt.evidence.length >= MAXIMUM_EVIDENCE && matches.length === 0) {
-    attempt.droppedEvidence += 1;
-    return false;
-  }
+  const most = matches.length === 0 ? MAXIMUM_EVIDENCE : MAXIMUM_KNOWN_EVIDENCE;
+  if (attempt.evidence.length >= most && !DECIDING_KINDS.has(observation.kind)) return false;
   attempt.identities.add(identity);
   const entry: Evidence = { observation, matches, count: 1, lastAt: observation.at };
   const after = attempt.evidence.findLastIndex((other) => other.observation.at <= observation.at);
   attempt.evidence.splice(after + 1, 0, entry);
   return true;
+}
+
+/** Whether the attempt has the observation, by itself or counted as a repetition. */
+export function hasEvidence(attempt: WorkingAttempt, observation: Observation): boolean {
+  if (attempt.identities.has(identityOf(observation))) return true;
+  const { at } = observation;
+  return attempt.evidence.some(
+    (entry) =>
+      entry.observation.at <= at && at <= entry.lastAt && isRepetition(entry.observation, observation),
+  );
 }
 
 /** The attempt as the rest of the program sees it; a copy that later evidence does not touch. */

@@ -321,6 +321,43 @@ describe("a start attempt", () => {
     );
   });
 
+  it("is one though the kernel refuses several devices several times before the VM's log is read", () => {
+    for (const hasLog of [true, false]) {
+      const { feed, clock, outcomes } = bench();
+      for (const device of [GPU, GPU, AUDIO, GPU]) feed(kernel(1000 + counter, device));
+      clock.moveTo(T0 + 3000);
+      if (hasLog)
+        for (const said of [logStart("Windows 11", 900, [GPU]), logEnd("Windows 11", 1100, "failed")])
+          feed(said);
+      clock.moveTo(T0 + 80_000);
+      assert.deepEqual(
+        outcomes().map(({ vm, outcome }) => [vm, outcome]),
+        [["Windows 11", "failed"]],
+      );
+    }
+  });
+
+  it("is another one when the kernel alone refuses once more, a while later", () => {
+    const { feed, clock, outcomes } = bench();
+    feed(kernel(1000, GPU));
+    clock.moveTo(T0 + 21_000);
+    feed(kernel(21_000, GPU, "wants a 1:1 mapping again"));
+    clock.moveTo(T0 + 80_000);
+    assert.equal(outcomes().length, 2);
+  });
+
+  it("keeps its end and a bounded part of a flood of lines that a signature knows", () => {
+    const { tracker, clock, outcomes } = bench();
+    tracker.observe(logStart("Windows 11", 0, [GPU]), []);
+    for (let number = 0; number < 3000; number++)
+      tracker.observe(logLine("Windows 11", 10, `error ${number}`), REFUSAL);
+    tracker.observe(logEnd("Windows 11", 600, "failed"), []);
+    clock.moveTo(T0 + 5000);
+    const [attempt] = outcomes();
+    assert.ok((attempt?.evidence.length ?? 0) < 500);
+    assert.equal(kindsOf(attempt).at(-1), "domain-log-end");
+  });
+
   it("found running when the service connects counts as a good start", () => {
     const { tracker, clock, outcomes } = bench();
     tracker.observe(
