@@ -322,6 +322,23 @@ describe("what any host or program says", () => {
   });
 });
 
+describe("a passed-through device is in trouble", () => {
+  const related = (text: string) => explain(text).deviceRelated;
+  const error = "pcieport 0000:00:01.1: PCIe Bus Error: severity=Uncorrected (Fatal), type=Transaction Layer";
+
+  test("where a text that speaks of VMs shows the kernel's complaint", () => {
+    assert.equal(related(error), false);
+    assert.equal(related(`pci 0000:00:01.1: Adding to iommu group 3\n${error}`), false);
+    assert.equal(related(`As soon as the VM draws something:\n${error}`), true);
+  });
+
+  test("where a VM that has one dies of itself", () => {
+    const died = "error: kvm run failed Bad address";
+    assert.equal(related(died), false);
+    assert.equal(related(`${died}\nvfio-pci 0000:01:00.0: enabling device (0000 -> 0003)`), true);
+  });
+});
+
 describe("the names in a text", () => {
   test("are found in what Kubernetes, Proxmox, Incus and Qubes print", () => {
     const vmsOf = (text: string) => explain(text).vms;

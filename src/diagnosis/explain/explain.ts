@@ -152,12 +152,14 @@ function isWrapper({ signature }: SignatureMatch): boolean {
 
 /** Words that occur only where devices are given away. */
 const PASSTHROUGH =
-  /vfio|hostdev|hostpci|pass-?\s?through|iommu[_ ]group|PCI device|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
+  /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
 const XEN = /\bxen\b|libxl|pciback/i;
 
 function isDeviceRelated(first: ExplainedCause, lines: readonly RankableLine[], text: string): boolean {
   const talksOfVfio = /vfio/i.test(text);
   if (XEN.test(text) && !talksOfVfio) return false;
+  // A VM that has such a device and dies of itself mostly dies over it.
+  if (first.class === "vm-killed") return talksOfVfio;
   if (first.class === "unknown") return first.evidence.some((line) => /vfio/i.test(line)) || talksOfVfio;
   // QEMU repeats the option that it could not carry out, or names the device: then it was about that, whatever was
   // wrong with it.
