@@ -81,5 +81,5 @@ export function parseCommandArguments(command: Command, args: readonly string[])
 
 /** The `--help` text of a command. */
 export function helpOf(command: Command): string {
-  return `${command.summary}\n\nUsage: vfio-watch ${command.name} ${command.usage}\n\n${command.help.trim()}\n`;
+  return `${command.summary}\n\nUsage: vfio-watch ${command.name} ${command.usage}\n\n${command.help.replace(/^\n+/, "").trimEnd()}\n`;
 }

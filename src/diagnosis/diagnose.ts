@@ -11,6 +11,9 @@ import { checkHostState } from "./state-checks.ts";
 
 /** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
 const VAGUE_CLASSES: ReadonlySet<CauseClass> = new Set(["container-setup-failed", "driver-binding"]);
+const MORE_PRECISE: ReadonlySet<SignatureId> = new Set(
+  ["state.direct-region", "state.no-iommu-groups"].map(signatureId),
+);
 /** libvirt says the same whether the IOMMU is off or VFIO is not there; only the state tells which. */
 const IN_USE: SignatureId = signatureId("state.in-use-by-vm");
 const NO_CONTAINER: SignatureId = signatureId("state.no-vfio-container");
@@ -93,7 +96,11 @@ function combine(spoken: readonly Cause[], seen: readonly Cause[]): readonly Cau
   const supporting = seen.filter((candidate) => candidate.class === first.class);
   const others = seen.filter((candidate) => candidate.class !== first.class);
   const evidence = [...first.evidence, ...supporting.flatMap((candidate) => candidate.evidence)];
-  const merged: Cause = { ...first, evidence };
+  // The state knows which BIOS, which device by name, and which of two things that libvirt calls by one word.
+  const precise = supporting.find(
+    (candidate) => candidate.certainty === "certain" && MORE_PRECISE.has(candidate.signature),
+  );
+  const merged: Cause = { ...first, evidence, ...(precise !== undefined && { sentence: precise.sentence }) };
   if (first.class === "iommu-not-enabled" && supporting.length === 0) {
     const [noContainer] = others.filter((candidate) => candidate.signature === NO_CONTAINER);
     if (noContainer !== undefined) return [noContainer, merged, ...rest];

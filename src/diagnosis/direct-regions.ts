@@ -1,7 +1,7 @@
 import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, IommuGroup } from "../model/host-state.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import { groupsOf } from "./host-lookups.ts";
+import { deviceAt, groupsOf } from "./host-lookups.ts";
 import { cause } from "./state-cause.ts";
 
 /** The kernel refuses devices with hard 1:1 regions since this version, whoever the vendor is. */
@@ -20,7 +20,7 @@ export function directRegions(vm: VmDefinition, host: HostState): Cause[] {
       cause("iommu-direct-mapping-required", "direct-region", {
         certainty: refuses === false ? "possible" : refuses === undefined ? "likely" : "certain",
         sentence:
-          `The firmware${bios} demands a fixed 1:1 memory mapping for IOMMU group ${group.id}, ` +
+          `The firmware${bios} demands a fixed 1:1 memory mapping for ${named(vm, group, host)}, ` +
           `and the kernel does not hand such a device to '${vm.name}'.`,
         remedies: [
           "Go back to the BIOS version with which it worked, or ask the board's vendor for one without the demand.",
@@ -39,6 +39,16 @@ export function directRegions(vm: VmDefinition, host: HostState): Cause[] {
     );
   }
   return causes;
+}
+
+/** The VM's first device of the group by name and address, and the group, which is what the demand is on. */
+function named(vm: VmDefinition, group: IommuGroup, host: HostState): string {
+  const own = vm.hostDevices.map(({ bdf }) => bdf).find((bdf) => group.members.includes(bdf));
+  if (own === undefined) return `IOMMU group ${group.id}`;
+  const name = deviceAt(own, host)?.name;
+  return name === undefined
+    ? `${own} (IOMMU group ${group.id})`
+    : `${name} (${own}, IOMMU group ${group.id})`;
 }
 
 function hex(value: bigint): string {

@@ -64,7 +64,7 @@ describe("the command line", () => {
       const { code, out } = await run(name, "--help");
       assert.equal(code, EXIT.ok);
       assert.match(out, new RegExp(`Usage: vfio-watch ${name}`));
-      assert.match(out, new RegExp(`Example: vfio-watch ${name}`));
+      assert.match(out, new RegExp(`Example: (?:sudo )?vfio-watch ${name}`));
     });
   }
 });

@@ -27,7 +27,10 @@ describe("the content of a report", () => {
     const { title, answer, outcome, glance } = await contentFor("bios-update");
     assert.equal(title, "'Windows 11' did not start");
     assert.deepEqual(outcome, { word: "failed", tone: "bad" });
-    assert.match(answer[0] ?? "", /1:1 memory mapping for the device 0000:01:00\.0/);
+    assert.match(
+      answer[0] ?? "",
+      /\(BIOS E7E49AMSI\.1A95\) demands a fixed 1:1 memory mapping for 0000:01:00\.0 \(IOMMU group 8\)/,
+    );
     assert.match(answer[1] ?? "", /^BIOS E7E49AMSI\.1A95 broke passthrough/);
     assert.ok(glance.some(({ label, value }) => label === "BIOS" && value === "E7E49AMSI.1A95"));
     assert.ok(
