@@ -11,7 +11,13 @@ import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
 import type { Observation } from "./model/observation.ts";
 import { read } from "./model/reading.ts";
 import type { VmState } from "./model/virtual-machine.ts";
-import type { SightingInput, SignatureLookup, Store, StoreTrouble } from "./store/store.ts";
+import {
+  type SightingInput,
+  type SignatureLookup,
+  type Store,
+  StoreRefusal,
+  type StoreTrouble,
+} from "./store/store.ts";
 
 export interface PipelineSettings extends TrackerSettings {
   /** Evidence is on the disk this long after it was said, at the latest (ms). */
@@ -35,7 +41,7 @@ const RETRY_MS = 10_000;
 const STATE_IS_LATE_MS = 30_000;
 
 export interface Pipeline {
-  /** Takes one observation. Never throws. */
+  /** Takes one observation. Never throws, where faults have somebody to be told to. */
   observe(observation: Observation): void;
   /** All sources have read their backlog; outcomes may be announced. */
   release(): void;
@@ -75,8 +81,25 @@ export function createPipeline(options: {
   /** A VM's log says that a start failed: libvirt may know its state's reason. */
   readonly askState: (vm: VmName) => void;
   readonly onTrouble: (trouble: StoreTrouble) => void;
+  /**
+   * A part of this program threw: a bug. What can go on goes on without that part, because a service that ends reads
+   * the same observation again when it is started again, and ends again. Where this is not given the error is thrown.
+   */
+  readonly onFault?: (doing: string, error: unknown) => void;
 }): Pipeline {
   const { clock, store, settings } = options;
+
+  /** Runs one part that must not take the others along; what the disk refuses is no fault, and is thrown on. */
+  function apart<T>(doing: string, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (options.onFault === undefined || error instanceof StoreRefusal) throw error;
+      options.onFault(doing, error);
+      return undefined;
+    }
+  }
+
   const vmStates = new Map<VmName, VmState>();
   const dirty = new Map<string, StartAttempt>();
   /** Settled, but the disk refused them: nobody has been told, for an alert must not leave before its evidence is safe. */
@@ -90,20 +113,27 @@ export function createPipeline(options: {
   const tracker: AttemptTracker = createAttemptTracker({
     clock,
     settings,
-    stored: storedAttempts(store, options.bootId, options.signatures),
+    stored:
+      apart("reading the starts of this boot", () =>
+        storedAttempts(store, options.bootId, options.signatures),
+      ) ?? [],
     events: { changed, settled },
   });
   tracker.learnGroups(store.vms.groups());
 
   function changed(attempt: StartAttempt): void {
-    if (!snapshots.has(attempt.id)) snapshots.set(attempt.id, options.takeSnapshot("start attempt"));
+    if (!snapshots.has(attempt.id)) {
+      const taken = apart("taking the facts", () => options.takeSnapshot("start attempt"));
+      snapshots.set(attempt.id, taken);
+    }
     dirty.set(attempt.id, attempt);
     saveSoon();
   }
 
   function settled(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
-    const complete: StartAttempt = failed ? { ...attempt, diagnosis: diagnosisOf(attempt) } : attempt;
+    const diagnosis = failed ? apart("diagnosing a start", () => diagnosisOf(attempt)) : undefined;
+    const complete: StartAttempt = diagnosis === undefined ? attempt : { ...attempt, diagnosis };
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
     snapshots.delete(attempt.id);
@@ -180,9 +210,13 @@ export function createPipeline(options: {
     const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
       saveRemembered();
-      for (const attempt of attempts) saveAttempt(attempt, snapshots.get(attempt.id));
-      for (const { attempt, snapshotId } of settled)
-        options.onSettled(attempt, saveAttempt(attempt, snapshotId), snapshotId);
+      for (const attempt of attempts)
+        apart("storing a start", () => saveAttempt(attempt, snapshots.get(attempt.id)));
+      for (const { attempt, snapshotId } of settled) {
+        const number = apart("storing a start", () => saveAttempt(attempt, snapshotId));
+        if (number === undefined) continue;
+        apart("telling of a start", () => options.onSettled(attempt, number, snapshotId));
+      }
     });
     if (written.state === "refused") {
       cancelSave = clock.after(RETRY_MS, flush);
@@ -192,7 +226,17 @@ export function createPipeline(options: {
     for (const attempt of attempts) dirty.delete(attempt.id);
     for (const { attempt } of settled) untold.delete(attempt.id);
     forgetRemembered();
-    for (const { attempt } of settled) options.afterSettled(attempt);
+    for (const { attempt } of settled) apart("telling of a start", () => options.afterSettled(attempt));
+  }
+
+  function take(observation: Observation): void {
+    const matches = matchesOf(observation, options.matcher);
+    remember(observation);
+    const joined = tracker.observe(observation, matches);
+    const known = matches.filter((match) => match.signature.role !== "noise");
+    if (joined || known.length === 0) return;
+    sightings.push(...toSightings(observation, known));
+    saveSoon();
   }
 
   function remember(observation: Observation): void {
@@ -229,21 +273,14 @@ export function createPipeline(options: {
 
   return {
     observe(observation) {
-      const matches = matchesOf(observation, options.matcher);
-      remember(observation);
-      const joined = tracker.observe(observation, matches);
-      const known = matches.filter((match) => match.signature.role !== "noise");
-      if (!joined && known.length > 0) {
-        sightings.push(...toSightings(observation, known));
-        saveSoon();
-      }
+      apart(`dealing with an observation (${observation.kind})`, () => take(observation));
       const { resume } = observation;
       if (resume === undefined) return;
       positions.set(resume.key, resume.value);
       cancelPositions ??= clock.after(settings.savePositionsEveryMs, flush);
     },
     release() {
-      readHost();
+      apart("reading the host's state", readHost);
       tracker.release();
     },
     flush,

@@ -15,6 +15,7 @@ import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
+import { createFaults } from "./faults.ts";
 import { createHostWatch } from "./host-watch.ts";
 import type { ServiceLog } from "./log.ts";
 import { lookBack } from "./look-back.ts";
@@ -107,12 +108,14 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     hostName: hostname(),
     bootId,
   });
-  const look = (reason: string) => {
-    snapshots.take(reason);
-    preflight.look(host.read());
-    factWatch.look(snapshots.latest());
-    desk.nudge();
-  };
+  const faults = createFaults({ log, onTrouble: desk.storeTrouble });
+  const look = (reason: string) =>
+    faults.outlive("looking at the host", () => {
+      snapshots.take(reason);
+      preflight.look(host.read());
+      factWatch.look(snapshots.latest());
+      desk.nudge();
+    });
   const pciNames = createPciNames(paths);
   const host = createHostWatch({ paths, pciNames, clock, store, bootId, look });
   const facts = createFactCollector({
@@ -159,6 +162,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     },
     askState: (vm) => sources.libvirt?.askState(vm),
     onTrouble: desk.storeTrouble,
+    onFault: faults.tell,
   });
 
   let lastObservationAt: number | undefined;
@@ -202,10 +206,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     log,
     store,
     now: clock.now,
-    snapshot() {
-      factWatch.look(snapshots.take("schedule"));
-      store.boots.touch(bootId, clock.now());
-    },
+    snapshot: () =>
+      faults.outlive("taking the facts on schedule", () => {
+        factWatch.look(snapshots.take("schedule"));
+        store.boots.touch(bootId, clock.now());
+      }),
   });
   const memory = createMemoryKeeper({ clock });
   const stateWriter = createStateWriter({
@@ -220,9 +225,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     ],
     lastObservationAt: () => lastObservationAt,
     onTurn() {
-      sourceWatch.look();
-      desk.look();
-      maintenance.guardSize();
+      faults.outlive("watching the sources", sourceWatch.look);
+      faults.outlive("watching the history", desk.look);
+      faults.outlive("watching the history's size", maintenance.guardSize);
       memory.look(lastObservationAt);
     },
   });

@@ -3,6 +3,7 @@ import type { Fact, FactGroup } from "../model/fact.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import { type Reading, unreadable } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { attemptReading } from "./attempt-reading.ts";
 import { bootLoaderFacts, readBootLoaders } from "./boot-loader.ts";
 import { firmwareFacts } from "./firmware.ts";
 import { firmwareTableFacts, readFirmwareTables } from "./firmware-tables.ts";
@@ -51,10 +52,10 @@ interface Collector {
  */
 export function collectFacts(sources: FactSources): readonly Fact[] {
   const { paths, kernelLines } = sources;
-  const devices = attempt(() => readPciDevices(paths, sources.pciNames));
-  const commandLine = attempt(() => readCommandLine(paths));
-  const modprobe = attempt(() => readModprobeSettings(paths));
-  const vms = sources.vms ?? attempt(() => readVmDefinitions(paths));
+  const devices = attemptReading(() => readPciDevices(paths, sources.pciNames));
+  const commandLine = attemptReading(() => readCommandLine(paths));
+  const modprobe = attemptReading(() => readModprobeSettings(paths));
+  const vms = sources.vms ?? attemptReading(() => readVmDefinitions(paths));
   const collectors: readonly Collector[] = [
     { group: "firmware", key: "firmware", needs: "/sys", collect: () => firmwareFacts(paths) },
     {
@@ -133,13 +134,5 @@ function runCollector(paths: HostPaths, { group, key, needs, collect }: Collecto
   } catch (error) {
     // A bug in one collector must not take the others' facts away.
     return [unknownFact(group, key, `collecting failed: ${error instanceof Error ? error.message : error}`)];
-  }
-}
-
-function attempt<T>(readIt: () => Reading<T>): Reading<T> {
-  try {
-    return readIt();
-  } catch (error) {
-    return unreadable(`reading failed: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
 import { mapReading, type Reading } from "../model/reading.ts";
+import { attemptReading } from "./attempt-reading.ts";
 import { readBios } from "./firmware.ts";
 import { readFirmwareDemands } from "./firmware-demands.ts";
 import { readFirmwareTables } from "./firmware-tables.ts";
@@ -23,19 +24,19 @@ export interface HostStateSources {
 
 /** Reads what diagnosis and preflight want to know of the host now; every part succeeds or fails alone. */
 export function readHostState({ paths, vms, kernelLines, pciNames }: HostStateSources): HostState {
-  const devices = readPciDevices(paths, pciNames);
+  const devices = attemptReading(() => readPciDevices(paths, pciNames));
   return {
-    kernelRelease: readKernelRelease(paths),
-    bios: readBios(paths),
+    kernelRelease: attemptReading(() => readKernelRelease(paths)),
+    bios: attemptReading(() => readBios(paths)),
     devices,
-    groups: readIommuGroups(paths),
-    firmwareDemands: readFirmwareDemands(readFirmwareTables(paths), devices),
-    vfioNodes: readVfioNodes(paths),
-    modules: mapReading(readVfioModules(paths), (modules) => modules.present),
+    groups: attemptReading(() => readIommuGroups(paths)),
+    firmwareDemands: attemptReading(() => readFirmwareDemands(readFirmwareTables(paths), devices)),
+    vfioNodes: attemptReading(() => readVfioNodes(paths)),
+    modules: attemptReading(() => mapReading(readVfioModules(paths), (modules) => modules.present)),
     vms,
-    interruptRemapping: readInterruptRemapping(paths, kernelLines),
-    kernelParameters: mapReading(readCommandLine(paths), (parameters) =>
-      parameters.map(formatKernelParameter),
+    interruptRemapping: attemptReading(() => readInterruptRemapping(paths, kernelLines)),
+    kernelParameters: attemptReading(() =>
+      mapReading(readCommandLine(paths), (parameters) => parameters.map(formatKernelParameter)),
     ),
   };
 }

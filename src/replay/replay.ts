@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createVirtualClock } from "../clock.ts";
 import { beginBoot } from "../daemon/boots.ts";
+import { tellsOfRemapping } from "../daemon/host-watch.ts";
 import { createSnapshots } from "../daemon/snapshots.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
@@ -108,7 +109,7 @@ function replayBoot(
     onTrouble: refuse,
   });
   for (const observation of boot.observations) {
-    if (observation.kind === "kernel-record" && /remapping|x2apic/i.test(observation.text))
+    if (observation.kind === "kernel-record" && tellsOfRemapping(observation.text))
       kernelLines.push(observation.text);
   }
   pipeline.release();
