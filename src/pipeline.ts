@@ -31,7 +31,7 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
   settlingMs: 120_000,
   crashedEarlyMs: 300_000,
   quietMs: 150,
-  saveWithinMs: 50,
+  saveWithinMs: 20,
   savePositionsEveryMs: 600_000,
 };
 

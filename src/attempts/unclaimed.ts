@@ -12,6 +12,7 @@ interface Waiting {
   readonly observation: Claimable;
   readonly matches: readonly SignatureMatch[];
   readonly groups: ReadonlyMap<Bdf, number>;
+  readonly arrivedAt: number;
 }
 
 /** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
@@ -39,7 +40,8 @@ export function createUnclaimed(options: {
 }): Unclaimed {
   const { clock, book, isReleased } = options;
   let waiting: Waiting[] = [];
-  let _secondLook: (() => void) | undefined;
+  let isLookDue = false;
+  let isForgettingDue = false;
 
   function claim(entry: Waiting, nearby: boolean): boolean {
     const { observation, matches } = entry;
@@ -65,19 +67,35 @@ export function createUnclaimed(options: {
     );
   }
 
+  /** Nothing more may be said for weeks, and a host that is calm after a flood shall not hold it in memory. */
+  function forgetLater(): void {
+    if (isForgettingDue) return;
+    isForgettingDue = true;
+    clock.after(UNCLAIMED_FOR, () => {
+      isForgettingDue = false;
+      const now = clock.now();
+      waiting = waiting.filter(({ arrivedAt }) => now - arrivedAt < UNCLAIMED_FOR);
+      if (waiting.length > 0) forgetLater();
+    });
+  }
+
   return {
     offer(observation, matches, groups) {
       if (!isWorthKeeping(observation, matches)) return false;
       if (book.knows(observation)) return true;
-      const entry: Waiting = { observation, matches, groups };
+      const entry: Waiting = { observation, matches, groups, arrivedAt: clock.now() };
       // The backlog arrives source by source, so an attempt that is open now may turn out to have ended before.
       if (isReleased() && claim(entry, false)) return true;
       waiting.push(entry);
       if (waiting.length > MAXIMUM_WAITING) waiting.shift();
-      _secondLook ??= clock.after(SECOND_LOOK_MS, () => {
-        _secondLook = undefined;
-        sweep();
-      });
+      forgetLater();
+      if (!isLookDue) {
+        isLookDue = true;
+        clock.after(SECOND_LOOK_MS, () => {
+          isLookDue = false;
+          sweep();
+        });
+      }
       return false;
     },
     sweep,

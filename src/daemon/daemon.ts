@@ -172,7 +172,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     bootId,
     bootIdentity,
-    worthTelling: (text) => host.isKept(text) || matcher.match("kernel", text).length > 0,
+    worthTelling: (text) => host.isKept(text) || matcher.knows("kernel", text),
   });
   const resume = store.resumePoints.load();
   const begun = sources.all.map((source) =>

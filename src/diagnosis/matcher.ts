@@ -17,6 +17,8 @@ export interface Matcher {
    * libvirt quotes QEMU, and libvirt's child writes into QEMU's log.
    */
   match(layer: Layer | "any", text: string): readonly SignatureMatch[];
+  /** Whether any signature fits; for whoever only has to choose. */
+  knows(layer: Layer | "any", text: string): boolean;
 }
 
 export interface MatcherOptions {
@@ -55,19 +57,22 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
   const others = rules.filter((rule) => rule.signature.layer !== "kernel");
   const sets = { kernel: ruleSet(kernel), qemu: ruleSet(others), any: ruleSet(rules) };
   const useFilter = options.prefilter !== false;
-  // A record is judged by its source and again in the pipeline; in a flood of known ones that is half of the work.
-  let last:
-    | { readonly layer: Layer | "any"; readonly text: string; readonly found: readonly SignatureMatch[] }
-    | undefined;
+  const candidates = (layer: Layer | "any", subject: string) => {
+    const set = sets[layer === "libvirt" ? "qemu" : layer];
+    return useFilter ? mayFit(set, subject) : set.rules;
+  };
+  const subjectOf = (text: string) => {
+    const bounded = text.length > LONGEST_TEXT ? text.slice(0, LONGEST_TEXT) : text;
+    return fold ? foldCase(bounded) : bounded;
+  };
   return {
     match(layer, text) {
-      if (last?.text === text && last.layer === layer) return last.found;
-      const set = sets[layer === "libvirt" ? "qemu" : layer];
-      const bounded = text.length > LONGEST_TEXT ? text.slice(0, LONGEST_TEXT) : text;
-      const subject = fold ? foldCase(bounded) : bounded;
-      const found = matchAll(useFilter ? mayFit(set, subject) : set.rules, subject);
-      if (found.length > 0) last = { layer, text, found };
-      return found;
+      const subject = subjectOf(text);
+      return matchAll(candidates(layer, subject), subject);
+    },
+    knows(layer, text) {
+      const subject = subjectOf(text);
+      return candidates(layer, subject).some(({ expression }) => expression.test(subject));
     },
   };
 }

@@ -4,6 +4,7 @@
  *
  *   node tools/bench/host-snapshot.ts [functions | --live]
  */
+import { fileURLToPath } from "node:url";
 import { firmwareTableFacts, readFirmwareTables } from "../../src/host/firmware-tables.ts";
 import { readHostState } from "../../src/host/host-state.ts";
 import { readInterruptRemapping } from "../../src/host/interrupt-remapping.ts";
@@ -82,7 +83,12 @@ function snapshot(paths: HostPaths): readonly Fact[] {
   ];
 }
 
-function measure(name: string, work: () => number): void {
+/** Milliseconds of several readings of the facts, the first of them with everything still cold. */
+export function snapshotTimes(paths: HostPaths): readonly number[] {
+  return timesOf(() => snapshot(paths).length).times;
+}
+
+function timesOf(work: () => number): { readonly times: number[]; readonly size: number } {
   const times: number[] = [];
   let size = 0;
   for (let run = 0; run < RUNS; run++) {
@@ -90,6 +96,11 @@ function measure(name: string, work: () => number): void {
     size = work();
     times.push(performance.now() - start);
   }
+  return { times, size };
+}
+
+function measure(name: string, work: () => number): void {
+  const { times, size } = timesOf(work);
   const first = times[0] ?? 0;
   times.sort((a, b) => a - b);
   const milliseconds = (time: number | undefined) => `${(time ?? 0).toFixed(1)} ms`;
@@ -106,28 +117,35 @@ function bench(paths: HostPaths): void {
   });
 }
 
-const [argument = "4000"] = process.argv.slice(2);
-if (argument === "--live") {
-  bench(createHostPaths());
-} else {
+/** Builds a server with so many PCI functions below `directory`. */
+export function buildSyntheticServer(directory: string, functions: number): HostPaths {
+  const all = ivmd(0x20, 0x08, { start: 0xa5a32000, length: 0x1000 });
+  const ivrs = acpiTable(
+    "IVRS",
+    ivrsInfo(0x43),
+    ivhd(0x40, { entries: [deviceEntry(1, 0)] }),
+    ...[all, all, all],
+  );
+  return buildHostTree(directory, {
+    ...syntheticServer(functions),
+    units: ["ivhd0"],
+    tables: new Map([["IVRS", ivrs]]),
+    modules: ["vfio", "vfio_pci"],
+    vfioNodes: ["vfio"],
+  });
+}
+
+function main(argument: string): void {
+  if (argument === "--live") {
+    bench(createHostPaths());
+    return;
+  }
   const directory = temporaryDirectory();
   try {
-    const all = ivmd(0x20, 0x08, { start: 0xa5a32000, length: 0x1000 });
-    bench(
-      buildHostTree(directory.path, {
-        ...syntheticServer(Number(argument)),
-        units: ["ivhd0"],
-        tables: new Map([
-          [
-            "IVRS",
-            acpiTable("IVRS", ivrsInfo(0x43), ivhd(0x40, { entries: [deviceEntry(1, 0)] }), all, all, all),
-          ],
-        ]),
-        modules: ["vfio", "vfio_pci"],
-        vfioNodes: ["vfio"],
-      }),
-    );
+    bench(buildSyntheticServer(directory.path, Number(argument)));
   } finally {
     directory.remove();
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main(process.argv[2] ?? "4000");

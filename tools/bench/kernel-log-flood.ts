@@ -11,13 +11,14 @@ import { createKernelLogSource } from "../../src/sources/kernel-log.ts";
 /**
  * Floods /dev/kmsg (needs root) and prints how many records were seen, how many told as lost, and the time from
  * a record's writing to its arrival; then the processor time and the memory of the source at rest.
- * `--records` at full speed, or `--per-second` of them; `--idle` seconds of rest.
+ * `--records` at full speed, or `--per-second` of them; `--idle` seconds of rest. `--json`: the counts as JSON.
  */
 const { values } = parseArgs({
   options: {
     records: { type: "string", default: "200000" },
     "per-second": { type: "string" },
     idle: { type: "string", default: "20" },
+    json: { type: "boolean", default: false },
   },
 });
 const written = Number(values.records);
@@ -65,13 +66,20 @@ await end;
 const lost = source.health().lost - lostBefore;
 const cpu = process.cpuUsage(cpuBefore);
 const sorted = latencies.subarray(0, seen).sort();
-const percentile = (share: number) => (sorted[Math.floor((seen - 1) * share)] ?? Number.NaN).toFixed(2);
-console.log(`written ${written} (${Math.round(written / seconds)} a second)`);
-console.log(`seen ${seen}, told as lost ${lost}, repeated ${repeated}, unaccounted ${written - seen - lost}`);
-console.log(
-  `record to source: p50 ${percentile(0.5)} ms, p99 ${percentile(0.99)} ms, max ${percentile(1)} ms`,
-);
-console.log(`processor time of the source: ${((cpu.user + cpu.system) / 1e6).toFixed(2)} s`);
+const percentile = (share: number) => sorted[Math.floor((seen - 1) * share)] ?? Number.NaN;
+const processorSeconds = (cpu.user + cpu.system) / 1e6;
+if (values.json) {
+  const delays = { p50: percentile(0.5), p99: percentile(0.99), worst: percentile(1) };
+  console.log(JSON.stringify({ written, seconds, seen, lost, repeated, delays, processorSeconds }));
+} else {
+  const [p50, p99, worst] = [0.5, 0.99, 1].map((share) => percentile(share).toFixed(2));
+  console.log(`written ${written} (${Math.round(written / seconds)} a second)`);
+  console.log(
+    `seen ${seen}, told as lost ${lost}, repeated ${repeated}, unaccounted ${written - seen - lost}`,
+  );
+  console.log(`record to source: p50 ${p50} ms, p99 ${p99} ms, max ${worst} ms`);
+  console.log(`processor time of the source: ${processorSeconds.toFixed(2)} s`);
+}
 
 if (Number(values.idle) > 0) {
   const before = process.cpuUsage();
