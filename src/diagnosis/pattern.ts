@@ -12,6 +12,8 @@ const ADDRESS = "(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]";
 const ABBREVIATIONS: ReadonlyMap<string, string> = new Map([
   // A PCI address; people and old QEMU leave the domain out.
   ["bdf", `(?<bdf>${ADDRESS})`],
+  // The same where the words around it say enough: people also write `<BDF>`, `XX:XX.X` or what they like there.
+  ["address", `(?:(?<bdf>${ADDRESS})|[^ ,'"\\n]+)`],
   ["group", "(?<group>[0-9]{1,6})"],
   // What the kernel puts in front, if it does: `driver address: `; the bus stands for a driver while none is bound.
   ["device", `(?:(?<driver>[A-Za-z][A-Za-z0-9_-]*) (?<bdf>${ADDRESS}): )?`],

@@ -339,6 +339,28 @@ describe("a passed-through device is in trouble", () => {
   });
 });
 
+describe("a message that was quoted in part", () => {
+  const classOf = (text: string) => explain(`I get this with my VM: "${text}"`).causes[0]?.class;
+
+  test("is known without its reason", () => {
+    assert.equal(classOf("Failed to set iommu for container"), "container-setup-failed");
+    assert.equal(classOf("vfio 0000:03:00.1: error getting device from group 17"), "device-busy");
+    assert.equal(classOf("failed to get group 17 status"), "device-missing");
+  });
+
+  test("is known with something else where the device's address stood", () => {
+    assert.equal(classOf("vfio: Cannot reset device <BDF>, no available reset mechanism."), "reset-failed");
+    assert.equal(classOf("Failed to mmap XX:XX.X BAR <>. Performance may be slow"), "bar-reserve-failed");
+    assert.deepEqual(explain("vfio: Cannot reset device XX:XX.X, no available reset mechanism.").devices, []);
+  });
+
+  test("is known by QEMU's hint alone", () => {
+    const hint = "Please ensure all devices within the iommu_group are bound to their vfio bus driver.";
+    assert.equal(classOf(hint), "group-not-viable");
+    assert.equal(explain(hint).vmStartFailure, true);
+  });
+});
+
 describe("the names in a text", () => {
   test("are found in what Kubernetes, Proxmox, Incus and Qubes print", () => {
     const vmsOf = (text: string) => explain(text).vms;

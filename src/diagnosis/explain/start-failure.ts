@@ -37,7 +37,7 @@ const OTHER_USERS = /\bEAL: |\bdpdk\b|\bspdk\b|\bvpp\b|cannot add vfio group to 
 const VM_TALK = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
 /** Other things that people ask of libvirt or Proxmox, and that fail in the same words. */
 const OTHER_CALLS =
-  /device_add|attach[-_]device|failed to hot-?(?:un)?plug|\bvir(?!DomainCreate|DomainRestore)\w+\(\) failed|node device not found|already defined with uuid|domain is not running|domain already contains|failed to (?!(?:auto)?start|create|launch|boot)\w+ (?:domain|vm)\b|cannot hot-?(?:un)?plug|failed to probe capabilities|virsh [^\n]{0,40}?snapshot|(?:error|failed)[^\n]{0,200}\bmigration\b|\bmigration\b[^\n]{0,200}failed|failed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|error attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/i;
+  /device_add|attach[-_]device|failed to hot-?(?:un)?plug|\bvir(?!DomainCreate|DomainRestore)\w+\(\) failed|node device not found|already defined with uuid|vzdump|backup of VM|domain is not running|domain already contains|failed to (?!(?:auto)?start|create|launch|boot)\w+ (?:domain|vm)\b|cannot hot-?(?:un)?plug|failed to probe capabilities|virsh [^\n]{0,40}?snapshot|(?:error|failed)[^\n]{0,200}\bmigration\b|\bmigration\b[^\n]{0,200}failed|failed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|error attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/i;
 
 /** Commands that start nothing: an error that says no more than that it is one may be theirs. */
 const OTHER_COMMANDS =
