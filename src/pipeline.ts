@@ -6,7 +6,7 @@ import type { StartAttempt } from "./model/attempt.ts";
 import type { Layer, SignatureMatch } from "./model/catalogue.ts";
 import type { Diagnosis } from "./model/diagnosis.ts";
 import type { Origin } from "./model/history.ts";
-import type { HostState, VmStatus } from "./model/host-state.ts";
+import { groupsOfDevices, type HostState, type VmStatus } from "./model/host-state.ts";
 import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
 import type { Observation } from "./model/observation.ts";
 import { read } from "./model/reading.ts";
@@ -167,13 +167,7 @@ export function createPipeline(options: {
 
   function readHost(): HostState {
     const host = options.readHost(vms());
-    if (host.devices.state === "read") {
-      const groups = new Map<Bdf, number>();
-      for (const device of host.devices.value.values()) {
-        if (device.iommuGroup !== undefined) groups.set(device.bdf, device.iommuGroup);
-      }
-      tracker.learnGroups(groups);
-    }
+    if (host.devices.state === "read") tracker.learnGroups(groupsOfDevices(host.devices.value));
     return host;
   }
 

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { readHostState } from "../host/host-state.ts";
 import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
-import type { HostState, VmStatus } from "../model/host-state.ts";
+import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import { type Reading, read, unreadable } from "../model/reading.ts";
@@ -53,11 +53,7 @@ export function createHostWatch(options: {
   function readNow(): HostState {
     host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames });
     if (host.devices.state === "read") {
-      const groups = new Map(
-        [...host.devices.value.values()].flatMap(({ bdf, iommuGroup }) =>
-          iommuGroup === undefined ? [] : [[bdf, iommuGroup] as const],
-        ),
-      );
+      const groups = groupsOfDevices(host.devices.value);
       store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
     }
     return host;

@@ -59,7 +59,7 @@ export function createMaintenance(options: {
   return {
     reschedule,
     guardSize() {
-      if (store.stats().bytes > config.RETENTION_MEGABYTES * MEGABYTE * OVERFULL) prune();
+      if (store.bytes() > config.RETENTION_MEGABYTES * MEGABYTE * OVERFULL) prune();
     },
     stop() {
       for (const task of tasks) void task.stop();

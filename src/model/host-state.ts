@@ -54,6 +54,14 @@ export interface VmStatus {
   readonly state: VmState;
 }
 
+/** The IOMMU group of each device that is in one. */
+export function groupsOfDevices(devices: ReadonlyMap<Bdf, PciDevice>): ReadonlyMap<Bdf, number> {
+  const groups = new Map<Bdf, number>();
+  for (const { bdf, iommuGroup } of devices.values())
+    if (iommuGroup !== undefined) groups.set(bdf, iommuGroup);
+  return groups;
+}
+
 /** What diagnosis and preflight may know about the host at one moment. Plain values, read before. */
 export interface HostState {
   readonly kernelRelease: Reading<string>;

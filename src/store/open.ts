@@ -5,6 +5,7 @@ import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
 import { createConnection } from "./connection.ts";
 import { type OpenedDatabase, openForReading, openForWriting } from "./database.ts";
+import { fileSize } from "./file-size.ts";
 import { createGapStore } from "./gaps.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
 import { markDamaged } from "./quarantine.ts";
@@ -124,6 +125,7 @@ function asStore(
     batched: (work) => asValue(() => connection.batched(work)),
     prune: (limits) => retention.prune(limits),
     troubles: () => troubles.list(),
+    bytes: () => fileSize(connection).bytes,
     stats: createStats(connection, () => retention.dropped()),
     close() {
       opened.database.close();

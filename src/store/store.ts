@@ -42,6 +42,9 @@ export interface Store {
   prune(limits: RetentionLimits): PruneStep;
   /** What the store could not do, the newest first; those with no `until` still last. */
   troubles(): readonly StoreTrouble[];
+  /** Size of database and write-ahead log together (bytes); cheap enough to be asked all the time. */
+  bytes(): number;
+  /** Counts rows, which takes a while in a long history. */
   stats(): StoreStats;
   /** Ends every use of the file. The store must not be used afterwards. */
   close(): void;
