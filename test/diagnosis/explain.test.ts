@@ -369,6 +369,7 @@ describe("the names in a text", () => {
     assert.deepEqual(vmsOf("VM 104 qmp command failed"), ["104"]);
     assert.deepEqual(vmsOf("kvm: -drive file=/pool/vm-117-disk-0.qcow2: Could not open"), ["117"]);
     assert.deepEqual(vmsOf("qemu-system-x86_64:/run/incus/lab/qemu.conf:28: no"), ["lab"]);
+    assert.deepEqual(vmsOf("path=/run/libvirt/qemu/swtpm/3-lab-swtpm.sock,mode=0600"), ["lab"]);
     assert.deepEqual(vmsOf("<domain type='kvm'>\n  <name>Windows 11</name>"), ["Windows 11"]);
     assert.deepEqual(vmsOf("give the VM 4096 MB"), []);
   });

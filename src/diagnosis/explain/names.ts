@@ -51,7 +51,7 @@ const VM_FORMS: readonly RegExp[] = [
   /--name "([^"\n]{1,100})"/g,
   /\/domain-\d+-([\w.+-]+)/g,
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
-  /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.pid/g,
+  /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.(?:pid|sock)/g,
   /\/libvirt\/qemu\/([^/\n]+)\.log\b/g,
   /\b(?:qm|qvm)[- ]start (?:-\S+ )*([\w.-]+)/g,
   /\bvm-(\d{3,9})-disk-\d/g,
