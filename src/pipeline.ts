@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
 import type { Matcher } from "./diagnosis/matcher.ts";
 import type { StartAttempt } from "./model/attempt.ts";
-import type { Layer, SignatureMatch } from "./model/catalogue.ts";
+import type { Layer, Signature, SignatureMatch } from "./model/catalogue.ts";
 import type { Diagnosis } from "./model/diagnosis.ts";
 import type { Origin } from "./model/history.ts";
 import { groupsOfDevices, type HostState, type VmStatus } from "./model/host-state.ts";
@@ -227,7 +227,7 @@ export function createPipeline(options: {
     const matches = matchesOf(observation, options.matcher);
     remember(observation);
     const joined = tracker.observe(observation, matches);
-    const known = matches.filter((match) => match.signature.role !== "noise");
+    const known = matches.filter(({ signature }) => isWorthStoring(signature));
     if (joined || known.length === 0) return;
     sightings.push(...toSightings(observation, known));
     saveSoon();
@@ -313,6 +313,11 @@ function matchesOf(observation: Observation, matcher: Matcher): readonly Signatu
   };
   const layer = layers[observation.kind];
   return layer === undefined || !("text" in observation) ? [] : matcher.match(layer, observation.text);
+}
+
+/** What every healthy boot says is known, and no more worth a row than noise is. */
+function isWorthStoring({ role, severity }: Signature): boolean {
+  return role !== "noise" && !(role === "context" && severity === "info");
 }
 
 function toSightings(observation: Observation, matches: readonly SignatureMatch[]): SightingInput[] {

@@ -124,6 +124,18 @@ describe("the way of an observation", () => {
     }
   });
 
+  it("stores nothing of what the kernel of a healthy host says while it boots", (context) => {
+    const boot = recording("good-intel");
+    const store = open(database(context), () => boot.bootedAt);
+    context.after(() => store.close());
+    const { flush } = serve(boot, store, {
+      backlog: false,
+      observations: boot.observations.filter(({ kind }) => kind === "kernel-record"),
+    });
+    flush();
+    assert.deepEqual(store.sightings.list({}), []);
+  });
+
   it("counts a flood of one kernel message in one row", (context) => {
     const boot = recording("good-intel");
     const store = open(database(context), () => boot.bootedAt);
