@@ -1,3 +1,5 @@
+import { formatMinute } from "../time-words.ts";
+
 // Control characters and what turns the direction of writing around: invisible, and able to make text lie.
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
 
@@ -29,9 +31,7 @@ export function bytes(text: string): number {
 
 /** A time for a person, e.g. `2026-11-20 18:02 UTC`. `at` is UTC epoch milliseconds. */
 export function timeOf(at: number): string {
-  return Number.isFinite(at) && Math.abs(at) < 8.64e15
-    ? `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`
-    : "an unknown time";
+  return formatMinute(at, "an unknown time");
 }
 
 function characterEnds(text: string): number[] {

@@ -1,3 +1,5 @@
+import { formatSecond } from "../time-words.ts";
+
 const ESCAPE = "\u001b[";
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 export type Style = keyof typeof STYLES;
@@ -24,8 +26,7 @@ export function printable(text: string): string {
 
 /** A time as people and logs read it: `2026-01-21 11:02:34 UTC`. Undefined prints as a dash. */
 export function formatTime(epochMs: number | undefined): string {
-  if (epochMs === undefined || !Number.isFinite(epochMs)) return "-";
-  return `${new Date(epochMs).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  return epochMs === undefined ? "-" : formatSecond(epochMs);
 }
 
 /** A span in the largest unit that reads well: `350 ms`, `12 s`, `4 min`, `3 h`, `5 d`. */

@@ -2,6 +2,7 @@ import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, PciDevice } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { formatDay } from "../time-words.ts";
 import { deviceAt, groupNumbers } from "./host-lookups.ts";
 import type { KnownDevice, PreflightFinding, PreflightInput } from "./preflight.ts";
 import { checkHostState } from "./state-checks.ts";
@@ -38,7 +39,7 @@ function withOrigin(finding: PreflightFinding, { history }: PreflightInput): Pre
   const origin = finding.devices.map((bdf) => history?.demandOn(bdf)).find((known) => known !== undefined);
   if (origin === undefined) return finding;
   const { bios, biosWithout, since } = origin;
-  const day = new Date(since).toISOString().slice(0, 10);
+  const day = formatDay(since);
   if (biosWithout === undefined || bios === undefined) {
     return {
       ...finding,

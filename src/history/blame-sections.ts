@@ -1,11 +1,11 @@
 import type { FactValue } from "../model/fact.ts";
+import { formatMinute } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import { rootRank } from "./fact-families.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
 import type { SuspectSet } from "./suspects.ts";
-import { formatMinute } from "./time-words.ts";
 import type { FactRecord } from "./weigh-facts.ts";
 
 /** A heading and lines below it. */

@@ -1,10 +1,10 @@
 import type { VmName } from "../model/identifiers.ts";
+import { formatDay } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import { describeBlameSections, type TextSection } from "./blame-sections.ts";
 import { nameSuspect } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
-import { formatDay } from "./time-words.ts";
 
 /** The answer in words. Plain text from hostile names: escape it for where it goes. */
 export interface BlameText {

@@ -1,7 +1,7 @@
 import type { BootRecord } from "../model/history.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow, SignatureLookup, StoredAttempt } from "../store/store.ts";
-import { formatMinute } from "./time-words.ts";
+import { formatMinute } from "../time-words.ts";
 
 /** What finding a moment needs of the stored history; the store has these. */
 export interface ReferenceReader {

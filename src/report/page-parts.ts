@@ -1,3 +1,4 @@
+import { isoTime } from "../time-words.ts";
 import type { Tone } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import { timeOf } from "./words.ts";
@@ -9,8 +10,9 @@ export function markHtml(word: string, tone: Tone): string {
 
 /** A time; a script may add what that is in local time. */
 export function timeHtml(at: number): string {
-  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "at an unknown time";
-  return `<time datetime="${new Date(at).toISOString()}">${timeOf(at).replace(/:\d\d UTC$/, " UTC")}</time>`;
+  const iso = isoTime(at);
+  if (iso === undefined) return "at an unknown time";
+  return `<time datetime="${iso}">${timeOf(at).replace(/:\d\d UTC$/, " UTC")}</time>`;
 }
 
 /** A sentence that wants to be read. */

@@ -1,3 +1,4 @@
+import { isoTime } from "../time-words.ts";
 import type { FactRow, SpokenLine, TimeLine, TimeLineRun } from "./document.ts";
 import { visible, visibleLines } from "./escape.ts";
 import { count } from "./words.ts";
@@ -17,8 +18,7 @@ export function spokenText(lines: readonly SpokenLine[]): readonly string[] {
 
 /** e.g. `08:50:20.962`. */
 export function clockTime(at: number): string {
-  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "--:--:--.---";
-  return new Date(at).toISOString().slice(11, 23);
+  return isoTime(at)?.slice(11, 23) ?? "--:--:--.---";
 }
 
 /** What a row says where no colour or type face can: an unknown one says so. */

@@ -1,4 +1,5 @@
 import type { Outcome } from "../model/attempt.ts";
+import { formatSecond } from "../time-words.ts";
 import type { Mark } from "./document.ts";
 
 /** `s` for more than one. */
@@ -30,6 +31,5 @@ export function outcomeMark(outcome: Outcome | undefined): Mark {
 
 /** e.g. `2026-11-23 08:50:19 UTC`. */
 export function timeOf(at: number): string {
-  if (!Number.isFinite(at) || Math.abs(at) > 8.64e15) return "an unknown time";
-  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  return formatSecond(at, "an unknown time");
 }

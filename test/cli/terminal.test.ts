@@ -46,6 +46,7 @@ describe("text for a terminal", () => {
   it("tells times in UTC and spans in one unit", () => {
     assert.equal(formatTime(0), "1970-01-01 00:00:00 UTC");
     assert.equal(formatTime(undefined), "-");
+    assert.equal(formatTime(9e15), "-");
     assert.deepEqual([5, 1500, 90_000, 7_200_000, 400_000_000].map(formatSpan), [
       "5 ms",
       "2 s",
