@@ -71,11 +71,6 @@ export function loadCatalogue(directories: CatalogueDirectories): {
   return { catalogue: { signatures }, problems };
 }
 
-/** All signatures of a catalogue, in match order. */
-export function signaturesOf(catalogue: Catalogue): readonly Signature[] {
-  return catalogue.signatures;
-}
-
 function catalogueFiles(
   directory: string,
   required: boolean,

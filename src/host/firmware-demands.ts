@@ -51,21 +51,6 @@ export function readFirmwareDemands(
   ]);
 }
 
-/** The demands on each device. */
-export function demandsByDevice<Demand extends FirmwareDemand>(
-  demands: readonly Demand[],
-): ReadonlyMap<Bdf, readonly Demand[]> {
-  const byDevice = new Map<Bdf, Demand[]>();
-  for (const demand of demands) {
-    for (const device of demand.devices) {
-      const those = byDevice.get(device);
-      if (those === undefined) byDevice.set(device, [demand]);
-      else those.push(demand);
-    }
-  }
-  return byDevice;
-}
-
 /**
  * Demands of an IVRS. Linux makes a direct mapping of every IVMD with the unity or the exclusion flag, read and
  * write whatever the other flags say, and knows no relaxable ones on AMD (init_unity_map_range and
@@ -185,20 +170,4 @@ function coverageOf(covered: readonly PciFunction[], outOf: number): DemandCover
   const slots = new Set(covered.map(({ bdf }) => bdf.slice(0, bdf.lastIndexOf("."))));
   if (slots.size === 1) return "one-device";
   return covered.length * 2 > outOf ? "nearly-everything" : "several-devices";
-}
-
-/** How far an entry reaches, in one clause for a person or a vendor. */
-export function describeCoverage({ coverage, devices, outOf, acpiDevices }: TableDemand): string {
-  switch (coverage) {
-    case "no-device-here":
-      return acpiDevices.length > 0
-        ? `it is for ${acpiDevices.join(", ")}, which is not a PCI device`
-        : "it covers no PCI device of this host";
-    case "one-device":
-      return `it covers the one device ${devices.join(" and ")}`;
-    case "several-devices":
-      return `it covers ${devices.length} of the ${outOf} PCI functions of this host`;
-    case "nearly-everything":
-      return `it covers ${devices.length} of the ${outOf} PCI functions of this host, too many to be the need of one device`;
-  }
 }

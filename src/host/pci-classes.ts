@@ -40,10 +40,6 @@ export function isUsbController(classCode: string): boolean {
   return classCode.startsWith("0c03");
 }
 
-export function isPciBridge(classCode: string): boolean {
-  return classCode.startsWith("0604");
-}
-
 /** The IOMMU's own PCI function; it is not behind itself. */
 export function isIommu(classCode: string): boolean {
   return classCode.startsWith("0806");

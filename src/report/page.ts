@@ -3,7 +3,7 @@ import { escapeHtml } from "./escape.ts";
 import { renderHtmlFragment } from "./html.ts";
 import { ROOT_CLASS, reportStyle } from "./html-style.ts";
 import type { ChosenStart, PageInput } from "./page-input.ts";
-import { markHtml, timeHtml, warningHtml } from "./page-parts.ts";
+import { markHtml, timeHtml } from "./page-parts.ts";
 import { preflightHtml } from "./page-preflight.ts";
 import { serviceHtml, watchingHtml } from "./page-service.ts";
 import { PAGE_CLASS, pageStyle } from "./page-style.ts";
@@ -90,14 +90,4 @@ function chosenHtml({ number, content, startedSince }: ChosenStart, links: PageL
       : `<p class="vfw-banner">${markHtml("works again", "good")}<span>This VM has started since: start #${startedSince.number}, ${timeHtml(startedSince.at)}.</span></p>`;
   return `<div class="${ROOT_CLASS}" id="vfw-chosen">${downloads}${since}</div>
 ${renderHtmlFragment(content)}`;
-}
-
-/** For a page whose program cannot say anything else. */
-export function renderPageProblem(problem: string): string {
-  return `<div class="${PAGE_CLASS}"><div class="${ROOT_CLASS}"><style>
-${reportStyle()}
-${pageStyle()}
-</style>
-<p class="vfw-banner">${markHtml("cannot be shown", "bad")}</p>${warningHtml(problem, "bad")}</div></div>
-`;
 }

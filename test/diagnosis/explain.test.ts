@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
-import { createExplainer, explainText } from "../../src/diagnosis/explain/explain.ts";
+import { createExplainer } from "../../src/diagnosis/explain/explain.ts";
 
 const { catalogue } = loadCatalogue({
   shippedDirectory: join(import.meta.dirname, "../../config/signatures"),
@@ -231,7 +231,7 @@ test("whatever is pasted, there is an answer", () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
       const text = pieces.join("");
-      assert.deepEqual(explain(text), explainText(text, catalogue));
+      assert.deepEqual(explain(text), createExplainer(catalogue)(text));
     }),
     { numRuns: 30 },
   );

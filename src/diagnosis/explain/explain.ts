@@ -39,12 +39,10 @@ export interface Explanation {
 
 const LONGEST_EVIDENCE = 500;
 
-/** Explains a pasted text. For many texts make an explainer once: it compiles the catalogue. */
-export function explainText(text: string, catalogue: Catalogue): Explanation {
-  return createExplainer(catalogue)(text);
-}
-
-/** Makes a function that explains pasted texts with this catalogue. Pure; never throws, whatever the text. */
+/**
+ * Makes a function that explains pasted texts with this catalogue, which it compiles once. Pure; never throws,
+ * whatever the text.
+ */
 export function createExplainer(catalogue: Catalogue): (text: string) => Explanation {
   // People retype what they see, so case does not count here.
   const matcher = createMatcher(catalogue, { ignoreCase: true });
