@@ -41,7 +41,7 @@ export function shownValue(key: KeyName, value: Config[KeyName]): string {
 }
 
 /** An address without user, password, path and query, any of which may be a secret: `https://discord.com/…`. */
-export function maskedAddress(url: URL): string {
+function maskedAddress(url: URL): string {
   const bare = url.pathname === "/" && url.search === "" && url.username === "" && url.password === "";
   return bare ? url.origin : `${url.origin}/…`;
 }

@@ -145,7 +145,7 @@ export function webAddress(meaning: string): Key<URL | undefined> {
 }
 
 /** Reads an http or https address; the problem never repeats the text, for it may hold a secret. */
-export function parseWebAddress(value: string): Parsed<URL | undefined> {
+function parseWebAddress(value: string): Parsed<URL | undefined> {
   if (value === "") return { value: undefined };
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined) return { problem: "is not a web address" };
@@ -167,7 +167,7 @@ export function secret(meaning: string): Key<string | undefined> {
 }
 
 /** Reads a secret; characters that cannot stand in an HTTP header are refused, without saying which. */
-export function parseSecret(value: string): Parsed<string | undefined> {
+function parseSecret(value: string): Parsed<string | undefined> {
   if (value === "") return { value: undefined };
   return /^[\x21-\x7e]+$/.test(value) ? { value } : { problem: "holds characters that no token has" };
 }

@@ -91,7 +91,7 @@ export function brokenValue(record: FactRecord, blame: Blame): FactValue {
 }
 
 /** The value with which it worked just before. */
-export function goodValue(record: FactRecord, blame: Blame): FactValue {
+function goodValue(record: FactRecord, blame: Blame): FactValue {
   const position = blame.trials.findLastIndex((trial) => trial.tally === blame.boundary?.lastGood);
   return (
     valueNear(record, position, -1) ??

@@ -16,7 +16,7 @@ export interface Phase {
 const MOST_PHASES = 4;
 
 /** The stretches in order. */
-export function phasesOf(trials: readonly Trial[], name: SuspectName): readonly Phase[] {
+function phasesOf(trials: readonly Trial[], name: SuspectName): readonly Phase[] {
   const phases: { value: FactValue; order: number; good: number; bad: number; again: boolean }[] = [];
   const seen = new Set<number>();
   for (const [position, { good, tally }] of trials.entries()) {

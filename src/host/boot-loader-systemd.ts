@@ -4,7 +4,7 @@ import { type BootConfiguration, type BootEntry, configurationLines } from "./bo
  * Reads one Boot Loader Specification entry (`loader/entries/NAME.conf`). Repeated `options` add up; a word that is
  * a GRUB variable (`$kernelopts`) is dropped, since its value stands elsewhere.
  */
-export function parseLoaderEntry(name: string, text: string): BootEntry {
+function parseLoaderEntry(name: string, text: string): BootEntry {
   let title = name;
   let linux = false;
   const options: string[] = [];

@@ -101,6 +101,6 @@ function regionFact(groupKey: string, kind: ReservedRegionKind, regions: readonl
 }
 
 /** A region's addresses, e.g. `0x7fff0000-0x7fff7fff`. */
-export function describeRegion({ start, end }: Pick<ReservedRegion, "start" | "end">): string {
+function describeRegion({ start, end }: Pick<ReservedRegion, "start" | "end">): string {
   return `0x${start.toString(16)}-0x${end.toString(16)}`;
 }

@@ -39,12 +39,12 @@ const RELEVANT = new Set([
 ]);
 
 /** Whether the module has to do with passthrough. */
-export function isRelevantModule(module: string): boolean {
+function isRelevantModule(module: string): boolean {
   return RELEVANT.has(canonicalParameterName(module));
 }
 
 /** Reads the text of a modprobe.d file: comments, continued lines, the four commands that decide who binds what. */
-export function parseModprobe(text: string): readonly ModprobeSetting[] {
+function parseModprobe(text: string): readonly ModprobeSetting[] {
   const settings: ModprobeSetting[] = [];
   for (const line of text.replace(/\\\r?\n/g, " ").split(/\r?\n/)) {
     const words = line.trim().split(/\s+/);

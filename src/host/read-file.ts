@@ -11,7 +11,7 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTT
  * What an error of the file system means for a reading. A path below something that is not a directory is as
  * absent as one that does not exist; everything else was there and could not be read.
  */
-export function readingOfError(error: unknown): Reading<never> {
+function readingOfError(error: unknown): Reading<never> {
   const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
   switch (code) {
     case "ENOENT":

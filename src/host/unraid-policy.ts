@@ -39,7 +39,7 @@ export function readUnraidPolicy(
 }
 
 /** Compares as Unraid does: vendor, device and class at each address. */
-export function comparePciList(
+function comparePciList(
   text: string,
   devices: Reading<ReadonlyMap<Bdf, PciDevice>>,
 ): Reading<readonly PciListChange[]> {

@@ -22,7 +22,7 @@ const PARAMETERS = {
 } as const;
 
 /** Names of those modules, with underscores, as the kernel spells them. */
-export const VFIO_MODULES: readonly string[] = Object.keys(PARAMETERS);
+const VFIO_MODULES: readonly string[] = Object.keys(PARAMETERS);
 
 const PARAMETER_LIMIT = 512;
 
@@ -71,7 +71,7 @@ function readBuiltIn(paths: HostPaths): ReadonlySet<string> {
 }
 
 /** Module names in the text of a `modules.builtin`: paths like `kernel/drivers/vfio/vfio.ko`. */
-export function parseBuiltInModules(text: string): readonly string[] {
+function parseBuiltInModules(text: string): readonly string[] {
   const names: string[] = [];
   for (const line of text.split("\n")) {
     const [, name] = /([^/]{1,64})\.ko$/.exec(line.trim()) ?? [];

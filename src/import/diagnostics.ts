@@ -130,7 +130,7 @@ function timeInName(bundle: FileBundle, wallClock: WallClock): number | undefine
 }
 
 /** How long the machine had been up (ms), from the first line of `top` or `uptime`: `up 3 days,  4:05,`. */
-export function uptimeIn(text: string): number | undefined {
+function uptimeIn(text: string): number | undefined {
   const up = /\bup (?:(\d{1,5}) days?, +)?(?:(\d{1,2}):(\d\d)|(\d{1,2}) min)\b/.exec(text.slice(0, 200));
   if (up === null) return undefined;
   const [days = 0, hours = 0, minutes = 0, only = 0] = up.slice(1).map((part) => Number(part ?? 0));

@@ -40,7 +40,7 @@ export interface ZipLimits {
   readonly totalSize: number;
 }
 
-export const ZIP_LIMITS: ZipLimits = {
+const ZIP_LIMITS: ZipLimits = {
   entries: 20_000,
   entrySize: 64 * 1024 ** 2,
   totalSize: 512 * 1024 ** 2,

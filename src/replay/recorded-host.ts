@@ -81,7 +81,7 @@ function biosOf({ dmi }: RecordedSnapshot): HostState["bios"] {
 }
 
 /** The firmware's tables of a recording, decoded. */
-export function tablesOf({ tables }: RecordedSnapshot): FirmwareTables {
+function tablesOf({ tables }: RecordedSnapshot): FirmwareTables {
   if (tables === undefined) return { ivrs: MISSING, dmar: MISSING, names: MISSING };
   const ivrs = tables.get("IVRS");
   const dmar = tables.get("DMAR");

@@ -20,7 +20,7 @@ export interface ReportContent {
   readonly madeBy: string;
 }
 
-export const SECTION_IDS = [
+const SECTION_IDS = [
   "blame",
   "diagnosis",
   "evidence",

@@ -67,7 +67,7 @@ export function createCommandBlock(): CommandBlock {
 }
 
 /** Picks the VM's name, the machine type and the passed-through devices out of QEMU's arguments. */
-export function readCommand(words: readonly string[]): QemuCommand {
+function readCommand(words: readonly string[]): QemuCommand {
   let vm: string | undefined;
   let machine: string | undefined;
   const devices: Bdf[] = [];

@@ -23,7 +23,7 @@ export function createNtfyChannel(options: {
 }
 
 /** The last part of the path is the topic; the rest is the server. */
-export function splitTopic(topicUrl: URL): { readonly server: URL; readonly topic: string } {
+function splitTopic(topicUrl: URL): { readonly server: URL; readonly topic: string } {
   const parts = topicUrl.pathname.split("/").filter((part) => part !== "");
   const topic = parts.pop() ?? "";
   const server = new URL(topicUrl);
