@@ -149,7 +149,15 @@ const nodeByRequire: Plugin = {
     );
     onLoad({ filter: /.*/, namespace: "node" }, ({ path }) => ({
       loader: "js",
-      contents: `module.exports = require(${JSON.stringify(path)});`,
+      contents: `
+        const module = require(${JSON.stringify(path)});
+        const take = (name) => module[name];
+        export default module;
+        ${Object.keys(createRequire(import.meta.url)(path))
+          .filter((name) => /^[A-Za-z_]\w*$/.test(name) && name !== "default")
+          // What nobody imports is left out, and so is never evaluated.
+          .map((name) => `const $${name} = /* @__PURE__ */ take("${name}"); export { $${name} as ${name} };`)
+          .join("\n")}`,
     }));
   },
 };

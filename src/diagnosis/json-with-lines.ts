@@ -30,8 +30,12 @@ export function parseJsonWithLines(text: string): JsonNode {
   let line = 1;
 
   const lineHere = () => {
-    for (; countedTo < position; countedTo++) if (text.charCodeAt(countedTo) === 10) line++;
-    return line;
+    for (;;) {
+      const end = text.indexOf("\n", countedTo);
+      if (end < 0 || end >= position) return line;
+      line++;
+      countedTo = end + 1;
+    }
   };
   const fail = (reason: string): never => {
     throw new JsonSyntaxError(lineHere(), reason);
