@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { remappingInKernelLog } from "../host/interrupt-remapping.ts";
-import { type BootId, bootId } from "../model/identifiers.ts";
+import type { BootId } from "../model/identifiers.ts";
 import type { KernelRecord } from "../model/observation.ts";
+import { journalBootId } from "../sources/journal-fields.ts";
 import { startChild } from "../sources/kernel-log/child.ts";
 import { JOURNAL_FIELDS, parseJournalEntry } from "../sources/kernel-log/journal-entry.ts";
 import { createLineSplitter } from "../sources/kernel-log/line-splitter.ts";
@@ -66,7 +67,7 @@ function bootsInJson(text: string): readonly JournalBoot[] | undefined {
   return list.flatMap((entry: unknown): JournalBoot[] => {
     if (typeof entry !== "object" || entry === null) return [];
     const { boot_id: id, first_entry: first, last_entry: last } = entry as Record<string, unknown>;
-    const known = typeof id === "string" ? dashed(id) : undefined;
+    const known = journalBootId(id);
     return known === undefined
       ? []
       : [{ id: known, firstAt: milliseconds(first), lastAt: milliseconds(last) }];
@@ -76,7 +77,7 @@ function bootsInJson(text: string): readonly JournalBoot[] | undefined {
 /** Older ones print a table whatever is asked for. */
 function bootsInTable(lines: readonly string[]): readonly JournalBoot[] {
   return lines.flatMap((line): JournalBoot[] => {
-    const id = dashed(/^\s*-?\d{1,6}\s+([0-9a-f]{32})\s/.exec(line)?.[1] ?? "");
+    const id = journalBootId(/^\s*-?\d{1,6}\s+([0-9a-f]{32})\s/.exec(line)?.[1] ?? "");
     return id === undefined ? [] : [{ id, firstAt: undefined, lastAt: undefined }];
   });
 }
@@ -209,11 +210,6 @@ async function ask(
       },
     });
   });
-}
-
-function dashed(id: string): BootId | undefined {
-  const parts = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/.exec(id);
-  return parts === null ? undefined : bootId(parts.slice(1).join("-"));
 }
 
 function milliseconds(value: unknown): number | undefined {

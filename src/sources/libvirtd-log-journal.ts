@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
-import { bootId } from "../model/identifiers.ts";
 import type { LibvirtdRecord } from "../model/observation.ts";
+import { journalBootId, journalFields, journalNumber, journalText } from "./journal-fields.ts";
 import { type Child, startChild } from "./kernel-log/child.ts";
 import { createLineSplitter } from "./kernel-log/line-splitter.ts";
 import { vmNamedIn } from "./libvirtd-log-parser.ts";
@@ -140,24 +140,16 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
 export function readJournalEntry(
   line: string,
 ): { readonly record: LibvirtdRecord; readonly cursor: string } | "not libvirt's" | undefined {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  if (typeof fields !== "object" || fields === null) return undefined;
-  const entry = fields as Record<string, unknown>;
+  const entry = journalFields(line);
+  if (entry === undefined) return undefined;
   const unit = String(entry._SYSTEMD_UNIT);
   const own = typeof entry.LIBVIRT_SOURCE === "string" || DAEMONS.has(String(entry._COMM));
   if (!own || !DAEMONS.has(unit.replace(/\.service$/, ""))) return "not libvirt's";
-  const at = microseconds(entry._SOURCE_REALTIME_TIMESTAMP) ?? microseconds(entry.__REALTIME_TIMESTAMP);
-  const text = messageText(entry.MESSAGE);
+  const at = journalNumber(entry._SOURCE_REALTIME_TIMESTAMP) ?? journalNumber(entry.__REALTIME_TIMESTAMP);
+  const text = journalText(entry.MESSAGE)?.slice(0, MAX_TEXT).toWellFormed().trimEnd();
   if (typeof entry.__CURSOR !== "string" || at === undefined || text === undefined) return undefined;
   const vm = vmNamedIn(text);
-  const boot = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/.exec(
-    String(entry._BOOT_ID),
-  );
+  const boot = journalBootId(entry._BOOT_ID);
   return {
     cursor: entry.__CURSOR,
     record: {
@@ -165,7 +157,7 @@ export function readJournalEntry(
       source: "libvirtd-log",
       at: Math.trunc(at / 1000),
       exactTime: true,
-      ...(boot === null ? {} : { bootId: bootId(boot.slice(1).join("-")) }),
+      ...(boot === undefined ? {} : { bootId: boot }),
       identity: `journal:${entry.__CURSOR}`,
       level: levelOf(entry.PRIORITY),
       ...(typeof entry.CODE_FUNC === "string" ? { origin: entry.CODE_FUNC.slice(0, 128) } : {}),
@@ -180,19 +172,4 @@ function levelOf(priority: unknown): LibvirtdRecord["level"] {
   if (number <= 3) return "error";
   if (number === 4) return "warning";
   return number >= 7 ? "debug" : "info";
-}
-
-/** A string, or its bytes where it is not printable UTF-8. */
-function messageText(message: unknown): string | undefined {
-  const text =
-    typeof message === "string"
-      ? message
-      : Array.isArray(message) && message.every((byte) => Number.isInteger(byte) && byte >= 0 && byte < 256)
-        ? Buffer.from(message).toString("utf8")
-        : undefined;
-  return text?.slice(0, MAX_TEXT).toWellFormed().trimEnd();
-}
-
-function microseconds(value: unknown): number | undefined {
-  return typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : undefined;
 }
