@@ -261,10 +261,11 @@ function libvirtSource(domainLogs: readonly string[], libvirtdLogs: readonly str
           }
         });
       const byDirectory = Object.values(Object.groupBy(domainLogs, dirname));
-      const loose: PastObservation[] = byDirectory.flatMap((files) => [
+      const said: readonly PastObservation[] = byDirectory.flatMap((files) => [
         ...readDomainLogs(readAll(files ?? []), 0),
       ]);
-      loose.push(...readLibvirtdLogs(readAll(libvirtdLogs), 0));
+      // Joined, not pushed: so many arguments as a large log has records overflow the stack.
+      const loose = said.concat(readLibvirtdLogs(readAll(libvirtdLogs), 0));
       return { boots: [], loose: loose.filter(({ observation }) => observation.at > 0), notes };
     },
   };

@@ -177,7 +177,12 @@ function placeLoose(
     const boot = known.findLast(({ startedAt }) => startedAt <= at + BEFORE_BOOT);
     const until = boot === undefined ? 0 : boot.id === running ? now : boot.lastSeenAt + QUIET_END;
     if (boot === undefined || at > until) homeless.push(past);
-    else byBoot.set(boot.id, [...(byBoot.get(boot.id) ?? []), past]);
+    else {
+      const others = byBoot.get(boot.id);
+      // Pushed, not copied: one log may hold half a million lines.
+      if (others === undefined) byBoot.set(boot.id, [past]);
+      else others.push(past);
+    }
   }
   return { byBoot, homeless };
 }

@@ -58,7 +58,9 @@ export function parseGroupLinks(text: string): ReadonlyMap<number, readonly Bdf[
     const member = parseBdf(link?.[2] ?? "");
     if (link === null || member === undefined) continue;
     const id = Number(link[1]);
-    groups.set(id, [...(groups.get(id) ?? []), member]);
+    const others = groups.get(id);
+    if (others === undefined) groups.set(id, [member]);
+    else others.push(member);
   }
   return groups;
 }

@@ -306,6 +306,21 @@ describe("importing a recorded systemd host", () => {
     assert.ok(matcher.match("kernel", REFUSED).length > 0);
   });
 
+  it("reads a libvirtd.log of very many records", async (context) => {
+    const bench = createWorkbench(context);
+    const record = (number: number) =>
+      `2026-11-23 08:49:22.766+0000: 290: error : virNetSocketReadWire:1791 : End of file ${number}\n`;
+    const path = bench.write(
+      "libvirtd.log",
+      Array.from({ length: 140_000 }, (_, number) => record(number)).join(""),
+    );
+    const result = await bench.import([path]);
+    assert.deepEqual(
+      result.sources.map(({ refused, notes }) => [refused, notes]),
+      [[undefined, []]],
+    );
+  });
+
   it("stops reading a damaged compressed log where it is damaged, and says so", async (context) => {
     const bench = createWorkbench(context);
     const whole = readFileSync(recording("journal.txt.gz"));
