@@ -1,5 +1,5 @@
 /** Directories that the unit hides from the service (ProtectHome, PrivateTmp). */
-const HIDDEN = ["/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"];
+const HIDDEN = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 /** The first line of a unit that this program wrote; only such a one is overwritten or removed. */
 export const UNIT_MARK =
@@ -26,5 +26,5 @@ export function unitWord(word: string): string {
 
 /** The paths that the service could not see from within the unit. */
 export function hiddenPaths(paths: readonly string[]): readonly string[] {
-  return paths.filter((path) => HIDDEN.some((directory) => path.startsWith(directory)));
+  return paths.filter((path) => HIDDEN.some((directory) => `${path}/`.startsWith(`${directory}/`)));
 }

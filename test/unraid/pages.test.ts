@@ -75,7 +75,7 @@ test(
     assert.equal(answer.status, 200);
     assert.match(text, /The service is not running: nothing is watched\./);
     assert.match(text, /Windows 11<\/span> <span class="vfw-mark vfw-bad">will not start/);
-    assert.match(text, /demands a fixed 1:1 memory mapping for the device 0000:01:00\.0/);
+    assert.match(text, /demands a fixed 1:1 memory mapping for 0000:01:00\.0 \(IOMMU group 8\)/);
     assert.match(text, /<svg [^>]*role="img"/);
     assert.match(text, /<del>E7E49AMSI\.1A63<\/del><ins>E7E49AMSI\.1A95<\/ins>/);
     assert.match(text, /works again/);
