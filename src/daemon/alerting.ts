@@ -18,7 +18,7 @@ export interface Alerting {
   willNotStart(vm: VmName, causes: readonly Cause[], snapshotId: string | undefined): void;
 }
 
-/** Good starts are frequent: so many rows back there is one, unless the VM has failed for years. */
+/** A failure that is told again is at most so many starts old. */
 const LOOK_BACK = 500;
 
 /** Makes the link between diagnosis and alerts. `host` gives the newest host state, for names of devices. */
@@ -38,7 +38,7 @@ export function createAlerting(options: {
     }
     // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
     if (isOverSince(attempt)) return;
-    const lastGood = lastGoodOf(store, attempt.vm, attempt.openedAt);
+    const lastGood = lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
     const content = composeFailure({
       attempt,
       number,
@@ -56,8 +56,7 @@ export function createAlerting(options: {
   }
 
   function isOverSince({ vm, openedAt }: StartAttempt): boolean {
-    const later = store.attempts.list({ vm, since: openedAt + 1, limit: LOOK_BACK });
-    return lastGoodBefore(later) !== undefined;
+    return store.attempts.list({ vm, since: openedAt + 1, startedOnly: true, limit: 1 }).length > 0;
   }
 
   /** What the machine was in the boot before this one. */
@@ -85,7 +84,7 @@ export function createAlerting(options: {
   return {
     attemptSettled,
     willNotStart(vm, causes, snapshotId) {
-      const lastGood = lastGoodOf(store, vm, options.now());
+      const lastGood = lastGoodBefore(store.attempts, vm, options.now());
       const content = composeWillNotStart({
         vm,
         causes,
@@ -100,11 +99,6 @@ export function createAlerting(options: {
       alerter.raise({ key: incidentKey(content), content, at: options.now(), bootId, attemptId: undefined });
     },
   };
-}
-
-/** The newest good start of the VM before a time. */
-function lastGoodOf(store: Store, vm: VmName, before: number): AttemptRow | undefined {
-  return lastGoodBefore(store.attempts.list({ vm, until: before - 1, limit: LOOK_BACK }));
 }
 
 function withBios(store: Store, row: AttemptRow): LastGood {

@@ -1,6 +1,11 @@
-import type { AttemptRecord } from "../model/history.ts";
+import type { VmName } from "../model/identifiers.ts";
+import type { AttemptFilter, AttemptRow } from "../store/store.ts";
 
-/** The newest good start among attempts that are given newest first. */
-export function lastGoodBefore<Row extends AttemptRecord>(newestFirst: readonly Row[]): Row | undefined {
-  return newestFirst.find((row) => row.outcome === "started");
+/** The VM's newest good start that began before `time` (UTC epoch milliseconds), however long ago that is. */
+export function lastGoodBefore(
+  attempts: { list(filter?: AttemptFilter): readonly AttemptRow[] },
+  vm: VmName,
+  time: number,
+): AttemptRow | undefined {
+  return attempts.list({ vm, until: time - 1, startedOnly: true, limit: 1 })[0];
 }

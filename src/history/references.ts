@@ -89,8 +89,8 @@ function momentOf(row: Pick<AttemptRow, "number" | "vm" | "openedAt" | "snapshot
 function lastGoodMoment(reader: ReferenceReader, vm: VmName | undefined): Moment {
   const [newestFailed] = vm === undefined ? reader.attempts.list({ failedOnly: true, limit: 1 }) : [];
   const whose = vm ?? newestFailed?.vm;
-  const filter = whose === undefined ? {} : { vm: whose };
-  const isGood = ({ outcome, snapshotId }: AttemptRow) => outcome === "started" && snapshotId !== undefined;
+  const filter = { startedOnly: true, ...(whose !== undefined && { vm: whose }) };
+  const isGood = ({ snapshotId }: AttemptRow) => snapshotId !== undefined;
   // Nearly always one of the newest; all of ten years take a while.
   const good =
     reader.attempts.list({ ...filter, limit: NEWEST }).find(isGood) ??

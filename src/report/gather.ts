@@ -111,11 +111,7 @@ function lastGood(
   store: Store | undefined,
   snapshots: SnapshotReader,
 ): LastGoodStart | undefined {
-  const filter = { vm: attempt.vm, until: attempt.openedAt - 1 };
-  // It is nearly always among the newest; only after a long row of failures all have to be read.
-  const good =
-    lastGoodBefore(store?.attempts.list({ ...filter, limit: MOST_STARTS }) ?? []) ??
-    lastGoodBefore(store?.attempts.list(filter) ?? []);
+  const good = store && lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
   if (good === undefined) return undefined;
   const [then, now] = [snapshots(good.snapshotId), snapshots(attempt.snapshotId)];
   return {

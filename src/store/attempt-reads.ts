@@ -229,6 +229,7 @@ function conditions(filter: AttemptFilter): { readonly where: string; readonly v
   }
   if (filter.bootId !== undefined)
     add("attempt.boot = (SELECT number FROM boot WHERE id = ?)", filter.bootId);
+  if (filter.startedOnly === true) where.push("outcome = 'started'");
   if (filter.failedOnly === true) where.push("outcome <> 'started'");
   if (filter.since !== undefined) add("opened_at >= ?", Math.floor(filter.since));
   if (filter.until !== undefined) add("opened_at <= ?", Math.floor(filter.until));

@@ -142,6 +142,8 @@ export interface AttemptFilter {
   readonly bootId?: BootId;
   /** Every outcome but `started`. */
   readonly failedOnly?: boolean;
+  /** Only the outcome `started`. */
+  readonly startedOnly?: boolean;
   /** Bounds of `openedAt`, both inclusive. */
   readonly since?: number;
   readonly until?: number;

@@ -159,6 +159,10 @@ test("attempts are listed by boot and time, not by the wall clock alone", () =>
       ["a"],
     );
     assert.deepEqual(
+      store.attempts.list({ startedOnly: true }).map(({ id }) => id),
+      ["b"],
+    );
+    assert.deepEqual(
       store.attempts.list({ since: START }).map(({ id }) => id),
       ["a"],
     );

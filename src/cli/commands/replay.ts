@@ -68,7 +68,7 @@ function changesSinceGood(
   attempt: StartAttempt,
   snapshotId: string | undefined,
 ): readonly string[] | undefined {
-  const good = lastGoodBefore(store.attempts.list({ vm: attempt.vm, until: attempt.openedAt - 1 }));
+  const good = lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
   if (good?.snapshotId === undefined || snapshotId === undefined) return undefined;
   const [before, after] = [store.snapshots.get(good.snapshotId), store.snapshots.get(snapshotId)];
   if (before === undefined || after === undefined) return undefined;
