@@ -1,7 +1,7 @@
 /** Finds which of many words stand in a text. */
 export interface LiteralScanner {
-  /** Calls `found` with the number of each word that stands in the text; a word that stands twice may be told twice. */
-  scan(text: string, found: (word: number) => void): void;
+  /** The number of each word that stands in the text, in no order; a word that stands twice may be there twice. */
+  find(text: string): readonly number[];
 }
 
 interface Word {
@@ -46,9 +46,13 @@ export function createLiteralScanner(words: readonly string[]): LiteralScanner {
   }
 
   return {
-    scan(text, found) {
-      for (const word of alone) if (text.includes(word.text)) found(word.number);
-      if (together.length === 0) return;
+    find(text) {
+      // Made for the few texts with a word: most have none, and there are millions of them.
+      let found: number[] | undefined;
+      for (const { text: word, number } of alone) {
+        if (text.includes(word)) found = [...(found ?? NONE), number];
+      }
+      if (together.length === 0) return found ?? NONE;
       for (let end = window - 1; end < text.length; ) {
         const place = placeOfPair(text, end);
         const leap = leaps[place] ?? 0;
@@ -58,15 +62,20 @@ export function createLiteralScanner(words: readonly string[]): LiteralScanner {
         }
         const begin = end - window + 1;
         if (mayStand[place ^ placeOfPair(text, begin + 1)] === 1) {
-          for (const word of ending.get(place) ?? []) {
-            if (word.offset <= begin && text.startsWith(word.text, begin - word.offset)) found(word.number);
+          for (const word of ending.get(place) ?? NONE) {
+            if (word.offset > begin || !text.startsWith(word.text, begin - word.offset)) continue;
+            found ??= [];
+            found.push(word.number);
           }
         }
         end += 1;
       }
+      return found ?? NONE;
     },
   };
 }
+
+const NONE: readonly never[] = [];
 
 /** The place of the pair that ends at `end`. */
 function placeOfPair(text: string, end: number): number {

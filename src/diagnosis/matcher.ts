@@ -43,6 +43,7 @@ interface RuleSet {
   readonly rulesOfWord: readonly (readonly number[])[];
   /** The numbers of the rules without literals: to be tried on every text. */
   readonly unfiltered: readonly number[];
+  readonly alwaysTried: readonly Rule[];
 }
 
 /**
@@ -72,7 +73,8 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
     },
     knows(layer, text) {
       const subject = subjectOf(text);
-      return candidates(layer, subject).some(({ expression }) => expression.test(subject));
+      for (const { expression } of candidates(layer, subject)) if (expression.test(subject)) return true;
+      return false;
     },
   };
 }
@@ -81,13 +83,20 @@ const NOTHING: readonly never[] = [];
 
 /** The rules that may fit, in the catalogue's order. */
 function mayFit(set: RuleSet, text: string): readonly Rule[] {
-  let numbers: Set<number> | undefined;
-  set.scanner.scan(text, (word) => {
-    numbers ??= new Set(set.unfiltered);
+  const words = set.scanner.find(text);
+  if (words.length === 0) return set.alwaysTried;
+  const numbers = new Set(set.unfiltered);
+  for (const word of words) {
     for (const number of set.rulesOfWord[word] ?? NOTHING) numbers.add(number);
-  });
-  const tried = numbers === undefined ? set.unfiltered : [...numbers].sort((a, b) => a - b);
-  return tried.length === 0 ? NOTHING : tried.flatMap((number) => set.rules[number] ?? NOTHING);
+  }
+  return rulesOf(
+    set.rules,
+    [...numbers].sort((a, b) => a - b),
+  );
+}
+
+function rulesOf(rules: readonly Rule[], numbers: readonly number[]): readonly Rule[] {
+  return numbers.flatMap((number) => rules[number] ?? NOTHING);
 }
 
 function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch[] {
@@ -130,7 +139,8 @@ function ruleSet(rules: readonly Rule[]): RuleSet {
     }
   }
   const scanner = createLiteralScanner([...byWord.keys()]);
-  return { rules, scanner, rulesOfWord: [...byWord.values()], unfiltered };
+  const alwaysTried = rulesOf(rules, unfiltered);
+  return { rules, scanner, rulesOfWord: [...byWord.values()], unfiltered, alwaysTried };
 }
 
 /** Folds ASCII only: everything else could change the length. */

@@ -4,9 +4,7 @@ import fc from "fast-check";
 import { createLiteralScanner } from "../../src/diagnosis/literal-scanner.ts";
 
 function found(words: readonly string[], text: string): readonly number[] {
-  const numbers = new Set<number>();
-  createLiteralScanner(words).scan(text, (word) => numbers.add(word));
-  return [...numbers].sort((a, b) => a - b);
+  return [...new Set(createLiteralScanner(words).find(text))].sort((a, b) => a - b);
 }
 
 test("a scan finds the very words that are found one by one", () => {

@@ -30,11 +30,12 @@ export function ordinaryTexts(catalogue: Catalogue): readonly string[] {
   return [...texts];
 }
 
-/** One text for every kernel signature, noise excepted: what the catalogue gives as its example. */
+/** One text for every kernel signature whose sightings are stored: what the catalogue gives as its example. */
 export function knownTexts(catalogue: Catalogue): readonly string[] {
-  return catalogue.signatures.flatMap(({ layer, role, examples }) => {
+  return catalogue.signatures.flatMap(({ layer, role, severity, examples }) => {
     const [example] = examples;
-    if (layer !== "kernel" || role === "noise" || example === undefined || example.includes("\n")) return [];
+    const isStored = role !== "noise" && !(role === "context" && severity === "info");
+    if (layer !== "kernel" || !isStored || example === undefined || example.includes("\n")) return [];
     return [example.replaceAll(/\b[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b/g, NOBODYS)];
   });
 }
