@@ -1,13 +1,14 @@
 import { hash } from "node:crypto";
-import { closeSync, readdirSync, statSync } from "node:fs";
+import { closeSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { ConfigFileChange } from "../model/observation.ts";
+import { type Reading, read, valueOr } from "../model/reading.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import { createDirectoryWatch, type DirectoryWatch, describeWatch } from "./directory-watch.ts";
-import { bytesAt, openFile } from "./file-position.ts";
+import { bytesAt, failure, lookAt, openFile, statusOf } from "./file-position.ts";
 import { createHealthKeeper } from "./source-state.ts";
 
 /** Files to watch: one by its full name, or all in a directory whose names end alike (`/etc/modprobe.d/*.conf`). */
@@ -105,8 +106,12 @@ export function createConfigFilesSource(options: ConfigFilesOptions): Source {
 
   function look(entry: Watched, tellChanges: boolean): void {
     const directory = paths.at(entry.directory);
-    const device = statSync(directory, { throwIfNoEntry: false })?.dev;
-    const names = device === undefined ? [] : namesIn(directory).filter(entry.accepts).slice(0, MAX_FILES);
+    const status = statusOf(directory);
+    const inside = namesIn(directory);
+    // Unreadable is not removed.
+    if (status.state === "unreadable" || inside.state === "unreadable") return;
+    const device = status.state === "read" ? status.value.dev : undefined;
+    const names = valueOr(inside, []).filter(entry.accepts).slice(0, MAX_FILES);
     for (const name of names) lookAtFile(entry, name, tellChanges);
     for (const [name, file] of entry.seen) {
       if (names.includes(name) || !isRemoved(directory, device, file)) continue;
@@ -117,8 +122,9 @@ export function createConfigFilesSource(options: ConfigFilesOptions): Source {
 
   function lookAtFile(entry: Watched, name: string, tellChanges: boolean): void {
     const path = paths.at(join(entry.directory, name));
-    const stats = statSync(path, { throwIfNoEntry: false });
-    if (!stats?.isFile()) return;
+    const status = lookAt(path);
+    if (status.state !== "read") return;
+    const stats = status.value;
     const stamp = `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`;
     const before = entry.seen.get(name);
     if (before?.stamp === stamp) return;
@@ -200,7 +206,9 @@ function isRemoved(directory: string, device: number | undefined, file: SeenFile
   let found = device;
   while (found === undefined && nearest !== dirname(nearest)) {
     nearest = dirname(nearest);
-    found = statSync(nearest, { throwIfNoEntry: false })?.dev;
+    const status = statusOf(nearest);
+    if (status.state === "unreadable") return false;
+    found = status.state === "read" ? status.value.dev : undefined;
   }
   return found === file.device;
 }
@@ -217,11 +225,11 @@ function groupByDirectory(
   }));
 }
 
-function namesIn(directory: string): string[] {
+function namesIn(directory: string): Reading<string[]> {
   try {
-    return readdirSync(directory);
-  } catch {
-    return [];
+    return read(readdirSync(directory));
+  } catch (error) {
+    return failure(error);
   }
 }
 

@@ -1,7 +1,8 @@
-import { accessSync, constants, type FSWatcher as NodeWatcher, statSync, watch as watchOne } from "node:fs";
+import { accessSync, constants, type FSWatcher as NodeWatcher, watch as watchOne } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ChokidarOptions } from "chokidar";
 import type { Clock } from "../clock.ts";
+import { statusOf } from "./file-position.ts";
 
 /** What a directory watch can do at the moment. */
 export type DirectoryWatchState =
@@ -224,8 +225,9 @@ function situationOf(directory: string): Situation {
 }
 
 function directoryIdentity(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats?.isDirectory() ? `${stats.dev}:${stats.ino}` : undefined;
+  const status = statusOf(path);
+  if (status.state !== "read" || !status.value.isDirectory()) return undefined;
+  return `${status.value.dev}:${status.value.ino}`;
 }
 
 async function openChokidar(directory: string, options: ChokidarOptions): Promise<ChangeWatcher> {

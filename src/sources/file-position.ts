@@ -123,17 +123,22 @@ export function rotatedFiles(path: string): { readonly path: string; readonly mt
     .filter((entry) => entry.startsWith(name) && /^[.-]\d{1,10}$/.test(entry.slice(name.length)))
     .flatMap((entry) => {
       const file = join(directory, entry);
-      const stats = statSync(file, { throwIfNoEntry: false });
-      return stats?.isFile() ? [{ path: file, mtimeMs: stats.mtimeMs }] : [];
+      const found = lookAt(file);
+      return found.state === "read" ? [{ path: file, mtimeMs: found.value.mtimeMs }] : [];
     })
     .sort((a, b) => b.mtimeMs - a.mtimeMs);
 }
 
 /** What is at `path`, if it is a regular file. */
 export function lookAt(path: string): Reading<Stats> {
+  const stats = statusOf(path);
+  return stats.state === "read" && !stats.value.isFile() ? unreadable("not a regular file") : stats;
+}
+
+/** What is at `path`. Never throws: a stick that was pulled out or a directory that is closed is no bug. */
+export function statusOf(path: string): Reading<Stats> {
   try {
-    const stats = statSync(path);
-    return stats.isFile() ? read(stats) : unreadable("not a regular file");
+    return read(statSync(path));
   } catch (error) {
     return failure(error);
   }

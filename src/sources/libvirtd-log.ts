@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
@@ -8,7 +7,7 @@ import type { ObservationSink, Source } from "../model/source.ts";
 import { createDirectoryWatch, describeWatch } from "./directory-watch.ts";
 import { createDrainLoop } from "./drain-loop.ts";
 import { createFileFollower, type FileFollower, type FollowedLine } from "./file-follower.ts";
-import { type FilePosition, readPosition } from "./file-position.ts";
+import { type FilePosition, lookAt, readPosition } from "./file-position.ts";
 import { createJournalReader, type JournalReader, journalIsThere } from "./libvirtd-log-journal.ts";
 import { createLibvirtdLogParser, type LibvirtdLogParser } from "./libvirtd-log-parser.ts";
 import { createHealthKeeper } from "./source-state.ts";
@@ -172,8 +171,8 @@ export function createLibvirtdLogSource(options: LibvirtdLogOptions): Source {
   /** A file counts if it is written in this boot: one left over from years ago must not hide the journal. */
   function fileInUse(): boolean {
     return files.some((name) => {
-      const stats = statSync(join(directory, name), { throwIfNoEntry: false });
-      return stats?.isFile() === true && (since === undefined || stats.mtimeMs >= since);
+      const file = lookAt(join(directory, name));
+      return file.state === "read" && (since === undefined || file.value.mtimeMs >= since);
     });
   }
 

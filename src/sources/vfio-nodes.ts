@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
@@ -6,6 +6,7 @@ import type { BootId } from "../model/identifiers.ts";
 import type { VfioNodeChange } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import { createDirectoryWatch, describeWatch } from "./directory-watch.ts";
+import { statusOf } from "./file-position.ts";
 import { createHealthKeeper } from "./source-state.ts";
 
 export interface VfioNodesOptions {
@@ -178,8 +179,9 @@ function findNodes(directory: string): Map<string, Node> {
   for (const below of ["", "devices/"]) {
     for (const name of namesIn(join(directory, below))) {
       // stat and never open: an open group node would make the group busy for a VM.
-      const stats = statSync(join(directory, below, name), { throwIfNoEntry: false });
-      if (stats === undefined || stats.isDirectory() || nodes.size >= MAX_NODES) continue;
+      const status = statusOf(join(directory, below, name));
+      if (status.state !== "read" || status.value.isDirectory() || nodes.size >= MAX_NODES) continue;
+      const stats = status.value;
       nodes.set(`${below}${name}`, {
         inode: stats.ino,
         createdAt: stats.birthtimeMs,

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -169,3 +178,19 @@ function linkOf(descriptor: string): string {
     return "";
   }
 }
+
+test("a directory that cannot be looked at any more is neither an error nor a removal", async (context) => {
+  const { clock, source, path } = setUp(context, "boot/config", "etc/modprobe.d");
+  writeFileSync(path("boot/config/vfio-pci.cfg"), "BIND=0000:01:00.0\n");
+  const observer = await observe(context, source);
+  // A link to itself: the nearest to a broken disk that a test can make (ELOOP).
+  renameSync(path("boot/config"), path("boot/gone"));
+  symlinkSync("config", path("boot/config"));
+  writeFileSync(path("etc/modprobe.d/vfio.conf"), "options vfio-pci ids=10de:2805\n");
+  await told(observer, clock, "added /etc/modprobe.d/vfio.conf");
+  for (let turn = 0; turn < 5; turn++) {
+    await pause(20);
+    clock.moveTo(clock.now() + 400);
+  }
+  assert.deepEqual(changes(observer.observations), ["added /etc/modprobe.d/vfio.conf"]);
+});

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -266,6 +267,16 @@ test("a file left over from an earlier boot does not hide the journal", async (c
   utimesSync(file, 1_000, 1_000);
   const observer = await observe(context, source({ journalctl: fakeJournalctl(root), since: NOW - 60_000 }));
   assert.equal(observer.observations.length, 6);
+});
+
+test("a file that cannot be looked at does not hide the journal, and is no error", async (context) => {
+  const { root, file, source } = setUp(context);
+  mkdirSync(join(root, "run/systemd/journal"), { recursive: true });
+  writeFileSync(join(root, "journal"), readFileSync(JOURNAL));
+  // A link to itself fails as a closed directory does to whoever is not root: other than by not being there.
+  symlinkSync("libvirtd.log", file);
+  const observer = await observe(context, source({ journalctl: fakeJournalctl(root) }));
+  await observer.until((all) => all.length > 5, "the journal has been read");
 });
 
 test("a journalctl that ends is started again; a lost cursor is a stated gap", async (context) => {
