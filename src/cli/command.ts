@@ -74,9 +74,15 @@ export function parseCommandArguments(command: Command, args: readonly string[])
       },
     };
   } catch (error) {
-    const [firstSentence = ""] = (error instanceof Error ? error.message : String(error)).split(". ");
+    const [firstSentence = ""] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
     throw new UsageError(firstSentence);
   }
+}
+
+/** For commands that take options only: throws `UsageError` that names what else was given, and what is taken. */
+export function refusePositionals({ positionals }: ParsedArguments, hint = "takes options only"): void {
+  const [first] = positionals;
+  if (first !== undefined) throw new UsageError(`${hint}, not '${first}'`);
 }
 
 /** The `--help` text of a command. */

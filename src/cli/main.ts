@@ -1,4 +1,12 @@
-import { type Command, type CommandIo, EXIT, helpOf, parseCommandArguments, UsageError } from "./command.ts";
+import {
+  type Command,
+  type CommandIo,
+  EXIT,
+  helpOf,
+  type ParsedArguments,
+  parseCommandArguments,
+  UsageError,
+} from "./command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
 import { printable, table } from "./terminal.ts";
 import { versionText } from "./version.ts";
@@ -43,7 +51,7 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       io.out(helpOf(command));
       return EXIT.ok;
     }
-    return await command.run(parsed, io);
+    return parsed.flag("json") ? await runForProgram(command, parsed, io) : await command.run(parsed, io);
   } catch (error) {
     if (error instanceof UsageError) {
       io.err(
@@ -55,6 +63,28 @@ async function runCommand(command: Command, args: readonly string[], io: Command
     io.err(`vfio-watch ${command.name}: unexpected error, please report it:\n${detail}\n`);
     return EXIT.failure;
   }
+}
+
+/** With `--json` standard output holds one document even where nothing could be done: `{"error"}`, as said to people. */
+async function runForProgram(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
+  let isAnswered = false;
+  let complaints = "";
+  const code = await command.run(parsed, {
+    ...io,
+    out: (text) => {
+      isAnswered = true;
+      io.out(text);
+    },
+    err: (text) => {
+      complaints += text;
+      io.err(text);
+    },
+  });
+  if (code === EXIT.failure && !isAnswered) {
+    const error = complaints.replace(/^vfio-watch: /gm, "").trim();
+    io.out(`${JSON.stringify({ error }, undefined, 2)}\n`);
+  }
+  return code;
 }
 
 function overview(): string {

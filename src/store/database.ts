@@ -175,8 +175,8 @@ function nothingYet(path: string): OpenedDatabase {
   return {
     state: "refused",
     reason: "missing",
-    why: `There is no database at ${path} yet.`,
-    remedy: "Start the vfio-watch service, or name the right place.",
+    why: `There is no history at ${path} yet.`,
+    remedy: "Start the service ('vfio-watch run'), or name another history with --database FILE.",
   };
 }
 

@@ -59,6 +59,41 @@ describe("the command line", () => {
     assert.match(err, /\/nonexistent\/history\.db/);
   });
 
+  for (const name of ["starts", "show", "blame", "history", "boots", "diff", "alerts", "explain"]) {
+    it(`${name} --json is one document with the reason where nothing could be done`, async () => {
+      const missing =
+        name === "explain" ? ["/nonexistent/log.txt"] : ["--database", "/nonexistent/history.db"];
+      const { code, out, err } = await run(name, "--json", ...missing);
+      assert.equal(code, EXIT.failure);
+      const { error } = JSON.parse(out);
+      assert.match(error, /\/nonexistent\//);
+      assert.equal(err, `vfio-watch: ${error}\n`);
+    });
+  }
+
+  for (const name of ["run", "status", "starts", "history", "boots"]) {
+    it(`${name} refuses a word that it would have to ignore`, async () => {
+      const { code, err } = await run(name, "tower");
+      assert.equal(code, EXIT.usage);
+      assert.match(err, /takes options only.*, not 'tower'\nUsage: /);
+    });
+  }
+
+  it("says in one line of its own that an option lacks its value", async () => {
+    const { code, err } = await run("starts", "--limit", "-1");
+    assert.equal(code, EXIT.usage);
+    assert.equal(err.split("\n").length, 3);
+    assert.doesNotMatch(err, /\\x/);
+  });
+
+  it("says of a file and of a directory that cannot be explained what to name instead", async () => {
+    assert.match(
+      (await run("explain", "/nonexistent/log.txt")).err,
+      /log\.txt does not exist; name the file/,
+    );
+    assert.match((await run("explain", import.meta.dirname)).err, /is a directory; name one file in it/);
+  });
+
   for (const name of Object.keys(COMMAND_LOADERS)) {
     it(`${name} --help shows its usage and an example`, async () => {
       const { code, out } = await run(name, "--help");

@@ -3,7 +3,7 @@ import { isFailure } from "../../history/trials.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
-import { type Command, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
@@ -24,7 +24,7 @@ JSON: {"boots":[{"id","ordinal","startedAt","lastSeenAt","end","origin","snapsho
 Example: vfio-watch boots --limit 5`,
   options: { ...HISTORY_OPTIONS, limit: { type: "string" } },
   run(args, io) {
-    if (args.positionals.length > 0) throw new UsageError("takes options only");
+    refusePositionals(args);
     const limit = args.text("limit");
     const count = limit === undefined ? DEFAULT_LIMIT : parseCount(limit, "limit");
     const { database } = findSurroundings(io.env, args.text("database"));

@@ -23,7 +23,10 @@ Example: vfio-watch config --changed`,
     const { loaded, settingsFile } = findSurroundings(io.env);
     const all = effectiveSettings(loaded);
     const unknown = args.positionals.find((name) => !all.some(({ key }) => key === name.toUpperCase()));
-    if (unknown !== undefined) throw new UsageError(`there is no setting '${unknown}'`);
+    if (unknown !== undefined)
+      throw new UsageError(
+        `there is no setting '${unknown}'; 'vfio-watch config' without a name lists them all`,
+      );
     const wanted = new Set(args.positionals.map((name) => name.toUpperCase()));
     const settings = all.filter(
       ({ key, origin }) =>

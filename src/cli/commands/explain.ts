@@ -78,8 +78,23 @@ function readText(file: string, limit: number, io: CommandIo): string | undefine
     }
     return readFileSync(file, "utf8");
   } catch (error) {
-    io.err(`vfio-watch: ${printable(error instanceof Error ? error.message : String(error))}\n`);
+    io.err(`vfio-watch: ${printable(file)} ${whyUnreadable(error)}\n`);
     return undefined;
+  }
+}
+
+/** What people do about a file that cannot be read; the kernel's words for the rest. */
+function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "ENOENT":
+      return "does not exist; name the file that holds the log, or give the log on standard input.";
+    case "EISDIR":
+      return "is a directory; name one file in it.";
+    case "EACCES":
+      return "may not be read by this user; run it as root, or copy the file.";
+    default:
+      return `cannot be read: ${printable(error instanceof Error ? error.message : String(error))}`;
   }
 }
 

@@ -1,7 +1,7 @@
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { parseCount, parseTime } from "../arguments.ts";
-import { type Command, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 import { outcomeWord } from "./starts.ts";
@@ -35,7 +35,7 @@ Example: vfio-watch history --vm "Windows 11" --since 90d`,
     limit: { type: "string" },
   },
   run(args, io) {
-    if (args.positionals.length > 0) throw new UsageError("takes options only, e.g. --vm NAME");
+    refusePositionals(args, "takes options only, e.g. --vm NAME");
     const filter = readFilter(args, Date.now());
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {

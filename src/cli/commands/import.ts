@@ -132,7 +132,9 @@ export function describeImport(result: ImportResult, paint: Paint, columns: numb
     paint(
       "bold",
       nothing
-        ? "Nothing new: the history has all of it already, or there was nothing in it."
+        ? sources.every(({ refused }) => refused !== undefined)
+          ? "Nothing was taken in."
+          : "Nothing new: the history has all of it already, or there was nothing in it."
         : `Taken in: ${count(added, "boot")} and ${count(starts, "VM start")} that the history did not have.`,
     ),
   );

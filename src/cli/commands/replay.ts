@@ -22,6 +22,7 @@ DIRECTORY holds one boot (kmsg.txt, libvirtd.log, libvirt/*.log, virsh-events.tx
 directory a boot in the order of their names.
 
   --json             one JSON document instead of text
+
 JSON: {"boots":[{"name","bootId"}],"starts":[{"boot","vm","openedAt","outcome","diagnosis","changes"}],"blame":{…}},
 blame as in 'vfio-watch blame --json'.
 Example: vfio-watch replay test/fixtures/recordings/bios-update`,

@@ -2,7 +2,7 @@ import { systemClock } from "../../clock.ts";
 import { createServiceLog } from "../../daemon/log.ts";
 import { startRestartingDaemon } from "../../daemon/restarting-daemon.ts";
 import { createSystemdNotifier } from "../../daemon/systemd-notify.ts";
-import { type Command, type CommandIo, EXIT, type ParsedArguments } from "../command.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments, refusePositionals } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
 
@@ -24,6 +24,7 @@ Signals: SIGTERM, SIGINT end it in order; SIGHUP reads the settings again.
 Example: vfio-watch run --database /tmp/history.db`,
   options: { database: { type: "string" } },
   async run(args, io) {
+    refusePositionals(args);
     // A machine has more programs that are called node: this one is found by its name.
     process.title = "vfio-watch";
     // At a shutdown the log's reader may go first; that must not keep the history from being closed.

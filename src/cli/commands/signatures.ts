@@ -1,4 +1,4 @@
-import { type Command, EXIT } from "../command.ts";
+import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 import { printable, table, wrap } from "../terminal.ts";
 
@@ -11,11 +11,14 @@ export const signaturesCommand: Command = {
 ID shows one signature whole. Your own signatures (*.json, see the README) are listed with the shipped ones.
 
   --json             one JSON document instead of text
+
+JSON: {"signatures":[{"id","class","layer","role","severity","pattern","meaning","remedies","examples"}]}.
 Example: vfio-watch signatures kernel.direct-mapping-required`,
   options: { json: { type: "boolean" } },
   async run(args, io) {
     const catalogue = findCatalogue(findSurroundings(io.env), io);
-    const [wanted] = args.positionals;
+    const [wanted, ...others] = args.positionals;
+    if (others.length > 0) throw new UsageError("one signature at a time");
     const signatures = catalogue.signatures.filter(({ id }) => wanted === undefined || id === wanted);
     if (signatures.length === 0) {
       io.err(

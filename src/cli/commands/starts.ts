@@ -1,7 +1,7 @@
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/store.ts";
 import { parseCount, parseTime } from "../arguments.ts";
-import { type Command, EXIT } from "../command.ts";
+import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
@@ -31,7 +31,8 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
     until: { type: "string" },
     limit: { type: "string" },
   },
-  run(args, io) {
+  async run(args, io) {
+    refusePositionals(args, "takes options only, e.g. --vm NAME");
     const now = Date.now();
     const [vm, since, until, limit] = [
       args.text("vm"),
@@ -46,19 +47,21 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
       ...(until !== undefined && { until: parseTime(until, now) }),
       ...(args.flag("failed") && { failedOnly: true }),
     };
+    const isNarrowed = args.flag("failed") || [vm, since, until].some((given) => given !== undefined);
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
       const rows = store.attempts.list(filter);
       if (args.flag("json")) io.out(`${JSON.stringify({ starts: rows }, undefined, 2)}\n`);
-      else io.out(`${describeStarts(rows, createPaint(io.color))}\n`);
+      else io.out(`${describeStarts(rows, createPaint(io.color), isNarrowed)}\n`);
       return EXIT.ok;
     });
   },
 };
 
-/** Rows for a person, one a line. */
-export function describeStarts(rows: readonly AttemptRow[], paint: Paint): string {
-  if (rows.length === 0) return "No start of a VM is on record that fits.";
+/** Rows for a person, one a line; `isNarrowed` when only some starts were asked for. */
+export function describeStarts(rows: readonly AttemptRow[], paint: Paint, isNarrowed = false): string {
+  if (rows.length === 0)
+    return isNarrowed ? "No start of a VM is on record that fits." : "No start of a VM is on record yet.";
   return table(
     rows.map((row) => [
       `#${row.number}`,

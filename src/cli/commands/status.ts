@@ -6,7 +6,7 @@ import {
 } from "../../daemon/runtime-state.ts";
 import type { SourceHealth } from "../../model/source.ts";
 import type { Store } from "../../store/store.ts";
-import { type Command, EXIT } from "../command.ts";
+import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatSpan, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
 import { describeStarts } from "./starts.ts";
@@ -24,6 +24,7 @@ JSON: {"running","service","database","starts","channels","gaps","troubles"}.
 Example: vfio-watch status`,
   options: HISTORY_OPTIONS,
   async run(args, io) {
+    refusePositionals(args);
     const surroundings = findSurroundings(io.env, args.text("database"));
     const found = readRuntimeState(stateFile(runtimeDirectory(io.env)));
     const service = found?.running === true ? found.state : undefined;
@@ -142,6 +143,10 @@ function sourceRow(
   }
 }
 
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
 function historyLines(
   { database, starts, channels, gaps, troubles }: HistoryStatus,
   paint: Paint,
@@ -149,16 +154,11 @@ function historyLines(
 ): string[] {
   const { rows } = database;
   const lines = [
-    `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${rows.boots} boots, ${rows.attempts} starts, ${rows.snapshots} snapshots`,
+    `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
   ];
   for (const { why, remedy } of troubles) lines.push(paint("red", wrap(`${why} ${remedy}`, columns, "  ")));
   for (const gap of gaps) {
-    lines.push(
-      paint(
-        "yellow",
-        `Gap at ${formatTime(gap.at)} in ${gap.source}: ${gap.lost ?? "unknown number"} lost, ${printable(gap.detail)}`,
-      ),
-    );
+    lines.push(paint("yellow", `Gap at ${formatTime(gap.at)} in ${gap.source}: ${printable(gap.detail)}`));
   }
   for (const channel of channels) {
     const error = channel.lastError === undefined ? "" : `, last error: ${printable(channel.lastError)}`;
