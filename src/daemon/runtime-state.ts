@@ -17,7 +17,7 @@ export interface RuntimeState {
   readonly sources: readonly SourceHealth[];
   /** Sentences about what does not work, e.g. a setting that is not understood. */
   readonly problems: readonly string[];
-  /** Observations that wait to be dealt with, and the time of the last one dealt with. */
+  /** When the last observation arrived; undefined before the first. */
   readonly lastObservationAt: number | undefined;
   readonly memory: { readonly rssBytes: number; readonly heapBytes: number };
 }

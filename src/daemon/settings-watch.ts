@@ -13,8 +13,8 @@ export interface SettingsWatch {
 }
 
 /**
- * Makes the watch, right after the settings were read. `files` is asked again after each change, because a setting may name another file with a secret.
- * `onChange` is called a moment after the last write.
+ * Makes the watch, right after the settings were read. `files` is asked again after each change, because a setting may
+ * name another file with a secret. `onChange` is called a moment after the last write.
  */
 export function createSettingsWatch(options: {
   readonly files: () => readonly string[];

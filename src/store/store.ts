@@ -9,8 +9,9 @@ import type { VmDefinition } from "../model/virtual-machine.ts";
 
 /**
  * The store as the rest of the program sees it. All times are UTC epoch milliseconds; all lists are plain
- * values. Reads always work; a write that the disk refuses throws `StoreRefusal` and leaves everything that was
- * stored as it was. Callers that must go on use `durable` or `batched`, which turn the refusal into a value.
+ * values. What the disk refuses throws `StoreRefusal`: a write leaves everything that was stored as it was, a read is
+ * refused by a damaged file or a failing disk alone. Callers that must go on use `durable` or `batched`, which turn the
+ * refusal into a value.
  */
 export interface Store {
   /** The database file. */
