@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Config } from "./config.ts";
+import type { Config, LoadedConfig } from "./config.ts";
 import type { HostPaths } from "./host-paths.ts";
 
 const ON_FLASH = "/boot/config/plugins/vfio-watch/history.db";
@@ -12,14 +12,15 @@ const IN_STATE = "/var/lib/vfio-watch/history.db";
  * system is RAM, law 9), else `/var/lib`, or a place of the user's own when not root.
  */
 export function databaseFile(
-  config: Config,
+  { config, origins }: Pick<LoadedConfig, "config" | "origins">,
   paths: HostPaths,
   unraid: boolean,
   env: NodeJS.ProcessEnv,
 ): string {
   // The settings name the usual place where the owner named none; that one may lie elsewhere, as told above.
   const usual = unraid ? ON_FLASH : IN_STATE;
-  if (config.DATABASE !== "" && config.DATABASE !== usual) return config.DATABASE;
+  const isNamed = config.DATABASE !== usual || origins.DATABASE.from === "environment";
+  if (config.DATABASE !== "" && isNamed) return config.DATABASE;
   if (env.STATE_DIRECTORY) return join(env.STATE_DIRECTORY.split(":")[0] ?? "", "history.db");
   if (unraid) return paths.at(ON_FLASH);
   if (process.getuid?.() === 0) return paths.at(IN_STATE);

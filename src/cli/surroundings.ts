@@ -28,7 +28,7 @@ export function findSurroundings(env: NodeJS.ProcessEnv, databaseOption?: string
     unraid: places.unraid,
     settingsFile: places.overrideFile,
     loaded,
-    database: databaseOption ?? databaseFile(loaded.config, paths, places.unraid, env),
+    database: databaseOption ?? databaseFile(loaded, paths, places.unraid, env),
   };
 }
 

@@ -71,7 +71,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const config = () => loaded.config;
   const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
 
-  const opened = openStore({ path: databaseFile(config(), paths, unraid, environment), clock });
+  const opened = openStore({ path: databaseFile(loaded, paths, unraid, environment), clock });
   if (opened.state === "refused") return opened;
   const { store } = opened;
   const bootIdentity = () => readBootIdentity({ paths, clock });

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, lstatSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { isMarkedDamaged, quarantine } from "./quarantine.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
@@ -45,7 +45,7 @@ export function openForWriting(path: string, now: number): OpenedDatabase {
 
 /** Opens the database for reading beside a writer. */
 export function openForReading(path: string): OpenedDatabase {
-  if (!existsSync(path)) return nothingYet(path);
+  if (!existsSync(path)) return isHidden(path) ? notYours(path) : nothingYet(path);
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { readonly: true, fileMustExist: true, timeout: PATIENCE_MS });
@@ -67,7 +67,7 @@ export function openForReading(path: string): OpenedDatabase {
  * moved aside or migrated. A database of any other version than this program's is refused.
  */
 export function openForGuest(path: string): OpenedDatabase {
-  if (!existsSync(path)) return nothingYet(path);
+  if (!existsSync(path)) return isHidden(path) ? notYours(path) : nothingYet(path);
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { fileMustExist: true, timeout: PATIENCE_MS });
@@ -168,6 +168,25 @@ function refuseForeign(
     reason: "inaccessible",
     why: `${path} is a database of another program.`,
     remedy: "Set another place for the database of vfio-watch.",
+  };
+}
+
+/** Whether the file cannot even be looked for, because its directory belongs to somebody else. */
+function isHidden(path: string): boolean {
+  try {
+    lstatSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
+}
+
+function notYours(path: string): OpenedDatabase {
+  return {
+    state: "refused",
+    reason: "inaccessible",
+    why: `${path} may not be read by this user.`,
+    remedy: "Run the command as root, or as the user whose service writes it.",
   };
 }
 

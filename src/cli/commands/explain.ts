@@ -76,11 +76,21 @@ function readText(file: string, limit: number, io: CommandIo): string | undefine
       );
       return undefined;
     }
-    return readFileSync(file, "utf8");
+    return decodeText(readFileSync(file));
   } catch (error) {
     io.err(`vfio-watch: ${printable(file)} ${whyUnreadable(error)}\n`);
     return undefined;
   }
+}
+
+/** Windows writes logs that are copied over in UTF-16, with a mark in front. */
+function decodeText(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le", 2);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff)
+    return Buffer.from(bytes.subarray(2, bytes.length & ~1))
+      .swap16()
+      .toString("utf16le");
+  return bytes.toString("utf8");
 }
 
 /** What people do about a file that cannot be read; the kernel's words for the rest. */

@@ -40,7 +40,7 @@ Example: vfio-watch status`,
     );
     if (args.flag("json")) {
       io.out(
-        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...history }, undefined, 2)}\n`,
+        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...(history ?? NO_HISTORY) }, undefined, 2)}\n`,
       );
     } else {
       io.out(
@@ -59,6 +59,9 @@ interface HistoryStatus {
   readonly gaps: ReturnType<Store["gaps"]["list"]>;
   readonly troubles: ReturnType<Store["troubles"]>;
 }
+
+/** So that programs find the same keys where nothing is stored yet. */
+const NO_HISTORY = { database: null, starts: [], channels: [], gaps: [], troubles: [] };
 
 function readHistory(store: Store): HistoryStatus {
   return {
