@@ -15,6 +15,12 @@ storeHistory(store, [
   { facts: hostFacts(BIOS_A95), starts: [bad(2), { refused: true }, good()] },
   { facts: hostFacts(), starts: [], withoutSnapshot: true },
 ]);
+const [, secondBoot] = store.boots.list();
+assert.ok(secondBoot);
+store.meta.set(
+  `last-words:${secondBoot.id}`,
+  JSON.stringify(["Oops: 0002", "Kernel panic - not syncing: \u001b[2J"]),
+);
 store.close();
 
 describe("the command boots", () => {
@@ -34,6 +40,15 @@ describe("the command boots", () => {
     ]);
     assert.deepEqual(rows[2]?.slice(3, 7), ["E7E49AMSI.1A95", "6.12.54-Unraid", "clean", "1/2, 1 refused"]);
     assert.deepEqual(rows[3]?.slice(3, 7), ["-", "-", "clean", "0/0"]);
+  });
+
+  it("shows the last words of a kernel that died, without what could move the cursor", async () => {
+    const { out } = await runProgram(["boots", "--database", path]);
+    assert.match(
+      out,
+      /The kernel of b2 died; its last words:\n {2}Oops: 0002\n {2}Kernel panic - not syncing: \\x1b\[2J/,
+    );
+    assert.doesNotMatch(out, /of b[13] died/);
   });
 
   it("shows the newest so many, and says that there are more", async () => {

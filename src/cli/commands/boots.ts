@@ -1,5 +1,6 @@
 import { versionsOf } from "../../history/time-line.ts";
 import { isFailure } from "../../history/trials.ts";
+import { lastWordsOf } from "../../import/take-in.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
@@ -8,6 +9,7 @@ import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } 
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
 const DEFAULT_LIMIT = 20;
+const MOST_LAST_WORDS = 5;
 
 /** The boots on record. */
 export const bootsCommand: Command = {
@@ -20,7 +22,7 @@ ${HISTORY_OPTIONS_HELP}
 
 b12 names a boot in 'vfio-watch diff b11 b12' and 'facts --at b12'; so does the beginning of its id.
 JSON: {"boots":[{"id","ordinal","startedAt","lastSeenAt","end","origin","snapshotId","bios","kernel","good",
-"failed","refused"}]}, times as UTC epoch milliseconds.
+"failed","refused","lastWords"}]}, times as UTC epoch milliseconds.
 Example: vfio-watch boots --limit 5`,
   options: { ...HISTORY_OPTIONS, limit: { type: "string" } },
   run(args, io) {
@@ -45,6 +47,8 @@ export interface BootRow extends BootRecord {
   readonly good: number;
   readonly failed: number;
   readonly refused: number;
+  /** What the kernel said last where it died and left that in the firmware's memory; the newest line last. */
+  readonly lastWords: readonly string[];
 }
 
 function bootRow(store: Store, boot: BootRecord): BootRow {
@@ -54,7 +58,7 @@ function bootRow(store: Store, boot: BootRecord): BootRow {
     else if (isFailure(tally)) counts.failed += tally.count;
     else counts.refused += tally.count;
   }
-  return { ...boot, ...versionsOf(store, boot), ...counts };
+  return { ...boot, ...versionsOf(store, boot), ...counts, lastWords: lastWordsOf(store, boot.id) };
 }
 
 /** The boots for a person, the newest last. */
@@ -66,6 +70,11 @@ export function describeBoots(rows: readonly BootRow[], all: number, paint: Pain
       ...rows.map((row, index) => bootCells(row, rows[index - 1], paint)),
     ]),
   ];
+  for (const { ordinal, lastWords } of rows) {
+    const last = lastWords.slice(-MOST_LAST_WORDS).map((line) => `  ${printable(line)}`);
+    if (last.length > 0)
+      lines.push("", paint("red", `The kernel of b${ordinal} died; its last words:`), ...last);
+  }
   if (rows.length < all)
     lines.push(`${all - rows.length} older boots are not shown (--limit ${all} shows all).`);
   return lines.join("\n");
