@@ -1,25 +1,9 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
-import type { Outcome } from "../model/attempt.ts";
 import type { CauseClass } from "../model/catalogue.ts";
-import type { Origin } from "../model/history.ts";
-import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
+import type { AttemptTally } from "../store/store.ts";
 
 /** Starts of one VM in one boot, with the same facts, that went the same way. */
-export interface StartTally {
-  readonly vm: VmName;
-  readonly bootId: BootId | undefined;
-  readonly bootOrdinal: number | undefined;
-  readonly outcome: Outcome;
-  readonly cause: CauseClass | undefined;
-  readonly devices: readonly Bdf[];
-  readonly snapshotId: string | undefined;
-  readonly origin: Origin;
-  readonly count: number;
-  readonly firstAt: number;
-  readonly lastAt: number;
-  readonly firstNumber: number;
-  readonly lastNumber: number;
-}
+export type StartTally = AttemptTally;
 
 /** A tally that speaks for or against a suspect. */
 export interface Trial {
