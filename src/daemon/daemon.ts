@@ -13,6 +13,7 @@ import { openStore } from "../store/open.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
+import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
@@ -165,6 +166,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     onFault: faults.tell,
   });
 
+  const floodGear = createFloodGear({ clock });
   let lastObservationAt: number | undefined;
   const sources = createSources({
     config: config(),
@@ -172,7 +174,10 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     bootId,
     bootIdentity,
-    worthTelling: (text) => host.isKept(text) || matcher.knows("kernel", text),
+    worthTelling(text) {
+      floodGear.lineRead();
+      return host.isKept(text) || matcher.knows("kernel", text);
+    },
   });
   const resume = store.resumePoints.load();
   const begun = sources.all.map((source) =>
@@ -228,6 +233,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       faults.outlive("watching the sources", sourceWatch.look);
       faults.outlive("watching the history", desk.look);
       faults.outlive("watching the history's size", maintenance.guardSize);
+      floodGear.look();
       memory.look(lastObservationAt);
     },
   });
