@@ -16,7 +16,7 @@ interface Waiting {
 }
 
 /** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
-const MAXIMUM_WAITING = 2_048;
+const MAXIMUM_WAITING = 1_024;
 /** The attempt that a line belongs to may be read a moment after the line itself (ms). */
 const SECOND_LOOK_MS = 120;
 
