@@ -42,6 +42,8 @@ const { values } = parseArgs({
 
 const rows: JudgedRow[] = [];
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 function take(measured: readonly BudgetRow[]): void {
   for (const row of measured.map(judge)) {
     rows.push(row);

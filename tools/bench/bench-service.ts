@@ -130,6 +130,10 @@ export async function createBenchHost(): Promise<BenchHost> {
         },
         stdio: ["ignore", "pipe", "inherit"],
       });
+      // Whoever breaks the bench off leaves no service behind.
+      const endWithUs = () => void child.kill("SIGKILL");
+      process.once("exit", endWithUs);
+      child.once("exit", () => process.off("exit", endWithUs));
       const said: string[] = [];
       await untilItWatches(child, said);
       const startMs = performance.now() - began;
