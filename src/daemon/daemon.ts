@@ -7,9 +7,11 @@ import { readBootIdentity } from "../host/boot-identity.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
+import type { Source } from "../model/source.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
+import type { StoreTrouble } from "../store/store.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
@@ -48,7 +50,7 @@ export interface DaemonOptions {
 export interface Daemon {
   /** One line a source: what it sees, or what is missing and what it would take. */
   describe(): readonly string[];
-  /** Whether the loop turns and nothing is stuck; for watchdogs. */
+  /** Whether the loop turns, every source is alive and commits succeed; for watchdogs. */
   isHealthy(): boolean;
   /** Takes up changed settings. */
   reload(): void;
@@ -263,7 +265,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     state: "running",
     daemon: {
       describe: stateWriter.describe,
-      isHealthy: stateWriter.isFresh,
+      isHealthy: () => stateWriter.isFresh() && sources.all.every(isAlive) && !store.troubles().some(isStuck),
       reload,
       async stop() {
         await settingsWatch.stop();
@@ -288,4 +290,15 @@ function describeCatalogueProblem(problem: {
   readonly reason: string;
 }): string {
   return `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: ${problem.reason}`;
+}
+
+/** A source that waits for what is missing is alive; one that never got to work or has ended is not. */
+function isAlive(source: Source): boolean {
+  const { state } = source.health().state;
+  return state === "live" || state === "waiting";
+}
+
+/** Commits fail for a reason that a new start may cure; a full disk or a read-only one it does not. */
+function isStuck({ kind, until }: StoreTrouble): boolean {
+  return kind === "input-output" && until === undefined;
 }

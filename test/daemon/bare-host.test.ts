@@ -81,6 +81,7 @@ function stamp(): string {
 describe("the service on a host where nothing is there", () => {
   it("starts, and says of each source in one line what is missing and what it takes", async (context) => {
     const daemon = await bench(context).start();
+    assert.equal(daemon.isHealthy(), true, "waiting for what is missing is no illness");
     const lines = daemon.describe();
     assert.equal(lines.length, 6);
     for (const line of lines) assert.doesNotMatch(line, /\n/);
@@ -107,6 +108,7 @@ describe("the service on a host where nothing is there", () => {
     });
     assert.deepEqual(rows, [["ubuntu", "failed"]]);
     await daemon.stop();
+    assert.equal(daemon.isHealthy(), false, "a service whose sources have ended feeds no watchdog");
   });
 
   it("keeps a hostile VM name and binary junk as what they are, and runs on", async (context) => {
