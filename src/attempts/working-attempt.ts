@@ -89,10 +89,7 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
 
 /** How an attempt ended that was closed but not announced when the service was killed. */
 function outcomeOf(stored: StartAttempt): Outcome {
-  const refused = stored.evidence.some(({ matches }) =>
-    matches.some(({ signature }) => signature.refusal === true),
-  );
-  if (refused) return "refused";
+  if (isRefusal(stored)) return "refused";
   for (const { observation } of stored.evidence) {
     if (observation.kind === "domain-log-end" && observation.reason === "failed") return "failed";
     if (observation.kind === "vm-state" && observation.state.reason === "failed") return "failed";
@@ -160,7 +157,7 @@ export function finishedView(attempt: WorkingAttempt): StartAttempt {
 }
 
 /** Whether something said about the attempt names a policy refusal of the platform. */
-export function isRefusal(attempt: WorkingAttempt): boolean {
+export function isRefusal(attempt: Pick<StartAttempt, "evidence">): boolean {
   return attempt.evidence.some((entry) => entry.matches.some((match) => match.signature.refusal === true));
 }
 

@@ -1,26 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type CommandIo, EXIT } from "../../src/cli/command.ts";
+import { EXIT } from "../../src/cli/command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "../../src/cli/commands.ts";
-import { main } from "../../src/cli/main.ts";
+import { runProgram } from "../helpers/command-io.ts";
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const io: CommandIo = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    color: false,
-    columns: 100,
-    env: {},
-    readInput: async () => "",
-  };
-  return { code: await main(args, io), out, err };
-}
+const run = (...args: string[]) => runProgram(args, {}, { columns: 100 });
 
 describe("the command line", () => {
   it("lists every command when asked for help, and on standard error when asked for nothing", async () => {

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { type CommandIo, EXIT } from "../../src/cli/command.ts";
-import { main } from "../../src/cli/main.ts";
+import { EXIT } from "../../src/cli/command.ts";
+import { runProgram } from "../helpers/command-io.ts";
 import { withRecording } from "../report/replayed.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "vfio-watch-report-"));
@@ -18,23 +18,8 @@ writeFileSync(join(root, "proc/sys/kernel/hostname"), "gondor\n");
 writeFileSync(join(root, "proc/version"), "Linux version 6.12.54-Unraid (build@x) #1 SMP\n");
 writeFileSync(join(root, "proc/cmdline"), "quiet ip=192.168.7.9 host=gondor\n");
 
-async function report(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  const io: CommandIo = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    color: true,
-    columns: 80,
-    env: { VFIO_WATCH_ROOT: root },
-    readInput: async () => "",
-  };
-  return { code: await main(["report", ...args], io), out, err };
-}
+const report = (...args: string[]) =>
+  runProgram(["report", ...args], { VFIO_WATCH_ROOT: root }, { columns: 80, color: true });
 
 describe("vfio-watch report", () => {
   it("reports the newest failed start as Markdown, without colours", () =>

@@ -11,7 +11,7 @@ export interface CommandOutcome {
 export async function runProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-  options: { readonly columns?: number; readonly input?: string } = {},
+  options: { readonly columns?: number; readonly color?: boolean; readonly input?: string } = {},
 ): Promise<CommandOutcome> {
   let out = "";
   let err = "";
@@ -22,7 +22,7 @@ export async function runProgram(
     err: (text) => {
       err += text;
     },
-    color: false,
+    color: options.color ?? false,
     columns: options.columns ?? 400,
     env,
     readInput: async () => options.input ?? "",
