@@ -1,20 +1,17 @@
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { Observation, ResumePoint } from "../model/observation.ts";
-import type { ObservationSink, Source } from "../model/source.ts";
+import type { Source } from "../model/source.ts";
 import { createDirectoryWatch, describeWatch } from "./directory-watch.ts";
 import {
   createDomainLogParser,
-  type DomainLogObservation,
   type DomainLogParser,
+  type DomainLogParserState,
   vmOfLogFile,
 } from "./domain-logs-parser.ts";
 import { createDrainLoop } from "./drain-loop.ts";
-import { createFileFollower, type FileFollower, type FollowedLine } from "./file-follower.ts";
-import { type FilePosition, readPosition } from "./file-position.ts";
+import { createFollowedLogs, liveState, problemsOf, type StoredLog } from "./followed-logs.ts";
 import { createHealthKeeper } from "./source-state.ts";
 
 export interface DomainLogsOptions {
@@ -31,36 +28,38 @@ export interface DomainLogsOptions {
   readonly maxBacklogBytes?: number;
 }
 
-interface FollowedLog {
-  readonly follower: FileFollower;
-  readonly parser: DomainLogParser;
-  /** Read for the first time: nothing of it was stored by an earlier run. */
-  readonly fresh: boolean;
-  /** The stored position is from this boot. */
-  readonly sameBoot: boolean;
-  problem: string | undefined;
-}
-
 /** The VMs' logs, `/var/log/libvirt/qemu/*.log`, each followed through rotation and truncation. */
 export function createDomainLogsSource(options: DomainLogsOptions): Source {
-  const { clock, bootId, since } = options;
+  const { clock } = options;
   const directory = options.paths.at(options.directory ?? "/var/log/libvirt/qemu");
   const keeper = createHealthKeeper({ name: "domain-logs", clock });
-  const logs = new Map<string, FollowedLog>();
   const isLog = (name: string) => name.endsWith(".log");
-  let sink: ObservationSink = () => {};
-  let stored: ReadonlyMap<string, string> = new Map();
   let stopped = false;
-  let live = false;
 
+  const logs = createFollowedLogs<DomainLogParser>({
+    source: "domain-logs",
+    key: "domain-log",
+    directory,
+    clock,
+    bootId: options.bootId,
+    since: options.since,
+    maxBacklogBytes: options.maxBacklogBytes,
+    keeper,
+    makeParser: (name, stored) =>
+      createDomainLogParser({ vm: vmOfLogFile(name), state: stored && parserStateOf(stored) }),
+    remember: (parser) => parser.state(),
+    line(log, line) {
+      for (const said of log.parser.line(line.text, line.offset, clock.now()))
+        logs.tell(log, said, line.position());
+    },
+  });
   const loop = createDrainLoop(drainAll);
   const watch = createDirectoryWatch({ directory, clock, accept: isLog, onWake: loop.wake });
 
   async function drainAll(): Promise<void> {
-    const names = logNames();
-    for (const name of new Set([...names, ...logs.keys()])) {
+    for (const name of new Set([...logNames(), ...logs.all().map((log) => log.name)])) {
       if (stopped) return;
-      await drain(name);
+      await logs.drain(name);
     }
     tellState();
   }
@@ -72,88 +71,6 @@ export function createDomainLogsSource(options: DomainLogsOptions): Source {
     } catch {
       return [];
     }
-  }
-
-  async function drain(name: string): Promise<void> {
-    const log = logs.get(name) ?? openLog(name);
-    const result = await log.follower.drain({
-      line: (line) => takeLine(name, log, line),
-      skipped: ({ bytes, position }) =>
-        tellGap(
-          name,
-          `${bytes} bytes in the middle of ${name} passed over: only its end is read`,
-          resumeAt(name, log, position),
-        ),
-      replaced: ({ unread, offset }) => {
-        if (unread && log.sameBoot) {
-          tellGap(name, `${name} was replaced; what was written to it after byte ${offset} is lost`);
-        }
-      },
-    });
-    log.problem = result.state === "unreadable" ? result.why : undefined;
-    if (result.state === "absent") logs.delete(name);
-  }
-
-  function openLog(name: string): FollowedLog {
-    const resume = readResume(stored.get(resumeKey(name)));
-    const log: FollowedLog = {
-      follower: createFileFollower({
-        path: join(directory, name),
-        position: resume?.position,
-        since: live ? undefined : since,
-        ...(options.maxBacklogBytes === undefined ? {} : { maxBacklogBytes: options.maxBacklogBytes }),
-      }),
-      parser: createDomainLogParser({
-        vm: vmOfLogFile(name),
-        state: resume && { vm: resume.vm, at: resume.at },
-      }),
-      fresh: resume === undefined,
-      sameBoot: resume?.boot === bootId || resume === undefined,
-      problem: undefined,
-    };
-    logs.set(name, log);
-    return log;
-  }
-
-  function takeLine(name: string, log: FollowedLog, line: FollowedLine): void {
-    if (line.cut) keeper.skipped(1);
-    const said = log.parser.line(line.text, line.offset, clock.now());
-    for (const observation of said) {
-      // At start an unknown log may reach back years; a known one goes on where it stopped, whichever boot that
-      // was, and what is written now belongs to now, even when the clock is set back by years.
-      if (log.fresh && !live && since !== undefined && observation.at < since) continue;
-      tell(observation, resumeAt(name, log, line.position()));
-    }
-  }
-
-  function resumeAt(name: string, log: FollowedLog, position: FilePosition): ResumePoint {
-    const value = JSON.stringify({ boot: bootId, ...log.parser.state(), position });
-    return { key: resumeKey(name), value };
-  }
-
-  function tell(observation: DomainLogObservation, resume: ResumePoint): void {
-    const thisBoot = live || (since !== undefined && observation.at >= since);
-    give({ ...observation, ...(thisBoot ? { bootId } : {}), resume });
-  }
-
-  function tellGap(name: string, detail: string, resume?: ResumePoint): void {
-    give({
-      kind: "gap",
-      source: "domain-logs",
-      at: clock.now(),
-      exactTime: false,
-      bootId,
-      identity: `${name}:gap:${bootId}:${clock.now()}:${detail}`,
-      lost: undefined,
-      detail,
-      ...(resume === undefined ? {} : { resume }),
-    });
-  }
-
-  function give(observation: Observation): void {
-    if (stopped) return;
-    keeper.observed(observation.at);
-    sink(observation);
   }
 
   function tellState(): void {
@@ -174,24 +91,22 @@ export function createDomainLogsSource(options: DomainLogsOptions): Source {
       });
       return;
     }
-    const problems = [...logs].filter(([, log]) => log.problem !== undefined);
-    const unreadable = problems.map(([name, log]) => `${name}: ${log.problem}`).slice(0, 3);
-    const detail = [`${logs.size} logs in ${directory}`, ...unreadable, describeWatch(watch)];
-    keeper.become({ state: "live", detail: detail.filter((part) => part !== "").join("; ") });
+    const all = logs.all();
+    const unreadable = problemsOf(all).slice(0, 3);
+    keeper.become(liveState([`${all.length} logs in ${directory}`, ...unreadable, describeWatch(watch)]));
   }
 
   return {
     name: "domain-logs",
     async start(to, resume) {
-      sink = to;
-      stored = resume;
+      logs.open(to, resume);
       await watch.start();
       await loop.run();
-      live = true;
+      logs.becomeLive();
     },
     async stop() {
       stopped = true;
-      for (const log of logs.values()) log.follower.stop();
+      logs.close();
       await watch.stop();
       await loop.idle();
       keeper.become({ state: "stopped" });
@@ -200,32 +115,11 @@ export function createDomainLogsSource(options: DomainLogsOptions): Source {
   };
 }
 
-function resumeKey(name: string): string {
-  return `domain-log:${name}`;
-}
-
-interface StoredResume {
-  readonly position: FilePosition;
-  readonly boot: string | undefined;
-  readonly vm: string | undefined;
-  readonly at: number | undefined;
-}
-
-function readResume(value: string | undefined): StoredResume | undefined {
-  if (value === undefined) return undefined;
-  try {
-    const stored = JSON.parse(value) as Record<string, unknown>;
-    const position = readPosition(stored.position);
-    if (position === undefined) return undefined;
-    return {
-      position,
-      boot: typeof stored.boot === "string" ? stored.boot : undefined,
-      vm: typeof stored.vm === "string" ? stored.vm : undefined,
-      at: typeof stored.at === "number" ? stored.at : undefined,
-    };
-  } catch {
-    return undefined;
-  }
+function parserStateOf({ vm, at }: StoredLog): DomainLogParserState {
+  return {
+    vm: typeof vm === "string" ? vm : undefined,
+    at: typeof at === "number" ? at : undefined,
+  };
 }
 
 /** virtiofsd, swtpm and their like write `<VM>-….log` beside the VM's own log. */
