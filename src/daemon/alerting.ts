@@ -1,11 +1,10 @@
 import type { Alerter } from "../alerts/alerter.ts";
 import { composeFailure, composeRecovery, composeWillNotStart, type LastGood } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
-import { diffSnapshots } from "../history/changes.ts";
+import { changesBetween } from "../history/changes-between.ts";
 import { lastGoodBefore } from "../history/last-good.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { Change } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { AttemptRow, Store } from "../store/store.ts";
@@ -42,7 +41,7 @@ export function createAlerting(options: {
     const content = composeFailure({
       attempt,
       number,
-      changes: changesBetween(store, lastGood?.snapshotId, snapshotId),
+      changes: changesBetween(store.snapshots, lastGood?.snapshotId, snapshotId),
       deviceNames: deviceNames(options.host()),
       ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
     });
@@ -75,7 +74,7 @@ export function createAlerting(options: {
       return composeRecovery({
         vm: attempt.vm,
         incident,
-        changes: changesBetween(store, failedSnapshot, snapshotId),
+        changes: changesBetween(store.snapshots, failedSnapshot, snapshotId),
         number,
       });
     });
@@ -89,7 +88,7 @@ export function createAlerting(options: {
         vm,
         causes,
         changes: changesBetween(
-          store,
+          store.snapshots,
           lastGood === undefined ? snapshotOfLastBoot() : lastGood.snapshotId,
           snapshotId,
         ),
@@ -108,18 +107,6 @@ function withBios(store: Store, row: AttemptRow): LastGood {
     openedAt: row.openedAt,
     ...(fact?.value.state === "value" && { biosVersion: fact.value.value }),
   };
-}
-
-/** What changed between two snapshots; undefined where one is missing, which is not the same as nothing (law 7). */
-function changesBetween(
-  store: Store,
-  before: string | undefined,
-  after: string | undefined,
-): readonly Change[] | undefined {
-  if (before === undefined || after === undefined) return undefined;
-  if (before === after) return [];
-  const [old, current] = [store.snapshots.get(before), store.snapshots.get(after)];
-  return old === undefined || current === undefined ? undefined : diffSnapshots(old, current);
 }
 
 function deviceNames(host: HostState | undefined): ReadonlyMap<Bdf, string> {

@@ -1,5 +1,5 @@
 import { askBlame } from "../../history/ask-blame.ts";
-import { diffSnapshots } from "../../history/changes.ts";
+import { changesBetween } from "../../history/changes-between.ts";
 import { lastGoodBefore } from "../../history/last-good.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
@@ -70,10 +70,7 @@ function changesSinceGood(
   snapshotId: string | undefined,
 ): readonly string[] | undefined {
   const good = lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
-  if (good?.snapshotId === undefined || snapshotId === undefined) return undefined;
-  const [before, after] = [store.snapshots.get(good.snapshotId), store.snapshots.get(snapshotId)];
-  if (before === undefined || after === undefined) return undefined;
-  return diffSnapshots(before, after).map((change) => change.sentence);
+  return changesBetween(store.snapshots, good?.snapshotId, snapshotId)?.map(({ sentence }) => sentence);
 }
 
 function toJson(boots: readonly RecordedBoot[], starts: readonly ToldStart[]): object {
