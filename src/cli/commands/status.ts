@@ -5,8 +5,9 @@ import {
   stateFile,
 } from "../../daemon/runtime-state.ts";
 import type { SourceHealth } from "../../model/source.ts";
+import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
-import { type Command, EXIT, refusePositionals } from "../command.ts";
+import { type Command, type CommandIo, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatSpan, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
 import { describeStarts } from "./starts.ts";
@@ -15,20 +16,23 @@ import { describeStarts } from "./starts.ts";
 export const statusCommand: Command = {
   name: "status",
   summary: "Says whether the service runs, what each source sees, and what is missing.",
-  usage: "[--json]",
+  usage: "[--json | --metrics]",
   help: `
 ${HISTORY_OPTIONS_HELP}
+  --metrics          Prometheus' text format, for the textfile collector of node_exporter
 
-Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention.
+Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention; 0 with --metrics.
 JSON: {"running","service","database","starts","channels","gaps","troubles"}.
 Example: vfio-watch status`,
-  options: HISTORY_OPTIONS,
+  options: { ...HISTORY_OPTIONS, metrics: { type: "boolean" } },
   async run(args, io) {
     refusePositionals(args);
+    if (args.flag("json") && args.flag("metrics")) throw new UsageError("take --json or --metrics");
     const surroundings = findSurroundings(io.env, args.text("database"));
     const found = readRuntimeState(stateFile(runtimeDirectory(io.env)));
     const service = found?.running === true ? found.state : undefined;
     const database = args.text("database") ?? service?.database ?? surroundings.database;
+    if (args.flag("metrics")) return printMetrics(service, database, io);
     let history: HistoryStatus | undefined;
     const code = await withHistory(
       database,
@@ -51,6 +55,26 @@ Example: vfio-watch status`,
     return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
   },
 };
+
+/** Prints what can be had and says what cannot: a collector takes a missing series for what it is. */
+async function printMetrics(
+  service: RuntimeState | undefined,
+  database: string,
+  io: CommandIo,
+): Promise<number> {
+  let history: MetricsInput["history"];
+  await withHistory(database, io, (store) => {
+    history = {
+      bytes: store.stats().bytes,
+      tallies: store.attempts.tallies(),
+      channels: store.alerts.channelStates(),
+      openIncidents: store.alerts.incidents({ openOnly: true }).length,
+    };
+    return EXIT.ok;
+  });
+  io.out(renderMetrics({ service, history }));
+  return EXIT.ok;
+}
 
 interface HistoryStatus {
   readonly database: ReturnType<Store["stats"]> & { readonly path: string };
