@@ -5,12 +5,14 @@ import { type LibvirtClient, openLibvirtClient } from "../libvirt/client.ts";
 import { parseDomainXml } from "../libvirt/domain-xml.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import { mapReading, type Reading, read, unreadable } from "../model/reading.ts";
+import type { VmState } from "../model/virtual-machine.ts";
 import { libvirtSocketPaths } from "../sources/libvirt-sockets.ts";
+import type { Store } from "../store/store.ts";
 
 /** The VMs of this host, and where that is from. */
 export interface LiveVms {
   readonly vms: Reading<readonly VmStatus[]>;
-  /** e.g. `libvirt 11.3.0`, `the definitions in /etc/libvirt/qemu (libvirt does not answer)`. */
+  /** e.g. `libvirt 11.3.0`, `the definitions in /etc/libvirt/qemu, because libvirt does not run`. */
   readonly from: string;
   /** Whether it is known which of them run. */
   readonly statesKnown: boolean;
@@ -20,8 +22,11 @@ export interface LiveVms {
 /** How long one answer of libvirt may take; a person waits (ms). */
 const TIME_LIMIT = 3_000;
 
-/** Asks libvirt; where it does not answer, reads the definitions that it keeps in files. */
-export async function readLiveVms(paths: HostPaths): Promise<LiveVms> {
+/**
+ * Asks libvirt; where it does not answer, reads the definitions that it keeps in files. Unraid has those only while
+ * the VM service runs, and this is also asked before: what the history in `store` remembers has to do then.
+ */
+export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">): Promise<LiveVms> {
   let why = "libvirt does not run";
   for (const socketPath of libvirtSocketPaths(paths)) {
     const opened = await openLibvirtClient({
@@ -46,20 +51,21 @@ export async function readLiveVms(paths: HostPaths): Promise<LiveVms> {
     return { vms, from: `libvirt ${version}`, statesKnown: true, libvirtVersion: version };
   }
   const files = readVmDefinitions(paths);
+  const remembered = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
+  const useMemory = files.state !== "read" && remembered.length > 0;
+  const definitions = useMemory ? read(remembered.map(({ definition }) => definition)) : files;
+  const place = useMemory ? "what the service saw of libvirt last" : "the definitions in /etc/libvirt/qemu";
   return {
-    vms: mapReading(files, (definitions) =>
-      definitions.map(
-        (definition): VmStatus => ({
-          definition,
-          state: { state: "nostate", reason: "libvirt was not asked" },
-        }),
-      ),
+    vms: mapReading(definitions, (all) =>
+      all.map((definition): VmStatus => ({ definition, state: NOT_ASKED })),
     ),
-    from: `the definitions in /etc/libvirt/qemu, because ${why}`,
+    from: `${place}, because ${why}`,
     statesKnown: false,
     libvirtVersion: undefined,
   };
 }
+
+const NOT_ASKED: VmState = { state: "nostate", reason: "libvirt was not asked" };
 
 async function askAll(client: LibvirtClient): Promise<Reading<readonly VmStatus[]>> {
   const domains = await client.listDomains();

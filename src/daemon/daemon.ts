@@ -144,7 +144,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     now: clock.now,
     host: host.latest,
   });
-  const preflight = createPreflightWatch({ alerting, log, snapshots, transaction: store.durable });
+  const preflight = createPreflightWatch({
+    ...{ alerting, log, snapshots, transaction: store.durable },
+    remembered: () =>
+      store.vms.list().flatMap(({ definition, goneAt }) => (goneAt === undefined ? [definition] : [])),
+  });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);
 

@@ -1,18 +1,27 @@
 import { checkHostState } from "../diagnosis/state-checks.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { Cause } from "../model/diagnosis.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { VmName } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { Alerting } from "./alerting.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 /** Says it before it fails: looks at every VM that is not running, at boot and when something changed. */
 export interface PreflightWatch {
+  /**
+   * Looks at the VMs that libvirt told of; before it has (on Unraid only once the array runs, and then VMs with
+   * autostart start at once) at those that it told of in an earlier boot.
+   */
   look(host: HostState): void;
 }
 
 const STOPPED: ReadonlySet<string> = new Set(["shutoff", "crashed", "nostate"]);
 /** A device that another VM uses at the moment is no reason to alarm anybody: that is how many people work. */
-const NOT_TOLD: ReadonlySet<string> = new Set(["device-busy"]);
+const NOT_TOLD: ReadonlySet<CauseClass> = new Set(["device-busy"]);
+/** What stays as it is until the next boot, whatever is loaded, bound or plugged in by the time libvirt is there. */
+const LASTING: ReadonlySet<CauseClass> = new Set(["iommu-direct-mapping-required", "iommu-not-enabled"]);
 
 /** Makes the watch. Each finding is told once while it lasts; the incident's policy keeps it from repeating. */
 export function createPreflightWatch(options: {
@@ -20,24 +29,38 @@ export function createPreflightWatch(options: {
   readonly log: ServiceLog;
   readonly snapshots: Snapshots;
   readonly transaction: <T>(work: () => T) => unknown;
+  /** The VMs as libvirt last told of them, in this boot or an earlier one. */
+  readonly remembered: () => readonly VmDefinition[];
 }): PreflightWatch {
   const told = new Map<VmName, string>();
+
+  function tell({ name }: VmDefinition, causes: readonly Cause[]): void {
+    const classes = causes.map((cause) => cause.class).join(",");
+    if ((told.get(name) ?? "") === classes) return;
+    told.set(name, classes);
+    const [first] = causes;
+    if (first === undefined) return;
+    options.log.warn(`'${name}' will not start: ${first.sentence}`);
+    options.transaction(() => options.alerting.willNotStart(name, causes, options.snapshots.latest()));
+  }
+
+  const certain = (definition: VmDefinition, host: HostState) =>
+    checkHostState(definition, host).filter(({ certainty }) => certainty === "certain");
+
   return {
     look(host) {
-      if (host.vms.state !== "read") return;
+      if (host.vms.state !== "read") {
+        for (const definition of options.remembered()) {
+          const lasting = certain(definition, host).filter((cause) => LASTING.has(cause.class));
+          if (lasting.length > 0) tell(definition, lasting);
+        }
+        return;
+      }
       for (const { definition, state } of host.vms.value) {
         if (!STOPPED.has(state.state)) continue;
-        const causes = checkHostState(definition, host).filter(
-          (cause) => cause.certainty === "certain" && !NOT_TOLD.has(cause.class),
-        );
-        const classes = causes.map((cause) => cause.class).join(",");
-        if ((told.get(definition.name) ?? "") === classes) continue;
-        told.set(definition.name, classes);
-        const [first] = causes;
-        if (first === undefined) continue;
-        options.log.warn(`'${definition.name}' will not start: ${first.sentence}`);
-        options.transaction(() =>
-          options.alerting.willNotStart(definition.name, causes, options.snapshots.latest()),
+        tell(
+          definition,
+          certain(definition, host).filter((cause) => !NOT_TOLD.has(cause.class)),
         );
       }
     },

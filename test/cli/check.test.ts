@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { after, describe, it } from "node:test";
 import type { Preflight, PreflightFinding } from "../../src/diagnosis/preflight.ts";
 import { makeSnapshot } from "../../src/history/snapshot.ts";
 import { collectFacts } from "../../src/host/collect-facts.ts";
+import { readVmDefinitions } from "../../src/host/virtual-machines.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
 import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
@@ -276,6 +278,24 @@ describe("check", () => {
     const none = await runProgram(["check", "Nobody"], { VFIO_WATCH_ROOT: paths.root });
     assert.equal(none.code, 1);
     assert.match(none.err, /no VM 'Nobody'/);
+  });
+
+  it("knows the VMs from the history while neither libvirt nor its files are there: Unraid before the array", async () => {
+    const paths = host({});
+    const definition = readVmDefinitions(paths);
+    assert.ok(definition.state === "read");
+    const database = history([]);
+    const store = opened(database);
+    store.batched(() => store.vms.remember(definition.value, Date.UTC(2025, 7, 1)));
+    store.close();
+    rmSync(paths.at("/etc/libvirt"), { recursive: true });
+    const { code, from, vms } = await check(paths, [], database);
+    assert.equal(code, 3);
+    assert.deepEqual(
+      vms.map(({ vm, verdict }) => [vm, verdict]),
+      [["Windows 11", "will-not-start"]],
+    );
+    assert.match(from, /saw of libvirt last/);
   });
 
   it("says why it cannot look when no definition can be read", async () => {

@@ -136,6 +136,35 @@ test("a VM that the new BIOS keeps from starting is told before anyone tries, wi
   await third.stop();
 });
 
+test("a VM is warned of before libvirt is there, which on Unraid starts it by itself the moment it comes", async (context) => {
+  const host = createWatchedHost(context);
+  const warnings = () => host.told().filter(({ kind }) => kind === "will-not-start");
+  const before = host.boot(OLD_BIOS);
+  const known = await fakeLibvirt(context, before.paths);
+  known.vms.set(VM, fakeVm(VM, 1));
+  const plain = fakeVm("Plain", 2);
+  known.vms.set("Plain", { ...plain, xml: plain.xml.replace(/<devices>.*<.devices>/, "") });
+  const first = await host.start(before);
+  await until(() => host.read((store) => store.vms.list().length) === 2);
+  await first.stop();
+  assert.deepEqual(host.told(), []);
+
+  host.clock.skip(60_000);
+  const after = host.boot(NEW_BIOS);
+  const second = await host.start(after);
+  await until(() => warnings().length === 1);
+  assert.deepEqual([warnings()[0]?.vm, warnings()[0]?.causeClass], [VM, "iommu-direct-mapping-required"]);
+  assert.ok(warnings()[0]?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"));
+
+  const libvirt = await fakeLibvirt(context, after.paths);
+  libvirt.vms.set(VM, fakeVm(VM, 1));
+  await host.hurryUntil(() => second.describe().some((line) => /^libvirt: libvirt /.test(line)));
+  host.clock.skip(5_000);
+  await host.allDelivered();
+  assert.equal(warnings().length, 1);
+  await second.stop();
+});
+
 test("changed settings are taken up without a restart, and what is wrong in them is logged", async (context) => {
   const host = createWatchedHost(context, 'NOTIFY_COMMAND="no"');
   const boot = host.boot(NEW_BIOS);

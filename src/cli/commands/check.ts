@@ -12,16 +12,17 @@ import { readModprobeSettings } from "../../host/modprobe.ts";
 import { createPciNames } from "../../host/pci-names.ts";
 import { readUnraidPolicy } from "../../host/unraid-policy.ts";
 import { readVfioSetup } from "../../host/vfio-setup.ts";
+import type { VmStatus } from "../../model/host-state.ts";
 import { vmName } from "../../model/identifiers.ts";
+import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
-import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import {
   findSurroundings,
   HISTORY_OPTIONS,
   HISTORY_OPTIONS_HELP,
   type Surroundings,
-  withHistory,
 } from "../surroundings.ts";
 import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
@@ -46,53 +47,57 @@ Example: vfio-watch check "Windows 11"`,
     const [vm, ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one VM at a time, in quotes when its name has spaces");
     const surroundings = findSurroundings(io.env, args.text("database"));
-    const live = await readLiveVms(surroundings.paths);
-    if (live.vms.state !== "read") {
-      const why = live.vms.state === "unreadable" ? live.vms.why : "there are none";
-      io.err(`vfio-watch: the VMs of this host could not be read: ${printable(why)}.\n`);
-      return EXIT.failure;
+    // Without a history the check still says what is; only where it came from stays open.
+    const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
+    const store = opened.state === "open" ? opened.store : undefined;
+    try {
+      const live = await readLiveVms(surroundings.paths, store);
+      const problem = live.vms.state === "read" ? problemOf(vm, live.vms.value) : unreadVms(live.vms);
+      if (problem !== undefined) {
+        io.err(`vfio-watch: ${problem}.\n`);
+        return EXIT.failure;
+      }
+      const preflight = checkHost(surroundings, live, vm, store);
+      if (args.flag("json")) io.out(`${JSON.stringify({ from: live.from, ...preflight }, undefined, 2)}\n`);
+      else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
+      return needsAction(preflight) ? EXIT.findings : EXIT.ok;
+    } finally {
+      store?.close();
     }
-    const known = live.vms.value.map(({ definition }) => definition.name);
-    if (vm !== undefined && !known.includes(vmName(vm))) {
-      const list = known.map((name) => `'${name}'`).join(", ") || "none";
-      io.err(`vfio-watch: there is no VM '${printable(vm)}' on this host; there is ${printable(list)}.\n`);
-      return EXIT.failure;
-    }
-    const preflight = await checkHost(surroundings, live, vm, io);
-    if (args.flag("json")) io.out(`${JSON.stringify({ from: live.from, ...preflight }, undefined, 2)}\n`);
-    else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
-    return needsAction(preflight) ? EXIT.findings : EXIT.ok;
   },
 };
 
-async function checkHost(
-  { paths, unraid, database }: Surroundings,
+function unreadVms(vms: Exclude<LiveVms["vms"], { readonly state: "read" }>): string {
+  const why = vms.state === "unreadable" ? vms.why : "there are none";
+  return `the VMs of this host could not be read: ${printable(why)}`;
+}
+
+/** What is wrong with the name of the VM that is asked for, if anything. */
+function problemOf(vm: string | undefined, vms: readonly VmStatus[]): string | undefined {
+  const known = vms.map(({ definition }) => definition.name);
+  if (vm === undefined || known.includes(vmName(vm))) return undefined;
+  const list = known.map((name) => `'${name}'`).join(", ") || "none";
+  return `there is no VM '${printable(vm)}' on this host; there is ${printable(list)}`;
+}
+
+function checkHost(
+  { paths, unraid }: Surroundings,
   live: LiveVms,
   only: string | undefined,
-  io: CommandIo,
-): Promise<Preflight> {
+  store: Store | undefined,
+): Preflight {
   const host = readHostState({ paths, vms: live.vms, pciNames: createPciNames(paths) });
   const commandLine = readCommandLine(paths);
   const modprobe = readModprobeSettings(paths);
-  const input = {
+  return runPreflight({
     host,
     modprobe,
-    setup: readVfioSetup(paths, {
-      commandLine,
-      modprobe,
-      devices: host.devices,
-    }),
+    setup: readVfioSetup(paths, { commandLine, modprobe, devices: host.devices }),
     bootLoaders: readBootLoaders(paths, commandLine),
     ...(unraid && { unraid: readUnraidPolicy(paths, host.devices) }),
     ...(only !== undefined && { only: vmName(only) }),
-  };
-  // Without a history the check still says what is; only where it came from stays open.
-  let preflight: Preflight | undefined;
-  await withHistory(database, { ...io, err: () => {} }, (store: Store) => {
-    preflight = runPreflight({ ...input, history: createPreflightHistory(store) });
-    return EXIT.ok;
+    ...(store !== undefined && { history: createPreflightHistory(store) }),
   });
-  return preflight ?? runPreflight(input);
 }
 
 const MATTER_WORDS = {

@@ -4,9 +4,8 @@ import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runt
 import { checkHostState } from "../../diagnosis/state-checks.ts";
 import { readHostState } from "../../host/host-state.ts";
 import { createPciNames } from "../../host/pci-names.ts";
-import type { HostState, VmStatus } from "../../model/host-state.ts";
+import type { HostState } from "../../model/host-state.ts";
 import { read, unreadable } from "../../model/reading.ts";
-import type { VmState } from "../../model/virtual-machine.ts";
 import { describeReport } from "../../report/content.ts";
 import type { SectionId } from "../../report/document.ts";
 import { gatherReport } from "../../report/gather.ts";
@@ -126,12 +125,8 @@ function readHistory(store: Store): HistoryView {
 }
 
 async function readPreflight({ paths }: Surroundings, store: Store | undefined): Promise<PreflightView> {
-  const live = await readLiveVms(paths);
-  const remembered = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
-  const vms: readonly VmStatus[] =
-    live.vms.state === "read"
-      ? live.vms.value
-      : remembered.map(({ definition }) => ({ definition, state: NOT_ASKED }));
+  const live = await readLiveVms(paths, store);
+  const vms = live.vms.state === "read" ? live.vms.value : [];
   const host = readHostState({ paths, vms: read(vms), pciNames: createPciNames(paths) });
   const unknown = unreadableParts(host);
   return {
@@ -145,11 +140,9 @@ async function readPreflight({ paths }: Surroundings, store: Store | undefined):
   };
 }
 
-const NOT_ASKED: VmState = { state: "nostate", reason: "libvirt was not asked" };
-
 function noteOn({ vms, from }: LiveVms): string {
-  const source = vms.state === "read" ? from : "what the service saw last, because libvirt does not answer";
-  return `The VMs are taken from ${source}. Which of them run, and have a device in use, is not known.`;
+  if (vms.state === "unreadable") return `The VMs of this host could not be read: ${vms.why}.`;
+  return `The VMs are taken from ${from}. Which of them run, and have a device in use, is not known.`;
 }
 
 function unreadableParts(host: HostState): readonly string[] {
