@@ -28,8 +28,8 @@ type Answer = Readonly<Record<string, unknown>>;
 
 /** A page in a browser of its own. */
 export interface Page {
-  /** Opens a file as a reader with this screen would; resolves once it is loaded. */
-  open(file: string, screen: { readonly width: number; readonly dark: boolean }): Promise<void>;
+  /** Opens an address as a reader with this screen would; resolves once it is loaded. */
+  open(address: string, screen: { readonly width: number; readonly dark: boolean }): Promise<void>;
   /** Value of an expression in the page. */
   evaluate<T>(expression: string): Promise<T>;
   /** The whole page as PNG. */
@@ -88,7 +88,7 @@ export async function openBrowser(): Promise<Page> {
   return {
     requests,
     complaints,
-    async open(file, { width, dark }) {
+    async open(address, { width, dark }) {
       requests.length = 0;
       complaints.length = 0;
       await send("Emulation.setDeviceMetricsOverride", {
@@ -101,7 +101,7 @@ export async function openBrowser(): Promise<Page> {
         features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
       });
       const loaded = new Promise<void>((resolve) => listeners.set("Page.loadEventFired", () => resolve()));
-      await send("Page.navigate", { url: `file://${file}` });
+      await send("Page.navigate", { url: address });
       await loaded;
     },
     async evaluate<T>(expression: string) {

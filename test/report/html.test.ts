@@ -52,7 +52,7 @@ describe("the report as a page", { ...(noBrowser !== undefined && { skip: noBrow
   for (const width of [1280, 390]) {
     for (const dark of [false, true]) {
       it(`shows everything at ${width} pixels in ${dark ? "the dark" : "the light"}, and asks nobody for anything`, async () => {
-        await page.open(file, { width, dark });
+        await page.open(`file://${file}`, { width, dark });
         const text = await page.evaluate<string>("document.body.innerText");
         for (const required of REQUIRED)
           assert.ok(text.includes(required), `'${required}' is not to be seen`);
@@ -86,13 +86,13 @@ describe("the report as a page", { ...(noBrowser !== undefined && { skip: noBrow
 
   it("has enough contrast for every text, in the light and in the dark", async () => {
     for (const dark of [false, true]) {
-      await page.open(file, { width: 1280, dark });
+      await page.open(`file://${file}`, { width: 1280, dark });
       assert.deepEqual(await page.evaluate<string[]>(LOW_CONTRAST), []);
     }
   });
 
   it("is a document that a reader without eyes can walk through", async () => {
-    await page.open(file, { width: 1280, dark: false });
+    await page.open(`file://${file}`, { width: 1280, dark: false });
     const levels = await page.evaluate<number[]>(
       "[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => Number(h.tagName[1]))",
     );
@@ -112,7 +112,7 @@ describe("the report as a page", { ...(noBrowser !== undefined && { skip: noBrow
     const hostile = mapTexts(await contentFor("bios-update"), (text) => text + HOSTILE);
     const place = join(directory, "hostile.html");
     writeFileSync(place, renderHtml(hostile));
-    await page.open(place, { width: 390, dark: false });
+    await page.open(`file://${place}`, { width: 390, dark: false });
     assert.equal(await page.evaluate<number>("document.querySelectorAll('img,script,iframe,a').length"), 0);
     assert.ok(
       (await page.evaluate<string>("document.body.innerText")).includes("<img src=x onerror=alert(1)>"),
@@ -128,10 +128,10 @@ describe("the report as a page", { ...(noBrowser !== undefined && { skip: noBrow
     const style = `JSON.stringify(["theirs","text","table","list"].map((id) => { const s = getComputedStyle(document.getElementById(id)); return [...s].map((name) => s.getPropertyValue(name)).join() }))`;
     const place = join(directory, "around.html");
     writeFileSync(place, around(""));
-    await page.open(place, { width: 390, dark: false });
+    await page.open(`file://${place}`, { width: 390, dark: false });
     const alone = await page.evaluate<string>(style);
     writeFileSync(place, around(renderHtmlFragment(await contentFor("bios-update"))));
-    await page.open(place, { width: 390, dark: false });
+    await page.open(`file://${place}`, { width: 390, dark: false });
     assert.equal(await page.evaluate<string>(style), alone);
     assert.equal(await page.evaluate<number>("document.querySelectorAll('h1').length"), 0);
     assert.deepEqual(await sticksOut(), []);

@@ -3,11 +3,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { noBrowser } from "../report/browser.ts";
 import { drivePage, giveHistory, missing, startWebHost, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
 const needsPhp = { skip: missing("php") };
-const needsChromium = { skip: missing("php") || missing("chromium") };
+const needsChromium = { skip: missing("php") || noBrowser || false };
 const TOOLS = "/plugins/vfio-watch/include/tools.php";
 const REPORT = "/plugins/vfio-watch/include/report.php";
 
@@ -176,9 +177,9 @@ for (const [page, expected] of [
   ["/Tools/vfio-watch", /did not start[\s\S]*Which change broke it/],
   ["/Settings/vfio-watch-settings", /What you are told[\s\S]*Quiet hours/],
 ] as const) {
-  test(`${page} fits a phone in a real browser, with everything on it`, needsChromium, () => {
+  test(`${page} fits a phone in a real browser, with everything on it`, needsChromium, async () => {
     const theme = THEMES[page.length % THEMES.length];
-    const result = drivePage(host, `${page}?theme=${theme}`, LOOK) as { wide: number; text: string };
+    const result = (await drivePage(host, `${page}?theme=${theme}`, LOOK)) as { wide: number; text: string };
     assert.match(result.text, expected);
     assert.ok(result.wide <= 0, `${result.wide} pixels stick out`);
   });

@@ -7,10 +7,11 @@ import fc from "fast-check";
 import { parseFlatFile } from "../../src/config/flat-file.ts";
 import { KEY_NAMES, KEYS } from "../../src/config/keys.ts";
 import { settingsForm } from "../../src/config/settings-form.ts";
+import { noBrowser } from "../report/browser.ts";
 import { drivePage, missing, SETTINGS, startWebHost, TOKEN, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
-const needsChromium = { skip: missing("php") || missing("chromium") };
+const needsChromium = { skip: missing("php") || noBrowser || false };
 const needsPhp = { skip: missing("php") };
 const PAGE = "/Settings/vfio-watch-settings";
 
@@ -301,8 +302,8 @@ test(
 test(
   "in a browser a wrong value is named beside its field and not sent; a right one is saved",
   needsChromium,
-  () => {
-    const told = drivePage(
+  async () => {
+    const told = (await drivePage(
       host,
       PAGE,
       `const apply = () => page.querySelector("#vfio-watch-settings input[type=submit]").click();
@@ -321,7 +322,7 @@ test(
      apply();
      const answer = await until(() => page.getElementById("progressFrame").contentDocument?.body?.textContent);
      return { problem, isOpen, isRefused, answer };`,
-    ) as Readonly<Record<string, unknown>>;
+    )) as Readonly<Record<string, unknown>>;
     assert.match(String(told.problem), /99 99/);
     assert.equal(told.isOpen, true);
     assert.equal(told.isRefused, true);

@@ -12,11 +12,13 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
 import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import { readRecordings } from "../../src/replay/recording.ts";
 import { replay } from "../../src/replay/replay.ts";
+import { openBrowser } from "../report/browser.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
 const RECORDING = join(PROJECT, "test/fixtures/recordings/bios-update");
@@ -124,27 +126,26 @@ export async function giveHistory(host: WebHost): Promise<void> {
   );
 }
 
+/** A page that is asked so often in vain never answers; a busy machine takes a tenth of it. */
+const MOST_LOOKS = 2_400;
+
 /**
  * Opens a page in a real browser, in a frame as wide as a phone, and gives what `drive` returns: the body of an
  * asynchronous function that gets the frame's `page` (its document) and may wait with `until(page => …)`.
  */
-export function drivePage(host: WebHost, page: string, drive: string): unknown {
-  const profile = mkdtempSync(join(tmpdir(), "vfio-watch-browser-"));
-  const query = new URLSearchParams({ width: "360", of: page, drive });
-  const options =
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
-    "--disable-component-update --disable-sync --virtual-time-budget=30000 --dump-dom";
+export async function drivePage(host: WebHost, page: string, drive: string): Promise<unknown> {
+  const browser = await openBrowser();
   try {
-    const dom = execFileSync(
-      "chromium",
-      [...options.split(" "), `--user-data-dir=${profile}`, `${host.address}/probe?${query}`],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 },
-    );
-    const result = /<pre id="result">([^<]+)<\/pre>/.exec(dom)?.[1];
-    if (result === undefined) throw new Error(`no result: ${dom.slice(0, 2000)}`);
-    return JSON.parse(result.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&"));
+    const query = new URLSearchParams({ width: "360", of: page, drive });
+    await browser.open(`${host.address}/probe?${query}`, { width: 800, dark: false });
+    for (let tries = 0; tries < MOST_LOOKS; tries++) {
+      const result = await browser.evaluate<string>('document.getElementById("result").textContent');
+      if (result !== "") return JSON.parse(result);
+      await delay(50);
+    }
+    throw new Error(`${page} gave no result; the browser said: ${browser.complaints.join("; ")}`);
   } finally {
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    await browser.close();
   }
 }
 
