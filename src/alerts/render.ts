@@ -1,7 +1,8 @@
 import type { Importance } from "../model/alert.ts";
-import { escapeDiscord, escapeSlack, portableUnraid } from "./escape.ts";
+import { escapeDiscord, escapeSlack } from "./escape.ts";
 import { type AlertMessage, alertJson, alertText, plainLines } from "./message.ts";
 import { bytes, cutAtWord } from "./text.ts";
+import { mailText, type UnraidReader, unraidEscapes } from "./unraid-text.ts";
 
 /** Fields of Unraid's notifier. */
 export interface UnraidFields {
@@ -17,15 +18,23 @@ export interface UnraidFields {
  * For Unraid's notifier. The event is also the stem of the notification's file name, and an equal name is a silent
  * no-op, so it names incident and delivery, and only in characters that survive the notifier's clean-up.
  */
-export function renderUnraid(message: AlertMessage): UnraidFields {
+export function renderUnraid(message: AlertMessage, reader: UnraidReader): UnraidFields {
   const text = alertText(message);
-  const lines = plainLines(text).map(portableUnraid);
+  const escapes = unraidEscapes(reader);
+  const cut = (plain: string, limit: number, written: (text: string) => string) =>
+    written(cutAtWord(plain, limit, (part) => written(part).length));
+  const subject = cut(text.title, 120, escapes.subject);
+  const parts = text.parts.slice(0, -1).map(({ label, lines }) => {
+    return label === undefined ? lines.join(", ") : `${label}: ${lines.join(", ")}`;
+  });
+  // Up to 7.1 the notifier blanks references in mail's subject: then the text says it once more.
+  const lines = subject === text.title ? plainLines(text) : [text.title, ...plainLines(text)];
   return {
     event: `vfio-watch ${message.incidentId} ${message.deliveryId}`,
-    subject: cutAtWord(portableUnraid(text.title), 120),
-    description: cutAtWord(lines.slice(0, -1).join(" · "), 700) || "No details.",
+    subject,
+    description: cut(parts.join(" · "), 700, escapes.description) || "No details.",
     importance: message.content.importance,
-    message: cutAtWord(lines.join("\\n"), 2_000),
+    message: cutAtWord(lines.map(mailText).join("\\n"), 2_000),
   };
 }
 

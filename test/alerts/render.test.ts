@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { escapeDiscord, portableUnraid } from "../../src/alerts/escape.ts";
+import { escapeDiscord } from "../../src/alerts/escape.ts";
 import {
   renderDiscord,
   renderGotify,
@@ -86,27 +86,34 @@ test("Slack gets plain-text blocks, so that the hostile name is no formatting", 
   assert.equal(shown.mrkdwn, false);
 });
 
-test("Unraid shows the hostile name with look-alikes that no HTML, Markdown or INI reader takes for its own", () => {
-  const fields = renderUnraid(hostile);
-  assert.equal(fields.subject, "'∗∗‹img src꞊x onerror꞊alert(1)›∗∗ $(id)' did not start");
-  assert.equal(fields.importance, "alert");
-  assert.match(fields.description, /BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95/);
-});
+const UNRAID_READERS = ["page", "api", "api-unquoted", "any"] as const;
 
-test("no text of any alert leaves the characters that all readers of Unraid's notifications agree on", () => {
-  fc.assert(
-    fc.property(anyText, anyText, (vm, cause) => {
-      const { event, subject, description, message } = renderUnraid(messageOf({ ...failureOf(vm), cause }));
-      assert.match(event, /^[a-z0-9 -]+$/);
-      for (const field of [subject, description]) assert.doesNotMatch(field, /[=;#"<>&`*_~[\]|\\\n\r\u0000]/);
-      // The two characters \n are the notifier's own line break; no other backslash stands there.
-      assert.doesNotMatch(message.replaceAll("\\n", ""), /[=;#"<>&`*_~[\]|\\\n\r\u0000]/);
-    }),
+test("Unraid's notifier gets subject, importance, and the parts of the alert in one line", () => {
+  const fields = renderUnraid(hostile, "api");
+  assert.equal(fields.subject, `'${HOSTILE}' did not start`);
+  assert.equal(fields.importance, "alert");
+  assert.match(
+    fields.description,
+    /Changed: BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95, IVRS table: an entry of type 22h is new · Last good/,
   );
 });
 
-test("a look-alike is put for each character, so that the text keeps its length", () => {
-  fc.assert(fc.property(anyText, (text) => assert.equal(portableUnraid(text).length, text.length)));
+test("where the subject cannot be the name for mail, the text for mail says it", () => {
+  const nameInMail = `'${HOSTILE.replace("<", "<\u200b")}' did not start\\n`;
+  assert.equal(renderUnraid(hostile, "page").message.startsWith(nameInMail), true);
+  assert.equal(renderUnraid(hostile, "api").message.includes(nameInMail), false);
+});
+
+test("no text of any alert leaves the line that Unraid's notifier stores a field in", () => {
+  fc.assert(
+    fc.property(anyText, anyText, fc.constantFrom(...UNRAID_READERS), (vm, cause, reader) => {
+      const fields = renderUnraid(messageOf({ ...failureOf(vm), cause }), reader);
+      assert.match(fields.event, /^[a-z0-9 -]+$/);
+      for (const field of [fields.subject, fields.description]) assert.doesNotMatch(field, /["\\\n\r\u0000]/);
+      // The two characters \n are the notifier's own line break; no other backslash stands there.
+      assert.doesNotMatch(fields.message.replaceAll("\\n", ""), /["\\\n\r]/);
+    }),
+  );
 });
 
 test("every destination's limits hold for the longest texts, cut between words", () => {
@@ -125,10 +132,12 @@ test("every destination's limits hold for the longest texts, cut between words",
   const slack = renderSlack(message) as { blocks: { text: { text: string } }[] };
   assert.ok((slack.blocks[0]?.text.text.length ?? 999) <= 150);
   assert.ok((slack.blocks[1]?.text.text.length ?? 9_999) <= 3_000);
-  const unraid = renderUnraid(message);
-  assert.ok(
-    unraid.subject.length <= 120 && unraid.description.length <= 700 && unraid.message.length <= 2_000,
-  );
+  for (const reader of UNRAID_READERS) {
+    const unraid = renderUnraid(message, reader);
+    assert.ok(
+      unraid.subject.length <= 120 && unraid.description.length <= 700 && unraid.message.length <= 2_000,
+    );
+  }
 });
 
 test("cutting keeps whole words, never breaks a character, and never exceeds the limit in its own measure", () => {

@@ -96,7 +96,25 @@ test("a hostile VM name reaches the notifier as text, and no shell sees it", asy
   );
   assert.deepEqual(await channel.send(messageOf(content), never), { delivered: true });
   assert.equal(existsSync(join(root, "owned")), false);
-  assert.match(stored()[0] ?? "", /^subject='∗∗‹img src꞊x onerror꞊alert\(1\)›∗∗ \$\(id\)/m);
+  assert.match(stored()[0] ?? "", /^subject='∗∗<\u200bimg src꞊x onerror꞊alert\(1\)>∗∗ \$\(id\)/m);
+});
+
+test("how the name is written follows from the Unraid that runs", async () => {
+  const { channel, root, clock, runs } = createRig();
+  mkdirSync(join(root, "etc"));
+  for (const version of ["7.1.4", "7.3.3"]) {
+    writeFileSync(join(root, "etc/unraid-version"), `version="${version}"\n`);
+    const sent = channel.send(messageOf(failureOf(HOSTILE), runs().length), never);
+    clock.moveTo(clock.now() + 1_100);
+    assert.deepEqual(await sent, { delivered: true });
+  }
+  assert.deepEqual(
+    runs().map((argv) => argv[3]),
+    [
+      "'&#42;&#42;&lt;img src&#61;x onerror&#61;alert(1)>&#42;&#42; $(id)' did not start",
+      `'${HOSTILE}' did not start`,
+    ],
+  );
 });
 
 test("exit code 0 is no proof: a notifier that stores nothing is a failed try", async () => {

@@ -6,6 +6,7 @@ import type { HostPaths } from "../../host-paths.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { renderUnraid } from "../render.ts";
 import { type ProgramEnd, runProgram } from "../run-program.ts";
+import { unraidReader } from "../unraid-text.ts";
 
 /** Unraid names notifications by the second; a little more than one keeps two of them apart. */
 const SPACING = 1_100;
@@ -30,7 +31,7 @@ export function createUnraidChannel(options: {
     name: "unraid",
     timeLimitMs: timeLimitMs + SPACING,
     async send(message, signal): Promise<SendResult> {
-      const fields = renderUnraid(message);
+      const fields = renderUnraid(message, unraidReader(host));
       const stem = fields.event.replace(/[^0-9A-Za-z]/g, "_");
       const archive = host.at(join(notificationDirectory(host), "archive"));
       if (isArchived(archive, stem)) return { delivered: true };
