@@ -1,10 +1,10 @@
 /**
- * Escapes for Discord's Markdown, which takes a backslash before any punctuation. Pings are switched off in the
- * message itself (`allowed_mentions`).
+ * Escapes for Discord's Markdown, which takes a backslash before any punctuation, and for the links that it makes of
+ * bare addresses. Pings are switched off in the message itself (`allowed_mentions`).
  */
 export function escapeDiscord(text: string): string {
   return text
-    .replace(/[\\`*_~|<>[\]()#]/g, "\\$&")
+    .replace(/[\\`*_~|<>[\]()#]|:(?=\/\/)/g, "\\$&")
     .replace(/^(\s*)([-+])/gm, "$1\\$2")
     .replace(/^(\s*\d+)\./gm, "$1\\.");
 }

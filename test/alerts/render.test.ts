@@ -16,7 +16,9 @@ import { failureOf, HOSTILE, messageOf } from "./examples.ts";
 const hostile = messageOf(failureOf(HOSTILE));
 const anyText = fc.oneof(
   fc.string({ unit: "binary", maxLength: 80 }),
-  fc.string({ unit: fc.constantFrom(...HOSTILE, "\n", "\\", "`", "&", ";", "_", "[", "]", "\u202e") }),
+  fc.string({
+    unit: fc.constantFrom(...HOSTILE, "\n", "\\", "`", "&", ";", "_", "[", "]", "\u202e", "http://x.example"),
+  }),
 );
 
 /** Discord's rule: a backslash before punctuation stands for that punctuation. */
@@ -65,6 +67,7 @@ test("whatever is escaped for Discord is shown as it was, and nothing in it is f
       const escaped = escapeDiscord(text);
       assert.equal(shownByDiscord(escaped), text);
       assert.doesNotMatch(escaped.replace(/\\[^0-9A-Za-z\s]/g, ""), /[*<>_`~|[\]]/);
+      assert.doesNotMatch(escaped, /[a-z]:\/\//);
     }),
   );
 });
