@@ -2,6 +2,7 @@
 export interface PluginFile {
   readonly name: string | undefined;
   readonly run: string | undefined;
+  readonly min: string | undefined;
   readonly max: string | undefined;
   readonly methods: readonly string[];
   readonly url: string | undefined;
@@ -42,6 +43,7 @@ export function readPluginDefinition(text: string): readonly PluginFile[] {
     return {
       name: attribute("Name"),
       run: attribute("Run"),
+      min: attribute("Min"),
       max: attribute("Max"),
       methods: (attribute("Method") ?? "install").split(" "),
       url: child("URL")?.trim(),

@@ -70,6 +70,7 @@ export function createUnraidTree(version: string, node: string | undefined = pro
     let said = "";
     const files = readPluginDefinition(readFileSync(definition, "utf8"));
     for (const file of files.filter((entry) => entry.methods.includes(method))) {
+      if (file.min !== undefined && version < file.min) continue;
       if (file.max !== undefined && version > file.max) continue;
       if (file.url !== undefined && file.name !== undefined) {
         const target = at(file.name);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { openStore } from "../../src/store/open.ts";
@@ -187,11 +187,27 @@ test("Unraid 7.1 gets a Node of the plugin's own", { skip: skip || hasRecentNode
   assert.equal(existsSync(tree.at("/usr/local/vfio-watch")), false);
 });
 
-test("a Node of the plugin's own is not kept where the system has one", { skip }, () => {
+test("up to 7.1 the Node package stays on the flash stick, used or not, so that no boot needs the network", {
+  skip,
+}, () => {
   const unraid = installed("7.1.4");
+  // Unraid Connect has brought a Node that will do; the plugin manager still wants every file of the definition.
+  assert.equal(unraid.control("status").code, 0);
   assert.equal(existsSync(unraid.at("/usr/local/vfio-watch/node")), false);
+  const kept = unraid.at("/boot/config/plugins/vfio-watch.plg");
+  unraid.installPlugin(kept, releasesOf(first));
+  unraid.powerCut();
+  assert.match(unraid.installPlugin(kept, "/nonexistent"), /is installed/);
+  assert.equal(unraid.control("status").code, 0);
+});
+
+test("from 7.2 on a Node package that 7.1 had needed is removed from the flash stick", { skip }, () => {
+  tree = createUnraidTree("7.2.3");
+  mkdirSync(tree.at(FLASH), { recursive: true });
+  writeFileSync(tree.at(`${FLASH}/vfio-watch-node-22.18.0-x86_64-1.txz`), "");
+  tree.installPlugin(first, releasesOf(first));
   assert.deepEqual(
-    readdirSync(unraid.at(FLASH)).filter((name) => name.includes("node")),
+    readdirSync(tree.at(FLASH)).filter((name) => name.includes("node")),
     [],
   );
 });
