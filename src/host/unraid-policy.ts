@@ -32,13 +32,18 @@ export function readUnraidPolicy(
   const config = readText(paths.at(DOMAIN_CONFIG), 64 * 1024);
   const list = readText(paths.at(PCI_LIST), 4 * 1024 * 1024);
   return {
-    startsDisabled:
-      config.state === "read" ? read(/^\s*DISABLE\s*=\s*"?yes"?\s*$/im.test(config.value)) : config,
+    startsDisabled: config.state === "read" ? read(areStartsDisabled(config.value)) : config,
     pciChanges: list.state === "read" ? comparePciList(list.value, devices) : list,
   };
 }
 
-/** Compares as Unraid does: vendor, device and class at each address. */
+/** QEMU's wrapper sources the file, so the last assignment counts, and only the word `yes` as it is. */
+function areStartsDisabled(config: string): boolean {
+  const [, value] = [...config.matchAll(/^[ \t]*DISABLE=(.*)$/gm)].at(-1) ?? [];
+  return /^(?:yes|"yes"|'yes')\s*(?:\s#.*)?$/.test(value ?? "");
+}
+
+/** Compares as Unraid does: vendor, device and class at each address. An empty list is none. */
 function comparePciList(
   text: string,
   devices: Reading<ReadonlyMap<Bdf, PciDevice>>,
@@ -52,6 +57,7 @@ function comparePciList(
   }
   if (typeof list !== "object" || list === null || Array.isArray(list))
     return unreadable(`${PCI_LIST} holds no list of devices`);
+  if (Object.keys(list).length === 0) return read([]);
   const changes: PciListChange[] = [];
   const listed = new Set<Bdf>();
   for (const [address, entry] of Object.entries(list)) {

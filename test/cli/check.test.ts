@@ -200,6 +200,10 @@ describe("check", () => {
       host({ ...calm, files: { "/boot/config/domain.cfg": 'DISABLE="yes"\r\n' } }),
     );
     assert.ok(find(disabled.vms[0]?.findings, "preflight.unraid-disabled"));
+    for (const config of ['DISABLE="yes"\nDISABLE="no"\n', 'DISABLE="YES"\n', '#DISABLE="yes"\n']) {
+      const enabled = await check(host({ ...calm, files: { "/boot/config/domain.cfg": config } }));
+      assert.equal(find(enabled.vms[0]?.findings, "preflight.unraid-disabled"), undefined, config);
+    }
     const list = {
       "0000:01:00.0": { class: "0300", vendor_id: "10de", device_id: "1f08", description: "an older card" },
       "0000:01:00.1": { class: "0403", vendor_id: "10de", device_id: "22bd", description: "audio" },
@@ -210,6 +214,9 @@ describe("check", () => {
     const finding = find(changed.vms[0]?.findings, "preflight.unraid-pci-change");
     assert.deepEqual(finding?.devices, ["0000:01:00.0"]);
     assert.match(finding?.evidence.join() ?? "", /10de:1f08 → 10de:2805/);
+    // Unraid takes an empty list for none, not for a host of which every device is new.
+    const empty = await check(host({ ...calm, files: { "/boot/config/savedpcidata.json": "{}" } }));
+    assert.equal(find(empty.vms[0]?.findings, "preflight.unraid-pci-change"), undefined);
     const broken = await check(host({ ...calm, files: { "/boot/config/savedpcidata.json": "{" } }));
     assert.equal(broken.code, 0);
     assert.ok(broken.unchecked.some((text) => /savedpcidata\.json is no JSON/.test(text)));
