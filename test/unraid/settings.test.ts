@@ -172,6 +172,7 @@ test(
     host.writeFile(SETTINGS, 'LOG_LEVEL="debug"\n');
     const { text } = await submit({ PRUNE_SCHEDULE: "99 99 * * *", RETENTION_DAYS: "30" });
     assert.match(text, /search = "\?refused=PRUNE_SCHEDULE"/);
+    assert.doesNotMatch(text, /settings are saved/);
     assert.equal(host.readFile(SETTINGS), 'LOG_LEVEL="debug"\n');
     const page = await (await fetch(`${host.address}${PAGE}?refused=PRUNE_SCHEDULE,%3Cscript%3E`)).text();
     assert.match(page, /are not understood: PRUNE_SCHEDULE</);

@@ -12,6 +12,7 @@ require_once __DIR__ . '/settings.php';
 (function () use (&$keys, &$save, &$default, $file): void {
     if ($file !== VFIO_WATCH_SETTINGS_FILE) {
         $save = false;
+        unset($_POST['#command']);
         return;
     }
     $isDefault = isset($_POST['#default']);
@@ -27,14 +28,17 @@ require_once __DIR__ . '/settings.php';
     }
     if (!$known) {
         $save = false;
+        unset($_POST['#command']);
         echo 'Nothing is saved: settings.json of the plugin cannot be read. Install the plugin again.';
         return;
     }
     ['problems' => $problems] = $isDefault ? ['problems' => []] : vfio_watch_check(vfio_watch_file($values));
     $refused = array_intersect(array_column($problems, 'key'), array_keys(array_filter($values, 'strlen')));
     if ($refused) {
-        // The page has asked before; this is for whoever posts without it.
+        // The page has asked before; this is for whoever posts without it. The command, which says that the settings
+        // are saved, would be run all the same.
         $save = false;
+        unset($_POST['#command']);
         $names = implode(',', array_unique($refused));
         echo '<script>search = "?refused=', rawurlencode($names), '";</script>Nothing is saved: ', vfio_watch_html($names);
         return;
