@@ -43,6 +43,19 @@ test("start, status, stop and reload answer as the LSB wants", { skip }, () => {
   assert.equal(unraid.control("nonsense").code, 2);
 });
 
+test("the codes are the same with Unraid's own log function, which fails where there is no terminal", {
+  skip,
+}, () => {
+  const unraid = installed();
+  writeFileSync(
+    unraid.at("/etc/rc.d/rc.runlog"),
+    'log() {\n  logger -t rc -- "$1"\n  [[ -t 1 && -n $1 ]] && echo "rc: $1"\n}\n',
+  );
+  const codes = (...verbs: string[]) => verbs.map((verb) => unraid.control(verb).code);
+  assert.deepEqual(codes("restart", "status", "reload", "stop", "stop"), [0, 0, 0, 0, 0]);
+  assert.deepEqual(codes("reload", "start", "start", "status"), [7, 0, 0, 0]);
+});
+
 test("stop leaves no process and no pid file", { skip }, () => {
   const unraid = installed();
   const all = withDescendants(unraid.supervisorPid());
