@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { openStore } from "../../src/store/open.ts";
@@ -199,6 +199,15 @@ test("up to 7.1 the Node package stays on the flash stick, used or not, so that 
   unraid.powerCut();
   assert.match(unraid.installPlugin(kept, "/nonexistent"), /is installed/);
   assert.equal(unraid.control("status").code, 0);
+});
+
+test("on an internal boot device, which keeps modes, only root may look at history and settings", {
+  skip,
+}, () => {
+  tree = createUnraidTree("7.3.3");
+  mkdirSync(tree.at(FLASH), { recursive: true, mode: 0o755 });
+  tree.installPlugin(first, releasesOf(first));
+  assert.equal(statSync(tree.at(FLASH)).mode & 0o777, 0o700);
 });
 
 test("from 7.2 on a Node package that 7.1 had needed is removed from the flash stick", { skip }, () => {
