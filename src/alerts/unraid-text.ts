@@ -113,11 +113,12 @@ const TAG_OR_REFERENCE = /<(?=[A-Za-z/!?@#])|&(?=[#0-9A-Za-z])/g;
  */
 function portableText(text: string): string {
   const started = text.replace(MARKDOWN_START, `${UNSEEN_BLANK}$&`);
-  const marked = blanked(blanked(started, TAG_OR_REFERENCE), new RegExp(LINKS, "gi"));
-  return unquoted(lookAlike(marked, PORTABLE));
+  const plain = lookAlike(started, PORTABLE);
+  return unquoted(blanked(plain, new RegExp(`${LINKS}|&(?=[#0-9A-Za-z])`, "gi")));
 }
 
-const PORTABLE = new RegExp(`${MARKDOWN}|[="\\\\]`, "g");
+// Pushbullet's agent cuts out whatever stands between `<` and `>`.
+const PORTABLE = new RegExp(`${MARKDOWN}|[<="\\\\]`, "g");
 
 /** For an INI value without quotes: `;` and `#` would end it, and `'` at both ends be taken for quotes. */
 function unquoted(text: string): string {
@@ -136,6 +137,7 @@ function lookAlike(text: string, characters: RegExp): string {
 }
 
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
+  "<": "‹",
   "=": "꞊",
   ";": "；",
   "#": "＃",

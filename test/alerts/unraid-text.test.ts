@@ -66,7 +66,10 @@ function shownAsMarkdown(line: string): string {
 }
 
 const LOOK_ALIKES: Readonly<Record<string, string>> = Object.fromEntries(
-  ["꞊=", "；;", "＃#", '”"', "‘`", "∗*", "＿_", "∼~", "］]", "＼\\"].map(([like, real]) => [like, real]),
+  ["‹<", "꞊=", "；;", "＃#", '”"', "‘`", "∗*", "＿_", "∼~", "］]", "＼\\"].map(([like, real]) => [
+    like,
+    real,
+  ]),
 );
 
 /** What a person takes the text for. */
