@@ -201,6 +201,24 @@ test("up to 7.1 the Node package stays on the flash stick, used or not, so that 
   assert.equal(unraid.control("status").code, 0);
 });
 
+for (const [what, lay] of [
+  ["makes rc0.d where nobody has", undefined],
+  ["uses an rc0.d that is there", (unraid: UnraidTree) => mkdirSync(unraid.at("/etc/rc.d/rc0.d"))],
+] as const) {
+  test(`a power-off ends the service in order as a reboot does: the plugin ${what}`, { skip }, () => {
+    tree = createUnraidTree("7.1.4");
+    lay?.(tree);
+    tree.installPlugin(first, releasesOf(first));
+    tree.installPlugin(first, releasesOf(first));
+    assert.equal(readFileSync(tree.at("/etc/rc.d/rc0.d/K10vfio-watch"), "utf8"), shutdownScript());
+    tree.removePlugin();
+    assert.deepEqual(lay === undefined ? [] : readdirSync(tree.at("/etc/rc.d/rc0.d")), []);
+  });
+}
+
+const shutdownScript = () =>
+  readFileSync(new URL("../../unraid/install/K10vfio-watch", import.meta.url), "utf8");
+
 test("on an internal boot device, which keeps modes, only root may look at history and settings", {
   skip,
 }, () => {
