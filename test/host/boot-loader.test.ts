@@ -76,6 +76,30 @@ test("a stock Unraid flash has its syslinux.cfg in effect, and the kernel knows 
   assert.equal(running.name, "Syslinux");
 });
 
+test("an Unraid that boots from its own disk is read from grub.cfg, and what was left of the flash stick has no effect", (context) => {
+  const menu = (title: string, words: string) =>
+    `menuentry "${title}" {\n  echo "Loading..."\n  linux  /boot@/bzimage ${words}\n  initrd /boot@/bzroot\n}\n`;
+  const tree = createHostTree(context, {
+    "/proc/cmdline": "BOOT_IMAGE=/boot@/bzimage unraiduuid=1234567890 iommu=pt\n",
+    // 0x72: loader 7 (GRUB), version 2.
+    "/proc/sys/kernel/bootloader_type": "114\n",
+    "/boot/syslinux/syslinux.cfg": SYSLINUX,
+    "/boot/grub/grub.cfg": [
+      "set default=0\nset timeout=5\ninsmod zfs\nif loadfont /boot@/grub/font.pf2 ; then\n  set gfxmode=auto\nelse\n",
+      "  terminal_output console\nfi\n",
+      menu("Unraid OS", "unraiduuid=1234567890 iommu=pt"),
+      menu("Unraid OS GUI Mode", "unraidguimode unraiduuid=1234567890 iommu=pt"),
+    ].join(""),
+  });
+  const { verdicts, running, claims } = findings(tree);
+  assert.deepEqual(verdicts, {
+    "/boot/syslinux/syslinux.cfg": "other-loader",
+    "/boot/grub/grub.cfg": "in-effect",
+  });
+  assert.equal(running.name, "GRUB");
+  assert.equal(claims.at(-1)?.defaultEntry?.title, "Unraid OS");
+});
+
 test("a file of the right loader that was edited since the boot differs, and shows in what", (context) => {
   const tree = createHostTree(context, {
     "/proc/cmdline": "BOOT_IMAGE=/boot/vmlinuz-6.12 root=/dev/sda1 ro quiet\n",
