@@ -46,7 +46,7 @@ const ID = /^[0-9a-f]{4}:[0-9a-f]{4}$/i;
 
 /**
  * Reads Unraid's `vfio-pci.cfg`: `BIND=` and entries with white space between them, each an address (with or
- * without domain), `address|vendor:device`, or `vendor:device`. Quotes and CRLF are tolerated, as by Unraid.
+ * without domain), `vendor:device`, or both in any order with `|`. Quotes and CRLF are tolerated, as by Unraid.
  */
 export function parseVfioPciConfig(text: string): readonly BindingRequest[] {
   const line = text
@@ -59,9 +59,9 @@ export function parseVfioPciConfig(text: string): readonly BindingRequest[] {
     .filter((entry) => entry !== "")
     .slice(0, ENTRIES_LIMIT)
     .map((entry) => {
-      const [first = "", second = ""] = entry.split("|");
-      const bdf = parseBdf(first);
-      const id = ID.test(second) ? second : bdf === undefined && ID.test(first) ? first : undefined;
+      const parts = entry.split("|");
+      const bdf = parts.map(parseBdf).find((parsed) => parsed !== undefined);
+      const id = parts.find((part) => ID.test(part));
       return {
         place: "vfio-pci.cfg" as const,
         ...(bdf === undefined ? {} : { bdf }),

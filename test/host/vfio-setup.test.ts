@@ -42,13 +42,16 @@ function setup(tree: HostTree, commandLine = "") {
 }
 
 test("every form of Unraid's vfio-pci.cfg is read", () => {
-  const entries = parseVfioPciConfig('BIND="01:00.0 0000:01:00.1|10de:22bd 144d:a80c nonsense"\r\n');
+  const entries = parseVfioPciConfig(
+    'BIND="01:00.0 0000:01:00.1|10de:22bd 144d:a80c 10de:2805|02:00.0 nonsense"\r\n',
+  );
   assert.deepEqual(
     entries.map(({ bdf: address, id, text }) => [address, id, text]),
     [
       ["0000:01:00.0", undefined, "01:00.0"],
       ["0000:01:00.1", "10de:22bd", "0000:01:00.1|10de:22bd"],
       [undefined, "144d:a80c", "144d:a80c"],
+      ["0000:02:00.0", "10de:2805", "10de:2805|02:00.0"],
       [undefined, undefined, "nonsense"],
     ],
   );
