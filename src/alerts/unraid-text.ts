@@ -7,7 +7,8 @@ import type { HostPaths } from "../host-paths.ts";
  * - `page`: the webGUI up to 7.1 puts subject and description into the page as HTML.
  * - `api`: from 7.2.1 on, Unraid's API reads the file, resolves character references, reads the quoted INI value, and
  *   shows the subject as it is and the description as Markdown.
- * - `api-unquoted`: 7.2.0 does the same with values that are not quoted, so `;` and `#` end them.
+ * - `api-unquoted`: 7.2.0 does the same with values that are not quoted, so `;` and `#` end them; its API resolves
+ *   references only if it was updated (4.26 and newer do, 7.2.1 has 4.27).
  * - `any`: the version is unknown, or Unraid Connect has brought the API to a webGUI that reads HTML.
  */
 export type UnraidReader = "page" | "api" | "api-unquoted" | "any";
