@@ -35,6 +35,8 @@ export interface AlertDesk {
   resolved(topic: string): void;
   /** The history's own trouble; told past the outbox where the outbox is what fails. */
   storeTrouble(problem: StoreTrouble): void;
+  /** The history, and the outbox in it, is gone: told past the outbox. */
+  historyLost(why: string, remedy: string): void;
   /** Closes the history's troubles that are over. */
   look(): void;
   reconfigure(): void;
@@ -105,6 +107,12 @@ export function createAlertDesk(options: {
     trouble(topicOf(problem.kind), "The history has a problem", problem.why, problem.remedy);
   }
 
+  function historyLost(why: string, remedy: string): void {
+    const subject = "The history has a problem";
+    log.error(`${subject}: ${why} ${remedy}`);
+    void tellDirectly(composeTrouble({ subject, why, remedy }), "store/displaced");
+  }
+
   function look(): void {
     if (maybeTold.size === 0) return;
     const present = new Set(
@@ -139,6 +147,7 @@ export function createAlertDesk(options: {
     trouble,
     resolved,
     storeTrouble,
+    historyLost,
     look,
     reconfigure() {
       channels = makeChannels();

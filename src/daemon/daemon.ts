@@ -19,6 +19,7 @@ import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
+import { createHistoryWatch } from "./history-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import type { ServiceLog } from "./log.ts";
 import { lookBack } from "./look-back.ts";
@@ -43,8 +44,8 @@ export interface DaemonOptions {
   readonly loadConfig: () => LoadedConfig;
   readonly settingsFile: string;
   readonly unraid: boolean;
-  /** Called when settings have changed that are taken up by a new start alone; without it that is only logged. */
-  readonly onRestartNeeded?: (settings: readonly string[]) => void;
+  /** Called when only a new start helps, e.g. after a change of settings; without it that is only logged. */
+  readonly onRestartNeeded?: (why: string) => void;
 }
 
 export interface Daemon {
@@ -166,6 +167,8 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     afterSettled(attempt) {
       desk.nudge();
       logSettled(attempt);
+      // Whoever looks at 'status' right after a failed start wants to find it there.
+      noteState();
     },
     askState: (vm) => sources.libvirt?.askState(vm),
     onTrouble: desk.storeTrouble,
@@ -174,6 +177,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
 
   const floodGear = createFloodGear({ clock });
   let lastObservationAt: number | undefined;
+  let noteState = () => {};
   const sources = createSources({
     config: config(),
     paths,
@@ -224,6 +228,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       }),
   });
   const memory = createMemoryKeeper({ clock });
+  const historyWatch = createHistoryWatch({ store, onLost: desk.historyLost, startAnew });
   const stateWriter = createStateWriter({
     clock,
     environment,
@@ -234,15 +239,18 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       ...loaded.problems.map(describeProblem),
       ...catalogueProblems.map(describeCatalogueProblem),
     ],
+    troubles: () => store.troubles().filter(({ until }) => until === undefined),
     lastObservationAt: () => lastObservationAt,
     onTurn() {
       faults.outlive("watching the sources", sourceWatch.look);
       faults.outlive("watching the history", desk.look);
+      historyWatch.look();
       faults.outlive("watching the history's size", maintenance.guardSize);
       floodGear.look();
       memory.look(lastObservationAt);
     },
   });
+  noteState = stateWriter.write;
   for (const problem of store.troubles()) {
     // What an earlier run met and got over is history.
     if (problem.until === undefined || problem.since >= startedAt) desk.storeTrouble(problem);
@@ -260,8 +268,12 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     for (const problem of loaded.problems) log.warn(describeProblem(problem));
     const fixed = settingsThatNeedRestart(before, loaded.config);
     if (fixed.length === 0) return;
-    if (options.onRestartNeeded === undefined) log.warn(`${fixed.join(", ")}: in force after a restart`);
-    else options.onRestartNeeded(fixed);
+    startAnew(`these settings have changed: ${fixed.join(", ")}`);
+  }
+
+  function startAnew(why: string): void {
+    if (options.onRestartNeeded === undefined) log.warn(`a restart is needed, because ${why}`);
+    else options.onRestartNeeded(why);
   }
   await settingsWatch.start();
 

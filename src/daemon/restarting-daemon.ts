@@ -5,8 +5,9 @@ const TRY_AGAIN = 30_000;
 
 /**
  * Starts the service so that every setting is taken up while the process runs: where a changed one is part of how the
- * service is built, it is stopped in order and started anew. The sources resume where they were, so nothing is missed.
- * Settings with which it cannot start are told in the log, and tried again until somebody has put them right.
+ * service is built, it is stopped in order and started anew; likewise where its history was replaced or damaged under
+ * it. The sources resume where they were, so nothing is missed. Where it cannot start again, that is told in the log,
+ * and tried until somebody has put it right.
  */
 export async function startRestartingDaemon(options: DaemonOptions): Promise<DaemonStart> {
   const { log, clock } = options;
@@ -17,8 +18,8 @@ export async function startRestartingDaemon(options: DaemonOptions): Promise<Dae
 
   const start = () => startDaemon({ ...options, onRestartNeeded: restart });
 
-  function restart(settings: readonly string[]): void {
-    log.info(`starting anew, because these settings have changed: ${settings.join(", ")}`);
+  function restart(why: string): void {
+    log.info(`starting anew, because ${why}`);
     changing = changing.then(startAnew);
   }
 

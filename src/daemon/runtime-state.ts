@@ -2,6 +2,10 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectory } from "../make-directory.ts";
 import type { SourceHealth } from "../model/source.ts";
+import type { StoreTrouble } from "../store/store.ts";
+
+/** The service writes its state every 15 seconds; after so long without it (ms) it is stuck. */
+export const STUCK_AFTER = 90_000;
 
 /**
  * What the running service says of itself, for `vfio-watch status`. It lies in a directory in memory (`/run`), so
@@ -10,6 +14,8 @@ import type { SourceHealth } from "../model/source.ts";
 export interface RuntimeState {
   readonly version: string;
   readonly pid: number;
+  /** When the process began, in the kernel's words: after a power cut another one may have the same number. */
+  readonly processBegan?: string | undefined;
   readonly bootId: string | undefined;
   readonly startedAt: number;
   readonly writtenAt: number;
@@ -17,6 +23,8 @@ export interface RuntimeState {
   readonly sources: readonly SourceHealth[];
   /** Sentences about what does not work, e.g. a setting that is not understood. */
   readonly problems: readonly string[];
+  /** The history's own troubles that last: those that keep it from being written cannot be read in it. */
+  readonly troubles?: readonly StoreTrouble[] | undefined;
   /** When the last observation arrived; undefined before the first. */
   readonly lastObservationAt: number | undefined;
   readonly memory: { readonly rssBytes: number; readonly heapBytes: number };
@@ -52,22 +60,52 @@ export function writeRuntimeState(file: string, state: RuntimeState): string | u
 
 /** Removes the state file at a clean end. */
 export function removeRuntimeState(file: string): void {
-  rmSync(file, { force: true });
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // Something else is in its place, which was told when it could not be written.
+  }
 }
 
-/** What a service left about itself, and whether its process still runs; undefined where there is nothing. */
-export function readRuntimeState(
-  file: string,
-): { readonly state: RuntimeState; readonly running: boolean } | undefined {
+/** Tells the process with this number from every other that has had it, or will; undefined where there is none. */
+export function processBeginning(pid: number): string | undefined {
   try {
-    const state = JSON.parse(readFileSync(file, "utf8")) as RuntimeState;
-    return { state, running: isRunning(state.pid) };
+    // The name in the second field may hold anything, brackets too. The 22nd is the start in ticks since boot.
+    const [, rest = ""] = /^.*\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1")) ?? [];
+    return rest.split(" ")[19];
   } catch {
     return undefined;
   }
 }
 
-function isRunning(pid: number): boolean {
+/**
+ * What a service left about itself, and whether its process still runs; undefined where there is nothing, or nothing
+ * that a service wrote.
+ */
+export function readRuntimeState(
+  file: string,
+): { readonly state: RuntimeState; readonly running: boolean } | undefined {
+  try {
+    const state: unknown = JSON.parse(readFileSync(file, "utf8"));
+    return isRuntimeState(state) ? { state, running: isRunning(state) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRuntimeState(value: unknown): value is RuntimeState {
+  const { pid, startedAt, writtenAt, sources, problems, memory } = (value ?? {}) as Partial<RuntimeState>;
+  return (
+    [pid, startedAt, writtenAt, memory?.rssBytes].every(Number.isFinite) &&
+    Array.isArray(sources) &&
+    Array.isArray(problems)
+  );
+}
+
+function isRunning({ pid, processBegan }: RuntimeState): boolean {
+  const begun = processBeginning(pid);
+  // /proc may be mounted so that it hides what belongs to others (hidepid).
+  if (begun !== undefined && processBegan !== undefined) return begun === processBegan;
   try {
     process.kill(pid, 0);
     return true;

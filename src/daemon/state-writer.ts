@@ -1,8 +1,10 @@
 import type { Clock } from "../clock.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
+import type { StoreTrouble } from "../store/store.ts";
 import type { ServiceLog } from "./log.ts";
 import {
+  processBeginning,
   type RuntimeState,
   removeRuntimeState,
   runtimeDirectory,
@@ -36,11 +38,13 @@ export function createStateWriter(options: {
   };
   readonly sources: readonly Source[];
   readonly problems: () => readonly string[];
+  readonly troubles: () => readonly StoreTrouble[];
   readonly lastObservationAt: () => number | undefined;
   readonly onTurn: () => void;
 }): StateWriter {
   const { clock, log } = options;
   const file = stateFile(runtimeDirectory(options.environment));
+  const processBegan = processBeginning(process.pid);
   let lastTurn = clock.now();
   let isStopped = false;
 
@@ -49,9 +53,11 @@ export function createStateWriter(options: {
     return {
       ...options.fixed,
       pid: process.pid,
+      processBegan,
       writtenAt: clock.now(),
       sources: options.sources.map((source) => source.health()),
       problems: options.problems(),
+      troubles: options.troubles(),
       lastObservationAt: options.lastObservationAt(),
       memory: { rssBytes: rss, heapBytes: heapUsed },
     };

@@ -1,14 +1,11 @@
 import { formatSpan } from "../cli/terminal.ts";
-import type { RuntimeState } from "../daemon/runtime-state.ts";
+import { type RuntimeState, STUCK_AFTER } from "../daemon/runtime-state.ts";
 import type { SourceHealth } from "../model/source.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { HistoryView, PageInput } from "./page-input.ts";
 import { markHtml, timeHtml, warningHtml } from "./page-parts.ts";
 import { count } from "./words.ts";
-
-/** The service writes its state every 15 seconds; after so long without it (ms) it is stuck. */
-const STUCK_AFTER = 90_000;
 
 /** Whether the service watches, and everything that wants to be read before the rest. */
 export function serviceHtml({ now, service, history, historyProblem }: PageInput): string {
@@ -42,7 +39,9 @@ export function serviceHtml({ now, service, history, historyProblem }: PageInput
     lines.push(...runtime.problems.map((problem) => warningHtml(problem)));
   }
   if (historyProblem !== undefined) lines.push(warningHtml(historyProblem));
-  for (const { why, remedy } of history?.troubles ?? []) lines.push(warningHtml(`${why} ${remedy}`, "bad"));
+  const told = service.state === "running" ? service.runtime.troubles : undefined;
+  for (const { why, remedy } of told ?? history?.troubles ?? [])
+    lines.push(warningHtml(`${why} ${remedy}`, "bad"));
   return lines.join("\n");
 }
 

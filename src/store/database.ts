@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-import { isMarkedDamaged, quarantine } from "./quarantine.ts";
+import { isHidden, mayRead, whatIsThere } from "./file-place.ts";
+import { isMarkedDamaged, quarantine, removeDamageMark } from "./quarantine.ts";
 import { MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
 import type { RefusalReason } from "./store.ts";
 import { explainDiskTrouble, saysDamaged, sqliteCode } from "./troubles.ts";
@@ -10,6 +11,8 @@ const APPLICATION_ID = 0x5646494f;
 /** After an unclean end a file up to this size is checked; a larger one would hold up the start. */
 const CHECK_UP_TO = 32 * 1024 * 1024;
 const PATIENCE_MS = 2000;
+/** The largest database that is read into memory. */
+const READ_UP_TO = 1024 ** 3;
 
 export type OpenedDatabase =
   | {
@@ -29,14 +32,20 @@ export type OpenedDatabase =
 
 /** Opens, checks and migrates the database for writing. A damaged file is moved aside and a new one begun. */
 export function openForWriting(path: string, now: number): OpenedDatabase {
+  const noFile = refuseNoFile(path);
+  if (noFile !== undefined) return noFile;
   try {
-    if (!isMarkedDamaged(path)) return openWriter(path);
+    const isMarked = isMarkedDamaged(path);
+    const opened = openWriter(path, isMarked);
+    // A disk that failed for a moment looks like a damaged file; one that is whole is not given up for that.
+    if (isMarked && opened.state === "open") removeDamageMark(path);
+    return opened;
   } catch (error) {
     if (!saysDamaged(error)) return refusedByDisk(error, path);
   }
   try {
     const quarantined = existsSync(path) ? quarantine(path, now) : undefined;
-    const opened = openWriter(path);
+    const opened = openWriter(path, false);
     return opened.state === "open" && quarantined !== undefined ? { ...opened, quarantined } : opened;
   } catch (error) {
     return refusedByDisk(error, path);
@@ -46,9 +55,12 @@ export function openForWriting(path: string, now: number): OpenedDatabase {
 /** Opens the database for reading beside a writer. */
 export function openForReading(path: string): OpenedDatabase {
   if (!existsSync(path)) return isHidden(path) ? notYours(path) : nothingYet(path);
+  const noFile = refuseNoFile(path);
+  if (noFile !== undefined) return noFile;
+  if (!mayRead(path)) return notYours(path);
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { readonly: true, fileMustExist: true, timeout: PATIENCE_MS });
+    database = openReader(path);
     const version = versionOf(database);
     const refused = version === 0 ? nothingYet(path) : refuseVersion(version, path, true);
     if (refused !== undefined) {
@@ -63,11 +75,35 @@ export function openForReading(path: string): OpenedDatabase {
 }
 
 /**
+ * A database with a write-ahead log wants two files beside it even from readers. Where none can be made (a read-only
+ * file system, somebody else's directory) and nothing is left in a log, it is read into memory instead.
+ */
+function openReader(path: string): Database.Database {
+  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: PATIENCE_MS });
+  try {
+    database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return database;
+  } catch (error) {
+    database.close();
+    const code = sqliteCode(error) ?? "";
+    const isShut = code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY");
+    const isWhole = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0;
+    if (!isShut || !isWhole || statSync(path).size > READ_UP_TO) throw error;
+    const bytes = readFileSync(path);
+    // The format versions in the header: 2 is a write-ahead log, which memory has not, 1 a rollback journal.
+    bytes.fill(1, 18, 20);
+    return new Database(bytes, { readonly: true });
+  }
+}
+
+/**
  * Opens the database for a few short writes beside the service, which stays its writer: nothing is made, checked,
  * moved aside or migrated. A database of any other version than this program's is refused.
  */
 export function openForGuest(path: string): OpenedDatabase {
   if (!existsSync(path)) return isHidden(path) ? notYours(path) : nothingYet(path);
+  const noFile = refuseNoFile(path);
+  if (noFile !== undefined) return noFile;
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { fileMustExist: true, timeout: PATIENCE_MS });
@@ -85,7 +121,7 @@ export function openForGuest(path: string): OpenedDatabase {
   }
 }
 
-function openWriter(path: string): OpenedDatabase {
+function openWriter(path: string, checkWhole: boolean): OpenedDatabase {
   const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   const database = new Database(path, { timeout: PATIENCE_MS });
   try {
@@ -101,7 +137,8 @@ function openWriter(path: string): OpenedDatabase {
     if (version === 0) database.pragma("auto_vacuum = INCREMENTAL");
     const mode = database.pragma("journal_mode = WAL", { simple: true });
     database.pragma("journal_size_limit = 4194304");
-    if (endedUncleanly) check(database, path);
+    if (checkWhole) checkAll(database);
+    else if (endedUncleanly) check(database, path);
     migrate(database, version);
     database.pragma("foreign_keys = ON");
     return { state: "open", database, writeAheadLog: mode === "wal" };
@@ -125,6 +162,12 @@ function migrate(database: Database.Database, from: number): void {
 function check(database: Database.Database, path: string): void {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > CHECK_UP_TO) return;
   const verdict = database.pragma("quick_check(1)", { simple: true });
+  if (verdict !== "ok") throw new Database.SqliteError(String(verdict), "SQLITE_CORRUPT");
+}
+
+/** As `check`, whatever the size, and with the content of every index. */
+function checkAll(database: Database.Database): void {
+  const verdict = database.pragma("integrity_check(1)", { simple: true });
   if (verdict !== "ok") throw new Database.SqliteError(String(verdict), "SQLITE_CORRUPT");
 }
 
@@ -171,14 +214,16 @@ function refuseForeign(
   };
 }
 
-/** Whether the file cannot even be looked for, because its directory belongs to somebody else. */
-function isHidden(path: string): boolean {
-  try {
-    lstatSync(path);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EACCES";
-  }
+/** SQLite would wait at a pipe for ever, and blame the disk for a directory or a link into the void. */
+function refuseNoFile(path: string): OpenedDatabase | undefined {
+  const what = whatIsThere(path);
+  if (what === undefined) return undefined;
+  return {
+    state: "refused",
+    reason: "inaccessible",
+    why: `${path} is ${what}, not a database.`,
+    remedy: "Move it away, or set another place for the database.",
+  };
 }
 
 function notYours(path: string): OpenedDatabase {

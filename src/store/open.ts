@@ -6,6 +6,7 @@ import { createBootTable } from "./boots.ts";
 import { createConnection } from "./connection.ts";
 import { type OpenedDatabase, openForReading, openForWriting } from "./database.ts";
 import { fileSize } from "./file-size.ts";
+import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
 import { markDamaged } from "./quarantine.ts";
@@ -109,6 +110,8 @@ function asStore(
   const vms = createVmTable(connection, boots);
   const signatures = createSignatureTable(connection);
   const retention = createRetention(connection);
+  // The lock as well: without its name a second service could take one, and both would write.
+  const files = createFileWatch([path, `${path}-wal`, ...(readOnly ? [] : [`${path}.lock`])]);
   const store: Store = {
     path,
     readOnly,
@@ -125,6 +128,7 @@ function asStore(
     batched: (work) => asValue(() => connection.batched(work)),
     prune: (limits) => retention.prune(limits),
     troubles: () => troubles.list(),
+    isDisplaced: () => files.areDisplaced(),
     bytes: () => fileSize(connection).bytes,
     stats: createStats(connection, () => retention.dropped()),
     close() {

@@ -16,7 +16,7 @@ export function quarantine(path: string, now: number): string {
   for (const companion of COMPANIONS) {
     if (existsSync(path + companion)) renameSync(path + companion, target + companion);
   }
-  rmSync(damageMark(path), { force: true });
+  removeDamageMark(path);
   dropOldQuarantines(path);
   return target;
 }
@@ -33,6 +33,11 @@ export function markDamaged(path: string): void {
 /** Whether the last user of the file found it damaged. */
 export function isMarkedDamaged(path: string): boolean {
   return existsSync(damageMark(path));
+}
+
+/** The file is whole after all, or no longer there. */
+export function removeDamageMark(path: string): void {
+  rmSync(damageMark(path), { force: true });
 }
 
 function damageMark(path: string): string {

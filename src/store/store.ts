@@ -43,6 +43,8 @@ export interface Store {
   prune(limits: RetentionLimits): PruneStep;
   /** What the store could not do, the newest first; those with no `until` still last. */
   troubles(): readonly StoreTrouble[];
+  /** Whether somebody removed or replaced the file while it is open here: what is written is lost then. */
+  isDisplaced(): boolean;
   /** Size of database and write-ahead log together (bytes); cheap enough to be asked all the time. */
   bytes(): number;
   /** Counts rows, which takes a while in a long history. */

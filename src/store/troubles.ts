@@ -89,7 +89,9 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
     return {
       kind: "damaged",
       why: `The database ${path} is damaged (${code}).`,
-      remedy: "Restart the service: it moves the damaged file aside, keeps it, and begins a new one.",
+      remedy:
+        "The service opens it anew, and if it is damaged indeed moves it aside, keeps it, and begins a new one. " +
+        "Where it does not run, start it.",
     };
   }
   // A full disk also shows as a failed write, or as a shared-memory file that cannot grow.

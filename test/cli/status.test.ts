@@ -1,84 +1,116 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { after, test } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
-import { runtimeDirectory, stateFile, writeRuntimeState } from "../../src/daemon/runtime-state.ts";
+import {
+  processBeginning,
+  type RuntimeState,
+  stateFile,
+  writeRuntimeState,
+} from "../../src/daemon/runtime-state.ts";
+import { openStore } from "../../src/store/open.ts";
 import { runProgram } from "../helpers/command-io.ts";
-import { BOOT, opened, START, sampleAttempt, withDirectory } from "../store/samples.ts";
+import { sampleAttempt } from "../store/samples.ts";
 
-/** A host with a history, and with a service that runs where `pid` is given. */
-async function withHost(
-  pid: number | undefined,
-  use: (env: NodeJS.ProcessEnv) => Promise<void>,
-): Promise<void> {
-  await withDirectory(async (directory) => {
-    const env = {
-      VFIO_WATCH_ROOT: directory,
-      VFIO_WATCH_DATABASE: join(directory, "history.db"),
-      VFIO_WATCH_RUNTIME_DIRECTORY: join(directory, "run"),
-      VFIO_WATCH_CONFIG: join(directory, "vfio-watch.cfg"),
-    };
-    const store = opened(env.VFIO_WATCH_DATABASE);
-    store.attempts.save(sampleAttempt(), { origin: "live" });
-    store.close();
-    if (pid !== undefined) {
-      writeRuntimeState(stateFile(runtimeDirectory(env)), {
-        version: "1.2.3",
-        pid,
-        bootId: BOOT,
-        startedAt: START,
-        writtenAt: Date.now(),
-        database: env.VFIO_WATCH_DATABASE,
-        sources: [
-          {
-            name: "kernel-log",
-            state: { state: "live", detail: "following /dev/kmsg" },
-            since: START,
-            seen: 5,
-            lastSeenAt: START,
-            lost: 0,
-            skipped: 0,
-          },
-        ],
-        problems: [],
-        lastObservationAt: START,
-        memory: { rssBytes: 60 * 1048576, heapBytes: 1 },
-      });
-    }
-    await use(env);
+const directory = mkdtempSync(join(tmpdir(), "status-"));
+after(() => rmSync(directory, { recursive: true }));
+const database = join(directory, "history.db");
+const created = openStore({ path: database, clock: { now: Date.now } });
+assert.ok(created.state === "open");
+created.store.attempts.save(sampleAttempt(), { origin: "live" });
+created.store.close();
+
+/** What `status` says beside a service whose last words are these. */
+function status(state: Partial<RuntimeState>, ...args: readonly string[]) {
+  const now = Date.now();
+  writeRuntimeState(stateFile(directory), {
+    version: "1.0.0",
+    pid: process.pid,
+    processBegan: processBeginning(process.pid),
+    bootId: undefined,
+    startedAt: now - 3_600_000,
+    writtenAt: now,
+    database,
+    sources: [],
+    problems: [],
+    troubles: [],
+    lastObservationAt: undefined,
+    memory: { rssBytes: 1, heapBytes: 1 },
+    ...state,
   });
+  const env = { VFIO_WATCH_RUNTIME_DIRECTORY: directory, VFIO_WATCH_ROOT: directory };
+  return runProgram(["status", ...args], env);
 }
 
-describe("status", () => {
-  it("says in its first line that nothing watches, and still shows what is on record", () =>
-    withHost(undefined, async (env) => {
-      const { code, out } = await runProgram(["status"], env);
-      assert.equal(code, EXIT.failure);
-      assert.match(out, /^The service is not running\./);
-      assert.match(out, /1 start\b/);
-      assert.match(out, /Windows 11/);
-    }));
+/** What it says where no service runs. */
+function statusAlone(...args: readonly string[]) {
+  const env = { VFIO_WATCH_RUNTIME_DIRECTORY: join(directory, "nothing"), VFIO_WATCH_ROOT: directory };
+  return runProgram(["status", "--database", database, ...args], env);
+}
 
-  it("shows each source of a running service", () =>
-    withHost(process.pid, async (env) => {
-      const { code, out } = await runProgram(["status"], env);
-      assert.equal(code, EXIT.ok);
-      assert.match(out, /^Watching since .*version 1\.2\.3, pid \d+, 60 MB/);
-      assert.match(out, /kernel-log +live +5 seen.*following \/dev\/kmsg/);
-    }));
+test("a service that gets on with its work is watching, and each of its sources is shown", async () => {
+  const source = {
+    name: "kernel-log",
+    since: 1,
+    seen: 5,
+    lastSeenAt: Date.now(),
+    lost: 0,
+    skipped: 0,
+  } as const;
+  const { code, out, err } = await status({
+    sources: [{ ...source, state: { state: "live", detail: "following /dev/kmsg" } }],
+  });
+  assert.equal(code, EXIT.ok, out + err);
+  assert.match(out, /^Watching since /);
+  assert.match(out, /kernel-log +live +5 seen.*following \/dev\/kmsg/);
+});
 
-  it("gives numbers to a collector, with success also while nothing watches: the numbers say so", () =>
-    withHost(undefined, async (env) => {
-      const { code, out } = await runProgram(["status", "--metrics"], env);
-      assert.equal(code, EXIT.ok);
-      assert.match(out, /^vfio_watch_up 0$/m);
-      assert.match(out, /^vfio_watch_last_start_failed\{vm="Windows 11"\} 1$/m);
-    }));
+test("where nothing watches the first line says so, and what is on record is still shown", async () => {
+  const { code, out } = await statusAlone();
+  assert.equal(code, EXIT.failure);
+  assert.match(out, /^The service is not running\./);
+  assert.match(out, /1 start\b/);
+  assert.match(out, /Windows 11/);
+});
 
-  it("does not choose between two forms of answer", () =>
-    withHost(undefined, async (env) => {
-      const { code, err } = await runProgram(["status", "--json", "--metrics"], env);
-      assert.equal(code, EXIT.usage);
-      assert.match(err, /--json or --metrics/);
-    }));
+test("a collector gets its numbers with success also while nothing watches: the numbers say so", async () => {
+  const { code, out } = await statusAlone("--metrics");
+  assert.equal(code, EXIT.ok);
+  assert.match(out, /^vfio_watch_up 0$/m);
+  assert.match(out, /^vfio_watch_last_start_failed\{vm="Windows 11"\} 1$/m);
+});
+
+test("it does not choose between two forms of answer", async () => {
+  const { code, err } = await statusAlone("--json", "--metrics");
+  assert.equal(code, EXIT.usage);
+  assert.match(err, /--json or --metrics/);
+});
+
+test("a service that has said nothing for minutes is stuck, however alive its process is", async () => {
+  const stuck = { writtenAt: Date.now() - 600_000 };
+  const { code, out } = await status(stuck);
+  assert.equal(code, EXIT.findings);
+  assert.match(out, /^Stuck since /);
+  assert.match(out, /has not said anything for 10 min, so it watches no longer: restart it/);
+  const json = JSON.parse((await status(stuck, "--json")).out);
+  assert.match(json.service.problems[0], /has not said anything/);
+});
+
+test("what keeps the history from being written is known from the service, for the history cannot say it", async () => {
+  const full = { kind: "disk-full", since: 1, until: undefined, times: 3 } as const;
+  const troubles = [{ ...full, why: "The disk is full.", remedy: "Make room." }];
+  const { code, out } = await status({ troubles });
+  assert.equal(code, EXIT.findings);
+  assert.match(out, /The disk is full\. Make room\./);
+  assert.deepEqual(
+    JSON.parse((await status({ troubles }, "--json")).out).troubles,
+    troubles.map(({ until, ...rest }) => rest),
+  );
+  const away = { troubles, database: join(directory, "away.db") };
+  const without = await status(away);
+  assert.equal(without.code, EXIT.findings);
+  assert.match(without.err, /no history at .*away\.db/);
+  assert.match(without.out, /The disk is full/);
 });

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -355,4 +365,54 @@ test("a boot that nobody announced does not keep an attempt from being stored", 
       [[BOOT, "imported", START]],
     );
     store.close();
+  }));
+
+test("a whole database is kept although a disk that failed for a moment made it look damaged", () =>
+  withDirectory((directory) => {
+    const path = join(directory, "history.sqlite");
+    const store = opened(path);
+    store.meta.set("kept", "yes");
+    store.close();
+    writeFileSync(`${path}.damaged`, "");
+    const again = opened(path);
+    assert.equal(again.meta.get("kept"), "yes");
+    assert.deepEqual(again.troubles(), []);
+    again.close();
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => /damaged|corrupt/.test(name)),
+      [],
+    );
+  }));
+
+test("what is no file in the place of the database is named, and neither waited for nor blamed on the disk", () =>
+  withDirectory((directory) => {
+    const path = join(directory, "history.sqlite");
+    const said = (readOnly: boolean) => {
+      const result = openStore({ path, clock: handClock(), readOnly });
+      assert.ok(result.state === "refused" && result.reason === "inaccessible");
+      rmSync(`${path}.lock`, { force: true });
+      return result.why;
+    };
+    mkdirSync(path);
+    assert.match(said(true) + said(false), /(?:history\.sqlite is a directory, not a database\..*){2}/);
+    rmdirSync(path);
+    spawnSync("mkfifo", [path]);
+    assert.match(said(true) + said(false), /(?:is a pipe or a device, not a database\..*){2}/);
+    rmSync(path);
+    symlinkSync(join(directory, "none", "history.sqlite"), path);
+    assert.match(said(false), /is a link that leads nowhere/);
+  }));
+
+test("a history beside which no file can be made is read all the same", () =>
+  withDirectory((directory) => {
+    const path = join(directory, "history.sqlite");
+    const store = opened(path);
+    store.meta.set("seen", "yes");
+    store.close();
+    // Root may write everywhere; but SQLite's companion file cannot be made where a directory has its name.
+    mkdirSync(`${path}-shm`);
+    const reader = opened(path, { readOnly: true });
+    assert.equal(reader.meta.get("seen"), "yes");
+    assert.throws(() => reader.meta.set("seen", "no"), StoreRefusal);
+    reader.close();
   }));

@@ -2,6 +2,7 @@ import {
   type RuntimeState,
   readRuntimeState,
   runtimeDirectory,
+  STUCK_AFTER,
   stateFile,
 } from "../../daemon/runtime-state.ts";
 import type { SourceHealth } from "../../model/source.ts";
@@ -30,28 +31,23 @@ Example: vfio-watch status`,
     if (args.flag("json") && args.flag("metrics")) throw new UsageError("take --json or --metrics");
     const surroundings = findSurroundings(io.env, args.text("database"));
     const found = readRuntimeState(stateFile(runtimeDirectory(io.env)));
-    const service = found?.running === true ? found.state : undefined;
+    const now = Date.now();
+    const service = found?.running === true ? withSilence(found.state, now) : undefined;
     const database = args.text("database") ?? service?.database ?? surroundings.database;
     if (args.flag("metrics")) return printMetrics(service, database, io);
     let history: HistoryStatus | undefined;
-    const code = await withHistory(
-      database,
-      { ...io, err: service === undefined ? io.err : () => {} },
-      (store) => {
-        history = readHistory(store);
-        return EXIT.ok;
-      },
-    );
+    await withHistory(database, io, (store) => {
+      history = readHistory(store, service);
+      return EXIT.ok;
+    });
     if (args.flag("json")) {
       io.out(
-        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...(history ?? NO_HISTORY) }, undefined, 2)}\n`,
+        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...(history ?? { ...NO_HISTORY, troubles: service?.troubles ?? [] }) }, undefined, 2)}\n`,
       );
     } else {
-      io.out(
-        `${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, Date.now())}\n`,
-      );
+      io.out(`${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now)}\n`);
     }
-    if (service === undefined || (code !== EXIT.ok && history === undefined)) return EXIT.failure;
+    if (service === undefined) return EXIT.failure;
     return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
   },
 };
@@ -87,13 +83,21 @@ interface HistoryStatus {
 /** So that programs find the same keys where nothing is stored yet. */
 const NO_HISTORY = { database: null, starts: [], channels: [], gaps: [], troubles: [] };
 
-function readHistory(store: Store): HistoryStatus {
+/** A service that hangs is no better than none, and its last words look as if it worked. */
+function withSilence(service: RuntimeState, now: number): RuntimeState {
+  const silent = now - service.writtenAt;
+  if (silent <= STUCK_AFTER) return service;
+  const problem = `It has not said anything for ${formatSpan(silent)}, so it watches no longer: restart it.`;
+  return { ...service, problems: [problem, ...service.problems] };
+}
+
+function readHistory(store: Store, service: RuntimeState | undefined): HistoryStatus {
   return {
     database: { path: store.path, ...store.stats() },
     starts: store.attempts.list({ limit: 5 }),
     channels: store.alerts.channelStates(),
     gaps: store.gaps.list({ limit: 5 }),
-    troubles: store.troubles().filter((trouble) => trouble.until === undefined),
+    troubles: service?.troubles ?? store.troubles().filter((trouble) => trouble.until === undefined),
   };
 }
 
@@ -101,8 +105,9 @@ function needsAttention(service: RuntimeState, history: HistoryStatus | undefine
   return (
     service.problems.length > 0 ||
     service.sources.some((source) => source.state.state === "waiting" || source.lost > 0) ||
-    (history?.troubles.length ?? 0) > 0 ||
-    (history?.channels.some((channel) => channel.givenUp > 0) ?? false)
+    history === undefined ||
+    history.troubles.length > 0 ||
+    history.channels.some((channel) => channel.givenUp > 0)
   );
 }
 
@@ -123,9 +128,10 @@ function describeStatus(
       );
     lines.push("Start it with 'vfio-watch run', or see the README for the boot service.");
   } else {
-    const { version, pid, startedAt, memory } = service;
+    const { version, pid, startedAt, writtenAt, memory } = service;
+    const word = now - writtenAt > STUCK_AFTER ? paint("red", "Stuck") : paint("green", "Watching");
     lines.push(
-      `${paint("green", "Watching")} since ${formatTime(startedAt)} (${formatSpan(now - startedAt)}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
+      `${word} since ${formatTime(startedAt)} (${formatSpan(Math.max(0, now - startedAt))}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
       "",
       table(service.sources.map((source) => sourceRow(source, paint, now))),
     );
@@ -134,6 +140,7 @@ function describeStatus(
     );
   }
   if (history !== undefined) lines.push("", ...historyLines(history, paint, columns));
+  else lines.push(...troubleLines(service?.troubles ?? [], paint, columns));
   return lines.join("\n");
 }
 
@@ -174,6 +181,10 @@ function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? "" : "s"}`;
 }
 
+function troubleLines(troubles: HistoryStatus["troubles"], paint: Paint, columns: number): readonly string[] {
+  return troubles.map(({ why, remedy }) => paint("red", wrap(printable(`${why} ${remedy}`), columns, "  ")));
+}
+
 function historyLines(
   { database, starts, channels, gaps, troubles }: HistoryStatus,
   paint: Paint,
@@ -183,7 +194,7 @@ function historyLines(
   const lines = [
     `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
   ];
-  for (const { why, remedy } of troubles) lines.push(paint("red", wrap(`${why} ${remedy}`, columns, "  ")));
+  lines.push(...troubleLines(troubles, paint, columns));
   for (const gap of gaps) {
     lines.push(paint("yellow", `Gap at ${formatTime(gap.at)} in ${gap.source}: ${printable(gap.detail)}`));
   }

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import {
+  processBeginning,
+  type RuntimeState,
+  readRuntimeState,
+  removeRuntimeState,
+  writeRuntimeState,
+} from "../../src/daemon/runtime-state.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "runtime-state-"));
+after(() => rmSync(directory, { recursive: true }));
+const file = join(directory, "state.json");
+
+const STATE: RuntimeState = {
+  version: "1.0.0",
+  pid: process.pid,
+  processBegan: processBeginning(process.pid),
+  bootId: undefined,
+  startedAt: 1,
+  writtenAt: 2,
+  database: "/history.db",
+  sources: [],
+  problems: [],
+  lastObservationAt: undefined,
+  memory: { rssBytes: 1, heapBytes: 1 },
+};
+
+test("a state is that of a running service only while the very process runs that wrote it", () => {
+  writeRuntimeState(file, STATE);
+  assert.equal(readRuntimeState(file)?.running, true);
+  writeRuntimeState(file, { ...STATE, processBegan: `${Number(STATE.processBegan) + 1}` });
+  assert.equal(readRuntimeState(file)?.running, false, "the number was given to another process");
+  writeRuntimeState(file, { ...STATE, pid: 2 ** 30 });
+  assert.equal(readRuntimeState(file)?.running, false);
+});
+
+test("a state of an earlier version, which did not say when its process began, is taken by its number", () => {
+  const { processBegan, ...older } = STATE;
+  writeRuntimeState(file, older);
+  assert.notEqual(processBegan, undefined);
+  assert.equal(readRuntimeState(file)?.running, true);
+});
+
+test("what no service wrote is no state", () => {
+  for (const text of [
+    "",
+    "null",
+    '{"pid":1}',
+    '"state"',
+    "\u0000\u0001",
+    JSON.stringify({ ...STATE, sources: 1 }),
+  ]) {
+    writeFileSync(file, text);
+    assert.equal(readRuntimeState(file), undefined, text);
+  }
+});
+
+test("a directory in its place is told when it is written and does not disturb the end", () => {
+  const blocked = join(directory, "blocked");
+  mkdirSync(join(blocked, "in it"), { recursive: true });
+  assert.match(writeRuntimeState(blocked, STATE) ?? "", /EISDIR|ENOTEMPTY/);
+  removeRuntimeState(blocked);
+  assert.equal(readRuntimeState(blocked), undefined);
+});
