@@ -26,6 +26,8 @@ export interface DeliveryLoop {
 
 /** Told when a channel has failed this often in a row. */
 const TROUBLE_AFTER = 3;
+/** A clock that is put right after the boot makes an alert old at once; so many tries it gets in any case. */
+const LEAST_TRIES = 5;
 /** Beyond a channel's own limit it gets this long to end by itself (ms). */
 const GRACE = 5_000;
 /** After a failure the next alert of the channel waits this long at most, unless the other side asks for more (ms). */
@@ -43,6 +45,8 @@ interface Lane {
   abort: AbortController | undefined;
   /** Nothing is tried before; set by a failure, and by the other side's Retry-After. */
   holdUntil: number;
+  /** When that was set: a clock that is earlier now was set back, and nobody knows how long to wait. */
+  heldAt: number;
   failuresInRow: number;
   /** Delivered, but the store would not note it: must not be sent again. */
   readonly unmarked: Map<number, number>;
@@ -86,11 +90,12 @@ export function createDelivery(options: {
     markLate(lane);
     const { name } = lane.channel;
     const now = clock.now();
-    if (now < lane.holdUntil) return lane.holdUntil;
+    if (now < lane.holdUntil && now >= lane.heldAt) return lane.holdUntil;
     const [delivery] = pendingOf(name, 1);
     if (delivery === undefined) return undefined;
-    if (delivery.dueAt > now) return delivery.dueAt;
-    if (now - delivery.createdAt >= settings.giveUpAfterMs && delivery.tries > 0) {
+    // What was queued in the future was queued before the clock was set back; it is not waited for.
+    if (delivery.dueAt > now && delivery.createdAt <= now) return delivery.dueAt;
+    if (now - delivery.createdAt >= settings.giveUpAfterMs && delivery.tries >= LEAST_TRIES) {
       giveUp(delivery, delivery.lastError ?? "it could not be delivered");
       return now;
     }
@@ -147,11 +152,13 @@ export function createDelivery(options: {
     const delay = retryDelay(delivery.tries, random(), result);
     const due = settings.notBefore(name, delivery, now + delay);
     // A new alert must not wait for an old one's hour; only a request for patience holds the whole channel.
+    lane.heldAt = now;
     lane.holdUntil = now + (result.retryAfterMs === undefined ? Math.min(delay, LONGEST_PAUSE) : delay);
     log.warn(`alert ${delivery.incidentId} did not leave through ${name}: ${result.error}`, {
       tries: delivery.tries + 1,
     });
-    if (now + delay - delivery.createdAt >= settings.giveUpAfterMs) giveUp(delivery, result.error);
+    const isOld = now + delay - delivery.createdAt >= settings.giveUpAfterMs;
+    if (isOld && delivery.tries + 1 >= LEAST_TRIES) giveUp(delivery, result.error);
     else store.markFailed(delivery.id, result.error, due);
     if (lane.failuresInRow === TROUBLE_AFTER) options.onChannelHealth?.(name, result.error);
   }
@@ -217,6 +224,7 @@ export function createDelivery(options: {
       busy: undefined,
       abort: undefined,
       holdUntil: 0,
+      heldAt: 0,
       failuresInRow: before?.failuresInRow ?? 0,
       unmarked: before?.unmarked ?? new Map<number, number>(),
     };

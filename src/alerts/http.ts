@@ -204,6 +204,8 @@ const CODES: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: "has a certificate that nobody known has signed",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "has a certificate that nobody known has signed",
   CERT_HAS_EXPIRED: "has a certificate that has expired",
+  ERR_SSL_WRONG_VERSION_NUMBER: "does not speak TLS there; check http and https in the address",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "does not speak TLS there; check http and https in the address",
   ERR_TLS_CERT_ALTNAME_INVALID: "has a certificate for another name",
 };
 

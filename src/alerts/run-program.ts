@@ -65,9 +65,16 @@ export function runProgram(options: {
 }
 
 function stopGroup(child: ChildProcess, clock: Clock): void {
+  const kill = () => {
+    cancel();
+    process.off("exit", kill);
+    signalGroup(child, "SIGKILL");
+  };
+  const cancel = clock.after(POLITE, kill);
+  // What it has started may not end with it, and we may end before it does.
+  child.once("exit", kill);
+  process.once("exit", kill);
   signalGroup(child, "SIGTERM");
-  const cancel = clock.after(POLITE, () => signalGroup(child, "SIGKILL"));
-  child.once("exit", cancel);
   child.unref();
 }
 

@@ -65,6 +65,18 @@ test("a command that runs too long is ended, with what it has started", async ()
   }
 });
 
+test("what a command has started ends with it, even where it does not want to", async () => {
+  const pids = join(directory, "stubborn-pids");
+  const channel = channelOf(`(trap '' TERM; sleep 1000) & echo $! >'${pids}'; exec sleep 1000`);
+  const result = channel.send(messageOf(failureOf()), never);
+  while (!existsSync(pids) || !readFileSync(pids, "utf8").endsWith("\n"))
+    await new Promise((resolve) => setImmediate(resolve));
+  clock.moveTo(clock.now() + 30_000);
+  assert.match(JSON.stringify(await result), /ran longer than 30 s/);
+  const child = Number(readFileSync(pids, "utf8"));
+  while (isRunning(child)) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
 test("a command does not inherit the settings of other channels", async () => {
   process.env.VFIO_WATCH_NTFY_TOKEN = "hunter2";
   after(() => delete process.env.VFIO_WATCH_NTFY_TOKEN);

@@ -181,6 +181,43 @@ test("what waited through a long shutdown is tried once before it is given up", 
   assert.equal(stateOf(id), "delivered");
 });
 
+test("a clock that is put right after the boot does not make an alert too old to be tried again", async () => {
+  let up = false;
+  const ntfy = createStandIn("ntfy", () => (up ? sent : DOWN));
+  const { delivery, queue, pass, stateOf, clock } = createRig([ntfy]);
+  delivery.start();
+  const id = queue("ntfy");
+  delivery.nudge();
+  await pass(1_000);
+  assert.deepEqual(ntfy.seen, [id]);
+  clock.moveTo(START + 10 * 365 * 24 * 60 * MINUTE);
+  await pass(MINUTE);
+  up = true;
+  await pass(MINUTE);
+  assert.equal(stateOf(id), "delivered");
+});
+
+test("a clock that was ahead when an alert was queued and refused does not hold it back once it is put right", async () => {
+  let up = false;
+  let ahead = 8 * 60 * MINUTE;
+  const ntfy = createStandIn("ntfy", () => (up ? sent : DOWN));
+  const rig = createRig([ntfy]);
+  const delivery = createDelivery({
+    ...{ store: rig.store, settings: rig.settings, channels: [ntfy.channel], random: () => 0.5 },
+    clock: { ...rig.clock, now: () => rig.clock.now() + ahead },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  });
+  delivery.start();
+  const id = rig.queue("ntfy", { createdAt: START + ahead, dueAt: START + ahead });
+  delivery.nudge();
+  await rig.pass(1_000);
+  assert.deepEqual(ntfy.seen, [id]);
+  ahead = 0;
+  up = true;
+  await rig.pass(MINUTE);
+  assert.equal(rig.stateOf(id), "delivered");
+});
+
 test("a delivery that succeeded is not sent again when the disk refuses to note it", async () => {
   const ntfy = createStandIn("ntfy", () => sent);
   const { delivery, queue, pass, stateOf, store } = createRig([ntfy]);

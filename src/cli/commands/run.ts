@@ -6,6 +6,8 @@ import { type Command, type CommandIo, EXIT, type ParsedArguments, refusePositio
 import { findSurroundings } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
 
+/** Requests to read the settings again that come in a bunch are one (ms). */
+const RELOADS_TOGETHER = 200;
 /** How long what is left open may keep the ended process alive (ms). */
 const LINGER = 500;
 
@@ -97,10 +99,18 @@ function listenToSignals(): Signals {
   const alive = setInterval(() => {}, 2 ** 30);
   let reload: (() => void) | undefined;
   let isReloadDue = false;
+  let isReloadNear = false;
   process.on("SIGHUP", () => {
     if (reload === undefined) isReloadDue = true;
-    else reload();
+    if (reload === undefined || isReloadNear) return;
+    isReloadNear = true;
+    setTimeout(() => {
+      isReloadNear = false;
+      reload?.();
+    }, RELOADS_TOGETHER).unref();
   });
+  // Node would open a debugger's port, and this program listens on nothing.
+  process.on("SIGUSR1", () => {});
   const toEnd = new Promise<void>((resolve) => {
     let asked = false;
     const end = () => {
