@@ -20,8 +20,8 @@ export interface CommandIo {
   /** Width for wrapping text, in columns. */
   readonly columns: number;
   readonly env: NodeJS.ProcessEnv;
-  /** All of standard input, as text. */
-  readonly readInput: () => Promise<string>;
+  /** All of standard input; undefined where it is longer than `limit` bytes. */
+  readonly readInput: (limit: number) => Promise<Buffer | undefined>;
 }
 
 /** One command of the program. */

@@ -16,7 +16,7 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
   const [name, ...rest] = args;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     const topic = name === "help" ? rest[0] : undefined;
-    if (topic !== undefined && isCommand(topic)) return main([topic, "--help"], io);
+    if (topic !== undefined) return isCommand(topic) ? main([topic, "--help"], io) : refuseCommand(topic, io);
     (name === undefined ? io.err : io.out)(overview());
     return name === undefined ? EXIT.usage : EXIT.ok;
   }
@@ -30,14 +30,16 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     await runHardwareChild(io.out);
     return EXIT.ok;
   }
-  if (!isCommand(name)) {
-    io.err(
-      `vfio-watch: there is no command '${printable(name)}'. ${suggestion(name)}'vfio-watch --help' lists them.\n`,
-    );
-    return EXIT.usage;
-  }
+  if (!isCommand(name)) return refuseCommand(name, io);
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);
+}
+
+function refuseCommand(name: string, io: CommandIo): number {
+  io.err(
+    `vfio-watch: there is no command '${printable(name)}'. ${suggestion(name)}'vfio-watch --help' lists them.\n`,
+  );
+  return EXIT.usage;
 }
 
 function isCommand(name: string): name is keyof typeof COMMAND_LOADERS {
@@ -54,6 +56,7 @@ async function runCommand(command: Command, args: readonly string[], io: Command
     return parsed.flag("json") ? await runForProgram(command, parsed, io) : await command.run(parsed, io);
   } catch (error) {
     if (error instanceof UsageError) {
+      if (wantsJson(command, args)) writeError(error.message, io);
       io.err(
         `vfio-watch ${command.name}: ${printable(error.message)}\nUsage: vfio-watch ${command.name} ${command.usage}\n`,
       );
@@ -81,10 +84,18 @@ async function runForProgram(command: Command, parsed: ParsedArguments, io: Comm
     },
   });
   if (code === EXIT.failure && !isAnswered) {
-    const error = complaints.replace(/^vfio-watch: /gm, "").trim();
-    io.out(`${JSON.stringify({ error }, undefined, 2)}\n`);
+    writeError(complaints.replace(/^vfio-watch: /gm, "").trim(), io);
   }
   return code;
+}
+
+function writeError(error: string, io: CommandIo): void {
+  io.out(`${JSON.stringify({ error }, undefined, 2)}\n`);
+}
+
+/** Whether wrong arguments came from a program that will read a document. */
+function wantsJson({ options }: Command, args: readonly string[]): boolean {
+  return "json" in options && args.includes("--json");
 }
 
 function overview(): string {
@@ -117,10 +128,15 @@ function processIo(): CommandIo {
     color: stdout.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb",
     columns: Math.max(40, Math.min(stdout.columns ?? 100, 120)),
     env,
-    readInput: async () => {
+    readInput: async (limit) => {
       const chunks: Buffer[] = [];
-      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-      return Buffer.concat(chunks).toString("utf8");
+      let length = 0;
+      for await (const chunk of process.stdin) {
+        chunks.push(Buffer.from(chunk));
+        length += chunk.length;
+        if (length > limit) return undefined;
+      }
+      return Buffer.concat(chunks);
     },
   };
 }

@@ -26,6 +26,8 @@ export interface CatalogueDirectories {
 const LARGEST_FILE = 1_000_000;
 const MOST_FILES = 200;
 const MOST_SIGNATURES = 2_000;
+/** Of one file; more are only counted. */
+const MOST_PROBLEMS = 20;
 
 /**
  * Loads the shipped catalogue and then the user's `*.json` files beside it. A file that is not JSON is left
@@ -68,7 +70,24 @@ export function loadCatalogue(directories: CatalogueDirectories): {
   if (directories.userDirectory !== undefined) add(directories.userDirectory, false);
   // Stable: of equal order, what was read first comes first.
   const signatures = all.sort((a, b) => a.order - b.order).map(({ signature }) => signature);
-  return { catalogue: { signatures }, problems };
+  return { catalogue: { signatures }, problems: firstOfEachFile(problems) };
+}
+
+/** A file with the same mistake in a thousand places is one thing to put right; the rest is counted. */
+function firstOfEachFile(problems: readonly CatalogueProblem[]): readonly CatalogueProblem[] {
+  const counts = new Map<string, number>();
+  for (const { file } of problems) counts.set(file, (counts.get(file) ?? 0) + 1);
+  const shown = new Map<string, number>();
+  return problems.flatMap((problem) => {
+    const number = (shown.get(problem.file) ?? 0) + 1;
+    shown.set(problem.file, number);
+    if (number < MOST_PROBLEMS) return [problem];
+    const more = (counts.get(problem.file) ?? 0) - MOST_PROBLEMS + 1;
+    if (number > MOST_PROBLEMS) return [];
+    return more === 1
+      ? [problem]
+      : [{ file: problem.file, reason: `${more} more of its signatures are refused` }];
+  });
 }
 
 function catalogueFiles(

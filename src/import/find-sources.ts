@@ -10,7 +10,7 @@ import { bootOfSyslog } from "./kernel-boot.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
 import { LAST_WORDS_PLACES, readDeadBoots } from "./pstore-boots.ts";
 import { createSyslogReader } from "./syslog-boots.ts";
-import { kindOfFile, readLines, readUnpacked } from "./text-files.ts";
+import { fileIsPackedWith, kindOfFile, readLines, readUnpacked } from "./text-files.ts";
 import { ownWallClock } from "./wall-clock.ts";
 
 /** One piece of older material, not read yet. */
@@ -149,8 +149,12 @@ function group(files: readonly string[], parts: SourceParts): readonly ImportSou
       // What the server kept of the boot before is a log of its own.
       const stream = `${dirname(path)}\n${familyOf(path) ?? basename(path)}\n${/previous/.test(basename(path)) ? path : ""}`;
       streams.set(stream, [...(streams.get(stream) ?? []), path]);
-    } else if (kind === "unknown" && !isDomainLogName(basename(path)))
-      sources.push(refusal(path, "It is neither a diagnostics archive nor a log that is known here."));
+    } else if (kind === "unknown") {
+      const packed = fileIsPackedWith(path);
+      if (packed !== undefined) sources.push(refusal(path, `It is packed with ${packed}.`));
+      else if (!isDomainLogName(basename(path)))
+        sources.push(refusal(path, "It is neither a diagnostics archive nor a log that is known here."));
+    }
   }
   for (const stream of streams.values()) sources.push(syslogSource(stream, parts));
   if (domainLogs.length + libvirtdLogs.length > 0) sources.push(libvirtSource(domainLogs, libvirtdLogs));

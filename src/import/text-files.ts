@@ -37,6 +37,32 @@ export function kindOfFile(path: string): LogKind {
   }
 }
 
+/** Magic numbers of what people pack logs with, and how it is unpacked; gzip and zip are read as they are. */
+const PACKED: readonly (readonly [magic: string, what: string])[] = [
+  ["fd377a585a00", "xz (unpack it with 'xz -dk')"],
+  ["28b52ffd", "zstd (unpack it with 'zstd -dk')"],
+  ["425a68", "bzip2 (unpack it with 'bzip2 -dk')"],
+  ["04224d18", "lz4 (unpack it with 'lz4 -dk')"],
+  ["377abcaf271c", "7-Zip (unpack it with '7z x')"],
+];
+
+/** What a file is packed with that is not unpacked here, and what to do about it; undefined for everything else. */
+export function packedWith(head: Buffer): string | undefined {
+  const digits = head.toString("hex", 0, 8);
+  return PACKED.find(([magic]) => digits.startsWith(magic))?.[1];
+}
+
+/** As `packedWith`, of a file. Throws what the file system throws. */
+export function fileIsPackedWith(path: string): string | undefined {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(8);
+    return packedWith(head.subarray(0, readSync(file, head, 0, head.length, 0)));
+  } finally {
+    closeSync(file);
+  }
+}
+
 function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
@@ -98,16 +124,36 @@ export async function readLines(
 
 /** Reads a whole file, unpacked where it is compressed, up to `limit` bytes. Throws what the file system throws. */
 export function readUnpacked(path: string, limit: number): Buffer {
+  const content = readAll(path, limit);
+  return isGzip(content)
+    ? gunzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: limit })
+    : content;
+}
+
+/** To the end, because files of /proc and pipes (`<(dmesg)` of a shell) have no size. */
+function readAll(path: string, limit: number): Buffer {
   const file = openSync(path, "r");
   try {
-    const { size } = fstatSync(file);
-    if (size > limit) throw new Error(`${path} is larger than ${limit} bytes`);
-    const bytes = Buffer.alloc(size);
-    const content = bytes.subarray(0, readSync(file, bytes, 0, size, 0));
-    return isGzip(content)
-      ? gunzipSync(content, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: limit })
-      : content;
+    const parts: Buffer[] = [];
+    let room = Buffer.alloc(Math.min(limit, fstatSync(file).size) + 1);
+    let length = 0;
+    for (;;) {
+      const count = readSync(file, room, 0, room.length, null);
+      if (count === 0) return Buffer.concat(parts);
+      parts.push(room.subarray(0, count));
+      length += count;
+      if (length > limit) throw new TooLarge(path, limit);
+      room = Buffer.alloc(LOOKED_AT);
+    }
   } finally {
     closeSync(file);
+  }
+}
+
+/** A file that is longer than anybody wants to read. */
+export class TooLarge extends Error {
+  constructor(path: string, limit: number) {
+    super(`${path} is larger than ${limit} bytes`);
+    this.name = "TooLarge";
   }
 }

@@ -37,7 +37,7 @@ function createPlace(context: TestContext) {
       color: false,
       columns: 100,
       env: { VFIO_WATCH_ROOT: directory },
-      readInput: async () => "",
+      readInput: async () => Buffer.alloc(0),
     });
     return { code, out, err };
   };

@@ -30,6 +30,26 @@ describe("the command line", () => {
     assert.match(err, /Usage: vfio-watch starts/);
   });
 
+  it("answers wrong arguments of a program with a document too", async () => {
+    for (const args of [
+      ["starts", "--json", "--limit", "x"],
+      ["facts", "nonsense", "--json"],
+    ]) {
+      const { code, out, err } = await run(...args);
+      assert.equal(code, EXIT.usage);
+      const { error } = JSON.parse(out);
+      assert.ok(err.includes(error), err);
+    }
+  });
+
+  it("does not pretend to know a command that it is asked about", async () => {
+    const { code, out, err } = await run("help", "nonsense");
+    assert.equal(code, EXIT.usage);
+    assert.equal(out, "");
+    assert.match(err, /no command 'nonsense'/);
+    assert.equal((await run("help", "starts")).out, (await run("starts", "--help")).out);
+  });
+
   it("refuses a time that is none, with an example of what is", async () => {
     const { code, err } = await run("starts", "--since", "yesterday");
     assert.equal(code, EXIT.usage);

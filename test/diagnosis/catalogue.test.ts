@@ -72,6 +72,17 @@ describe("the shipped catalogue", () => {
 });
 
 describe("a user's own files", () => {
+  test("with the same mistake in a hundred places say so a few times, and count the rest", () => {
+    const faulty = Array.from({ length: 100 }, (_, index) =>
+      signature({ id: `user.${index}`, pattern: "(unclosed" }),
+    );
+    const userDirectory = userFiles({ "faulty.json": file(...faulty), "one.json": file("{}") });
+    const { problems } = loadCatalogue({ shippedDirectory, userDirectory });
+    assert.equal(problems.length, 21);
+    assert.match(problems[19]?.reason ?? "", /^81 more of its signatures are refused$/);
+    assert.match(problems[20]?.file ?? "", /one\.json$/);
+  });
+
   test("add signatures to the shipped ones", () => {
     const userDirectory = userFiles({ "mine.json": file(signature()), "notes.txt": "not a catalogue" });
     const { catalogue, problems } = loadCatalogue({ shippedDirectory, userDirectory });

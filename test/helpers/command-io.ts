@@ -25,7 +25,10 @@ export async function runProgram(
     color: options.color ?? false,
     columns: options.columns ?? 400,
     env,
-    readInput: async () => options.input ?? "",
+    readInput: async (limit) => {
+      const input = Buffer.from(options.input ?? "");
+      return input.length > limit ? undefined : input;
+    },
   });
   return { code, out, err };
 }

@@ -1,6 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
+import { LONGEST_PASTE } from "../../diagnosis/explain/records.ts";
+import { packedWith, readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { decodeText } from "../decode-text.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
@@ -16,7 +18,7 @@ export const explainCommand: Command = {
     "Says what a pasted log means: a forum post, a dmesg, libvirt's error. Needs no host and no history.",
   usage: "[FILE|-] [--json] | --batch FILE",
   help: `
-FILE is read as text, - or nothing reads standard input.
+FILE is text, also packed with gzip; - or nothing reads standard input.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
@@ -33,17 +35,26 @@ Example: vfio-watch explain error.txt
     if (others.length > 0) throw new UsageError("one text at a time");
     const explain = createExplainer(findCatalogue(findSurroundings(io.env), io));
     if (batch !== undefined) return explainBatch(batch, explain, io);
-    const text = file === "-" ? await io.readInput() : readText(file, LONGEST_TEXT, io);
+    const text = await readText(file, LONGEST_TEXT, io);
     if (text === undefined) return EXIT.failure;
-    const explanation = explain(text);
+    if (text.length > LONGEST_PASTE)
+      io.err(
+        `vfio-watch: only the last ${LONGEST_PASTE / 1e6} million characters of this text are explained.\n`,
+      );
+    // The newest of a log is at its end.
+    const explanation = explain(text.slice(-LONGEST_PASTE));
     if (args.flag("json")) io.out(`${JSON.stringify(toJson(null, explanation), undefined, 2)}\n`);
     else io.out(`${describeExplanation(explanation, createPaint(io.color), io.columns)}\n`);
     return explanation.causes.length > 0 || explanation.vmStartFailure ? EXIT.findings : EXIT.ok;
   },
 };
 
-function explainBatch(file: string, explain: (text: string) => Explanation, io: CommandIo): number {
-  const text = readText(file, LONGEST_BATCH, io);
+async function explainBatch(
+  file: string,
+  explain: (text: string) => Explanation,
+  io: CommandIo,
+): Promise<number> {
+  const text = await readText(file, LONGEST_BATCH, io);
   if (text === undefined) return EXIT.failure;
   let isGood = true;
   for (const [index, line] of text.split("\n").entries()) {
@@ -68,29 +79,22 @@ function parseItem(line: string): { readonly id: unknown; readonly log: string }
   }
 }
 
-function readText(file: string, limit: number, io: CommandIo): string | undefined {
+/** A file or `-`; undefined where it cannot be explained, which is said then. */
+async function readText(name: string, limit: number, io: CommandIo): Promise<string | undefined> {
+  const shown = name === "-" ? "standard input" : printable(name);
+  const refuse = (why: string) => void io.err(`vfio-watch: ${shown} ${why}\n`);
+  const tooLong = `is larger than ${limit / 1048576} MB; cut out the part around the failure.`;
   try {
-    if (statSync(file).size > limit) {
-      io.err(
-        `vfio-watch: ${printable(file)} is larger than ${limit / 1048576} MB; cut out the part around the failure.\n`,
-      );
-      return undefined;
-    }
-    return decodeText(readFileSync(file));
+    const bytes = name === "-" ? await io.readInput(limit) : readUnpacked(name, limit);
+    if (bytes === undefined) return refuse(tooLong);
+    const packed = packedWith(bytes);
+    if (packed !== undefined) return refuse(`is packed with ${packed}.`);
+    if (bytes.toString("latin1", 0, 4) === "PK\u0003\u0004")
+      return refuse("is a zip archive; 'vfio-watch import' takes Unraid's diagnostics, 'unzip' the rest.");
+    return decodeText(bytes);
   } catch (error) {
-    io.err(`vfio-watch: ${printable(file)} ${whyUnreadable(error)}\n`);
-    return undefined;
+    return refuse(error instanceof TooLarge ? tooLong : whyUnreadable(error));
   }
-}
-
-/** Windows writes logs that are copied over in UTF-16, with a mark in front. */
-function decodeText(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le", 2);
-  if (bytes[0] === 0xfe && bytes[1] === 0xff)
-    return Buffer.from(bytes.subarray(2, bytes.length & ~1))
-      .swap16()
-      .toString("utf16le");
-  return bytes.toString("utf8");
 }
 
 /** What people do about a file that cannot be read; the kernel's words for the rest. */
@@ -101,6 +105,8 @@ function whyUnreadable(error: unknown): string {
       return "does not exist; name the file that holds the log, or give the log on standard input.";
     case "EISDIR":
       return "is a directory; name one file in it.";
+    case "ERR_BUFFER_TOO_LARGE":
+      return "is too large when it is unpacked; cut out the part around the failure.";
     case "EACCES":
       return "may not be read by this user; run it as root, or copy the file.";
     default:

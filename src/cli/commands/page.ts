@@ -1,3 +1,4 @@
+import { LONGEST_FILE } from "../../config/flat-file.ts";
 import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
@@ -51,7 +52,10 @@ Example: vfio-watch page tools`,
     }
     const surroundings = findSurroundings(io.env, args.text("database"));
     if (part === "check" && (others.length === 0 || others.join() === "-")) {
-      return printProblems(others.length > 0 ? await io.readInput() : undefined, surroundings, io);
+      const candidate = others.length > 0 ? await io.readInput(LONGEST_FILE) : undefined;
+      if (others.length > 0 && candidate === undefined)
+        throw new UsageError("these are no settings: too long");
+      return printProblems(candidate?.toString("utf8"), surroundings, io);
     }
     if (part !== "tools" || others.length > 0)
       throw new UsageError("name one part: tools, settings or check");
