@@ -1,10 +1,10 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
 import { journalIsThere } from "../sources/libvirtd-log-journal.ts";
 import { type KnownText, looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
 import { isDomainLogName, type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
-import { openFolderBundle, openZipBundle } from "./file-bundle.ts";
+import { type FileBundle, openFolderBundle, openZipBundle } from "./file-bundle.ts";
 import { type JournalAccess, listJournalBoots, readJournalBoot } from "./journal.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
@@ -57,8 +57,9 @@ export function findSources(words: readonly string[], parts: SourceParts): reado
   return sources;
 
   function addPath(path: string, word: string): void {
-    const kind = statSync(path, { throwIfNoEntry: false });
+    const kind = lookAt(path);
     if (kind === undefined) sources.push(refusal(word, "It does not exist."));
+    else if (typeof kind === "string") sources.push(refusal(word, kind));
     else if (kind.isFile()) files.push(path);
     else if (!kind.isDirectory()) sources.push(refusal(word, "It is neither a file nor a directory."));
     else if (isDiagnosticsFolder(path)) sources.push(folderSource(path, parts));
@@ -74,13 +75,25 @@ export function findSources(words: readonly string[], parts: SourceParts): reado
     const before = files.length + sources.length;
     const family = new Set(listFamily(path));
     for (const name of inside) {
-      const kind = statSync(name, { throwIfNoEntry: false });
-      if (kind?.isDirectory() === true && isDiagnosticsFolder(name)) sources.push(folderSource(name, parts));
-      else if (kind?.isFile() === true && (isPlausible(name) || family.has(name))) files.push(name);
+      const kind = lookAt(name);
+      if (kind === undefined || typeof kind === "string") continue;
+      if (kind.isDirectory() && isDiagnosticsFolder(name)) sources.push(folderSource(name, parts));
+      else if (kind.isFile() && (isPlausible(name) || family.has(name))) files.push(name);
     }
     if (inside.some((name) => /^dmesg-/.test(basename(name)))) sources.push(dumpSource([path]));
     else if (files.length + sources.length === before)
       sources.push(refusal(word, "Nothing in it is a diagnostics archive or a log that is known here."));
+  }
+}
+
+/** Undefined where there is nothing; a sentence where it cannot be looked at. */
+function lookAt(path: string): Stats | string | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ELOOP") return "It is a link that leads back to itself.";
+    return code === "EACCES" ? "It may not be looked at; run as root." : `It cannot be looked at (${code}).`;
   }
 }
 
@@ -141,7 +154,8 @@ function group(files: readonly string[], parts: SourceParts): readonly ImportSou
       sources.push(refusal(path, `It cannot be read: ${error instanceof Error ? error.message : error}.`));
       continue;
     }
-    if (kind === "zip") sources.push(zipSource(path, parts));
+    if (kind === "empty" && files.length === 1) sources.push(refusal(path, "It is empty."));
+    else if (kind === "zip") sources.push(zipSource(path, parts));
     else if (kind === "domain-log") domainLogs.push(path);
     else if (kind === "libvirtd-log") libvirtdLogs.push(path);
     else if (kind === "dump") sources.push(dumpSource([dirname(path)]));
@@ -169,7 +183,7 @@ function zipSource(path: string, { isKnown }: SourceParts): ImportSource {
       if (opened.state === "refused") return opened.why;
       if (!looksLikeDiagnostics(opened.bundle.paths))
         return "It is an archive of something else: Unraid's diagnostics have system/, logs/ and unraid-VERSION.txt.";
-      return readDiagnostics(opened.bundle, isKnown);
+      return readBundle(opened.bundle, isKnown);
     },
   };
 }
@@ -179,9 +193,26 @@ function folderSource(path: string, { isKnown }: SourceParts): ImportSource {
     name: path,
     async read() {
       const opened = openFolderBundle(path);
-      return opened.state === "refused" ? opened.why : readDiagnostics(opened.bundle, isKnown);
+      return opened.state === "refused" ? opened.why : readBundle(opened.bundle, isKnown);
     },
   };
+}
+
+/** Of diagnostics from which nothing can be read (encrypted, packed in another way) no boot is made up. */
+async function readBundle(bundle: FileBundle, isKnown: KnownText): Promise<Material | string> {
+  let isAnyRead = false;
+  const material = await readDiagnostics(
+    {
+      ...bundle,
+      async read(path) {
+        const bytes = await bundle.read(path);
+        if (bytes !== undefined) isAnyRead = true;
+        return bytes;
+      },
+    },
+    isKnown,
+  );
+  return isAnyRead ? material : `Nothing in it can be read. ${bundle.notes[0] ?? ""}`.trimEnd();
 }
 
 function journalSource({ journal, isKnown }: SourceParts): ImportSource {

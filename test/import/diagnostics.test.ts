@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
@@ -362,6 +362,33 @@ describe("importing Unraid's diagnostics", () => {
     const result = await bench.import(paths);
     assert.equal(result.boots[0]?.undecided, 1);
     assert.equal(bench.store.attempts.list().length, 0);
+  });
+
+  it("makes up no boot from an archive in which nothing can be read", async (context) => {
+    const bench = createWorkbench(context);
+    const locked = ["system/lspci.txt", "logs/syslog.txt", "unraid-7.2.3.txt"].map((name) => ({
+      name: `tower-diagnostics-20261001-0800/${name}`,
+      content: "x",
+      lie: { flags: 0x0801 },
+    }));
+    const result = await bench.import([bench.write("locked.zip", makeZip(locked))]);
+    assert.match(result.sources[0]?.refused ?? "", /^Nothing in it can be read\. .*: it is encrypted\.$/);
+    assert.deepEqual(bench.store.boots.list(), []);
+  });
+
+  it("names what cannot be looked at, an empty file, and what is packed in another way, and takes in the rest", async (context) => {
+    const { bench, paths } = write(context, GOOD);
+    const loop = join(bench.directory, "loop");
+    symlinkSync(loop, loop);
+    const packed = bench.write("syslog.1.xz", Buffer.from("fd377a585a000004", "hex"));
+    const refusals = async (...words: readonly string[]) =>
+      (await bench.import(words)).sources.map(({ refused }) => refused);
+    assert.deepEqual(await refusals(loop), ["It is a link that leads back to itself."]);
+    assert.deepEqual(await refusals(bench.write("syslog", "")), ["It is empty."]);
+    assert.deepEqual(await refusals(packed), ["It is packed with xz (unpack it with 'xz -dk')."]);
+    assert.equal(paths.length, 1);
+    await bench.import([bench.directory]);
+    assert.equal(bench.store.boots.list().length, 1);
   });
 
   it("refuses foreign and hostile archives with the reason, and goes on with the others", async (context) => {
