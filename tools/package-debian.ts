@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Manual } from "./manual.ts";
 import { createPackageTree, nodeVersion } from "./package-tree.ts";
 
 const HOME = "usr/lib/vfio-watch";
@@ -15,13 +17,14 @@ const ARCHITECTURES = [
 export interface DebianOptions {
   readonly release: string;
   readonly version: string;
+  readonly manual: Manual;
   /** Seconds since 1970. */
   readonly epoch: number;
   readonly output: string;
 }
 
 /** Packs one .deb for each processor. Returns the files. */
-export function packDebian({ release, version, epoch, output }: DebianOptions): readonly string[] {
+export function packDebian({ release, version, manual, epoch, output }: DebianOptions): readonly string[] {
   return ARCHITECTURES.map(([architecture, machine]) => {
     const tree = createPackageTree();
     try {
@@ -32,6 +35,8 @@ export function packDebian({ release, version, epoch, output }: DebianOptions): 
       tree.copy("tools/launcher.sh", `${HOME}/bin/vfio-watch`, 0o755);
       tree.link("usr/bin/vfio-watch", "../lib/vfio-watch/bin/vfio-watch");
       tree.copy("systemd/vfio-watch.service", "usr/lib/systemd/system/vfio-watch.service");
+      tree.write("usr/share/man/man1/vfio-watch.1.gz", gzipSync(manual.page, { level: 9 }));
+      tree.write("usr/share/bash-completion/completions/vfio-watch", manual.completion);
       const license = readFileSync(join(release, "LICENSE"), "utf8");
       const others = readFileSync(join(release, "THIRD-PARTY-LICENSES"), "utf8");
       tree.write("usr/share/doc/vfio-watch/copyright", `${license}\n${others}`);

@@ -23,8 +23,8 @@ export const project = dirname(dirname(fileURLToPath(import.meta.url)));
 /** The files of one package before they are packed. Every mode is said, so that the builder's umask has no say. */
 export interface PackageTree {
   readonly root: string;
-  /** Puts a text there. */
-  write(path: string, text: string, mode?: number): void;
+  /** Puts a content there. */
+  write(path: string, content: string | Uint8Array, mode?: number): void;
   /** Copies a file of the project, or of anywhere by its full path. */
   copy(from: string, path: string, mode?: number): void;
   /** Copies a whole directory; `mode` says each file's, by its path within. */
@@ -59,9 +59,9 @@ export function createPackageTree(): PackageTree {
   const paths = () => listBelow(root);
   return {
     root,
-    write(path, text, mode = 0o644) {
+    write(path, content, mode = 0o644) {
       const to = directoryFor(path);
-      writeFileSync(to, text);
+      writeFileSync(to, content);
       chmodSync(to, mode);
     },
     copy,

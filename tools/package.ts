@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildRelease, readManifest } from "./build.ts";
+import { writeManual } from "./manual.ts";
 import { packDebian, packDebianNode } from "./package-debian.ts";
 import { packageTime, project, sha256 } from "./package-tree.ts";
 import { packUnraidNode, packUnraidPlugin, writePluginDefinition } from "./package-unraid.ts";
@@ -27,7 +28,7 @@ export async function packageAll(output: string, node: string): Promise<readonly
       plugin,
       nodePackage,
       writePluginDefinition({ ...common, plugin, nodePackage }),
-      ...packDebian(common),
+      ...packDebian({ ...common, manual: await writeManual(version) }),
       packDebianNode({ nodePackage: node, epoch, output }),
       packForNpm(release, output),
     ];

@@ -115,6 +115,8 @@ test("the .deb has its unit, command and scripts, and wants a Node that can run 
     "./usr/lib/systemd/system/vfio-watch.service",
     "./usr/bin/vfio-watch -> ../lib/vfio-watch/bin/vfio-watch",
     "./usr/lib/vfio-watch/sqlite/linux-x64.node",
+    "./usr/share/man/man1/vfio-watch.1.gz",
+    "./usr/share/bash-completion/completions/vfio-watch",
   ])
     assert.ok(listing.includes(path), path);
   const depends = execFileSync("dpkg-deb", ["--field", file(DEBIAN), "Depends"], { encoding: "utf8" });
