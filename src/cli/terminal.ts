@@ -43,22 +43,31 @@ export function formatSpan(milliseconds: number): string {
   return `${Math.round(milliseconds)} ms`;
 }
 
-/** Lines up rows in columns, two spaces apart; the last column is not padded. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** So little room for the last column is none: it goes below its row. */
+const LEAST_ROOM = 40;
+
+/**
+ * Lines up rows in columns, two spaces apart; the last column is not padded. Where a row would be longer than `width`
+ * its last cell is broken at spaces, within its column or, in a narrow terminal, below the row.
+ */
+export function table(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [column, cell] of row.entries())
       widths[column] = Math.max(widths[column] ?? 0, visibleLength(cell));
   }
   return rows
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === row.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - visibleLength(cell)),
-        )
-        .join("  ")
-        .trimEnd(),
-    )
+    .map((row) => {
+      const head = row
+        .slice(0, -1)
+        .map((cell, column) => `${cell}${" ".repeat((widths[column] ?? 0) - visibleLength(cell) + 2)}`)
+        .join("");
+      const last = row.at(-1) ?? "";
+      const start = visibleLength(head);
+      if (start + visibleLength(last) <= width) return (head + last).trimEnd();
+      if (width - start < LEAST_ROOM) return `${head.trimEnd()}\n${wrap(`    ${last}`, width, "    ")}`;
+      return head + wrap(last, width - start).replaceAll("\n", `\n${" ".repeat(start)}`);
+    })
     .join("\n");
 }
 

@@ -40,6 +40,18 @@ describe("vfio-watch report", () => {
       assert.doesNotMatch(out, /Questions for the board's vendor/);
     }));
 
+  it("takes --json as every other command does, also where nothing can be reported", () =>
+    withRecording("bios-update", async (store) => {
+      const asked = await report("--json", "--database", store.path);
+      assert.equal(asked.code, EXIT.ok);
+      assert.equal(JSON.parse(asked.out).outcome.word, "failed");
+      const refused = await report("9999", "--json", "--database", store.path);
+      assert.equal(refused.code, EXIT.failure);
+      assert.match(JSON.parse(refused.out).error, /9999/);
+      const torn = await report("--json", "--format", "html", "--database", store.path);
+      assert.equal(torn.code, EXIT.usage);
+    }));
+
   it("takes the form from the ending of the file, and says where it wrote", () =>
     withRecording("bios-update", async (store) => {
       for (const [ending, beginning] of [

@@ -43,6 +43,26 @@ describe("text for a terminal", () => {
     );
   });
 
+  it("keeps a long last column within the terminal: in its column, or below its row where that is too narrow", () => {
+    const words = "it waits for a socket that nobody listens on, and tries again by itself";
+    const rows = [
+      ["libvirt", "waiting", words],
+      ["kernel-log", "live", "well"],
+    ];
+    const wide = table(rows, 70).split("\n");
+    assert.deepEqual(wide, [
+      "libvirt     waiting  it waits for a socket that nobody listens on, and",
+      "                     tries again by itself",
+      "kernel-log  live     well",
+    ]);
+    const narrow = table(rows, 40).split("\n");
+    assert.equal(narrow[0], "libvirt     waiting");
+    assert.match(narrow[1] ?? "", /^ {4}it waits/);
+    assert.equal(narrow.at(-1), "kernel-log  live     well");
+    for (const line of [...wide, ...narrow]) assert.ok(line.length <= 70, line);
+    assert.ok(narrow.every((line) => line.length <= 40));
+  });
+
   it("tells times in UTC and spans in one unit", () => {
     assert.equal(formatTime(0), "1970-01-01 00:00:00 UTC");
     assert.equal(formatTime(undefined), "-");

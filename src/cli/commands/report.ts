@@ -64,6 +64,7 @@ or nothing is on record yet, the report is about the host as it is now.
                      without it what the ending of --output says, else markdown
   --output FILE      write there instead of to standard output; an existing file is replaced
   --no-redact        keep serial numbers, UUIDs, MAC and IP addresses, host and user names, which are masked else
+  --json             as --format json
   --database FILE    another history than the service's
 
 Exit code: 0 when the report is written.
@@ -77,13 +78,17 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
     vm: { type: "string" },
     format: { type: "string" },
     output: { type: "string" },
+    json: { type: "boolean" },
     "no-redact": { type: "boolean" },
   },
   async run(args, io) {
     const [wanted, ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one start at a time");
     const output = args.text("output");
-    const format = readFormat(args.text("format"), output);
+    const named = args.text("format");
+    if (args.flag("json") && named !== undefined && named !== "json")
+      throw new UsageError(`--json is --format json, not '${named}'`);
+    const format = args.flag("json") ? "json" : readFormat(named, output);
     const surroundings = findSurroundings(io.env, args.text("database"));
     const signatures = signatureLookup(findCatalogue(surroundings, io));
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });

@@ -133,7 +133,10 @@ function describeStatus(
     lines.push(
       `${word} since ${formatTime(startedAt)} (${formatSpan(Math.max(0, now - startedAt))}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
       "",
-      table(service.sources.map((source) => sourceRow(source, paint, now))),
+      table(
+        service.sources.map((source) => sourceRow(source, paint, now)),
+        columns,
+      ),
     );
     lines.push(
       ...service.problems.map((problem) => paint("yellow", wrap(printable(problem), columns, "  "))),
@@ -192,7 +195,7 @@ function historyLines(
 ): string[] {
   const { rows } = database;
   const lines = [
-    `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
+    `History: ${printable(database.path)}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
   ];
   lines.push(...troubleLines(troubles, paint, columns));
   for (const gap of gaps) {
