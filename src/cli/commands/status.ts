@@ -173,7 +173,7 @@ function sourceRow(
         `  ${name}`,
         paint("yellow", "waiting"),
         last,
-        printable(`${state.why}: ${state.remedy}${missing && `; ${missing}`}`),
+        printable(`${state.why}; ${state.remedy}${missing && `; ${missing}`}`),
       ];
     default:
       return [`  ${name}`, state.state, last, missing];
