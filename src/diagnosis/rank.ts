@@ -98,7 +98,7 @@ function findingOf(
   kernel: KernelTestimony,
 ): Finding | undefined {
   const { role, severity, layer } = match.signature;
-  const ownClass = causeClassOf(match.signature.class);
+  const ownClass = classFor(causeClassOf(match.signature.class), line.text);
   if (ownClass === undefined || (role !== "cause" && role !== "symptom")) return undefined;
   const fatal = severity === "fatal";
   const verdict =
@@ -119,6 +119,16 @@ function findingOf(
     match,
     line,
   };
+}
+
+/** QEMU repeats the option that it could not carry out; this one gives a device of the host to the VM. */
+const REFUSED_VFIO_OPTION = /-device (?:\{"driver":"|driver=)?vfio-[a-z]+\b\S*: /i;
+
+/** What is wrong with a VM's definition is wrong with its passed-through device where that is what QEMU refused. */
+function classFor(causeClass: CauseClass | undefined, text: string): CauseClass | undefined {
+  return causeClass === "vm-config-invalid" && REFUSED_VFIO_OPTION.test(text)
+    ? "device-config-invalid"
+    : causeClass;
 }
 
 function causeClassOf(signatureClass: SignatureClass): CauseClass | undefined {

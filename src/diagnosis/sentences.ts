@@ -74,12 +74,16 @@ const SENTENCES: Readonly<Record<CauseClass, (name: string, subject: Subject) =>
   "power-state-stuck": (name) =>
     `${capitalised(name)} did not change its power state: it does not wake up or fall asleep.`,
   "pcie-error": (name) => `The PCIe link of ${name} reported errors.`,
-  "rom-invalid": (name) =>
-    `The option ROM of ${name} cannot be read; the VM starts, but its screen may stay black.`,
+  "rom-invalid": (name, { match }) =>
+    match.signature.severity === "fatal"
+      ? `The ROM file that the VM's definition names for ${name} cannot be used.`
+      : `The option ROM of ${name} cannot be read; the VM starts, but its screen may stay black.`,
   "irq-setup-failed": (name) =>
     `The interrupt of ${name} could not be set up, mostly because another device shares its line.`,
-  "device-config-invalid": (name) =>
-    `${capitalised(name)} shows a configuration that cannot be used; mostly its memory windows found no room.`,
+  "device-config-invalid": (name, subject) =>
+    subject.match.signature.layer === "kernel"
+      ? `${capitalised(name)} shows a configuration that cannot be used; mostly its memory windows found no room.`
+      : `The VM cannot have ${name} in the way that its definition says. ${meaningWithDetail(name, subject)}`,
   "guest-address-space": () =>
     "The VM's address space is too small for its memory and the memory windows of its devices.",
   "memory-alloc-failed": () => "The host could not provide the VM's memory.",

@@ -53,7 +53,10 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
     const lines = ABOUT_VMS.test(clean) ? known : known.map(withoutCommonplace);
     const vmStartFailure = isVmStartFailure(lines, clean);
     const ranked = rankCauses(lines);
-    const causes = ranked.length > 0 || !vmStartFailure ? ranked.map(explained) : unknown(lines);
+    const causes =
+      vmStartFailure && isUnexplained(ranked, lines)
+        ? [...unknown(lines), ...ranked.map(explained)]
+        : ranked.map(explained);
     const devices = new Set([...ranked.flatMap((cause) => cause.devices), ...devicesIn(clean)]);
     const groups = new Set([...ranked.flatMap((cause) => cause.groups), ...groupsIn(clean)]);
     const [first] = causes;
@@ -75,7 +78,7 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
  * the pieces are also tried together, with a blank between them and without: wrapping breaks words, too.
  */
 function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
-  const single = block.lines.map((line) => lineWith(line, matcher.match("any", line)));
+  const single = block.lines.map((line) => lineWith(line, matcher.match("any", asCSays(line))));
   if (block.lines.length === 1) return single;
   const known = new Set(single.flatMap((line) => line.matches).map((match) => match.signature.id));
   const joined: RankableLine[] = [];
@@ -90,9 +93,14 @@ function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
   return shown ? [...joined, ...single].map(withoutForms) : [...joined, ...single];
 }
 
+/** Python puts the number in front of an error's text. */
+function asCSays(line: string): string {
+  return line.replaceAll(/\[Errno \d{1,3}\] /g, "");
+}
+
 /** Words that stand in nearly every text about virtual machines. */
 const ABOUT_VMS =
-  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|\bdomain\b|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|error: [^\n]*\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
 
 /**
  * Leaves out what other programs say in the same words and what kernels say on any host: in a text that does not
@@ -104,8 +112,9 @@ function withoutCommonplace(line: RankableLine): RankableLine {
 }
 
 function isCommonplace(match: SignatureMatch): boolean {
-  const { class: ownClass, role, severity } = match.signature;
-  const isOfAnyProgram = ownClass === "host-resource-missing" || ownClass === "vm-config-invalid";
+  const { id, class: ownClass, role, severity } = match.signature;
+  const isOfAnyProgram =
+    ownClass === "host-resource-missing" || ownClass === "vm-config-invalid" || id === "libvirt.start-failed";
   return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
 }
 
@@ -125,6 +134,26 @@ function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLin
 function explained(cause: Cause): ExplainedCause {
   const { class: causeClass, certainty, signature, sentence, remedies, evidence } = cause;
   return { class: causeClass, certainty, signature, sentence, remedies, evidence };
+}
+
+/**
+ * True where nothing that is known can have stopped the start: nothing at all, or only what QEMU complains about and
+ * then goes on, beside an option of another device that it refused in words that are not known.
+ */
+function isUnexplained(ranked: readonly Cause[], lines: readonly RankableLine[]): boolean {
+  const [first] = ranked;
+  if (first === undefined) return true;
+  const goesOn = lines
+    .flatMap((line) => line.matches)
+    .some(
+      ({ signature: { id, layer, role, severity } }) =>
+        id === first.signature && layer === "qemu" && role === "symptom" && severity !== "fatal",
+    );
+  return goesOn && lines.some(isUnknownRefusal);
+}
+
+function isUnknownRefusal({ matches, text }: RankableLine): boolean {
+  return matches.length === 1 && matches.every(isForm) && / -(?!device \S*vfio)[a-z]+ \S+: /i.test(text);
 }
 
 /** A start failed and no known message says why: all that is known about it, and no guess. */
@@ -150,8 +179,8 @@ function isWrapper({ signature }: SignatureMatch): boolean {
 
 /** Words that occur only where devices are given away. */
 const PASSTHROUGH =
-  /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
-const XEN = /\bxen\b|libxl|pciback/i;
+  /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device '?[0-9a-f]{2,4}[:.]|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
+const XEN = /\bxen\b|\bdom0\b|libxl|pciback/i;
 
 function isDeviceRelated(first: ExplainedCause, lines: readonly RankableLine[], text: string): boolean {
   const talksOfVfio = /vfio/i.test(text);

@@ -6,7 +6,9 @@ const LONGEST_NAME = 200;
 const FULL_ADDRESS = /(?<![\w.:])(?:0x)?([0-9a-f]{4,6}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gi;
 /** Without a domain an address could be a time of day, so something has to stand in front that says what it is. */
 const SHORT_ADDRESS =
-  /(?:\bhost=|device[ =]\[?|devbind\b[^\n]*? |vfio(?: error)?:? |^|[\s(['"])([0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gim;
+  /(?:device[ =]\[?|devbind\b[^\n]*? |vfio(?: error)?:? |^|[\s(['"])([0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?!\w|[.:]\w)/gim;
+/** QEMU's option; it takes a bus of one digit, too. */
+const HOST_OPTION = /\bhost=([0-9a-f]{1,2}:[01]?[0-9a-f]\.[0-7])(?!\w|[.:]\w)/gi;
 const NODE_DEVICE = /\bpci_[0-9a-f]{4}_[0-9a-f]{2}_[0-9a-f]{2}_[0-7]\b/gi;
 /** Addresses inside a VM; they look the same and mean nothing on the host. */
 const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+|Guest BDF: \S+|of device '[^'\n]{1,80}'/gi;
@@ -15,9 +17,9 @@ const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+|Guest BDF: \S+|
 export function devicesIn(text: string): readonly Bdf[] {
   const found: { readonly at: number; readonly bdf: Bdf }[] = [];
   const subject = text.replace(GUEST_ADDRESS, "");
-  for (const form of [FULL_ADDRESS, SHORT_ADDRESS, NODE_DEVICE]) {
+  for (const form of [FULL_ADDRESS, SHORT_ADDRESS, HOST_OPTION, NODE_DEVICE]) {
     for (const match of subject.matchAll(form)) {
-      const bdf = parseBdf(match[1] ?? match[0]);
+      const bdf = parseBdf((match[1] ?? match[0]).replace(/^(?=[0-9a-f]:)|:(?=[0-9a-f]\.)/gi, "$&0"));
       if (bdf !== undefined) found.push({ at: match.index, bdf });
     }
   }
@@ -44,7 +46,8 @@ export function groupsIn(text: string): readonly number[] {
 const VM_FORMS: readonly RegExp[] = [
   /\(vm='([^'\n]+)'\)/g,
   /(?:[Ff]ailed to (?:auto)?start (?:domain|VM|guest)|Error starting domain|[Ff]ailed to start (?:the )?VM) '([^'\n]+)'/g,
-  /(?:[Ff]ailed to (?:auto)?start domain|virsh [^\n]{0,80}?(?:start|attach-device|create|destroy|shutdown|undefine|dumpxml|domstate)) ([\w.+-]+)/g,
+  /[Ff]ailed to (?:auto)?start domain ([\w.+-]+)(?=\W*$)/gm,
+  /\bvirsh (?:-\S+ (?:\w+:\S+ )?)*(?:start|attach-device|destroy|shutdown|undefine|dumpxml|domstate) ([\w.+-]+)/g,
   /(?:[Ff]ailed to (?:auto)?start domain|virsh (?:-\S+ )*start) "([^"\n]+)"/g,
   /-name '?(?:guest=)?([^,'"\s][^,'"\n]*?)(?:,|'|\s+(?:\\|-))/g,
   /\bVM name:? +['"]?([\w.+-]+)/gi,
@@ -52,8 +55,10 @@ const VM_FORMS: readonly RegExp[] = [
   /\/domain-\d+-([\w.+-]+)/g,
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
   /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.(?:pid|sock)/g,
-  /\/libvirt\/qemu\/([^/\n]+)\.log\b/g,
-  /\b(?:qm|qvm)[- ]start (?:-\S+ )*([\w.-]+)/g,
+  /\/libvirt\/qemu\/([^/\n]+?)(?:-swtpm)?\.log\b/g,
+  /\bqm start (?:-\S+ )*(\d{3,9})\b/g,
+  /(?:^|[$#`] ?)qvm-start (?:-\S+ )*([\w.-]+)(?=\W*$)/gm,
+  /\bGUEST HOOK: (\d{3,9}) /g,
   /\bvm-(\d{3,9})-disk-\d/g,
   /:qm(?:start|stop|shutdown|reboot):(\d{2,9}):/g,
   /"name":"([\w.-]+)","namespace"/g,

@@ -9,6 +9,8 @@ const AT_RUN_TIME: ReadonlySet<CauseClass> = new Set([
   "iommu-fault",
   "iommu-timeout",
 ]);
+/** The same of single signatures: QEMU stops over these when the guest or somebody else changes a running VM. */
+const WHILE_RUNNING: ReadonlySet<string> = new Set(["qemu.dma-map-abort"]);
 /** QEMU died of itself: that VM did not get far, or not any further. */
 const CRASHES: ReadonlySet<string> = new Set(["kernel.qemu-segfault", "qemu.assertion"]);
 /** The kernel's refusals that make a start fail by themselves; its other lines only say how a device is. */
@@ -33,7 +35,7 @@ const FORMS: ReadonlySet<string> = new Set([
 const OWN_WORDS = "host.start-failed-words";
 
 /** Programs that take devices for themselves, without any VM. */
-const OTHER_USERS = /\bEAL: |\bdpdk\b|\bspdk\b|\bvpp\b|cannot add vfio group to container/i;
+const OTHER_USERS = /\bEAL: |\[Errno \d|\bdpdk\b|\bspdk\b|\bvpp\b|cannot add vfio group to container/i;
 const VM_TALK = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
 /** Other things that people ask of libvirt or Proxmox, and that fail in the same words. */
 const OTHER_CALLS =
@@ -43,11 +45,22 @@ const OTHER_CALLS =
 const OTHER_COMMANDS =
   /\bvirsh (?:-\S+ (?:\S+ )?)?(?:destroy|undefine|shutdown|reboot|reset|suspend|resume|save|managedsave|migrate|snapshot|block|attach|detach|update-device|define|edit|dump|dom[a-z]|net-|pool-|vol-|iface-|nodedev-|set[a-z]|qemu-)/i;
 
+/** libvirt says the same of a QEMU that ends while it takes over another host's VM, or gets one more device. */
+const OF_ANY_PROCESS: ReadonlySet<string> = new Set([
+  "libvirt.qemu-exited",
+  "libvirt.monitor-closed",
+  "libvirt.monitor-missing",
+]);
+const MOVES_OR_CHANGES_VM =
+  /\bvirsh (?:-\S+ (?:\w+:\S+ )?)*(?:migrate|attach-\w+|restore|snapshot-revert)\b|\bMigration: \[|operation failed: migration|failed to attach device/i;
+
 /** Decides whether the text tells of a VM that was to be started and was not. */
 export function isVmStartFailure(lines: readonly RankableLine[], text: string): boolean {
   if (OTHER_USERS.test(text) && !VM_TALK.test(text)) return false;
   const matches = lines.flatMap((line) => line.matches);
-  if (matches.some((match) => saysStartFailed(match) && !isVague(match))) return true;
+  const wrappers = matches.filter((match) => saysStartFailed(match) && !isVague(match));
+  if (wrappers.some((match) => !OF_ANY_PROCESS.has(match.signature.id))) return true;
+  if (wrappers.length > 0 && !MOVES_OR_CHANGES_VM.test(text)) return true;
   if (matches.some(isOwnWords) && matches.some(isTrouble)) return true;
   if (OTHER_CALLS.test(text)) return false;
   if (matches.some(stopsStart)) return true;
@@ -86,5 +99,5 @@ function stopsStart(match: SignatureMatch): boolean {
   if (layer === "kernel") return KERNEL_REFUSALS.has(id) && !isAboutHostDevice(match);
   if (role !== "cause" && role !== "symptom") return false;
   if (causeClass === "start-failure-wrapper" || causeClass === "benign-noise") return false;
-  return severity === "fatal" && !AT_RUN_TIME.has(causeClass);
+  return severity === "fatal" && !AT_RUN_TIME.has(causeClass) && !WHILE_RUNNING.has(id);
 }

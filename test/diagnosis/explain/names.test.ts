@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { devicesIn, vmsIn } from "../../../src/diagnosis/explain/names.ts";
+
+describe("devices", () => {
+  test("are read from QEMU's option though the bus has one digit", () => {
+    assert.deepEqual(devicesIn("-device vfio-pci,host=1:00.0 -S"), ["0000:01:00.0"]);
+    assert.deepEqual(devicesIn("-device vfio-pci,host=1:0.3"), ["0000:01:00.3"]);
+    assert.deepEqual(devicesIn("at 1:00.0 o'clock"), []);
+  });
+});
+
+describe("VMs", () => {
+  test("are read from commands, not from prose about commands", () => {
+    assert.deepEqual(vmsIn("$ virsh -c qemu:///system start lab"), ["lab"]);
+    assert.deepEqual(vmsIn("look at `virsh list --all`. To shutdown a VM, use `virsh destroy <name>`"), []);
+    assert.deepEqual(vmsIn("qvm-start told me to look"), []);
+    assert.deepEqual(vmsIn("$ qvm-start sys-net"), ["sys-net"]);
+    assert.deepEqual(vmsIn("GUEST HOOK: 103 pre-start"), ["103"]);
+  });
+  test("are read from their TPM's log", () => {
+    assert.deepEqual(vmsIn("see /var/log/swtpm/libvirt/qemu/win10-swtpm.log"), ["win10"]);
+  });
+});

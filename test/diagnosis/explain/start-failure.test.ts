@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { loadCatalogue } from "../../../src/diagnosis/catalogue.ts";
+import { createExplainer } from "../../../src/diagnosis/explain/explain.ts";
+
+const { catalogue } = loadCatalogue({
+  shippedDirectory: join(import.meta.dirname, "../../../config/signatures"),
+});
+const explain = createExplainer(catalogue);
+const told = (text: string) => explain(text).vmStartFailure;
+const first = (text: string) => explain(text).causes[0]?.class;
+
+describe("what libvirt says of any QEMU that ends", () => {
+  const ended = "error: internal error: QEMU unexpectedly closed the monitor (vm='w11'): something";
+
+  test("is a start that failed", () => {
+    assert.equal(told(ended), true);
+  });
+  test("is none while the VM moves to another host or gets one more device", () => {
+    assert.equal(
+      told(`# virsh migrate w11 qemu+ssh://other/system --live\nMigration: [ 12 %]${ended}`),
+      false,
+    );
+    assert.equal(told(`# virsh -c qemu:///system attach-device w11 card.xml\n${ended}`), false);
+    assert.equal(told(`error: Failed to start domain 'w11'\n${ended}`), true);
+  });
+});
+
+describe("a running QEMU that cannot map memory", () => {
+  test("dies, and that is no start that failed", () => {
+    const died =
+      "qemu-system-x86_64: vfio_dma_map(0x55a2, 0xc0000, 0xb000, 0x7f1b) = -14 (Bad address)\nqemu: hardware error: vfio: DMA mapping failed, unable to continue";
+    assert.equal(first(died), "dma-map-failed");
+    assert.equal(told(died), false);
+  });
+});
+
+describe("other programs", () => {
+  test("that start domains of another kind start no VM", () => {
+    const consumer = "WARN: Failed to start domain event consumer - continuing without it";
+    assert.equal(told(consumer), false);
+    assert.deepEqual(explain(consumer).causes, []);
+    assert.equal(told("error: Failed to start domain event\nerror: Cannot get interface MTU on 'br9'"), true);
+  });
+
+  test("that are written in Python name the same cause, and no start of a VM", () => {
+    const busy = "ERROR | Failed to open /dev/vfio/12: [Errno 16] Device or resource busy: '/dev/vfio/12'";
+    assert.equal(first(busy), "device-busy");
+    assert.equal(told(busy), false);
+  });
+
+  test("that use VFIO are known by the names of the kernel's calls", () => {
+    assert.equal(first("VFIO_GROUP_SET_CONTAINER: invalid argument"), "container-setup-failed");
+    assert.equal(first("ioctl(VFIO_IOMMU_MAP_DMA) failed: Cannot allocate memory"), "dma-map-failed");
+    assert.equal(first("ret = ioctl(fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU);"), undefined);
+  });
+});
+
+describe("what QEMU refuses", () => {
+  test("of a passed-through device's options is about that device", () => {
+    const refused = "PCI: slot 2 function 0 not available for vfio-pci, in use by VGA";
+    const { causes, deviceRelated } = explain(`kvm: -device vfio-pci,host=00:02.0,addr=0x02: ${refused}`);
+    assert.equal(causes[0]?.class, "device-config-invalid");
+    assert.match(causes[0]?.sentence ?? "", /definition/);
+    assert.equal(deviceRelated, true);
+    assert.equal(first(`kvm: -device nvme,drive=d,addr=0x02: ${refused}`), "vm-config-invalid");
+    assert.equal(
+      first(
+        `qemu-system-x86_64: -device {"driver":"vfio-pci","host":"0000:00:02.0"}: Property 'vfio-pci.x' not found`,
+      ),
+      "device-config-invalid",
+    );
+  });
+
+  test("of another option is not explained by what it went on after", () => {
+    const slow =
+      "kvm: -device vfio-pci,host=0000:0c:00.0: Failed to mmap 0000:0c:00.0 BAR 2. Performance may be slow";
+    const refused = "kvm: -device strange-disk,drive=d: what no signature knows";
+    assert.equal(first(`${slow}\nTASK ERROR: start failed: QEMU exited with code 1`), "bar-reserve-failed");
+    assert.equal(first(`${slow}\n${refused}\nTASK ERROR: start failed: QEMU exited with code 1`), "unknown");
+  });
+
+  test("of a ROM file is about the ROM, and stops the start", () => {
+    const rom =
+      'qemu-system-x86_64: -device vfio-pci,host=03:00.0,romfile=/x.rom: failed to find romfile "/x.rom"';
+    assert.equal(first(rom), "rom-invalid");
+    assert.equal(told(rom), true);
+    assert.match(explain(rom).summary, /ROM file/);
+  });
+});
