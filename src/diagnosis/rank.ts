@@ -122,13 +122,16 @@ function findingOf(
 }
 
 /** QEMU repeats the option that it could not carry out; this one gives a device of the host to the VM. */
-const REFUSED_VFIO_OPTION = /-device (?:\{"driver":"|driver=)?vfio-[a-z]+\b\S*: /i;
+const REFUSED_VFIO_OPTION = /-device (?:\{"driver":"|driver=)?vfio-[a-z]+\b\S*: (?![^\n]* -[a-z]+ \S+: )/i;
+
+/** True where QEMU refuses the option that gives a device of the host to the VM. */
+export function refusesDevice(text: string): boolean {
+  return REFUSED_VFIO_OPTION.test(text);
+}
 
 /** What is wrong with a VM's definition is wrong with its passed-through device where that is what QEMU refused. */
 function classFor(causeClass: CauseClass | undefined, text: string): CauseClass | undefined {
-  return causeClass === "vm-config-invalid" && REFUSED_VFIO_OPTION.test(text)
-    ? "device-config-invalid"
-    : causeClass;
+  return causeClass === "vm-config-invalid" && refusesDevice(text) ? "device-config-invalid" : causeClass;
 }
 
 function causeClassOf(signatureClass: SignatureClass): CauseClass | undefined {

@@ -2,12 +2,13 @@ import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
 import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
 import type { Catalogue } from "../catalogue.ts";
-import { createMatcher, type Matcher } from "../matcher.ts";
+import { createMatcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
-import { devicesIn, groupsIn, vmsIn } from "./names.ts";
+import { devicesIn, fullAddressesIn, groupsIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
 import { isForm, isVmStartFailure } from "./start-failure.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
+import { linesOf, without } from "./wrapped.ts";
 
 /** One cause, as `explain` tells it. */
 export interface ExplainedCause {
@@ -46,18 +47,23 @@ const LONGEST_EVIDENCE = 500;
 export function createExplainer(catalogue: Catalogue): (text: string) => Explanation {
   // People retype what they see, so case does not count here.
   const matcher = createMatcher(catalogue, { ignoreCase: true });
+  const orderOf = new Map(catalogue.signatures.map(({ id }, index) => [id, index]));
   return (text) => {
     const blocks = blocksOf(text);
     const clean = blocks.map((block) => block.lines.join("\n")).join("\n");
-    const known = blocks.flatMap((block) => linesOf(block, matcher));
-    const lines = ABOUT_VMS.test(clean) ? known : known.map(withoutCommonplace);
+    const known = blocks.flatMap((block) => linesOf(block, matcher, orderOf));
+    const lines = isAboutVms(blocks, clean) ? known : known.map(withoutCommonplace);
     const vmStartFailure = isVmStartFailure(lines, clean);
     const ranked = rankCauses(lines);
     const causes =
       vmStartFailure && isUnexplained(ranked, lines)
         ? [...unknown(lines), ...ranked.map(explained)]
         : ranked.map(explained);
-    const devices = new Set([...ranked.flatMap((cause) => cause.devices), ...devicesIn(clean)]);
+    const devices = new Set([
+      ...ranked.flatMap((cause) => cause.devices),
+      ...devicesIn(clean),
+      ...brokenUp(blocks),
+    ]);
     const groups = new Set([...ranked.flatMap((cause) => cause.groups), ...groupsIn(clean)]);
     const [first] = causes;
     return {
@@ -73,42 +79,28 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
   };
 }
 
-/**
- * The lines of a block with what they say. A message that was wrapped fits no signature on any single line, so
- * the pieces are also tried together, with a blank between them and without: wrapping breaks words, too.
- */
-function linesOf(block: Block, matcher: Matcher): readonly RankableLine[] {
-  const single = block.lines.map((line) => lineWith(line, matcher.match("any", asCSays(line))));
-  if (block.lines.length === 1) return single;
-  const known = new Set(single.flatMap((line) => line.matches).map((match) => match.signature.id));
-  const joined: RankableLine[] = [];
-  for (const separator of [" ", ""]) {
-    const text = block.lines.join(separator);
-    const added = matcher.match("any", text).filter(({ signature }) => !known.has(signature.id));
-    for (const { signature } of added) known.add(signature.id);
-    if (added.length > 0) joined.push(lineWith(text, added));
-  }
-  // What only the whole shows is more than what a piece shows: the beginning of a known message is no unknown one.
-  const shown = joined.some(({ matches }) => matches.some((match) => !isForm(match)));
-  return shown ? [...joined, ...single].map(withoutForms) : [...joined, ...single];
-}
-
-/** Python puts the number in front of an error's text. */
-function asCSays(line: string): string {
-  return line.replaceAll(/\[Errno \d{1,3}\] /g, "");
-}
-
 /** Words that stand in nearly every text about virtual machines. */
 const ABOUT_VMS =
   /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|error: [^\n]*\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+
+/** Devices whose address was broken where a line was. */
+function brokenUp(blocks: readonly Block[]): readonly Bdf[] {
+  return blocks.flatMap(({ lines }) => (lines.length > 1 ? fullAddressesIn(lines.join("")) : []));
+}
+
+/** Wrapping may have broken the very word that says it. */
+function isAboutVms(blocks: readonly Block[], clean: string): boolean {
+  return (
+    ABOUT_VMS.test(clean) || blocks.some(({ lines }) => lines.length > 1 && ABOUT_VMS.test(lines.join("")))
+  );
+}
 
 /**
  * Leaves out what other programs say in the same words and what kernels say on any host: in a text that does not
  * speak of virtual machines it means nothing for one.
  */
 function withoutCommonplace(line: RankableLine): RankableLine {
-  const kept = line.matches.filter((match) => !isCommonplace(match));
-  return kept.length === line.matches.length ? line : lineWith(line.text, kept);
+  return without(line, isCommonplace);
 }
 
 function isCommonplace(match: SignatureMatch): boolean {
@@ -118,22 +110,13 @@ function isCommonplace(match: SignatureMatch): boolean {
   return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
 }
 
-function withoutForms(line: RankableLine): RankableLine {
-  return line.matches.some(isForm)
-    ? lineWith(
-        line.text,
-        line.matches.filter((match) => !isForm(match)),
-      )
-    : line;
-}
-
-function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
-  return { layer: matches[0]?.signature.layer ?? "libvirt", text: text.slice(0, LONGEST_EVIDENCE), matches };
-}
-
 function explained(cause: Cause): ExplainedCause {
   const { class: causeClass, certainty, signature, sentence, remedies, evidence } = cause;
-  return { class: causeClass, certainty, signature, sentence, remedies, evidence };
+  return { class: causeClass, certainty, signature, sentence, remedies, evidence: evidence.map(shortened) };
+}
+
+function shortened(evidence: string): string {
+  return evidence.slice(0, LONGEST_EVIDENCE);
 }
 
 /**
@@ -168,7 +151,7 @@ function unknown(lines: readonly RankableLine[]): readonly ExplainedCause[] {
       signature: match.signature.id,
       sentence: "The VM did not start, and nothing in this text says why.",
       remedies: match.signature.remedies,
-      evidence: [...new Set(wrappers.map((line) => line.text))].slice(0, 8),
+      evidence: [...new Set(wrappers.map((line) => shortened(line.text)))].slice(0, 8),
     },
   ];
 }

@@ -13,11 +13,20 @@ const NODE_DEVICE = /\bpci_[0-9a-f]{4}_[0-9a-f]{2}_[0-9a-f]{2}_[0-7]\b/gi;
 /** Addresses inside a VM; they look the same and mean nothing on the host. */
 const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+|Guest BDF: \S+|of device '[^'\n]{1,80}'/gi;
 
+/** Only those that are written with their domain; an address in any other form may be something else. */
+export function fullAddressesIn(text: string): readonly Bdf[] {
+  return addressesIn(text, [FULL_ADDRESS]);
+}
+
 /** The host's PCI devices that a text names, in the order in which they appear. */
 export function devicesIn(text: string): readonly Bdf[] {
+  return addressesIn(text, [FULL_ADDRESS, SHORT_ADDRESS, HOST_OPTION, NODE_DEVICE]);
+}
+
+function addressesIn(text: string, forms: readonly RegExp[]): readonly Bdf[] {
   const found: { readonly at: number; readonly bdf: Bdf }[] = [];
   const subject = text.replace(GUEST_ADDRESS, "");
-  for (const form of [FULL_ADDRESS, SHORT_ADDRESS, HOST_OPTION, NODE_DEVICE]) {
+  for (const form of forms) {
     for (const match of subject.matchAll(form)) {
       const bdf = parseBdf((match[1] ?? match[0]).replace(/^(?=[0-9a-f]:)|:(?=[0-9a-f]\.)/gi, "$&0"));
       if (bdf !== undefined) found.push({ at: match.index, bdf });

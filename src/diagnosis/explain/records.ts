@@ -3,12 +3,17 @@ import { unwrapTransport } from "./unwrap-transport.ts";
 /** Lines that may belong together: a line that begins a message, and those after it that begin none. */
 export interface Block {
   readonly lines: readonly string[];
+  /** For each line whether the text has a blank between it and the one before. */
+  readonly spaced: readonly boolean[];
 }
 
 /** What is longer is no paste any more; the rest is not looked at. */
 export const LONGEST_PASTE = 2_000_000;
 const MOST_LINES_IN_BLOCK = 12;
 const LONGEST_LINE = 8_000;
+/** Between these, in characters, lie the widths at which terminals and mail programs wrap. */
+const NARROWEST = 50;
+const WIDEST = 260;
 
 /** What a page, a mail or a list puts in front of a line. */
 const DECORATION =
@@ -28,10 +33,17 @@ const RECORD_START = new RegExp(
   [
     `^(?:${KERNEL_STAMP}|\\[ *\\d+\\.\\d+|\\d{4}[-/]\\d\\d[-/]\\d\\d[T ]|${MONTH} +\\d{1,2} |<\\d>|\\[?\\w{3} \\w{3} +\\d{1,2} )`,
     "^(?:kern|daemon|user) +:\\w+ +:",
-    "^(?:kernel:|qemu[\\w-]*: |kvm: |libvirt|error: |Error |TASK ERROR|internal error|EAL: |Traceback|File )",
+    "^(?:qemu[\\w.-]*|kvm): -",
+  ].join("|"),
+);
+/** How one may begin that has no time: these words also stand in the middle of messages. */
+const PROGRAM_START = new RegExp(
+  [
+    "^(?:kernel:|qemu[\\w-]*: |kvm: |libvirt(?:d|: |\\.libvirtError)|error: |Error |TASK ERROR|internal error|EAL: |Traceback|File )",
     "^[a-z][\\w-]* [0-9a-f]{4,5}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]: ",
     "^(?:AMD-Vi|DMAR|DMAR-IR|genirq|VFIO)\\b|^vfio_\\w+: ",
-    "^\\{|^[$#] ",
+    // QEMU's option in JSON belongs to the `-device` before it.
+    '^\\{\\s?"(?!driver")|^[$#] ',
   ].join("|"),
 );
 /** After a line of QEMU's that breaks off at a colon comes its message, though it looks like a kernel's. */
@@ -43,26 +55,40 @@ const MESSAGE_OF_QEMU = /^vfio[_ ]/;
  * apart, and says which lines may be the pieces of one.
  */
 export function blocksOf(text: string): readonly Block[] {
-  const blocks: { lines: string[] }[] = [];
-  let open: { lines: string[] } | undefined;
-  for (const raw of unwrapTransport(text.slice(0, LONGEST_PASTE)).split("\n")) {
+  const blocks: { lines: string[]; spaced: boolean[] }[] = [];
+  let open: { lines: string[]; spaced: boolean[] } | undefined;
+  const raws = unwrapTransport(text.slice(0, LONGEST_PASTE)).split("\n");
+  const width = raws.reduce((longest, { length }) => Math.max(longest, length), 0);
+  for (const [number, raw] of raws.entries()) {
     const line = undecorated(raw);
     if (line === "") {
       open = undefined;
       continue;
     }
+    const rawBefore = raws[number - 1] ?? "";
     for (const [index, message] of line.split(MESSAGE_START).entries()) {
-      const before = open?.lines.at(-1);
-      const goesOn = before?.endsWith(":") === true && OF_QEMU.test(before) && MESSAGE_OF_QEMU.test(message);
-      const begins = index > 0 || (RECORD_START.test(message) && !goesOn);
+      const goesOn = isOfQemu(open?.lines.at(-1), message) || wasWrapped(rawBefore, raw, width);
+      const begins = index > 0 || RECORD_START.test(message) || (PROGRAM_START.test(message) && !goesOn);
       if (open === undefined || begins || open.lines.length >= MOST_LINES_IN_BLOCK) {
-        open = { lines: [] };
+        open = { lines: [], spaced: [] };
         blocks.push(open);
       }
       open.lines.push(message);
+      open.spaced.push(/\s$/.test(rawBefore) || /^\s\S/.test(raw));
     }
   }
   return blocks;
+}
+
+function isOfQemu(before: string | undefined, message: string): boolean {
+  return before?.endsWith(":") === true && OF_QEMU.test(before) && MESSAGE_OF_QEMU.test(message);
+}
+
+/** A line that takes up the whole width, or would with the next one's first word, goes on in the next one. */
+function wasWrapped(before: string, line: string, width: number): boolean {
+  if (width < NARROWEST || width > WIDEST) return false;
+  const [word = ""] = /\S+\s*$/.test(before) ? line.trim().split(/\s/, 1) : [];
+  return before.length > width / 2 && before.trimEnd().length + 1 + word.length > width;
 }
 
 function undecorated(raw: string): string {

@@ -4,6 +4,8 @@
  */
 export function unwrapTransport(text: string): string {
   let result = text.replace(/\r\n?/g, "\n").replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "");
+  // Copied from a screen, colours lose their first character.
+  result = result.replace(/(?:\^\[)?\[\d{1,2}(?:;\d{1,3}){0,3}m/g, "");
   result = decodeQuotedPrintable(result);
   result = decodeEscapes(result);
   result = stripMarkup(decodeEntities(decodeEntities(result)));

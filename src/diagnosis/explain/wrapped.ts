@@ -1,0 +1,119 @@
+import type { SignatureMatch } from "../../model/catalogue.ts";
+import type { SignatureId } from "../../model/identifiers.ts";
+import type { Matcher } from "../matcher.ts";
+import { type RankableLine, refusesDevice } from "../rank.ts";
+import type { Block } from "./records.ts";
+import { isForm } from "./start-failure.ts";
+
+/** More is not looked at when a line's own words are weighed; no known message is longer. */
+const LONGEST_LINE_KEPT = 4_000;
+
+/** A match with the text that it was found in. */
+interface Found {
+  readonly text: string;
+  readonly match: SignatureMatch;
+}
+
+/**
+ * The lines of a block with what they say. A message that was wrapped fits no signature on any single line, so the
+ * pieces are also tried together. What only the whole shows is more than what a piece shows: the beginning of a
+ * known message is no unknown one, and what fits the whole no longer was a part of something else.
+ *
+ * `orderOf`: a signature's place in the catalogue, where what is specific comes first.
+ */
+export function linesOf(
+  block: Block,
+  matcher: Matcher,
+  orderOf: ReadonlyMap<SignatureId, number>,
+): readonly RankableLine[] {
+  const single = block.lines.map((text) => lineWith(text, matcher.match("any", asCSays(text))));
+  if (block.lines.length === 1) return single;
+  const pieces = new Map<SignatureId, Found[]>();
+  for (const { text, matches } of single) {
+    for (const match of matches) {
+      const same = pieces.get(match.signature.id);
+      if (same === undefined) pieces.set(match.signature.id, [{ text, match }]);
+      else same.push({ text, match });
+    }
+  }
+  const { matches, whole } = bestWhole(block, matcher, orderOf);
+  const more = matches.filter((found) => saysMore(found, pieces.get(found.match.signature.id)));
+  const lines = more.map(({ text, match }) => lineWith(text, [match]));
+  if (more.every(({ match }) => isForm(match))) {
+    const isKnown = single.some(({ matches: own }) => own.some((match) => !isForm(match)));
+    return isKnown ? single : [...lines, ...single];
+  }
+  const outdone = new Set(more.map(({ match }) => match.signature.id));
+  const isLess = (match: SignatureMatch) => {
+    const { id } = match.signature;
+    return isForm(match) || outdone.has(id) || (!whole.has(id) && pieces.get(id)?.length === 1);
+  };
+  return [
+    ...lines.filter((line) => !line.matches.some(isForm)),
+    ...single.map((line) => without(line, isLess)),
+  ];
+}
+
+/**
+ * What the pieces say together. How they belong together is not known: with a blank, without one (wrapping breaks
+ * words, too), or as the text has it. Where the ways disagree, that one is right which fits the most specific
+ * message, and then the one that names most.
+ */
+function bestWhole(
+  block: Block,
+  matcher: Matcher,
+  orderOf: ReadonlyMap<SignatureId, number>,
+): { readonly matches: readonly Found[]; readonly whole: ReadonlySet<SignatureId> } {
+  const texts = [block.lines.join(" "), block.lines.join(""), asWritten(block)];
+  const ways = [...new Set(texts)].map((text) =>
+    matcher.match("any", asCSays(text)).map((match) => ({ text, match })),
+  );
+  const place = ({ match }: Found) => orderOf.get(match.signature.id) ?? Number.MAX_SAFE_INTEGER;
+  const isShared = ({ match: { signature } }: Found) =>
+    ways.every((way) => way.some(({ match }) => match.signature.id === signature.id));
+  const [best = []] = ways
+    .map((way) => ({
+      way,
+      place: Math.min(Number.MAX_SAFE_INTEGER, ...way.filter((found) => !isShared(found)).map(place)),
+      named: way.reduce((sum, found) => sum + detailsOf(found), 0),
+    }))
+    .sort((a, b) => a.place - b.place || b.named - a.named)
+    .map(({ way }) => way);
+  return { matches: best, whole: new Set(best.map(({ match }) => match.signature.id)) };
+}
+
+function asWritten({ lines, spaced }: Block): string {
+  return lines.map((line, index) => (index > 0 && spaced[index] === true ? ` ${line}` : line)).join("");
+}
+
+/** True where the whole shows what no piece does: the message itself, a device, an error, whose option it was. */
+function saysMore(whole: Found, pieces: readonly Found[] | undefined): boolean {
+  if (pieces === undefined) return true;
+  const [piece, ...others] = pieces;
+  if (piece === undefined || others.length > 0) return false;
+  return detailsOf(whole) > detailsOf(piece);
+}
+
+function detailsOf({ text, match }: Found): number {
+  return Object.keys(match.captures).length + (refusesDevice(text) ? 1 : 0);
+}
+
+/** Python puts the number in front of an error's text. */
+function asCSays(line: string): string {
+  return line.replaceAll(/\[Errno \d{1,3}\] /g, "");
+}
+
+/** A line with these matches; its layer is that of the first. */
+export function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
+  return { layer: matches[0]?.signature.layer ?? "libvirt", text: text.slice(0, LONGEST_LINE_KEPT), matches };
+}
+
+/** The line without the matches that are not wanted. */
+export function without(line: RankableLine, isUnwanted: (match: SignatureMatch) => boolean): RankableLine {
+  return line.matches.some(isUnwanted)
+    ? lineWith(
+        line.text,
+        line.matches.filter((match) => !isUnwanted(match)),
+      )
+    : line;
+}
