@@ -1,13 +1,12 @@
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
-import { LONGEST_PASTE } from "../../diagnosis/explain/records.ts";
 import { packedWith, readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { decodeText } from "../decode-text.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
-/** Longer than any log that a person pastes; a batch file may be longer, its lines may not. */
-const LONGEST_TEXT = 16 * 1024 * 1024;
+/** More than a host says in months; a batch file may be longer. */
+const LONGEST_TEXT = 256 * 1024 * 1024;
 const LONGEST_BATCH = 512 * 1024 * 1024;
 const MOST_EVIDENCE_SHOWN = 4;
 
@@ -18,7 +17,8 @@ export const explainCommand: Command = {
     "Says what a pasted log means: a forum post, a dmesg, libvirt's error. Needs no host and no history.",
   usage: "[FILE|-] [--json] | --batch FILE",
   help: `
-FILE is text, also packed with gzip; - or nothing reads standard input.
+FILE is text, also packed with gzip; - or nothing reads standard input. Of a log of more than 2 MB (256 at most) the
+known messages and the lines beside them are looked at; what is not looked at for other reasons is counted.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
@@ -37,12 +37,7 @@ Example: vfio-watch explain error.txt
     if (batch !== undefined) return explainBatch(batch, explain, io);
     const text = await readText(file, LONGEST_TEXT, io);
     if (text === undefined) return EXIT.failure;
-    if (text.length > LONGEST_PASTE)
-      io.err(
-        `vfio-watch: only the last ${LONGEST_PASTE / 1e6} million characters of this text are explained.\n`,
-      );
-    // The newest of a log is at its end.
-    const explanation = explain(text.slice(-LONGEST_PASTE));
+    const explanation = explain(text);
     if (args.flag("json")) io.out(`${JSON.stringify(toJson(null, explanation), undefined, 2)}\n`);
     else io.out(`${describeExplanation(explanation, createPaint(io.color), io.columns)}\n`);
     return explanation.causes.length > 0 || explanation.vmStartFailure ? EXIT.findings : EXIT.ok;
@@ -159,6 +154,10 @@ function describeExplanation(explanation: Explanation, paint: Paint, columns: nu
     lines.push(
       wrap(`Also ${other.certainty}: ${printable(other.sentence)} (${other.class})`, columns, "   "),
     );
+  if (explanation.unread > 0) {
+    const what = `${explanation.unread} characters were not looked at: the ends of endless lines, or the middle of too much. Cut out the part around the failure to have all of it explained.`;
+    lines.push("", wrap(what, columns));
+  }
   if (noEffect.length > 0) {
     lines.push("", paint("bold", "What has no effect here, whatever people say"));
     lines.push(...noEffect.map((advice) => wrap(`- ${printable(advice)}`, columns, "  ")));

@@ -2,8 +2,9 @@ import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
 import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
 import type { Catalogue } from "../catalogue.ts";
-import { createMatcher } from "../matcher.ts";
+import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
+import { condense } from "./long-text.ts";
 import { devicesIn, fullAddressesIn, groupsIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
 import { isForm, isVmStartFailure } from "./start-failure.ts";
@@ -36,6 +37,8 @@ export interface Explanation {
   /** The answer in one sentence. */
   readonly summary: string;
   readonly noEffect: readonly string[];
+  /** Characters of the text that were not looked at; 0 for all but logs of many megabytes and endless lines. */
+  readonly unread: number;
 }
 
 const LONGEST_EVIDENCE = 500;
@@ -48,8 +51,13 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
   // People retype what they see, so case does not count here.
   const matcher = createMatcher(catalogue, { ignoreCase: true });
   const orderOf = new Map(catalogue.signatures.map(({ id }, index) => [id, index]));
+  let tellingMatcher: Matcher | undefined;
   return (text) => {
-    const blocks = blocksOf(text);
+    const short = condense(withoutGaps(text), () => {
+      tellingMatcher ??= createMatcher(withoutNoise(catalogue), { ignoreCase: true });
+      return tellingMatcher;
+    });
+    const { blocks, unread } = blocksOf(short.text);
     const clean = blocks.map((block) => block.lines.join("\n")).join("\n");
     const known = blocks.flatMap((block) => linesOf(block, matcher, orderOf));
     const lines = isAboutVms(blocks, clean) ? known : known.map(withoutCommonplace);
@@ -74,6 +82,7 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
       groups: [...groups],
       vms: vmsIn(unwrapTransport(clean)),
       summary: first?.sentence ?? "Nothing in this text says that anything is wrong.",
+      unread: short.unread + unread,
       noEffect: first === undefined || first.class === "unknown" ? [] : noEffectAdvice(first.class),
     };
   };
@@ -81,7 +90,17 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
 
 /** Words that stand in nearly every text about virtual machines. */
 const ABOUT_VMS =
-  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|error: [^\n]*\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+
+/** Of a long log, the many lines that say that all is well are not worth keeping. */
+function withoutNoise(catalogue: Catalogue): Catalogue {
+  return { signatures: catalogue.signatures.filter(({ role }) => role === "cause" || role === "symptom") };
+}
+
+/** A log file that was open when the host lost its power has a hole of NULs in it. */
+function withoutGaps(text: string): string {
+  return text.includes("\0") ? text.replaceAll(/\0+/g, "\n") : text;
+}
 
 /** Devices whose address was broken where a line was. */
 function brokenUp(blocks: readonly Block[]): readonly Bdf[] {

@@ -1,4 +1,5 @@
 import { type Bdf, parseBdf, type VmName, vmName } from "../../model/identifiers.ts";
+import { virshCalls } from "./virsh.ts";
 
 const MOST_NAMES = 64;
 const LONGEST_NAME = 200;
@@ -56,8 +57,7 @@ const VM_FORMS: readonly RegExp[] = [
   /\(vm='([^'\n]+)'\)/g,
   /(?:[Ff]ailed to (?:auto)?start (?:domain|VM|guest)|Error starting domain|[Ff]ailed to start (?:the )?VM) '([^'\n]+)'/g,
   /[Ff]ailed to (?:auto)?start domain ([\w.+-]+)(?=\W*$)/gm,
-  /\bvirsh (?:-\S+ (?:\w+:\S+ )?)*(?:start|attach-device|destroy|shutdown|undefine|dumpxml|domstate) ([\w.+-]+)/g,
-  /(?:[Ff]ailed to (?:auto)?start domain|virsh (?:-\S+ )*start) "([^"\n]+)"/g,
+  /[Ff]ailed to (?:auto)?start domain "([^"\n]+)"/g,
   /-name '?(?:guest=)?([^,'"\s][^,'"\n]*?)(?:,|'|\s+(?:\\|-))/g,
   /\bVM name:? +['"]?([\w.+-]+)/gi,
   /--name "([^"\n]{1,100})"/g,
@@ -65,8 +65,8 @@ const VM_FORMS: readonly RegExp[] = [
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
   /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.(?:pid|sock)/g,
   /\/libvirt\/qemu\/([^/\n]+?)(?:-swtpm)?\.log\b/g,
-  /\bqm start (?:-\S+ )*(\d{3,9})\b/g,
-  /(?:^|[$#`] ?)qvm-start (?:-\S+ )*([\w.-]+)(?=\W*$)/gm,
+  /\bqm start (\d{3,9})\b/g,
+  /(?:^|[$#`] ?)qvm-start (?:--?\w\S* )?([\w.-]+)(?=\W*$)/gm,
   /\bGUEST HOOK: (\d{3,9}) /g,
   /\bvm-(\d{3,9})-disk-\d/g,
   /:qm(?:start|stop|shutdown|reboot):(\d{2,9}):/g,
@@ -80,6 +80,12 @@ const VM_FORMS: readonly RegExp[] = [
   /\bdomain '([^'\n]+)'/g,
 ];
 
+/** Calls of virsh whose first argument is a VM. */
+const OF_VM: ReadonlySet<string> = new Set([
+  ...["start", "attach-device", "destroy", "shutdown", "undefine", "dumpxml", "domstate", "reboot", "reset"],
+]);
+const VM_NAME = /^[\w.+][\w.+ -]{0,199}$/;
+
 /** The VMs that a text names. */
 export function vmsIn(text: string): readonly VmName[] {
   const names = new Set<string>();
@@ -88,6 +94,9 @@ export function vmsIn(text: string): readonly VmName[] {
       const name = match[1]?.trim();
       if (name !== undefined && name !== "" && name.length <= LONGEST_NAME) names.add(name);
     }
+  }
+  for (const { command, argument } of virshCalls(text)) {
+    if (OF_VM.has(command) && argument !== undefined && VM_NAME.test(argument)) names.add(argument);
   }
   // A command line without quotes shows only the first word of `Windows 11`.
   const whole = [...names].filter((name) => ![...names].some((other) => other.startsWith(`${name} `)));

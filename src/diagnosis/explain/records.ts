@@ -1,3 +1,4 @@
+import { LONGEST_LINE } from "./long-text.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 
 /** Lines that may belong together: a line that begins a message, and those after it that begin none. */
@@ -7,10 +8,7 @@ export interface Block {
   readonly spaced: readonly boolean[];
 }
 
-/** What is longer is no paste any more; the rest is not looked at. */
-export const LONGEST_PASTE = 2_000_000;
 const MOST_LINES_IN_BLOCK = 12;
-const LONGEST_LINE = 8_000;
 /** Between these, in characters, lie the widths at which terminals and mail programs wrap. */
 const NARROWEST = 50;
 const WIDEST = 260;
@@ -52,12 +50,12 @@ const MESSAGE_OF_QEMU = /^vfio[_ ]/;
 
 /**
  * Makes lines of a pasted text, without what the way here put around them, several messages on one line taken
- * apart, and says which lines may be the pieces of one.
+ * apart, and says which lines may be the pieces of one. `unread`: characters beyond the longest line.
  */
-export function blocksOf(text: string): readonly Block[] {
+export function blocksOf(text: string): { readonly blocks: readonly Block[]; readonly unread: number } {
   const blocks: { lines: string[]; spaced: boolean[] }[] = [];
   let open: { lines: string[]; spaced: boolean[] } | undefined;
-  const raws = unwrapTransport(text.slice(0, LONGEST_PASTE)).split("\n");
+  const raws = unwrapTransport(text).split("\n");
   const width = raws.reduce((longest, { length }) => Math.max(longest, length), 0);
   for (const [number, raw] of raws.entries()) {
     const line = undecorated(raw);
@@ -77,7 +75,8 @@ export function blocksOf(text: string): readonly Block[] {
       open.spaced.push(/\s$/.test(rawBefore) || /^\s\S/.test(raw));
     }
   }
-  return blocks;
+  const unread = raws.reduce((sum, { length }) => sum + Math.max(0, length - LONGEST_LINE), 0);
+  return { blocks, unread };
 }
 
 function isOfQemu(before: string | undefined, message: string): boolean {

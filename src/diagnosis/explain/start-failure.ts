@@ -1,5 +1,6 @@
 import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
 import { isAboutHostDevice, type RankableLine } from "../rank.ts";
+import { virshCalls } from "./virsh.ts";
 
 /** Messages of these classes come while a VM runs, or about the host. */
 const AT_RUN_TIME: ReadonlySet<CauseClass> = new Set([
@@ -51,8 +52,12 @@ const OF_ANY_PROCESS: ReadonlySet<string> = new Set([
   "libvirt.monitor-closed",
   "libvirt.monitor-missing",
 ]);
-const MOVES_OR_CHANGES_VM =
-  /\bvirsh (?:-\S+ (?:\w+:\S+ )?)*(?:migrate|attach-\w+|restore|snapshot-revert)\b|\bMigration: \[|operation failed: migration|failed to attach device/i;
+const OTHER_TALK = /\bMigration: \[|operation failed: migration|failed to attach device/i;
+const MOVES_OR_CHANGES = /^(?:migrate|attach-[a-z]+|restore|snapshot-revert)$/;
+
+function movesOrChangesVm(text: string): boolean {
+  return OTHER_TALK.test(text) || virshCalls(text).some(({ command }) => MOVES_OR_CHANGES.test(command));
+}
 
 /** Decides whether the text tells of a VM that was to be started and was not. */
 export function isVmStartFailure(lines: readonly RankableLine[], text: string): boolean {
@@ -60,7 +65,7 @@ export function isVmStartFailure(lines: readonly RankableLine[], text: string): 
   const matches = lines.flatMap((line) => line.matches);
   const wrappers = matches.filter((match) => saysStartFailed(match) && !isVague(match));
   if (wrappers.some((match) => !OF_ANY_PROCESS.has(match.signature.id))) return true;
-  if (wrappers.length > 0 && !MOVES_OR_CHANGES_VM.test(text)) return true;
+  if (wrappers.length > 0 && !movesOrChangesVm(text)) return true;
   if (matches.some(isOwnWords) && matches.some(isTrouble)) return true;
   if (OTHER_CALLS.test(text)) return false;
   if (matches.some(stopsStart)) return true;

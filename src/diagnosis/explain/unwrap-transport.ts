@@ -37,15 +37,18 @@ function decodeQuotedPrintable(text: string): string {
 
 /** Escapes of JSON and Python (`\n`, `\"`), of /dev/kmsg and systemd (`\x0a`, `\x2d`). */
 function decodeEscapes(text: string): string {
-  return text
-    .replace(/\\u001b\[[0-9;]*m|\\x1b\[[0-9;]*m/gi, "")
-    .replace(/\\[xu](?:00)?([0-7][0-9a-f])/gi, (whole, digits: string) => {
-      const code = Number.parseInt(digits, 16);
-      return code === 10 || code === 9 || (code >= 32 && code < 127) ? String.fromCharCode(code) : whole;
-    })
-    .replace(/\\r\\n|\\n(?![a-z]{2,}\\)/g, "\n")
-    .replace(/\\t(?=\W)/g, "\t")
-    .replace(/\\+(["'/])/g, "$1");
+  return (
+    text
+      .replace(/\\u001b\[[0-9;]*m|\\x1b\[[0-9;]*m/gi, "")
+      .replace(/\\[xu](?:00)?([0-7][0-9a-f])/gi, (whole, digits: string) => {
+        const code = Number.parseInt(digits, 16);
+        return code === 10 || code === 9 || (code >= 32 && code < 127) ? String.fromCharCode(code) : whole;
+      })
+      .replace(/\\r\\n|\\n(?![a-z]{2,}\\)/g, "\n")
+      .replace(/\\t(?=\W)/g, "\t")
+      // Tried only where a run of backslashes begins: else every one of a long run would be the start of a try.
+      .replace(/(?<!\\)\\+(["'/])/g, "$1")
+  );
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
