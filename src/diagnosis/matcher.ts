@@ -143,12 +143,16 @@ function ruleSet(rules: readonly Rule[]): RuleSet {
   return { rules, scanner, rulesOfWord: [...byWord.values()], unfiltered, alwaysTried };
 }
 
-/** Folds ASCII only: everything else could change the length. */
+/** Capitals of Latin and Cyrillic that have one small letter each; others could change the length. */
+const CAPITALS = "A-Z\\u00c0-\\u00d6\\u00d8-\\u00de\\u0400-\\u042f";
+const RUN_OF_CAPITALS = new RegExp(`[${CAPITALS}]+`, "g");
+const ESCAPE_OR_CAPITALS = new RegExp(`\\\\.|[${CAPITALS}]+`, "g");
+
 function foldCase(text: string): string {
-  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  return text.replace(RUN_OF_CAPITALS, (letters) => letters.toLowerCase());
 }
 
 /** Folds the letters of a pattern except those that an escape gives a meaning (`\S`, `\D`). */
 function foldPattern(source: string): string {
-  return source.replace(/\\.|[A-Z]+/g, (part) => (part.startsWith("\\") ? part : part.toLowerCase()));
+  return source.replace(ESCAPE_OR_CAPITALS, (part) => (part.startsWith("\\") ? part : part.toLowerCase()));
 }

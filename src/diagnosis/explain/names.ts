@@ -73,7 +73,7 @@ const VM_FORMS: readonly RegExp[] = [
   /"name":"([\w.-]+)","namespace"/g,
   /\bVM (\d{3,9})\b(?! ?(?:[KMGT]i?B|MHz|%|VMs|times))/g,
   /\bvirt-launcher-([\w.-]+)-[a-z0-9]{5}\b/g,
-  /\b(?:virtualmachineinstance\/|VirtualMachineInstance |describe vmi? |virtctl start )([\w.-]+)/g,
+  /\b(?:virtualmachineinstance\/|VirtualMachineInstance (?!failed\b)|describe vmi? |virtctl start )(?:[\w.-]+\/)?([\w.-]*\w)/g,
   /\/(?:incus|lxd)(?:\/logs)?\/([\w.-]+)\/qemu\.(?:conf|log)/g,
   /<domain\b[^<>\n]*>\s*<name>([^<>\n]+)<\/name>/g,
   /virt-install [^\n]{0,400}?--name[ =]"?([\w.+-]+)/g,

@@ -29,6 +29,7 @@ const FORMS: ReadonlySet<string> = new Set([
   "qemu.option-refused",
   "qemu.gave-up",
   "libvirt.call-failed",
+  "libvirt.call-failed-translated",
   "proxmox.task-failed",
 ]);
 
