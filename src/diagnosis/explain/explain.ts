@@ -5,9 +5,9 @@ import type { Catalogue } from "../catalogue.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
 import { condense } from "./long-text.ts";
-import { devicesIn, fullAddressesIn, groupsIn, vmsIn } from "./names.ts";
+import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
-import { isForm, isVmStartFailure } from "./start-failure.ts";
+import { isForm, isVmStartFailure, OF_ANY_PROCESS } from "./start-failure.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 import { linesOf, without } from "./wrapped.ts";
 
@@ -64,12 +64,12 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
     const vmStartFailure = isVmStartFailure(lines, clean);
     const ranked = rankCauses(lines);
     const causes =
-      vmStartFailure && isUnexplained(ranked, lines)
-        ? [...unknown(lines), ...ranked.map(explained)]
+      (vmStartFailure || lines.some(saysEnded)) && isUnexplained(ranked, lines)
+        ? [...unknown(lines, vmStartFailure), ...ranked.map(explained)]
         : ranked.map(explained);
     const devices = new Set([
       ...ranked.flatMap((cause) => cause.devices),
-      ...devicesIn(clean),
+      ...(ranked.length > 0 ? particularDevicesIn(clean) : devicesIn(clean)),
       ...brokenUp(blocks),
     ]);
     const groups = new Set([...ranked.flatMap((cause) => cause.groups), ...groupsIn(clean)]);
@@ -158,8 +158,13 @@ function isUnknownRefusal({ matches, text }: RankableLine): boolean {
   return matches.length === 1 && matches.every(isForm) && / -(?!device \S*vfio)[a-z]+ \S+: /i.test(text);
 }
 
+/** QEMU is gone, though not while a VM was to be started. */
+function saysEnded({ matches }: RankableLine): boolean {
+  return matches.some((match) => isWrapper(match) && OF_ANY_PROCESS.has(match.signature.id));
+}
+
 /** A start failed and no known message says why: all that is known about it, and no guess. */
-function unknown(lines: readonly RankableLine[]): readonly ExplainedCause[] {
+function unknown(lines: readonly RankableLine[], vmStartFailure: boolean): readonly ExplainedCause[] {
   const wrappers = lines.filter((line) => line.matches.some(isWrapper));
   const match = wrappers.flatMap((line) => line.matches).find(isWrapper);
   if (match === undefined) return [];
@@ -168,7 +173,9 @@ function unknown(lines: readonly RankableLine[]): readonly ExplainedCause[] {
       class: "unknown",
       certainty: "possible",
       signature: match.signature.id,
-      sentence: "The VM did not start, and nothing in this text says why.",
+      sentence: vmStartFailure
+        ? "The VM did not start, and nothing in this text says why."
+        : "QEMU ended, and nothing in this text says why.",
       remedies: match.signature.remedies,
       evidence: [...new Set(wrappers.map((line) => shortened(line.text)))].slice(0, 8),
     },

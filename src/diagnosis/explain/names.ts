@@ -11,6 +11,7 @@ const SHORT_ADDRESS =
 /** QEMU's option; it takes a bus of one digit, too. */
 const HOST_OPTION = /\bhost=([0-9a-f]{1,2}:[01]?[0-9a-f]\.[0-7])(?!\w|[.:]\w)/gi;
 const NODE_DEVICE = /\bpci_[0-9a-f]{4}_[0-9a-f]{2}_[0-9a-f]{2}_[0-7]\b/gi;
+const ALL_FORMS = [FULL_ADDRESS, SHORT_ADDRESS, HOST_OPTION, NODE_DEVICE];
 /** Addresses inside a VM; they look the same and mean nothing on the host. */
 const GUEST_ADDRESS = /(?:Invalid|double use of) PCI address \S+|Guest BDF: \S+|of device '[^'\n]{1,80}'/gi;
 
@@ -19,9 +20,19 @@ export function fullAddressesIn(text: string): readonly Bdf[] {
   return addressesIn(text, [FULL_ADDRESS]);
 }
 
+/** What every boot prints of every device: beside anything else it names none in particular. */
+const DEVICE_LISTING =
+  /[^\n]*(?:\bAdding (?:device )?\S{1,20} to (?:iommu )?group|: Adding to iommu group|: Using iommu (?:direct|dma) mapping|: Setting identity map|Found IOMMU at|AMD-Vi: IOMMU performance counters|: PCI bridge to \[bus)[^\n]*/gi;
+
 /** The host's PCI devices that a text names, in the order in which they appear. */
 export function devicesIn(text: string): readonly Bdf[] {
-  return addressesIn(text, [FULL_ADDRESS, SHORT_ADDRESS, HOST_OPTION, NODE_DEVICE]);
+  return addressesIn(text, ALL_FORMS);
+}
+
+/** The same without those that only stand in the lists that every boot prints, where there are others. */
+export function particularDevicesIn(text: string): readonly Bdf[] {
+  const particular = addressesIn(text.replace(DEVICE_LISTING, ""), ALL_FORMS);
+  return particular.length > 0 ? particular : addressesIn(text, ALL_FORMS);
 }
 
 function addressesIn(text: string, forms: readonly RegExp[]): readonly Bdf[] {

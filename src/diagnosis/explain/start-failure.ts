@@ -48,12 +48,14 @@ const OTHER_COMMANDS =
   /\bvirsh (?:-\S+ (?:\S+ )?)?(?:destroy|undefine|shutdown|reboot|reset|suspend|resume|save|managedsave|migrate|snapshot|block|attach|detach|update-device|define|edit|dump|dom[a-z]|net-|pool-|vol-|iface-|nodedev-|set[a-z]|qemu-)/i;
 
 /** libvirt says the same of a QEMU that ends while it takes over another host's VM, or gets one more device. */
-const OF_ANY_PROCESS: ReadonlySet<string> = new Set([
+export const OF_ANY_PROCESS: ReadonlySet<string> = new Set([
   "libvirt.qemu-exited",
   "libvirt.monitor-closed",
   "libvirt.monitor-missing",
+  "libvirt.shutting-down-failed",
 ]);
-const OTHER_TALK = /\bMigration: \[|operation failed: migration|failed to attach device/i;
+const OTHER_TALK =
+  /\bMigration: \[|load of migration failed|operation failed: migration|failed to attach device/i;
 const MOVES_OR_CHANGES = /^(?:migrate|attach-[a-z]+|restore|snapshot-revert)$/;
 
 function movesOrChangesVm(text: string): boolean {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { devicesIn, vmsIn } from "../../../src/diagnosis/explain/names.ts";
+import { devicesIn, particularDevicesIn, vmsIn } from "../../../src/diagnosis/explain/names.ts";
 
 describe("devices", () => {
   test("are read from QEMU's option though the bus has one digit", () => {
@@ -21,4 +21,12 @@ describe("VMs", () => {
   test("are read from their TPM's log", () => {
     assert.deepEqual(vmsIn("see /var/log/swtpm/libvirt/qemu/win10-swtpm.log"), ["win10"]);
   });
+});
+
+test("the lists of every boot name no device beside one that is in trouble", () => {
+  const boot = "pci 0000:00:02.0: Adding to iommu group 1\npci 0000:04:00.0: Using iommu direct mapping";
+  const viable = "vfio 0000:04:00.0: group 1 is not viable";
+  assert.deepEqual(particularDevicesIn(`${boot}\n${viable}`), ["0000:04:00.0"]);
+  assert.deepEqual(particularDevicesIn(boot), ["0000:00:02.0", "0000:04:00.0"]);
+  assert.deepEqual(devicesIn(`${boot}\n${viable}`), ["0000:00:02.0", "0000:04:00.0"]);
 });

@@ -22,6 +22,10 @@ describe("what libvirt says of any QEMU that ends", () => {
       told(`# virsh migrate w11 qemu+ssh://other/system --live\nMigration: [ 12 %]${ended}`),
       false,
     );
+    const taken =
+      "qemu-kvm: load of migration failed: Invalid argument\n2023-01-17 02:32:56.306+0000: shutting down, reason=failed";
+    assert.equal(told(taken), false);
+    assert.match(explain(taken).summary, /^QEMU ended/);
     assert.equal(told(`# virsh -c qemu:///system attach-device w11 card.xml\n${ended}`), false);
     assert.equal(told(`error: Failed to start domain 'w11'\n${ended}`), true);
   });
