@@ -64,7 +64,7 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
     const vmStartFailure = isVmStartFailure(lines, clean);
     const ranked = rankCauses(lines);
     const causes =
-      (vmStartFailure || lines.some(saysEnded)) && isUnexplained(ranked, lines)
+      (vmStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) && isUnexplained(ranked, lines)
         ? [...unknown(lines, vmStartFailure), ...ranked.map(explained)]
         : ranked.map(explained);
     const devices = new Set([
@@ -163,6 +163,16 @@ function saysEnded({ matches }: RankableLine): boolean {
   return matches.some((match) => isWrapper(match) && OF_ANY_PROCESS.has(match.signature.id));
 }
 
+/** Something else than a start was asked for, and refused in words that are not known. */
+function saysCallFailed({ matches }: RankableLine): boolean {
+  return (
+    matches.length > 0 && matches.every((match) => isForm(match) && match.signature.id !== OF_OTHER_TASKS)
+  );
+}
+
+/** Proxmox says it of all that it does; backups and copies are no matter of VMs that do not run. */
+const OF_OTHER_TASKS = "proxmox.task-failed";
+
 /** A start failed and no known message says why: all that is known about it, and no guess. */
 function unknown(lines: readonly RankableLine[], vmStartFailure: boolean): readonly ExplainedCause[] {
   const wrappers = lines.filter((line) => line.matches.some(isWrapper));
@@ -175,7 +185,9 @@ function unknown(lines: readonly RankableLine[], vmStartFailure: boolean): reado
       signature: match.signature.id,
       sentence: vmStartFailure
         ? "The VM did not start, and nothing in this text says why."
-        : "QEMU ended, and nothing in this text says why.",
+        : lines.some(saysEnded)
+          ? "QEMU ended, and nothing in this text says why."
+          : "libvirt or QEMU refused something, and it is not known why.",
       remedies: match.signature.remedies,
       evidence: [...new Set(wrappers.map((line) => shortened(line.text)))].slice(0, 8),
     },

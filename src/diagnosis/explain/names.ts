@@ -76,6 +76,7 @@ const VM_FORMS: readonly RegExp[] = [
   /machine-qemu-\d+-([\w.+-]+)\.scope/g,
   /\/swtpm\/(?:\d+-)?([\w.+-]+)-swtpm\.(?:pid|sock)/g,
   /\/libvirt\/qemu\/([^/\n]+?)(?:-swtpm)?\.log\b/g,
+  /\/nvram\/([^/'"\n]+?)_VARS\b/g,
   /\bqm start (\d{3,9})\b/g,
   /(?:^|[$#`] ?)qvm-start (?:--?\w\S* )?([\w.-]+)(?=\W*$)/gm,
   /\bGUEST HOOK: (\d{3,9}) /g,

@@ -71,7 +71,10 @@ export function isVmStartFailure(lines: readonly RankableLine[], text: string): 
   if (wrappers.length > 0 && !movesOrChangesVm(text)) return true;
   if (matches.some(isOwnWords) && matches.some(isTrouble)) return true;
   if (OTHER_CALLS.test(text)) return false;
-  if (matches.some(stopsStart)) return true;
+  if (
+    lines.some((line) => line.matches.some((match) => stopsStart(match) && !isOfRunningVm(match, line.text)))
+  )
+    return true;
   return (
     !OTHER_COMMANDS.test(text) &&
     lines.some(({ matches: [only, ...more] }) => only !== undefined && isForm(only) && more.length === 0)
@@ -99,6 +102,16 @@ function isTrouble(match: SignatureMatch): boolean {
 
 function saysStartFailed({ signature }: SignatureMatch): boolean {
   return signature.class === "start-failure-wrapper" && signature.role === "symptom";
+}
+
+/**
+ * QEMU sets up interrupts when it starts and whenever the guest asks for other ones. When it starts it repeats the
+ * option of the device in front of what it says.
+ */
+function isOfRunningVm({ signature: { id } }: SignatureMatch, text: string): boolean {
+  return (
+    id === "qemu.irq-eventfd" && /(?:\bqemu[\w.-]*|\bkvm): vfio /i.test(text) && !/ -device /i.test(text)
+  );
 }
 
 function stopsStart(match: SignatureMatch): boolean {

@@ -93,3 +93,20 @@ describe("what QEMU refuses", () => {
     assert.match(explain(rom).summary, /ROM file/);
   });
 });
+
+describe("interrupts that cannot be set up", () => {
+  const failed =
+    "vfio 0000:08:00.0: Failed to set up TRIGGER eventfd signaling for interrupt INTX-0: VFIO_DEVICE_SET_IRQS failure: Invalid argument";
+  test("stop a start where QEMU repeats the device's option", () => {
+    assert.equal(told(`qemu-system-x86_64: -device vfio-pci,host=08:00.0: ${failed}`), true);
+    assert.equal(told(`qemu-system-x86_64: ${failed}`), false);
+    assert.equal(first(`qemu-system-x86_64: ${failed}`), "irq-setup-failed");
+  });
+});
+
+test("another call that was refused is no failed start, and gets an answer", () => {
+  const attach =
+    "$ virsh attach-device w11 x.xml\nerror: Failed to attach device from x.xml\nerror: internal error: what no signature knows";
+  assert.equal(told(attach), false);
+  assert.match(explain(attach).summary, /refused something/);
+});
