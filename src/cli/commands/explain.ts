@@ -6,7 +6,7 @@ import { findCatalogue, findSurroundings } from "../surroundings.ts";
 import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
 /** More than a host says in months; a batch file may be longer. */
-const LONGEST_TEXT = 256 * 1024 * 1024;
+const LONGEST_TEXT = 64 * 1024 * 1024;
 const LONGEST_BATCH = 512 * 1024 * 1024;
 const MOST_EVIDENCE_SHOWN = 4;
 
@@ -17,7 +17,7 @@ export const explainCommand: Command = {
     "Says what a pasted log means: a forum post, a dmesg, libvirt's error. Needs no host and no history.",
   usage: "[FILE|-] [--json] | --batch FILE",
   help: `
-FILE is text, also packed with gzip; - or nothing reads standard input. Of a log of more than 2 MB (256 at most) the
+FILE is text, also packed with gzip; - or nothing reads standard input. Of a log of more than 2 MB (64 at most) the
 known messages and the lines beside them are looked at; what is not looked at for other reasons is counted.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line

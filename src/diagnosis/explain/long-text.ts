@@ -16,7 +16,8 @@ export interface Condensed {
 
 /**
  * Leaves out of a long log what says nothing: lines that no signature knows, and that stand near none that one
- * knows. `matcher` is asked for only then. Where too much is left, the beginning and the end of it are kept, for there is the cause, and the newest.
+ * knows. `matcher` is asked for only then. Where too much is left, the beginning and the end of it are kept, for there
+ * is the cause, and the newest.
  */
 export function condense(text: string, matcher: () => Matcher): Condensed {
   if (text.length <= LONGEST_PASTE) return { text, unread: 0 };
