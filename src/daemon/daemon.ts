@@ -4,6 +4,7 @@ import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
+import { createHostMemory } from "../host/host-memory.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
@@ -121,10 +122,12 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       desk.nudge();
     });
   const pciNames = createPciNames(paths);
-  const host = createHostWatch({ paths, pciNames, clock, store, bootId, look });
+  const memory = createHostMemory();
+  const host = createHostWatch({ paths, pciNames, memory, clock, store, bootId, look });
   const facts = createFactCollector({
     paths,
     pciNames,
+    memory,
     clock,
     log,
     vms: host.vms,
@@ -227,7 +230,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
         store.boots.touch(bootId, clock.now());
       }),
   });
-  const memory = createMemoryKeeper({ clock });
+  const memoryKeeper = createMemoryKeeper({ clock });
   const historyWatch = createHistoryWatch({ store, onLost: desk.historyLost, startAnew });
   const stateWriter = createStateWriter({
     clock,
@@ -247,7 +250,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       historyWatch.look();
       faults.outlive("watching the history's size", maintenance.guardSize);
       floodGear.look();
-      memory.look(lastObservationAt);
+      memoryKeeper.look(lastObservationAt);
     },
   });
   noteState = stateWriter.write;

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { collectFacts } from "../host/collect-facts.ts";
 import { readHardware } from "../host/hardware.ts";
 import type { HardwareReport } from "../host/hardware-child.ts";
+import type { HostMemory } from "../host/host-memory.ts";
 import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
@@ -24,6 +25,7 @@ export interface FactCollector {
 export function createFactCollector(options: {
   readonly paths: HostPaths;
   readonly pciNames: PciNames;
+  readonly memory: HostMemory;
   readonly clock: Clock;
   readonly log: ServiceLog;
   readonly vms: () => Reading<readonly VmStatus[]>;
@@ -41,6 +43,7 @@ export function createFactCollector(options: {
       return collectFacts({
         paths,
         pciNames: options.pciNames,
+        memory: options.memory,
         // While libvirt is away its files still tell the definitions.
         ...(vms.state === "read" && { vms: read(vms.value.map(({ definition }) => definition)) }),
         kernelLines: options.kernelLines,

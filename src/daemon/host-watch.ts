@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { HostMemory } from "../host/host-memory.ts";
 import { readHostState } from "../host/host-state.ts";
 import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
@@ -39,6 +40,7 @@ export function tellsOfRemapping(text: string): boolean {
 export function createHostWatch(options: {
   readonly paths: HostPaths;
   readonly pciNames: PciNames;
+  readonly memory: HostMemory;
   readonly clock: Clock;
   readonly store: Store;
   readonly bootId: BootId;
@@ -51,7 +53,7 @@ export function createHostWatch(options: {
   let isLookDue = false;
 
   function readNow(): HostState {
-    host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames });
+    host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames, memory: options.memory });
     if (host.devices.state === "read") {
       const groups = groupsOfDevices(host.devices.value);
       store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));

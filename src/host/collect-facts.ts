@@ -9,6 +9,7 @@ import { firmwareFacts } from "./firmware.ts";
 import { firmwareTableFacts, readFirmwareTables } from "./firmware-tables.ts";
 import { hardwareFacts } from "./hardware.ts";
 import type { HardwareReport } from "./hardware-child.ts";
+import { createHostMemory, type HostMemory } from "./host-memory.ts";
 import { readInterruptRemapping } from "./interrupt-remapping.ts";
 import { iommuFacts } from "./iommu-facts.ts";
 import { readIommuGroups, readIommuUnits } from "./iommu-groups.ts";
@@ -18,7 +19,7 @@ import { modprobeFacts, readModprobeSettings } from "./modprobe.ts";
 import { readPciDevices } from "./pci-devices.ts";
 import { pciFacts } from "./pci-facts.ts";
 import type { PciNames } from "./pci-names.ts";
-import { readNames } from "./read-file.ts";
+import { readIdentity } from "./read-file.ts";
 import { type SoftwareVersions, softwareFacts } from "./software.ts";
 import { readVfioModules, vfioModuleFacts } from "./vfio-modules.ts";
 import { readVfioSetup, vfioSetupFacts } from "./vfio-setup.ts";
@@ -35,6 +36,8 @@ export interface FactSources {
   /** Texts of this boot's kernel records, in order, where somebody has them. */
   readonly kernelLines?: readonly string[];
   readonly pciNames?: PciNames;
+  /** Kept by those who look again. */
+  readonly memory?: HostMemory;
 }
 
 interface Collector {
@@ -51,18 +54,18 @@ interface Collector {
  * reason, and the others go on. Reads files only; blocks for as long as that takes (some ten milliseconds).
  */
 export function collectFacts(sources: FactSources): readonly Fact[] {
-  const { paths, kernelLines } = sources;
-  const devices = attemptReading(() => readPciDevices(paths, sources.pciNames));
+  const { paths, kernelLines, memory = createHostMemory() } = sources;
+  const devices = attemptReading(() => readPciDevices(paths, sources.pciNames, memory.pci));
   const commandLine = attemptReading(() => readCommandLine(paths));
   const modprobe = attemptReading(() => readModprobeSettings(paths));
   const vms = sources.vms ?? attemptReading(() => readVmDefinitions(paths));
   const collectors: readonly Collector[] = [
-    { group: "firmware", key: "firmware", needs: "/sys", collect: () => firmwareFacts(paths) },
+    { group: "firmware", key: "firmware", needs: "/sys", collect: () => firmwareFacts(paths, memory) },
     {
       group: "firmware-tables",
       key: "firmware-tables",
       needs: "/sys/firmware/acpi",
-      collect: () => firmwareTableFacts(readFirmwareTables(paths)),
+      collect: () => firmwareTableFacts(readFirmwareTables(paths, memory)),
     },
     {
       group: "iommu",
@@ -70,7 +73,7 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
       needs: "/sys/kernel",
       collect: () =>
         iommuFacts({
-          groups: readIommuGroups(paths),
+          groups: readIommuGroups(paths, memory.iommu),
           devices,
           units: readIommuUnits(paths),
           interruptRemapping: readInterruptRemapping(paths, kernelLines),
@@ -83,12 +86,12 @@ export function collectFacts(sources: FactSources): readonly Fact[] {
       needs: "/sys/bus/pci",
       collect: () => pciFacts(devices, managedDevices(vms)),
     },
-    { group: "kernel", key: "kernel", needs: "/proc", collect: () => kernelFacts(paths) },
+    { group: "kernel", key: "kernel", needs: "/proc", collect: () => kernelFacts(paths, commandLine) },
     {
       group: "kernel",
       key: "kernel.module",
       needs: "/sys/module",
-      collect: () => vfioModuleFacts(readVfioModules(paths)),
+      collect: () => vfioModuleFacts(readVfioModules(paths, memory)),
     },
     { group: "kernel", key: "kernel.modprobe", needs: "/etc", collect: () => modprobeFacts(modprobe) },
     {
@@ -127,8 +130,8 @@ function managedDevices(vms: Reading<readonly VmDefinition[]>): ReadonlySet<Bdf>
 }
 
 function runCollector(paths: HostPaths, { group, key, needs, collect }: Collector): readonly Fact[] {
-  const root = readNames(paths.at(needs));
-  if (root.state === "absent") return [unknownFact(group, key, `there is no ${needs} here`)];
+  if (readIdentity(paths.at(needs)).state === "absent")
+    return [unknownFact(group, key, `there is no ${needs} here`)];
   try {
     return collect();
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
-import { mapReading, type Reading } from "../model/reading.ts";
+import { absent, mapReading, type Reading } from "../model/reading.ts";
 import { type DmarDecoding, type DmarTable, decodeDmar } from "./acpi-dmar.ts";
 import { decodeIvrs, type IvrsDecoding, type IvrsTable } from "./acpi-ivrs.ts";
 import { hex, type TableFinding } from "./acpi-table.ts";
@@ -11,6 +11,7 @@ import {
   describeReservedMemory,
   formatDeviceId,
 } from "./firmware-wording.ts";
+import { createHostMemory } from "./host-memory.ts";
 import { absentFact, unknownFact, valueFact } from "./make-fact.ts";
 import { readBytes, readNames } from "./read-file.ts";
 
@@ -33,16 +34,18 @@ export interface FirmwareTables {
 }
 
 /** Reads and decodes the tables; their contents need root. */
-export function readFirmwareTables(paths: HostPaths): FirmwareTables {
-  return {
-    ivrs: mapReading(readBytes(paths.at(`${TABLES}/IVRS`), TABLE_LIMIT), (bytes) =>
-      foundTable(bytes, decodeIvrs),
-    ),
-    dmar: mapReading(readBytes(paths.at(`${TABLES}/DMAR`), TABLE_LIMIT), (bytes) =>
-      foundTable(bytes, decodeDmar),
-    ),
-    names: readNames(paths.at(TABLES)),
-  };
+export function readFirmwareTables(paths: HostPaths, memory = createHostMemory()): FirmwareTables {
+  const names = readNames(paths.at(TABLES));
+  // sysfs shows the copies that the kernel took of them at boot. One that is not listed is not asked for in vain.
+  const table = <Decoding>(name: string, decode: (bytes: Uint8Array) => Decoding) =>
+    names.state === "read" && !names.value.includes(name)
+      ? absent
+      : memory.onceABoot(`ACPI table ${name}`, () =>
+          mapReading(readBytes(paths.at(`${TABLES}/${name}`), TABLE_LIMIT), (bytes) =>
+            foundTable(bytes, decode),
+          ),
+        );
+  return { ivrs: table("IVRS", decodeIvrs), dmar: table("DMAR", decodeDmar), names };
 }
 
 /** Decodes the bytes of a table and keeps their hash. */

@@ -1,8 +1,9 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
 import { absent, mapReading, type Reading, read, unreadable } from "../model/reading.ts";
+import { createHostMemory, type HostMemory } from "./host-memory.ts";
 import { absentFact, factOfReading, keyPart, unknownFact, valueFact } from "./make-fact.ts";
-import { readBytes, readNames, readText, readValue } from "./read-file.ts";
+import { readBeginning, readBytes, readNames, readValue } from "./read-file.ts";
 
 /** Fact key and file below /sys/class/dmi/id. No serial, UUID or asset tag: those name a person's machine. */
 const DMI_FACTS = [
@@ -35,11 +36,12 @@ export interface BiosIdentity {
 }
 
 /** BIOS version, date and vendor; absent where the machine has no DMI tables or names no version. */
-export function readBios(paths: HostPaths): Reading<BiosIdentity> {
-  const version = readDmi(paths, "bios_version");
+export function readBios(paths: HostPaths, memory = createHostMemory()): Reading<BiosIdentity> {
+  const dmi = (file: string) => readDmi(paths, memory, file);
+  const version = dmi("bios_version");
   if (version.state !== "read") return version;
-  const date = readDmi(paths, "bios_date");
-  const vendor = readDmi(paths, "bios_vendor");
+  const date = dmi("bios_date");
+  const vendor = dmi("bios_vendor");
   return read({
     version: version.value,
     ...(date.state === "read" ? { date: date.value } : {}),
@@ -48,18 +50,23 @@ export function readBios(paths: HostPaths): Reading<BiosIdentity> {
 }
 
 /** Firmware, board, boot mode, Secure Boot, microcode, and the firmware settings that the board exposes. */
-export function firmwareFacts(paths: HostPaths): readonly Fact[] {
+export function firmwareFacts(paths: HostPaths, memory = createHostMemory()): readonly Fact[] {
   return [
-    ...DMI_FACTS.map(([key, file]) => factOfReading("firmware", key, readDmi(paths, file))),
+    ...DMI_FACTS.map(([key, file]) => factOfReading("firmware", key, readDmi(paths, memory, file))),
     factOfReading("firmware", "firmware.boot-mode", readBootMode(paths)),
-    factOfReading("firmware", "firmware.secure-boot", readSecureBoot(paths)),
+    factOfReading(
+      "firmware",
+      "firmware.secure-boot",
+      // The firmware sets it before the kernel runs; to ask for it is to ask the firmware.
+      memory.onceABoot("Secure Boot", () => readSecureBoot(paths)),
+    ),
     factOfReading("firmware", "firmware.microcode", readMicrocode(paths)),
     ...settingFacts(paths),
   ];
 }
 
-function readDmi(paths: HostPaths, file: string): Reading<string> {
-  const reading = readValue(paths.at(`/sys/class/dmi/id/${file}`));
+function readDmi(paths: HostPaths, memory: HostMemory, file: string): Reading<string> {
+  const reading = memory.onceABoot(`DMI ${file}`, () => readValue(paths.at(`/sys/class/dmi/id/${file}`)));
   return reading.state === "read" && PLACEHOLDER.test(reading.value) ? absent : reading;
 }
 
@@ -81,10 +88,10 @@ function readSecureBoot(paths: HostPaths): Reading<string> {
 function readMicrocode(paths: HostPaths): Reading<string> {
   const version = readValue(paths.at("/sys/devices/system/cpu/cpu0/microcode/version"));
   if (version.state === "read") return version;
-  // Some 400 processors of some 2 KiB each are within this; only the first is looked at.
-  const information = readText(paths.at("/proc/cpuinfo"), 4 * 1024 * 1024);
+  // Only the first processor is looked at, of some 2 KiB; the kernel asks every processor it tells of for its speed.
+  const information = readBeginning(paths.at("/proc/cpuinfo"), 8192);
   if (information.state !== "read") return version.state === "absent" ? information : version;
-  const line = /^microcode\s*:\s*(0x[0-9a-f]+)/im.exec(information.value.slice(0, 8192));
+  const line = /^microcode\s*:\s*(0x[0-9a-f]+)/im.exec(information.value);
   return line?.[1] === undefined ? absent : read(line[1]);
 }
 

@@ -5,6 +5,7 @@ import { attemptReading } from "./attempt-reading.ts";
 import { readBios } from "./firmware.ts";
 import { readFirmwareDemands } from "./firmware-demands.ts";
 import { readFirmwareTables } from "./firmware-tables.ts";
+import { createHostMemory, type HostMemory } from "./host-memory.ts";
 import { readInterruptRemapping } from "./interrupt-remapping.ts";
 import { readIommuGroups } from "./iommu-groups.ts";
 import { readCommandLine, readKernelRelease } from "./kernel.ts";
@@ -20,19 +21,22 @@ export interface HostStateSources {
   /** Texts of this boot's kernel records, in their order, where somebody has them. */
   readonly kernelLines?: readonly string[];
   readonly pciNames?: PciNames;
+  /** Kept by those who look again. */
+  readonly memory?: HostMemory;
 }
 
 /** Reads what diagnosis and preflight want to know of the host now; every part succeeds or fails alone. */
-export function readHostState({ paths, vms, kernelLines, pciNames }: HostStateSources): HostState {
-  const devices = attemptReading(() => readPciDevices(paths, pciNames));
+export function readHostState(sources: HostStateSources): HostState {
+  const { paths, vms, kernelLines, pciNames, memory = createHostMemory() } = sources;
+  const devices = attemptReading(() => readPciDevices(paths, pciNames, memory.pci));
   return {
     kernelRelease: attemptReading(() => readKernelRelease(paths)),
-    bios: attemptReading(() => readBios(paths)),
+    bios: attemptReading(() => readBios(paths, memory)),
     devices,
-    groups: attemptReading(() => readIommuGroups(paths)),
-    firmwareDemands: attemptReading(() => readFirmwareDemands(readFirmwareTables(paths), devices)),
+    groups: attemptReading(() => readIommuGroups(paths, memory.iommu)),
+    firmwareDemands: attemptReading(() => readFirmwareDemands(readFirmwareTables(paths, memory), devices)),
     vfioNodes: attemptReading(() => readVfioNodes(paths)),
-    modules: attemptReading(() => mapReading(readVfioModules(paths), (modules) => modules.present)),
+    modules: attemptReading(() => mapReading(readVfioModules(paths, memory), (modules) => modules.present)),
     vms,
     interruptRemapping: attemptReading(() => readInterruptRemapping(paths, kernelLines)),
     kernelParameters: attemptReading(() =>

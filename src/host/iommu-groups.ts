@@ -1,8 +1,8 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { IommuGroup, ReservedRegion, ReservedRegionKind } from "../model/host-state.ts";
 import { parseBdf } from "../model/identifiers.ts";
-import { mapReading, type Reading, read, unreadable } from "../model/reading.ts";
-import { readNames, readText, readValue } from "./read-file.ts";
+import { mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { readAttribute, readNames } from "./read-file.ts";
 
 const GROUPS = "/sys/kernel/iommu_groups";
 const UNITS = "/sys/class/iommu";
@@ -19,33 +19,50 @@ const REGION = /^(0x[0-9a-f]{1,16}) (0x[0-9a-f]{1,16}) ([a-z-]+)$/i;
  * Reads all IOMMU groups by their number. An empty map: the kernel knows IOMMU groups and has none, the IOMMU is
  * off. A group whose members cannot be read makes the whole reading unreadable; one that vanishes is left out.
  */
-export function readIommuGroups(paths: HostPaths): Reading<ReadonlyMap<number, IommuGroup>> {
+export function readIommuGroups(
+  paths: HostPaths,
+  memory = createIommuMemory(),
+): Reading<ReadonlyMap<number, IommuGroup>> {
   const listing = readNames(paths.at(GROUPS));
   if (listing.state !== "read") return listing;
   const ids = listing.value.filter((name) => /^\d{1,9}$/.test(name)).map(Number);
   const groups = new Map<number, IommuGroup>();
+  const base = paths.at(GROUPS);
   for (const id of ids.sort((a, b) => a - b)) {
-    const group = readGroup(paths.at(`${GROUPS}/${id}`), id);
+    const group = readGroup(`${base}/${id}`, id, memory);
     if (group.state === "unreadable") return unreadable(`IOMMU group ${id}: ${group.why}`);
     if (group.state === "read") groups.set(id, group.value);
   }
   return read(groups);
 }
 
-function readGroup(directory: string, id: number): Reading<IommuGroup> {
+/** What the files of each group said last time, and what was made of it. */
+export type IommuMemory = Map<number, { readonly content: string; readonly group: IommuGroup }>;
+
+/** An empty memory. */
+export function createIommuMemory(): IommuMemory {
+  return new Map();
+}
+
+function readGroup(directory: string, id: number, memory: IommuMemory): Reading<IommuGroup> {
   const names = readNames(`${directory}/devices`);
   if (names.state !== "read") return names;
-  const regions = readText(`${directory}/reserved_regions`);
+  const regions = readAttribute(`${directory}/reserved_regions`);
   // Without the regions one would believe that the firmware demands nothing.
   if (regions.state === "unreadable") return regions;
-  const type = readValue(`${directory}/type`);
+  const type = valueOr(readAttribute(`${directory}/type`), "").trim();
+  const content = [type, names.value.join(" "), valueOr(regions, "")].join("\n");
+  const seen = memory.get(id);
+  if (seen?.content === content) return read(seen.group);
   const members = names.value.map(parseBdf).filter((bdf) => bdf !== undefined);
-  return read({
+  const group: IommuGroup = {
     id,
-    ...(type.state === "read" && type.value !== "" ? { type: type.value } : {}),
+    ...(type !== "" ? { type } : {}),
     members: members.sort(),
     reservedRegions: regions.state === "read" ? parseReservedRegions(regions.value) : [],
-  });
+  };
+  memory.set(id, { content, group });
+  return read(group);
 }
 
 /**

@@ -27,11 +27,11 @@ export function readCommandLine(paths: HostPaths): Reading<readonly KernelParame
 }
 
 /** Release, build, parameters, taint and lockdown of the running kernel. */
-export function kernelFacts(paths: HostPaths): readonly Fact[] {
+export function kernelFacts(paths: HostPaths, commandLine = readCommandLine(paths)): readonly Fact[] {
   return [
     factOfReading("kernel", "kernel.release", readKernelRelease(paths)),
     factOfReading("kernel", "kernel.build", readBuild(paths)),
-    ...parameterFacts(readCommandLine(paths)),
+    ...parameterFacts(commandLine),
     factOfReading(
       "kernel",
       "kernel.taint",

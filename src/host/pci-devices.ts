@@ -5,9 +5,16 @@ import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { isDisplay } from "./pci-classes.ts";
 import type { PciNames } from "./pci-names.ts";
 import { largestResize, type PciBar, parsePciResource } from "./pci-resources.ts";
-import { readLink, readNames, readText } from "./read-file.ts";
+import { readAttribute, readIdentity, readLink, readNames } from "./read-file.ts";
 
 const DEVICES = "/sys/bus/pci/devices";
+
+const RESIZE_FILES = [0, 1, 2, 3, 4, 5].map((bar) => `resource${bar}_resize`);
+/** The files of a function's directory that are read, where they are; `uevent` always is. */
+const ATTRIBUTES: ReadonlySet<string> = new Set([
+  ...["driver_override", "boot_vga", "resource", "reset_method", "d3cold_allowed"],
+  ...["secondary_bus_number", "subordinate_bus_number", ...RESIZE_FILES],
+]);
 
 /** A PCI function with what facts and firmware tables need beyond the model's view of it. */
 export interface PciFunction extends PciDevice {
@@ -31,18 +38,47 @@ export type PciFunctions = ReadonlyMap<Bdf, PciFunction>;
  * vanishes meanwhile is left out; one that is there and cannot be read makes the whole reading unreadable,
  * because leaving it out would look as if it had been removed.
  */
-export function readPciDevices(paths: HostPaths, names?: PciNames): Reading<PciFunctions> {
+export function readPciDevices(
+  paths: HostPaths,
+  names?: PciNames,
+  memory = createPciMemory(),
+): Reading<PciFunctions> {
   const listing = readNames(paths.at(DEVICES));
   if (listing.state !== "read") return listing;
   const found: PciFunction[] = [];
+  const base = paths.at(DEVICES);
   for (const entry of [...listing.value].sort()) {
     const bdf = parseBdf(entry);
     if (bdf === undefined) continue;
-    const device = readPciFunction(paths.at(`${DEVICES}/${entry}`), bdf);
+    const device = readPciFunction(`${base}/${entry}`, bdf, memory);
     if (device.state === "unreadable") return unreadable(`${bdf}: ${device.why}`);
     if (device.state === "read") found.push(device.value);
   }
-  return read(withNames(found, names));
+  const named = withNames(found, names);
+  for (const [bdf, device] of named) {
+    const seen = memory.get(bdf);
+    if (seen !== undefined) seen.device = device;
+  }
+  if (memory.size > named.size) for (const bdf of memory.keys()) if (!named.has(bdf)) memory.delete(bdf);
+  return read(named);
+}
+
+/** What was read of each function last time. */
+export type PciMemory = Map<Bdf, SeenFunction>;
+
+interface SeenFunction {
+  /** Another one: the function was removed, and found again. */
+  readonly identity: string;
+  /** Names of its files, which it keeps as long as it is there. */
+  readonly names: ReadonlySet<string>;
+  /** The texts that were asked for. */
+  readonly texts: ReadonlyMap<string, string | undefined>;
+  device: PciFunction;
+}
+
+/** An empty memory. */
+export function createPciMemory(): PciMemory {
+  return new Map();
 }
 
 /** The functions by address, each with its name where `names` knows one. */
@@ -51,24 +87,49 @@ export function withNames(devices: readonly PciFunction[], names: PciNames | und
   return new Map(
     devices.map((device) => {
       const name = known?.get(`${device.vendorId}:${device.deviceId}`);
-      return [device.bdf, name === undefined ? device : { ...device, name }];
+      return [device.bdf, name === undefined || name === device.name ? device : { ...device, name }];
     }),
   );
 }
 
-function readPciFunction(directory: string, bdf: Bdf): Reading<PciFunction> {
-  // Asking for a file that is not there costs an exception, and most devices lack most of these files.
-  const listing = readNames(directory);
-  if (listing.state !== "read") return listing;
-  const has = new Set(listing.value);
-  const uevent = readText(`${directory}/uevent`);
+/**
+ * All texts are read each time. The list of files is not, for it is most of the work: the kernel makes a function's
+ * attributes when it adds the function (pci_dev_attr_groups in drivers/pci/pci-sysfs.c); the one link that may come
+ * later is the one to its IOMMU group.
+ */
+function readPciFunction(directory: string, bdf: Bdf, memory: PciMemory): Reading<PciFunction> {
+  const identity = readIdentity(directory);
+  if (identity.state !== "read") return identity;
+  const last = memory.get(bdf);
+  const seen = last?.identity === identity.value ? last : undefined;
+  let names = seen?.names;
+  if (names === undefined) {
+    // Asking for a file that is not there costs an exception, and most devices lack most of these files.
+    const listing = readNames(directory);
+    if (listing.state !== "read") return listing;
+    names = new Set(listing.value.filter((name) => ATTRIBUTES.has(name)));
+  }
+  const uevent = readAttribute(`${directory}/uevent`);
   if (uevent.state !== "read") return uevent;
-  return pciFunctionOf(bdf, (name) => {
-    if (name === "uevent") return uevent.value;
-    if (!has.has(name)) return undefined;
+  const texts = new Map<string, string | undefined>([["uevent", uevent.value]]);
+  const text = (name: string) => {
+    if (texts.has(name)) return texts.get(name);
+    if (!(names.has(name) || name === "iommu_group")) return undefined;
     const path = `${directory}/${name}`;
-    return valueOr<string | undefined>(name === "iommu_group" ? readLink(path) : readText(path), undefined);
-  });
+    const reading = name === "iommu_group" ? readLink(path) : readAttribute(path);
+    const found = valueOr<string | undefined>(reading, undefined);
+    texts.set(name, found);
+    return found;
+  };
+  if (seen !== undefined) {
+    let isSame = true;
+    for (const [name, before] of seen.texts) if (text(name) !== before) isSame = false;
+    if (isSame) return read(seen.device);
+  }
+  const device = pciFunctionOf(bdf, text);
+  if (device.state === "read")
+    memory.set(bdf, { identity: identity.value, names, texts, device: device.value });
+  return device;
 }
 
 /**
@@ -153,8 +214,6 @@ function busNumber(text: string | undefined): number | undefined {
   // Bus 0 behind a bridge: the bridge has not been set up, nothing is behind it.
   return text !== undefined && /^\d{1,3}$/.test(text) && Number(text) > 0 ? Number(text) : undefined;
 }
-
-const RESIZE_FILES = [0, 1, 2, 3, 4, 5].map((bar) => `resource${bar}_resize`);
 
 function largestResizeOf(attribute: (name: string) => string | undefined): number | undefined {
   let largest: number | undefined;

@@ -6,9 +6,6 @@ const DATABASES = ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids"];
 const SIZE_LIMIT = 16 * 1024 * 1024;
 const NAME_LIMIT = 120;
 
-const TAB = 0x09;
-const NEW_LINE = 0x0a;
-
 /** What a device is called. Hostile text, bounded and without control characters. */
 export interface PciNames {
   /**
@@ -49,28 +46,47 @@ function findInDatabases(paths: HostPaths, pairs: readonly string[]): ReadonlyMa
 
 /**
  * Finds `vendor:device` pairs in the bytes of a pci.ids. The format: a vendor's line begins with its id, its
- * devices follow with one tab, subsystems with two; after the vendors come lists with other first letters.
+ * devices follow with one tab, subsystems with two; after the vendors come lists with other first letters. Searched
+ * for rather than read line by line, of which there are 37 000: a fresh program takes ten times as long for those.
  */
 export function findPciNames(database: Buffer, pairs: readonly string[]): ReadonlyMap<string, string> {
-  const vendors = new Set(pairs.map((pair) => pair.slice(0, 4)));
-  const wanted = new Set(pairs);
+  // A character for each byte, so that places in the text are places in the bytes.
+  const text = database.toString("latin1");
   const names = new Map<string, string>();
-  let vendorId: string | undefined;
-  let vendorName = "";
-  for (let start = 0; start < database.length; ) {
-    const newLine = database.indexOf(NEW_LINE, start);
-    const end = newLine < 0 ? database.length : newLine;
-    if (database[start] !== TAB) {
-      const id = database.toString("latin1", start, Math.min(start + 4, end));
-      vendorId = vendors.has(id) ? id : undefined;
-      if (vendorId !== undefined) vendorName = cleanName(database, start + 4, end);
-    } else if (vendorId !== undefined && database[start + 1] !== TAB) {
-      const pair = `${vendorId}:${database.toString("latin1", start + 1, Math.min(start + 5, end))}`;
-      if (wanted.has(pair)) names.set(pair, `${vendorName} ${cleanName(database, start + 5, end)}`.trim());
+  for (const vendor of new Set(pairs.map((pair) => pair.slice(0, 4)))) {
+    const start = lineWith(text, vendor, 0);
+    if (start === undefined) continue;
+    const vendorName = cleanName(database, start + vendor.length, lineEnd(text, start));
+    const end = blockEnd(text, start);
+    for (const pair of pairs) {
+      const device = `\t${pair.slice(5)}`;
+      if (names.has(pair) || !pair.startsWith(`${vendor}:`)) continue;
+      const line = lineWith(text, device, start);
+      if (line === undefined || line >= end) continue;
+      const deviceName = cleanName(database, line + device.length, lineEnd(text, line));
+      names.set(pair, `${vendorName} ${deviceName}`.trim());
     }
-    start = end + 1;
   }
   return names;
+}
+
+/** Where the first line from `from` on is that begins so. */
+function lineWith(text: string, beginning: string, from: number): number | undefined {
+  if (from === 0 && text.startsWith(beginning)) return 0;
+  const found = text.indexOf(`\n${beginning}`, from);
+  return found < 0 ? undefined : found + 1;
+}
+
+function lineEnd(text: string, from: number): number {
+  const found = text.indexOf("\n", from);
+  return found < 0 ? text.length : found;
+}
+
+/** Where the lines end that belong to the one at `start`: those with a tab, and comments between them. */
+function blockEnd(text: string, start: number): number {
+  const next = /\n[^\t#\n]/g;
+  next.lastIndex = start;
+  return next.exec(text)?.index ?? text.length;
 }
 
 function cleanName(database: Buffer, start: number, end: number): string {

@@ -1,6 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
-import { mapReading, type Reading, read, unreadable } from "../model/reading.ts";
+import { mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { absentFact, factOfReading, keyPart, unknownFact, valueFact } from "./make-fact.ts";
 import { detectPlatform } from "./platform.ts";
 import { readNames, readText } from "./read-file.ts";
@@ -19,11 +19,12 @@ const PLUGINS_LIMIT = 300;
 /** The operating system, libvirt, QEMU, and Unraid's plugins. */
 export function softwareFacts(paths: HostPaths, known: SoftwareVersions = {}): readonly Fact[] {
   const platform = detectPlatform(paths);
+  const packages = isKnown(known.libvirt) && isKnown(known.qemu) ? [] : listPackages(paths);
   return [
     optional("software.os.name", platform.name),
     optional("software.os.version", platform.version),
-    factOfReading("software", "software.libvirt", versionOf(paths, "libvirt", known.libvirt)),
-    factOfReading("software", "software.qemu", versionOf(paths, "qemu", known.qemu)),
+    factOfReading("software", "software.libvirt", versionOf(packages, "libvirt", known.libvirt)),
+    factOfReading("software", "software.qemu", versionOf(packages, "qemu", known.qemu)),
     ...(platform.kind === "unraid" ? pluginFacts(paths) : []),
   ];
 }
@@ -34,16 +35,20 @@ function optional(key: string, value: string | undefined): Fact {
     : valueFact("software", key, value);
 }
 
-function versionOf(paths: HostPaths, name: string, known: string | undefined): Reading<string> {
-  if (known !== undefined && known !== "") return read(known);
-  for (const database of PACKAGE_DATABASES) {
-    const packages = readNames(paths.at(database));
-    if (packages.state !== "read") continue;
-    for (const entry of packages.value) {
-      // Version, architecture and build hold no dash; the name may.
-      const parts = entry.split("-");
-      if (parts.length >= 4 && parts.slice(0, -3).join("-") === name) return read(parts.at(-3) ?? "");
-    }
+function isKnown(version: string | undefined): version is string {
+  return version !== undefined && version !== "";
+}
+
+function listPackages(paths: HostPaths): readonly string[] {
+  return PACKAGE_DATABASES.flatMap((database) => valueOr(readNames(paths.at(database)), []));
+}
+
+function versionOf(packages: readonly string[], name: string, known: string | undefined): Reading<string> {
+  if (isKnown(known)) return read(known);
+  for (const entry of packages) {
+    // Version, architecture and build hold no dash; the name may.
+    const parts = entry.startsWith(name) ? entry.split("-") : [];
+    if (parts.length >= 4 && parts.slice(0, -3).join("-") === name) return read(parts.at(-3) ?? "");
   }
   return unreadable(
     `no version seen yet; it is learned when ${name === "qemu" ? "a VM starts" : "libvirt runs"}`,

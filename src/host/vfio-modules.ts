@@ -1,6 +1,7 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
-import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { absent, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { createHostMemory } from "./host-memory.ts";
 import { unknownFact, valueFact } from "./make-fact.ts";
 import { readNames, readText, readValue } from "./read-file.ts";
 
@@ -38,11 +39,14 @@ export interface VfioModules {
  * Reads which of the modules that matter are loaded or built in, and their parameters. A built-in module without
  * parameters has no directory in /sys/module; `modules.builtin` of the running kernel names it.
  */
-export function readVfioModules(paths: HostPaths): Reading<VfioModules> {
+export function readVfioModules(paths: HostPaths, memory = createHostMemory()): Reading<VfioModules> {
   const listing = readNames(paths.at("/sys/module"));
   if (listing.state !== "read") return listing;
   const directories = new Set(listing.value);
-  const builtIn = readBuiltIn(paths);
+  const builtIn = valueOr(
+    memory.onceABoot("modules.builtin", () => readBuiltIn(paths)),
+    new Set<string>(),
+  );
   const present = new Set<string>();
   const parameters = new Map<string, string>();
   for (const [module, names] of Object.entries(PARAMETERS)) {
@@ -59,15 +63,15 @@ export function readVfioModules(paths: HostPaths): Reading<VfioModules> {
   return read({ present, parameters });
 }
 
-function readBuiltIn(paths: HostPaths): ReadonlySet<string> {
+function readBuiltIn(paths: HostPaths): Reading<ReadonlySet<string>> {
   const release = valueOr(readValue(paths.at("/proc/sys/kernel/osrelease")), "");
   // The release becomes part of a path.
-  if (!/^[\w.+~-]{1,64}$/.test(release) || release.startsWith(".")) return new Set();
+  if (!/^[\w.+~-]{1,64}$/.test(release) || release.startsWith(".")) return absent;
   for (const place of ["/lib/modules", "/usr/lib/modules"]) {
     const list = readText(paths.at(`${place}/${release}/modules.builtin`));
-    if (list.state === "read") return new Set(parseBuiltInModules(list.value));
+    if (list.state === "read") return read(new Set(parseBuiltInModules(list.value)));
   }
-  return new Set();
+  return absent;
 }
 
 /** Module names in the text of a `modules.builtin`: paths like `kernel/drivers/vfio/vfio.ko`. */

@@ -233,6 +233,16 @@ test("names come from pci.ids, of vendor and device together", () => {
   );
 });
 
+test("comments and empty lines between devices, as pci.ids has them, hide none of them", () => {
+  const database = Buffer.from(
+    "10de  NVIDIA\n# made for others\n\t0020  NV4\n\t\t1043 0200  Some card\n\n# not sure\n\t2805  AD106\n1462  MSI\n",
+  );
+  assert.deepEqual(
+    [...findPciNames(database, ["10de:2805", "10de:0020", "1462:2805"]).values()],
+    ["NVIDIA AD106", "NVIDIA NV4"],
+  );
+});
+
 test("a hostile pci.ids cannot put control characters or novels into names", () => {
   const database = Buffer.from(`10de  Bad\u001b[31m\u0007${"x".repeat(5000)}\n\t2805  Card\r\n`);
   const name = findPciNames(database, ["10de:2805"]).get("10de:2805") ?? "";
