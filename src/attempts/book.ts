@@ -15,6 +15,10 @@ import {
 const KEPT_FOR_EACH_VM = 12;
 /** A start that libvirt does not announce for so long is judged by its log alone (ms). */
 const LONGEST_START_MS = 900_000;
+/** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
+const DEAF_MS = 50;
+/** On a host that is always too busy to listen a failed start is announced all the same. */
+const MOST_DEAF_PERIODS = 10;
 /** A failed attempt is announced after this many quiet periods even if lines keep coming. */
 const LONGEST_WAIT_IN_QUIET_PERIODS = 6;
 
@@ -33,7 +37,7 @@ export interface AttemptBook {
   of(vm: VmName): readonly WorkingAttempt[];
   all(): readonly WorkingAttempt[];
   unsettled(): readonly WorkingAttempt[];
-  /** The attempts whose VM ran at that time. */
+  /** The attempts whose VM ran at that time, or was about to: libvirt gives it its devices before anything else. */
   runningAt(time: number): readonly WorkingAttempt[];
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
@@ -88,8 +92,20 @@ export function createAttemptBook(options: {
     const since = closedSince.get(attempt.id) ?? clock.now();
     closedSince.set(attempt.id, since);
     const longest = since + settings.quietMs * LONGEST_WAIT_IN_QUIET_PERIODS;
-    const delay = Math.max(0, Math.min(settings.quietMs, longest - clock.now()));
-    schedule(attempt, delay, () => settle(attempt));
+    settleAfter(attempt, Math.max(0, Math.min(settings.quietMs, longest - clock.now())), 0);
+  }
+
+  /**
+   * Quiet is what was listened to and not heard. After the process was held up (by reading a large host, or by VMs
+   * that take every processor) timers run before the evidence that came meanwhile is read.
+   */
+  function settleAfter(attempt: WorkingAttempt, delay: number, deafPeriods: number): void {
+    const due = clock.now() + delay;
+    schedule(attempt, delay, () => {
+      const wasDeaf = clock.now() - due > DEAF_MS && deafPeriods < MOST_DEAF_PERIODS;
+      if (wasDeaf) settleAfter(attempt, settings.quietMs, deafPeriods + 1);
+      else settle(attempt);
+    });
   }
 
   function watchSettling(attempt: WorkingAttempt): void {
@@ -130,8 +146,11 @@ export function createAttemptBook(options: {
         .map((attempts) => attempts.findLast((attempt) => attempt.openedAt <= time))
         .filter((attempt) => attempt !== undefined)
         .filter(
-          ({ outcome, startedAt, endedAt }) =>
-            (outcome === "started" || outcome === "crashed-early" || startedAt !== undefined) &&
+          ({ outcome, startedAt, endedAt, closedAt, hasLogStart }) =>
+            (outcome === "started" ||
+              outcome === "crashed-early" ||
+              startedAt !== undefined ||
+              (hasLogStart && (closedAt === undefined || closedAt > time))) &&
             (endedAt ?? Number.POSITIVE_INFINITY) > time,
         ),
     unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),

@@ -15,6 +15,10 @@ interface Waiting {
   readonly arrivedAt: number;
 }
 
+/** A start that goes on comes after every one that failed near the time of an error without a name (ms). */
+const STILL_STARTING = 60_000;
+/** libvirtd says the last word of a failed start and ends its log in either order (ms). */
+const CLEAN_UP_MS = 250;
 /** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
 const MAXIMUM_WAITING = 1_024;
 /** The attempt that a line belongs to may be read a moment after the line itself (ms). */
@@ -54,7 +58,7 @@ export function createUnclaimed(options: {
         bestRank = rank;
       }
     }
-    if (best === undefined || (bestRank > 0 && !nearby)) return false;
+    if (best === undefined || !(nearby || isSure(best, bestRank, observation))) return false;
     if (addEvidence(best, observation, matches)) book.touched(best);
     return true;
   }
@@ -114,7 +118,11 @@ function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Wait
   switch (observation.kind) {
     case "libvirtd-record":
       if (observation.vm !== undefined && observation.vm !== attempt.vm) return Number.POSITIVE_INFINITY;
-      return coversLibvirtTime(attempt, at) ? distance(attempt, at) : Number.POSITIVE_INFINITY;
+      if (!coversLibvirtTime(attempt, at)) return Number.POSITIVE_INFINITY;
+      // Of two starts at one time it is about the one that failed right after it.
+      if (namesNoVm(observation) && attempt.closedAt !== undefined && attempt.outcome !== "started")
+        return Math.abs(attempt.closedAt - at);
+      return distance(attempt, at) + (namesNoVm(observation) ? STILL_STARTING : 0);
     case "vfio-node":
       if (observation.group === undefined || !attempt.groups.has(observation.group)) break;
       return coversKernelTime(attempt, at, observation.exactTime, matches)
@@ -130,6 +138,17 @@ function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Wait
     }
   }
   return Number.POSITIVE_INFINITY;
+}
+
+/** Whether nothing that may still be read could show a better attempt. */
+function isSure({ closedAt }: WorkingAttempt, rank: number, observation: Claimable): boolean {
+  if (!namesNoVm(observation)) return rank === 0;
+  // While one start is on its way, the one that it is about may not have come to its log yet.
+  return closedAt !== undefined && observation.at <= closedAt + CLEAN_UP_MS;
+}
+
+function namesNoVm(observation: Claimable): boolean {
+  return observation.kind === "libvirtd-record" && observation.vm === undefined;
 }
 
 function deviceOf(matches: readonly SignatureMatch[]): Bdf | undefined {

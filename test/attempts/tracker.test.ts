@@ -302,6 +302,68 @@ describe("a start attempt", () => {
     assert.deepEqual(devices, [[NIC], [AUDIO]]);
   });
 
+  for (const delay of [0, 40, 100]) {
+    it(`takes libvirt's words that name no VM, not another one that starts meanwhile (read ${delay} ms late)`, () => {
+      const { feed, clock, outcomes, told } = bench();
+      feed(logStart("Windows 11", 0, [GPU]));
+      const record = libvirtd(
+        995,
+        "Cannot access storage file '/nonexistent.img': No such file or directory",
+      );
+      if (delay === 0) feed(record);
+      feed(logEnd("plain", 1000, "failed"));
+      clock.moveTo(T0 + 1000 + delay);
+      if (delay > 0) feed(record);
+      clock.moveTo(T0 + 3000);
+      feed(libvirtd(4990, "internal error: process exited while connecting to monitor: vfio"));
+      feed(logEnd("Windows 11", 5000, "failed"));
+      clock.moveTo(T0 + 20_000);
+      const words = outcomes().map(({ vm, evidence }) => [
+        vm,
+        ...evidence.flatMap(({ observation }) =>
+          observation.kind === "libvirtd-record" ? [observation.text.slice(0, 13)] : [],
+        ),
+      ]);
+      assert.deepEqual(words, [
+        ["plain", "Cannot access"],
+        ["Windows 11", "internal erro"],
+      ]);
+      assert.equal(told.length, 2, "nothing is told twice");
+    });
+  }
+
+  it("waits for evidence that came while the process was held up", () => {
+    const virtual = createVirtualClock(T0);
+    let lag = 0;
+    const told: StartAttempt[] = [];
+    const tracker = createAttemptTracker({
+      clock: { now: () => virtual.now() + lag, after: virtual.after },
+      settings: SETTINGS,
+      stored: [],
+      events: { changed: () => {}, settled: (attempt) => told.push(attempt) },
+    });
+    tracker.release();
+    tracker.observe(logEnd("plain", 0, "failed"), []);
+    // Reading the host took two seconds; timers run before what came meanwhile is read.
+    lag = 2_000;
+    virtual.moveTo(T0 + 200);
+    assert.equal(told.length, 0);
+    tracker.observe(libvirtd(-5, "Cannot access storage file"), []);
+    virtual.moveTo(T0 + 1_000);
+    assert.deepEqual(told.map(kindsOf), [["libvirtd-record", "domain-log-end"]]);
+  });
+
+  it("of a VM that is starting has its devices already, and no longer when it has failed", () => {
+    const { feed, tracker } = bench();
+    const holders = (at: number) => [...tracker.runningAt(T0 + at).keys()];
+    feed(logStart("Windows 11", 0, [GPU]));
+    feed(logEnd("plain", 150, "failed"));
+    assert.deepEqual(holders(150), ["Windows 11"]);
+    feed(logEnd("Windows 11", 900, "failed"));
+    assert.deepEqual(holders(150), ["Windows 11"]);
+    assert.deepEqual(holders(950), []);
+  });
+
   it("of a VM without passed-through devices takes no kernel line about devices", () => {
     const { feed, clock, outcomes } = bench();
     feed(logStart("plain", 0));

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { diagnose } from "../../src/diagnosis/diagnose.ts";
+import type { StartAttempt } from "../../src/model/attempt.ts";
+import { vmName } from "../../src/model/identifiers.ts";
+import type { Observation } from "../../src/model/observation.ts";
+
+function attemptWith(...said: readonly (readonly ["qemu" | "libvirt", string])[]): StartAttempt {
+  return {
+    id: "1",
+    vm: vmName("plain"),
+    bootId: undefined,
+    openedAt: 0,
+    closedAt: 10,
+    outcome: "failed",
+    devices: [],
+    groups: [],
+    evidence: said.map(([who, text], at) => {
+      const base = { at, exactTime: true, identity: String(at), text };
+      const observation: Observation =
+        who === "qemu"
+          ? { ...base, kind: "domain-log-line", source: "domain-logs", vm: vmName("plain") }
+          : { ...base, kind: "libvirtd-record", source: "libvirtd-log", level: "error" };
+      return { observation, matches: [], count: 1, lastAt: at };
+    }),
+  };
+}
+
+test("a failure that no signature knows is told with the last words of the log, QEMU's before libvirt's", () => {
+  const said = [
+    ["qemu", "a first line"],
+    ["qemu", "wrapper: array is not started\nsecond line"],
+    ["libvirt", "internal error: process exited"],
+  ] as const;
+  assert.equal(
+    diagnose(attemptWith(...said), undefined).summary,
+    "'plain' did not start, and no known message says why. The last words in its log: wrapper: array is not started",
+  );
+  assert.match(
+    diagnose(attemptWith(["libvirt", "x".repeat(900)]), undefined).summary,
+    /from libvirt: x{199}…$/,
+  );
+  assert.match(diagnose(attemptWith(), undefined).summary, /nothing that could be read says why/);
+});
