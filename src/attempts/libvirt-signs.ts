@@ -11,6 +11,11 @@ const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
   "pmsuspended",
 ]);
 
+/** A libvirtd that was killed and started again lists the VMs whose QEMU it is about to end as running (ms). */
+function isBeingClearedAway(endedAt: number | undefined, at: number): boolean {
+  return endedAt !== undefined && Math.abs(at - endedAt) <= LATE_MS;
+}
+
 /** What libvirt's events and answers tell of starts. */
 export interface LibvirtSigns {
   lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean;
@@ -86,6 +91,8 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         if (current?.closedAt === undefined && current !== undefined) {
           current.startedAt ??= inventory.at;
           book.watchSettling(current);
+        } else if (isBeingClearedAway(current?.endedAt, inventory.at)) {
+          // Its log has said the end already, and a new start would have begun there.
         } else if (current?.outcome !== "started" || current.endedAt !== undefined) {
           const attempt = pen.open(definition.name, own, []);
           attempt.startedAt = inventory.at;

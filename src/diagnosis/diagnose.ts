@@ -48,12 +48,15 @@ const LONGEST_QUOTE = 200;
 function unexplained(attempt: StartAttempt): string {
   const unknown = linesOf(attempt).filter(({ layer, matches }) => layer !== "kernel" && matches.length === 0);
   const last = unknown.findLast(({ layer }) => layer === "qemu") ?? unknown.at(-1);
+  const what =
+    attempt.outcome === "crashed-early"
+      ? `'${attempt.vm}' started and died soon after`
+      : `'${attempt.vm}' did not start`;
   const [words = ""] = (last?.text.trim() ?? "").split(/[\r\n]/, 1);
-  if (last === undefined || words === "")
-    return `'${attempt.vm}' did not start, and nothing that could be read says why.`;
+  if (last === undefined || words === "") return `${what}, and nothing that could be read says why.`;
   const quote = words.length > LONGEST_QUOTE ? `${words.slice(0, LONGEST_QUOTE - 1)}…` : words;
   const speaker = last.layer === "qemu" ? "in its log" : "from libvirt";
-  return `'${attempt.vm}' did not start, and no known message says why. The last words ${speaker}: ${quote}`;
+  return `${what}, and no known message says why. The last words ${speaker}: ${quote}`;
 }
 
 /** What the firmware demands does not change while a boot lasts; who holds a device does. */

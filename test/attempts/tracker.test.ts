@@ -353,6 +353,27 @@ describe("a start attempt", () => {
     assert.deepEqual(told.map(kindsOf), [["libvirtd-record", "domain-log-end"]]);
   });
 
+  it("is not one more when a libvirtd that was killed lists, once it is back, the VM whose QEMU it ends", () => {
+    const { feed, tracker, clock, outcomes } = bench();
+    const listed = (at: number): Observation => ({
+      ...base(at),
+      kind: "vm-inventory",
+      source: "libvirt",
+      vms: [{ definition: definition("Windows 11", [GPU]), state: { state: "running", reason: "unknown" } }],
+    });
+    feed(logStart("Windows 11", 0, [GPU]));
+    feed(logEnd("Windows 11", 8_000, "crashed"));
+    tracker.observe(listed(8_200), []);
+    clock.moveTo(T0 + 100_000);
+    assert.deepEqual(
+      outcomes().map(({ outcome }) => outcome),
+      ["crashed-early"],
+    );
+    tracker.observe(listed(100_000), []);
+    clock.moveTo(T0 + 300_000);
+    assert.equal(outcomes().length, 2, "later a VM that runs was started unheard");
+  });
+
   it("of a VM that is starting has its devices already, and no longer when it has failed", () => {
     const { feed, tracker } = bench();
     const holders = (at: number) => [...tracker.runningAt(T0 + at).keys()];

@@ -41,4 +41,8 @@ test("a failure that no signature knows is told with the last words of the log, 
     /from libvirt: x{199}…$/,
   );
   assert.match(diagnose(attemptWith(), undefined).summary, /nothing that could be read says why/);
+  assert.equal(
+    diagnose({ ...attemptWith(), outcome: "crashed-early" }, undefined).summary,
+    "'plain' started and died soon after, and nothing that could be read says why.",
+  );
 });
