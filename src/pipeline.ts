@@ -1,6 +1,7 @@
 import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "./attempts/tracker.ts";
 import type { Clock } from "./clock.ts";
 import { diagnose } from "./diagnosis/diagnose.ts";
+import { BEGINNING } from "./diagnosis/host-lookups.ts";
 import type { Matcher } from "./diagnosis/matcher.ts";
 import type { StartAttempt } from "./model/attempt.ts";
 import type { Layer, Signature, SignatureMatch } from "./model/catalogue.ts";
@@ -39,6 +40,11 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 const RETRY_MS = 10_000;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
+/**
+ * A failure without any reason is looked at once more after this time, before it is told: the reason may stand in a
+ * log that is written later, or be another VM that took the device and whose own log had not begun (ms).
+ */
+const SECOND_THOUGHT_MS = 1_500;
 
 export interface Pipeline {
   /** Takes one observation. Never throws, where faults have somebody to be told to. */
@@ -106,6 +112,8 @@ export function createPipeline(options: {
   const untold = new Map<string, Settled>();
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
+  /** Failures without a reason that wait to be looked at once more, by attempt; what takes the wait back. */
+  const thoughts = new Map<string, () => void>();
   let sightings: SightingInput[] = [];
   let cancelSave: (() => void) | undefined;
   let cancelPositions: (() => void) | undefined;
@@ -130,9 +138,26 @@ export function createPipeline(options: {
     saveSoon();
   }
 
+  function takeBackThought(id: string): void {
+    thoughts.get(id)?.();
+  }
+
+  /** Of one long past everything has been written. */
+  function isRecent({ openedAt, closedAt }: StartAttempt): boolean {
+    return clock.now() - (closedAt ?? openedAt) < STATE_IS_LATE_MS;
+  }
+
   function settled(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
     const diagnosis = failed ? apart("diagnosing a start", () => diagnosisOf(attempt)) : undefined;
+    takeBackThought(attempt.id);
+    const isFirst = !thoughts.has(attempt.id);
+    if (failed && isFirst && isRecent(attempt) && diagnosis?.causes.length === 0) {
+      const cancel = clock.after(SECOND_THOUGHT_MS, () => settled(attempt));
+      thoughts.set(attempt.id, cancel);
+      return;
+    }
+    thoughts.delete(attempt.id);
     const complete: StartAttempt = diagnosis === undefined ? attempt : { ...attempt, diagnosis };
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
@@ -145,10 +170,12 @@ export function createPipeline(options: {
   /** Drivers and regions are as they are now; which VMs ran is known for the time of the attempt. */
   function diagnosisOf(attempt: StartAttempt): Diagnosis {
     const running = tracker.runningAt(attempt.openedAt);
-    const known = vms().map(
-      (vm): VmStatus =>
-        running.has(vm.definition.name) ? { ...vm, state: { state: "running", reason: "at the time" } } : vm,
-    );
+    const beginning = tracker.begunSoonAfter(attempt.closedAt ?? attempt.openedAt);
+    const known = vms().map((vm): VmStatus => {
+      const { name } = vm.definition;
+      if (running.has(name)) return { ...vm, state: { state: "running", reason: "at the time" } };
+      return beginning.has(name) ? { ...vm, state: { state: "running", reason: BEGINNING } } : vm;
+    });
     const gone = [...running].filter(([vm]) => !tracker.definitions().has(vm));
     const host = readHost();
     return diagnose(

@@ -53,6 +53,15 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     { vm: "hooked", outcome: "failed", cause: "host-resource-missing" },
   ],
   "dma-fault-intel": [],
+  // Two starts at one moment, twice: of the second pair one gets the device, and nothing in any log says so.
+  "starts-at-once": [
+    { vm: "dvm", outcome: "failed", cause: "host-resource-missing" },
+    { vm: "gvm", outcome: "failed", cause: "group-not-viable", device: GPU, group: 8 },
+    { vm: "pb", outcome: "failed", cause: "device-busy", device: GPU, group: 8 },
+    { vm: "pa", outcome: "started" },
+    { vm: "mapped", outcome: "failed", cause: "dma-map-failed", device: "0000:03:00.0" },
+    { vm: "huge", outcome: "failed", cause: "memory-alloc-failed" },
+  ],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),

@@ -15,6 +15,8 @@ import {
 const KEPT_FOR_EACH_VM = 12;
 /** A start that libvirt does not announce for so long is judged by its log alone (ms). */
 const LONGEST_START_MS = 900_000;
+/** libvirt gives a VM its devices, detaching them from their drivers, before its log begins (ms). */
+const LOG_LAG_MS = 1_500;
 /** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
 const DEAF_MS = 50;
 /** On a host that is always too busy to listen a failed start is announced all the same. */
@@ -39,6 +41,8 @@ export interface AttemptBook {
   unsettled(): readonly WorkingAttempt[];
   /** The attempts whose VM ran at that time, or was about to: libvirt gives it its devices before anything else. */
   runningAt(time: number): readonly WorkingAttempt[];
+  /** The starts whose log begins soon after that time. */
+  begunSoonAfter(time: number): readonly WorkingAttempt[];
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
   /** As `knows`, or counted there as a repetition. Slower: for the few observations that would open an attempt. */
@@ -152,6 +156,12 @@ export function createAttemptBook(options: {
               startedAt !== undefined ||
               (hasLogStart && (closedAt === undefined || closedAt > time))) &&
             (endedAt ?? Number.POSITIVE_INFINITY) > time,
+        ),
+    begunSoonAfter: (time) =>
+      [...byVm.values()]
+        .flat()
+        .filter(
+          ({ hasLogStart, openedAt }) => hasLogStart && openedAt > time && openedAt <= time + LOG_LAG_MS,
         ),
     unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
     knows(observation) {

@@ -9,6 +9,7 @@ import { createLibvirtSigns } from "./libvirt-signs.ts";
 import { createLogSigns } from "./log-signs.ts";
 import { createPen, devicesOf } from "./pen.ts";
 import { createUnclaimed } from "./unclaimed.ts";
+import type { WorkingAttempt } from "./working-attempt.ts";
 
 export interface TrackerSettings {
   /** A start counts as good when this long nothing fatal was said after libvirt called it started (ms). */
@@ -35,8 +36,14 @@ export interface AttemptTracker {
   release(): void;
   /** VMs that ran at a time, with the devices they had. */
   runningAt(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
+  /** VMs whose log begins soon after a time: they may have had their devices then. */
+  begunSoonAfter(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
   /** The VMs and definitions known so far. */
   definitions(): ReadonlyMap<VmName, VmDefinition>;
+}
+
+function devicesByVm(attempts: readonly WorkingAttempt[]): ReadonlyMap<VmName, readonly Bdf[]> {
+  return new Map(attempts.map(({ vm, devices }) => [vm, [...devices]]));
 }
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
@@ -157,7 +164,8 @@ export function createAttemptTracker(options: {
       for (const inventory of inventories.splice(0)) libvirt.reconcile(inventory);
       book.release();
     },
-    runningAt: (time) => new Map(book.runningAt(time).map(({ vm, devices }) => [vm, [...devices]])),
+    runningAt: (time) => devicesByVm(book.runningAt(time)),
+    begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),
     definitions: () => pen.definitions,
   };
 }

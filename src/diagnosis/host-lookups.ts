@@ -4,6 +4,8 @@ import type { VmDefinition } from "../model/virtual-machine.ts";
 
 /** Drivers that give a device to user space; everything else holds it for the host. */
 const PASSTHROUGH_DRIVERS = /^(?:vfio-pci|vfio-platform|\S*-?vfio-pci|\S+_vfio_pci)$/;
+/** The state's reason of a VM whose log began a moment after the time in question: it may have had its devices. */
+export const BEGINNING = "beginning at the time";
 /** libvirt and QEMU call it running in these states; the devices are then in use. */
 const ACTIVE: ReadonlySet<string> = new Set(["running", "blocked", "paused", "shutdown", "pmsuspended"]);
 

@@ -3,7 +3,7 @@ import type { HostState, IommuGroup, PciDevice } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { HostDevice, VmDefinition } from "../model/virtual-machine.ts";
 import { directRegions } from "./direct-regions.ts";
-import { deviceAt, groupNumbers, groupsOf, isActive, isPassedThrough } from "./host-lookups.ts";
+import { BEGINNING, deviceAt, groupNumbers, groupsOf, isActive, isPassedThrough } from "./host-lookups.ts";
 import { cause } from "./state-cause.ts";
 
 /** PCI bridges do not count against a group's viability (kernel: `pcieport` does not use the DMA API for itself). */
@@ -96,7 +96,7 @@ function heldByOtherVm(vm: VmDefinition, host: HostState): Cause[] {
       if (!other.definition.hostDevices.some((device) => device.bdf === bdf)) continue;
       causes.push(
         cause("device-busy", "in-use-by-vm", {
-          certainty: "certain",
+          certainty: other.state.reason === BEGINNING ? "likely" : "certain",
           sentence: `${bdf} is in use by the running VM '${other.definition.name}', so '${vm.name}' cannot have it.`,
           remedies: [`Shut down '${other.definition.name}' first, or give each VM a device of its own.`],
           evidence: [`'${other.definition.name}' is ${other.state.state} and its definition contains ${bdf}`],

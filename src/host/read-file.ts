@@ -14,6 +14,9 @@ import { absent, mapReading, type Reading, read, unreadable } from "../model/rea
 /** Most files of /sys and /proc are a line; this leaves room for the long ones and none for a hostile one. */
 const USUAL_LIMIT = 256 * 1024;
 
+/** Given anew with each call, Node would make it anew with each call. */
+const AS_TEXT = { encoding: "utf8", flag: "r" } as const;
+
 /** Non-blocking, so that a FIFO in the place of a file ends at once instead of hanging the reader. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
@@ -92,7 +95,7 @@ export function readValue(path: string, limit = 4096): Reading<string> {
  */
 export function readAttribute(path: string): Reading<string> {
   try {
-    return read(readFileSync(path, "utf8"));
+    return read(readFileSync(path, AS_TEXT));
   } catch (error) {
     return readingOfError(error);
   }

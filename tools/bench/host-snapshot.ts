@@ -5,15 +5,10 @@
  *   node tools/bench/host-snapshot.ts [functions | --live]
  */
 import { fileURLToPath } from "node:url";
-import { firmwareTableFacts, readFirmwareTables } from "../../src/host/firmware-tables.ts";
+import { collectFacts } from "../../src/host/collect-facts.ts";
+import { createHostMemory } from "../../src/host/host-memory.ts";
 import { readHostState } from "../../src/host/host-state.ts";
-import { readInterruptRemapping } from "../../src/host/interrupt-remapping.ts";
-import { iommuFacts } from "../../src/host/iommu-facts.ts";
-import { readIommuGroups, readIommuUnits } from "../../src/host/iommu-groups.ts";
-import { readPciDevices } from "../../src/host/pci-devices.ts";
-import { pciFacts } from "../../src/host/pci-facts.ts";
 import { createPciNames } from "../../src/host/pci-names.ts";
-import { readVfioModules, vfioModuleFacts } from "../../src/host/vfio-modules.ts";
 import { createHostPaths, type HostPaths } from "../../src/host-paths.ts";
 import type { Fact } from "../../src/model/fact.ts";
 import { bdfFromParts } from "../../src/model/identifiers.ts";
@@ -68,24 +63,22 @@ function syntheticServer(count: number): { devices: RecordedDevice[]; groups: Re
   return { devices, groups };
 }
 
-function snapshot(paths: HostPaths): readonly Fact[] {
-  const devices = readPciDevices(paths, createPciNames(paths));
-  return [
-    ...pciFacts(devices),
-    ...iommuFacts({
-      groups: readIommuGroups(paths),
-      devices,
-      units: readIommuUnits(paths),
-      interruptRemapping: readInterruptRemapping(paths),
-    }),
-    ...firmwareTableFacts(readFirmwareTables(paths)),
-    ...vfioModuleFacts(readVfioModules(paths)),
-  ];
+/** Looks at the host as the service does, which keeps names and what did not change from one look to the next. */
+function looker(paths: HostPaths): { readonly facts: () => readonly Fact[]; readonly devices: () => number } {
+  const kept = { paths, pciNames: createPciNames(paths), memory: createHostMemory() };
+  return {
+    facts: () => collectFacts({ ...kept, vms: read([]) }),
+    devices() {
+      const { devices } = readHostState({ ...kept, vms: read([]) });
+      return devices.state === "read" ? devices.value.size : 0;
+    },
+  };
 }
 
 /** Milliseconds of several readings of the facts, the first of them with everything still cold. */
 export function snapshotTimes(paths: HostPaths): readonly number[] {
-  return timesOf(() => snapshot(paths).length).times;
+  const { facts } = looker(paths);
+  return timesOf(() => facts().length).times;
 }
 
 function timesOf(work: () => number): { readonly times: number[]; readonly size: number } {
@@ -110,11 +103,9 @@ function measure(name: string, work: () => number): void {
 }
 
 function bench(paths: HostPaths): void {
-  measure("facts", () => snapshot(paths).length);
-  measure("host state", () => {
-    const { devices } = readHostState({ paths, vms: read([]) });
-    return devices.state === "read" ? devices.value.size : 0;
-  });
+  const { facts } = looker(paths);
+  measure("facts", () => facts().length);
+  measure("host state", looker(paths).devices);
 }
 
 /** Builds a server with so many PCI functions below `directory`. */
