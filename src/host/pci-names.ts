@@ -52,27 +52,45 @@ function findInDatabases(paths: HostPaths, pairs: readonly string[]): ReadonlyMa
 export function findPciNames(database: Buffer, pairs: readonly string[]): ReadonlyMap<string, string> {
   // A character for each byte, so that places in the text are places in the bytes.
   const text = database.toString("latin1");
-  const names = new Map<string, string>();
-  for (const vendor of new Set(pairs.map((pair) => pair.slice(0, 4)))) {
-    const start = lineWith(text, vendor, 0);
-    if (start === undefined) continue;
-    const vendorName = cleanName(database, start + vendor.length, lineEnd(text, start));
-    const end = blockEnd(text, start);
-    for (const pair of pairs) {
-      const device = `\t${pair.slice(5)}`;
-      if (names.has(pair) || !pair.startsWith(`${vendor}:`)) continue;
-      const line = lineWith(text, device, start);
-      if (line === undefined || line >= end) continue;
-      const deviceName = cleanName(database, line + device.length, lineEnd(text, line));
-      names.set(pair, `${vendorName} ${deviceName}`.trim());
-    }
+  const devices = new Map<string, string[]>();
+  for (const pair of [...pairs].sort()) {
+    const vendor = pair.slice(0, 4);
+    const known = devices.get(vendor);
+    if (known === undefined) devices.set(vendor, [pair.slice(5)]);
+    else known.push(pair.slice(5));
   }
+  const names = new Map<string, string>();
+  const nameAt = (place: number) => cleanName(database, place, lineEnd(text, place));
+  eachLine(text, [...devices.keys()], (vendor, start) => {
+    const vendorName = nameAt(start + vendor.length);
+    const block = text.slice(start, blockEnd(text, start));
+    const wanted = devices.get(vendor)?.map((device) => `\t${device}`) ?? [];
+    eachLine(block, wanted, (device, line) => {
+      const name = `${vendorName} ${nameAt(start + line + device.length)}`;
+      names.set(`${vendor}:${device.slice(1)}`, name.trim());
+    });
+  });
   return names;
+}
+
+/** Finds the lines that begin so, each from where the last one was: the list and the beginnings are sorted. */
+function eachLine(
+  text: string,
+  beginnings: readonly string[],
+  found: (beginning: string, place: number) => void,
+): void {
+  let from = 0;
+  for (const beginning of beginnings) {
+    const place = lineWith(text, beginning, from) ?? lineWith(text, beginning, 0);
+    if (place === undefined) continue;
+    found(beginning, place);
+    from = place;
+  }
 }
 
 /** Where the first line from `from` on is that begins so. */
 function lineWith(text: string, beginning: string, from: number): number | undefined {
-  if (from === 0 && text.startsWith(beginning)) return 0;
+  if (text.startsWith(beginning, from)) return from;
   const found = text.indexOf(`\n${beginning}`, from);
   return found < 0 ? undefined : found + 1;
 }

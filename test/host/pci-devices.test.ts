@@ -239,7 +239,7 @@ test("comments and empty lines between devices, as pci.ids has them, hide none o
   );
   assert.deepEqual(
     [...findPciNames(database, ["10de:2805", "10de:0020", "1462:2805"]).values()],
-    ["NVIDIA AD106", "NVIDIA NV4"],
+    ["NVIDIA NV4", "NVIDIA AD106"],
   );
 });
 
