@@ -4,6 +4,7 @@ import { incidentKey } from "../alerts/incident-policy.ts";
 import { changesBetween } from "../history/changes-between.ts";
 import { lastGoodBefore } from "../history/last-good.ts";
 import type { StartAttempt } from "../model/attempt.ts";
+import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
@@ -46,7 +47,7 @@ export function createAlerting(options: {
       ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
     });
     alerter.raise({
-      key: incidentKey(content),
+      key: incidentKey(content, reasonWithin(attempt)),
       content,
       at: attempt.openedAt,
       bootId,
@@ -98,6 +99,18 @@ export function createAlerting(options: {
       alerter.raise({ key: incidentKey(content), content, at: options.now(), bootId, attemptId: undefined });
     },
   };
+}
+
+/** Classes that hold reasons of all kinds; of these the reason itself makes the incident, or a new one goes untold. */
+const WIDE_CLASSES: ReadonlySet<CauseClass> = new Set([
+  "vm-config-invalid",
+  "host-resource-missing",
+  "vm-killed",
+]);
+
+function reasonWithin({ diagnosis }: StartAttempt): string | undefined {
+  const [cause] = diagnosis?.causes ?? [];
+  return cause !== undefined && WIDE_CLASSES.has(cause.class) ? cause.signature : undefined;
 }
 
 function withBios(store: Store, row: AttemptRow): LastGood {

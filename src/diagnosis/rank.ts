@@ -162,9 +162,10 @@ function causeFrom(findings: readonly Finding[]): Cause {
     class: best.class,
     certainty: certainties.sort((a, b) => DOUBT[a] - DOUBT[b])[0] ?? best.certainty,
     signature: best.match.signature.id,
+    // The kernel's line about a limit names no device; QEMU's about the same thing does.
     sentence: sentenceFor(best.class, {
-      devices: devicesOf(best),
-      groups: groupsOf(best),
+      devices: firstGiven(devicesOf(best), devices),
+      groups: firstGiven(groupsOf(best), groups),
       match: best.match,
     }),
     remedies: best.match.signature.remedies,
@@ -175,6 +176,10 @@ function causeFrom(findings: readonly Finding[]): Cause {
     devices,
     groups,
   };
+}
+
+function firstGiven<T>(own: readonly T[], others: readonly T[]): readonly T[] {
+  return own.length > 0 ? own : others;
 }
 
 function devicesOf({ match, line }: Finding): readonly Bdf[] {

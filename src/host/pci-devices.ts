@@ -1,11 +1,11 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { PciDevice } from "../model/host-state.ts";
-import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import { type Bdf, bdfFromParts, parseBdf } from "../model/identifiers.ts";
 import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { isDisplay } from "./pci-classes.ts";
 import type { PciNames } from "./pci-names.ts";
 import { largestResize, type PciBar, parsePciResource } from "./pci-resources.ts";
-import { readAttribute, readIdentity, readLink, readNames } from "./read-file.ts";
+import { readAttribute, readIdentity, readLink, readNames, readText } from "./read-file.ts";
 
 const DEVICES = "/sys/bus/pci/devices";
 
@@ -47,10 +47,12 @@ export function readPciDevices(
   if (listing.state !== "read") return listing;
   const found: PciFunction[] = [];
   const base = paths.at(DEVICES);
+  // Before the attributes: a change in between shows in the line at the next look.
+  const overview = readOverview(paths);
   for (const entry of [...listing.value].sort()) {
     const bdf = parseBdf(entry);
     if (bdf === undefined) continue;
-    const device = readPciFunction(`${base}/${entry}`, bdf, memory);
+    const device = readPciFunction(`${base}/${entry}`, bdf, memory, overview.get(bdf));
     if (device.state === "unreadable") return unreadable(`${bdf}: ${device.why}`);
     if (device.state === "read") found.push(device.value);
   }
@@ -63,6 +65,11 @@ export function readPciDevices(
   return read(named);
 }
 
+/** 65 536 functions of some 300 bytes each. */
+const OVERVIEW_LIMIT = 32 * 1024 * 1024;
+/** What the overview tells as well. */
+const IN_OVERVIEW = ["uevent", "resource"];
+
 /** What was read of each function last time. */
 export type PciMemory = Map<Bdf, SeenFunction>;
 
@@ -71,9 +78,30 @@ interface SeenFunction {
   readonly identity: string;
   /** Names of its files, which it keeps as long as it is there. */
   readonly names: ReadonlySet<string>;
+  /** Its line in the kernel's overview; undefined where it was not looked at. */
+  readonly line: string | undefined;
   /** The texts that were asked for. */
   readonly texts: ReadonlyMap<string, string | undefined>;
   device: PciFunction;
+}
+
+/**
+ * The lines of the kernel's one overview of all functions: ids, interrupt, address and size of each BAR, driver
+ * (show_device in drivers/pci/proc.c). It leaves the segment out, so only an address that is there once is known.
+ */
+function readOverview(paths: HostPaths): ReadonlyMap<Bdf, string> {
+  const lines = new Map<Bdf, string>();
+  const repeated = new Set<Bdf>();
+  for (const line of valueOr(readText(paths.at("/proc/bus/pci/devices"), OVERVIEW_LIMIT), "").split("\n")) {
+    const place = /^([0-9a-f]{2})([0-9a-f]{2})\t/.exec(line);
+    if (place === null) continue;
+    const [bus = 0, deviceFunction = 0] = place.slice(1).map((digits) => Number.parseInt(digits, 16));
+    const bdf = bdfFromParts(0, bus, deviceFunction >> 3, deviceFunction & 7);
+    if (lines.has(bdf)) repeated.add(bdf);
+    lines.set(bdf, line);
+  }
+  for (const bdf of repeated) lines.delete(bdf);
+  return lines;
 }
 
 /** An empty memory. */
@@ -93,11 +121,16 @@ export function withNames(devices: readonly PciFunction[], names: PciNames | und
 }
 
 /**
- * All texts are read each time. The list of files is not, for it is most of the work: the kernel makes a function's
+ * All texts are read each time, two of them only when the overview's line is another one. The list of files is not, for it is most of the work: the kernel makes a function's
  * attributes when it adds the function (pci_dev_attr_groups in drivers/pci/pci-sysfs.c); the one link that may come
  * later is the one to its IOMMU group.
  */
-function readPciFunction(directory: string, bdf: Bdf, memory: PciMemory): Reading<PciFunction> {
+function readPciFunction(
+  directory: string,
+  bdf: Bdf,
+  memory: PciMemory,
+  line: string | undefined,
+): Reading<PciFunction> {
   const identity = readIdentity(directory);
   if (identity.state !== "read") return identity;
   const last = memory.get(bdf);
@@ -109,9 +142,15 @@ function readPciFunction(directory: string, bdf: Bdf, memory: PciMemory): Readin
     if (listing.state !== "read") return listing;
     names = new Set(listing.value.filter((name) => ATTRIBUTES.has(name)));
   }
-  const uevent = readAttribute(`${directory}/uevent`);
-  if (uevent.state !== "read") return uevent;
-  const texts = new Map<string, string | undefined>([["uevent", uevent.value]]);
+  const texts = new Map<string, string | undefined>();
+  if (seen !== undefined && line !== undefined && seen.line === line) {
+    for (const name of IN_OVERVIEW) if (seen.texts.has(name)) texts.set(name, seen.texts.get(name));
+  }
+  if (!texts.has("uevent")) {
+    const uevent = readAttribute(`${directory}/uevent`);
+    if (uevent.state !== "read") return uevent;
+    texts.set("uevent", uevent.value);
+  }
   const text = (name: string) => {
     if (texts.has(name)) return texts.get(name);
     if (!(names.has(name) || name === "iommu_group")) return undefined;
@@ -124,11 +163,14 @@ function readPciFunction(directory: string, bdf: Bdf, memory: PciMemory): Readin
   if (seen !== undefined) {
     let isSame = true;
     for (const [name, before] of seen.texts) if (text(name) !== before) isSame = false;
-    if (isSame) return read(seen.device);
+    if (isSame) {
+      if (seen.line !== line) memory.set(bdf, { ...seen, line });
+      return read(seen.device);
+    }
   }
   const device = pciFunctionOf(bdf, text);
   if (device.state === "read")
-    memory.set(bdf, { identity: identity.value, names, texts, device: device.value });
+    memory.set(bdf, { identity: identity.value, names, line, texts, device: device.value });
   return device;
 }
 

@@ -5,6 +5,7 @@ import { alertPolicy } from "../../src/alerts/policy.ts";
 import { loadConfig } from "../../src/config.ts";
 import { createAlerting } from "../../src/daemon/alerting.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
+import { signatureId } from "../../src/model/identifiers.ts";
 import type { Store } from "../../src/store/store.ts";
 import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/samples.ts";
 
@@ -50,4 +51,34 @@ test("a failure that a log tells of after a later good start alarms nobody", () 
     const { attempt, number } = save(store, "bad", {});
     alertingOf(store).attemptSettled(attempt, number, undefined);
     assert.deepEqual(store.alerts.incidents({}), []);
+  }));
+
+test("another reason of a class that holds all kinds is another incident, the same reason again is not", () =>
+  withStore((store) => {
+    const alerting = alertingOf(store);
+    const refuse = (id: string, openedAt: number, signature: string) => {
+      const causes = [
+        {
+          class: "vm-config-invalid",
+          certainty: "certain",
+          signature: signatureId(signature),
+          sentence: signature,
+          remedies: [],
+          evidence: [],
+          devices: [],
+          groups: [],
+        },
+      ] as const;
+      const diagnosis = { causes, summary: signature, deviceRelated: false, noEffect: [] };
+      const { attempt, number } = save(store, id, { openedAt, outcome: "refused", diagnosis });
+      alerting.attemptSettled(attempt, number, undefined);
+    };
+    refuse("1", START + 1_000, "unraid.vms-disabled");
+    refuse("2", START + 2_000, "unraid.vms-disabled");
+    refuse("3", START + 3_000, "unraid.pci-change");
+    const told = store.alerts.incidents({}).map(({ content, count }) => [content.cause, count]);
+    assert.deepEqual(told.sort(), [
+      ["unraid.pci-change", 1],
+      ["unraid.vms-disabled", 2],
+    ]);
   }));

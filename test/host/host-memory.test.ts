@@ -24,14 +24,40 @@ test("whatever changes while the host runs, a look with a memory sees what one w
   const file = (path: string, content: string) => writeFileSync(paths.at(path), content);
   const uevent = (driver: string) =>
     `${driver}PCI_CLASS=20000\nPCI_ID=8086:10D3\nPCI_SUBSYS_ID=8086:0000\nPCI_SLOT_NAME=0000:01:00.0\n`;
+  /** As the kernel keeps it: every change of driver or BARs shows in it. */
+  const overview = (driver: string, bar = "fe8a0000") =>
+    file(
+      "/proc/bus/pci/devices",
+      `0100\t808610d3\t0\t        ${bar}\t               0\t${driver}\n0101\t808610d3\t0\t        fe8c0000\te1000e\n`,
+    );
+  mkdirSync(paths.at("/proc/bus/pci"), { recursive: true });
+  overview("e1000e");
   const rename = (from: string, to: string) => renameSync(paths.at(from), paths.at(to));
   const steps: readonly (readonly [string, () => void])[] = [
     ["nothing", () => {}],
     ["still nothing", () => {}],
-    ["its driver is unbound", () => file(`${DEVICE}/uevent`, uevent(""))],
-    ["vfio-pci binds it", () => file(`${DEVICE}/uevent`, uevent("DRIVER=vfio-pci\n"))],
+    [
+      "its driver is unbound",
+      () => {
+        file(`${DEVICE}/uevent`, uevent(""));
+        overview("");
+      },
+    ],
+    [
+      "vfio-pci binds it",
+      () => {
+        file(`${DEVICE}/uevent`, uevent("DRIVER=vfio-pci\n"));
+        overview("vfio-pci");
+      },
+    ],
     ["an override is written", () => file(`${DEVICE}/driver_override`, "vfio-pci\n")],
-    ["a BAR grows", () => file(`${DEVICE}/resource`, "0x4000000000 0x43ffffffff 0x14220c\n")],
+    [
+      "a BAR grows",
+      () => {
+        file(`${DEVICE}/resource`, "0x4000000000 0x43ffffffff 0x14220c\n");
+        overview("vfio-pci", "4000000000");
+      },
+    ],
     ["its reset methods are chosen", () => file(`${DEVICE}/reset_method`, "flr\n")],
     [
       "it changes its group",
@@ -97,6 +123,21 @@ test("what did not change is not worked out again", () => {
   assert.ok(first.devices.size > 10 && first.groups.size > 8);
   for (const [address, device] of first.devices) assert.equal(second.devices.get(address), device, address);
   for (const [id, group] of first.groups) assert.equal(second.groups.get(id), group, String(id));
+});
+
+test("an address that several segments have is not known from the overview", () => {
+  const at = (segment: string, driver: string) =>
+    syntheticDevice({ bdf: `${segment}:01:00.0`, id: "10de:2805", classCode: "030000", driver });
+  const paths = buildHostTree(`${directory.path}/segments`, {
+    devices: [at("0000", "nvidia"), at("0001", "nvidia")],
+    files: { "/proc/bus/pci/devices": "0100\t10de2805\t0\tnvidia\n0100\t10de2805\t0\tnvidia\n" },
+  });
+  const { pci } = createHostMemory();
+  readPciDevices(paths, undefined, pci);
+  const { attributes } = at("0000", "vfio-pci");
+  writeFileSync(paths.at(`${DEVICE}/uevent`), attributes.get("uevent") ?? "");
+  const found = valueOr(readPciDevices(paths, undefined, pci), new Map());
+  assert.equal(found.get(bdf("01:00.0"))?.driver, "vfio-pci");
 });
 
 test("a memory keeps nothing of a function that is gone", () => {
