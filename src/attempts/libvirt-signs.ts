@@ -1,6 +1,6 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
-import type { VmState } from "../model/virtual-machine.ts";
+import { isStarting, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
 
@@ -82,6 +82,8 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
   function reconcile(inventory: VmInventory): void {
     for (const { definition, state } of inventory.vms) {
       const current = book.current(definition.name);
+      // Autostart while the service connects: it neither runs yet nor has it failed, and libvirt will tell.
+      if (isStarting(state)) continue;
       const own = {
         ...inventory,
         identity: `${inventory.identity}/${definition.name}`,

@@ -39,3 +39,8 @@ export interface VmState {
     | "pmsuspended";
   readonly reason: string;
 }
+
+/** Whether libvirt is still setting the VM up: it calls it paused from before QEMU runs until the guest does. */
+export function isStarting({ state, reason }: VmState): boolean {
+  return state === "paused" && reason === "starting up";
+}

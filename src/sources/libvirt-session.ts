@@ -6,7 +6,7 @@ import type { DomainHandle, LibvirtEvent } from "../libvirt/events.ts";
 import { ERROR_NO_DOMAIN } from "../libvirt/protocol.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import type { VmName } from "../model/identifiers.ts";
-import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
+import { isStarting, type VmDefinition, type VmState } from "../model/virtual-machine.ts";
 
 /** What libvirt said in a session; the source makes observations of it. `at` is UTC epoch milliseconds. */
 export type SessionReport =
@@ -207,8 +207,4 @@ function createReporter(client: LibvirtClient, options: SessionOptions, waiting:
 function isGone(answer: Extract<Answer<never>, { ok: false }>): boolean {
   const { error } = answer;
   return error.kind === "closed" || (error.kind === "refused" && error.code === ERROR_NO_DOMAIN);
-}
-
-function isStarting(state: VmState): boolean {
-  return state.state === "paused" && state.reason === "starting up";
 }

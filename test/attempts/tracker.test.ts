@@ -374,6 +374,34 @@ describe("a start attempt", () => {
     assert.equal(outcomes().length, 2, "later a VM that runs was started unheard");
   });
 
+  for (const order of ["after its log began", "before its log was read"]) {
+    it(`that libvirt is still at when the service connects (${order}) is one attempt, and none that ran`, () => {
+      const { feed, clock, outcomes } = bench();
+      feed(logEnd("Windows 11", 0, "failed"));
+      clock.moveTo(T0 + 20_000);
+      const listed: Observation = {
+        ...base(21_000),
+        kind: "vm-inventory",
+        source: "libvirt",
+        vms: [
+          {
+            definition: definition("Windows 11", [GPU]),
+            state: { state: "paused", reason: "starting up" },
+          },
+        ],
+      };
+      const begun = logStart("Windows 11", 20_500, [GPU]);
+      for (const observation of order.startsWith("after") ? [begun, listed] : [listed, begun])
+        feed(observation);
+      feed(logEnd("Windows 11", 24_000, "failed"));
+      clock.moveTo(T0 + 500_000);
+      assert.deepEqual(
+        outcomes().map(({ outcome }) => outcome),
+        ["failed", "failed"],
+      );
+    });
+  }
+
   it("of a VM that is starting has its devices already, and no longer when it has failed", () => {
     const { feed, tracker } = bench();
     const holders = (at: number) => [...tracker.runningAt(T0 + at).keys()];

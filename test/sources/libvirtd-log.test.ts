@@ -91,7 +91,7 @@ test("every recorded line is in exactly one record", () => {
   for (const scenario of scenarios) {
     const text = readFileSync(join(RECORDINGS, scenario, "libvirtd.log"), "utf8");
     const records = readLog(scenario);
-    assert.equal(records.length, text.match(/^2026-11-23 [\d:.]+\+0000: \d+: /gm)?.length, scenario);
+    assert.equal(records.length, text.match(/^\d{4}-\d{2}-\d{2} [\d:.]+\+0000: \d+: /gm)?.length, scenario);
     assert.equal(new Set(records.map((record) => record.identity)).size, records.length);
     assert.ok(records.every((record) => record.exactTime && record.text !== ""));
   }
