@@ -10,6 +10,7 @@ import { createKernelLogSource, type KernelLogSource } from "../sources/kernel-l
 import { createLibvirtSource, type LibvirtSource } from "../sources/libvirt.ts";
 import { createLibvirtdLogSource } from "../sources/libvirtd-log.ts";
 import { createVfioNodesSource } from "../sources/vfio-nodes.ts";
+import type { KernelTextFilter } from "./host-watch.ts";
 
 /** The sources of one run, those that the settings leave out excepted. */
 export interface Sources {
@@ -29,7 +30,7 @@ export function createSources(options: {
   readonly bootId: BootId;
   readonly bootIdentity: () => BootIdentity;
   /** Whether a kernel text is worth an observation. */
-  readonly worthTelling: (text: string) => boolean;
+  readonly kernelTexts: KernelTextFilter;
 }): Sources {
   const { config, paths, clock, bootId, bootIdentity } = options;
   const bootedAt = bootIdentity().bootedAt;
@@ -38,7 +39,7 @@ export function createSources(options: {
   const common = { paths, clock, bootId };
 
   const kernelLog = wanted("kernel-log")
-    ? createKernelLogSource({ paths, clock, bootIdentity, worthTelling: options.worthTelling })
+    ? createKernelLogSource({ paths, clock, bootIdentity, ...options.kernelTexts })
     : undefined;
   const libvirt = wanted("libvirt") ? createLibvirtSource(common) : undefined;
   const others: readonly (Source | undefined)[] = [

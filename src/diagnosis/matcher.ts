@@ -19,6 +19,11 @@ export interface Matcher {
   match(layer: Layer | "any", text: string): readonly SignatureMatch[];
   /** Whether any signature fits; for whoever only has to choose. */
   knows(layer: Layer | "any", text: string): boolean;
+  /**
+   * Words of which at least one stands in every text that any signature of the layer fits; undefined where there are
+   * none to name. What looks for them may pass over texts without even making strings of them.
+   */
+  words(layer: Layer | "any"): readonly string[] | undefined;
 }
 
 export interface MatcherOptions {
@@ -29,20 +34,24 @@ export interface MatcherOptions {
 }
 
 interface Rule {
+  /** Its place in the catalogue. */
+  readonly number: number;
   readonly signature: Signature;
   readonly expression: RegExp;
+  /** The names of the expression's groups. */
+  readonly names: readonly string[];
   /** One of these stands in every text that the rule fits; undefined where nothing is known. */
   readonly literals: readonly string[] | undefined;
 }
 
 interface RuleSet {
   readonly rules: readonly Rule[];
+  readonly words: readonly string[];
   /** Finds the words without which rules cannot fit, all of them in one go. */
   readonly scanner: LiteralScanner;
-  /** For each word of the scanner the numbers of the rules that one of them is enough for. */
-  readonly rulesOfWord: readonly (readonly number[])[];
-  /** The numbers of the rules without literals: to be tried on every text. */
-  readonly unfiltered: readonly number[];
+  /** For each word of the scanner the rules to be tried where it stands and no other. */
+  readonly rulesOfWord: readonly (readonly Rule[])[];
+  /** The rules without literals: to be tried on every text. */
   readonly alwaysTried: readonly Rule[];
 }
 
@@ -53,13 +62,14 @@ interface RuleSet {
 export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}): Matcher {
   allowLinearEngine();
   const fold = options.ignoreCase === true;
-  const rules = catalogue.signatures.map((signature) => ruleOf(signature, fold));
+  const rules = catalogue.signatures.map((signature, number) => ruleOf(signature, number, fold));
   const kernel = rules.filter((rule) => rule.signature.layer === "kernel");
   const others = rules.filter((rule) => rule.signature.layer !== "kernel");
   const sets = { kernel: ruleSet(kernel), qemu: ruleSet(others), any: ruleSet(rules) };
   const useFilter = options.prefilter !== false;
+  const setOf = (layer: Layer | "any") => sets[layer === "libvirt" ? "qemu" : layer];
   const candidates = (layer: Layer | "any", subject: string) => {
-    const set = sets[layer === "libvirt" ? "qemu" : layer];
+    const set = setOf(layer);
     return useFilter ? mayFit(set, subject) : set.rules;
   };
   const subjectOf = (text: string) => {
@@ -76,6 +86,11 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
       for (const { expression } of candidates(layer, subject)) if (expression.test(subject)) return true;
       return false;
     },
+    words(layer) {
+      const { words, alwaysTried } = setOf(layer);
+      // Folded, they stand in no text as it is.
+      return fold || !useFilter || alwaysTried.length > 0 ? undefined : words;
+    },
   };
 }
 
@@ -84,63 +99,68 @@ const NOTHING: readonly never[] = [];
 /** The rules that may fit, in the catalogue's order. */
 function mayFit(set: RuleSet, text: string): readonly Rule[] {
   const words = set.scanner.find(text);
-  if (words.length === 0) return set.alwaysTried;
-  const numbers = new Set(set.unfiltered);
-  for (const word of words) {
-    for (const number of set.rulesOfWord[word] ?? NOTHING) numbers.add(number);
-  }
-  return rulesOf(
-    set.rules,
-    [...numbers].sort((a, b) => a - b),
-  );
+  const [first] = words;
+  if (first === undefined) return set.alwaysTried;
+  const rules = set.rulesOfWord[first] ?? NOTHING;
+  if (words.length === 1) return rules;
+  const tried = new Set(rules);
+  for (const word of words) for (const rule of set.rulesOfWord[word] ?? NOTHING) tried.add(rule);
+  return inOrder(tried);
 }
 
-function rulesOf(rules: readonly Rule[], numbers: readonly number[]): readonly Rule[] {
-  return numbers.flatMap((number) => rules[number] ?? NOTHING);
+function inOrder(rules: Iterable<Rule>): readonly Rule[] {
+  return [...rules].sort((a, b) => a.number - b.number);
 }
 
 function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch[] {
   if (rules.length === 0) return NOTHING;
   const found: { readonly start: number; readonly end: number; readonly match: SignatureMatch }[] = [];
-  for (const { signature, expression } of rules) {
+  for (const { signature, expression, names } of rules) {
     const result = expression.exec(text);
     if (result === null) continue;
     const start = result.index;
     const end = start + result[0].length;
     if (found.some((other) => start < other.end && other.start < end)) continue;
-    found.push({ start, end, match: { signature, captures: capturesOf(result) } });
+    found.push({ start, end, match: { signature, captures: capturesOf(result, names) } });
   }
   return found.map(({ match }) => match);
 }
 
-function capturesOf(result: RegExpExecArray): Readonly<Record<string, string>> {
+function capturesOf({ groups }: RegExpExecArray, names: readonly string[]): Readonly<Record<string, string>> {
   const captures: Record<string, string> = {};
-  for (const [name, value] of Object.entries(result.groups ?? {})) {
+  for (const name of names) {
+    const value = groups?.[name];
     if (value !== undefined) captures[name] = value;
   }
   return captures;
 }
 
-function ruleOf(signature: Signature, fold: boolean): Rule {
+function ruleOf(signature: Signature, number: number, fold: boolean): Rule {
   // The linear engine has no `i` flag, so case is folded on both sides instead.
   const source = fold ? foldPattern(signature.pattern) : signature.pattern;
-  return { signature, expression: new RegExp(source, "m"), literals: requiredLiterals(source) };
+  const names = [...source.matchAll(/\(\?<(\w+)>/g)].map(([, name = ""]) => name);
+  return {
+    number,
+    signature,
+    expression: new RegExp(source, "m"),
+    names,
+    literals: requiredLiterals(source),
+  };
 }
 
 function ruleSet(rules: readonly Rule[]): RuleSet {
-  const byWord = new Map<string, number[]>();
-  const unfiltered: number[] = [];
-  for (const [number, { literals }] of rules.entries()) {
-    if (literals === undefined) unfiltered.push(number);
-    for (const word of literals ?? NOTHING) {
+  const byWord = new Map<string, Rule[]>();
+  const alwaysTried = rules.filter(({ literals }) => literals === undefined);
+  for (const rule of rules) {
+    for (const word of rule.literals ?? NOTHING) {
       const others = byWord.get(word);
-      if (others === undefined) byWord.set(word, [number]);
-      else others.push(number);
+      if (others === undefined) byWord.set(word, [rule]);
+      else others.push(rule);
     }
   }
-  const scanner = createLiteralScanner([...byWord.keys()]);
-  const alwaysTried = rulesOf(rules, unfiltered);
-  return { rules, scanner, rulesOfWord: [...byWord.values()], unfiltered, alwaysTried };
+  const words = [...byWord.keys()];
+  const rulesOfWord = [...byWord.values()].map((some) => inOrder([...some, ...alwaysTried]));
+  return { rules, words, scanner: createLiteralScanner(words), rulesOfWord, alwaysTried };
 }
 
 /** Capitals of Latin and Cyrillic that have one small letter each; others could change the length. */

@@ -8,7 +8,7 @@ import { createKmsgDevice, type KmsgDevice } from "./kernel-log/kmsg-device.ts";
 import { createKmsgWay } from "./kernel-log/kmsg-way.ts";
 import { type KernelLogPosition, resumePoint, storedPosition } from "./kernel-log/position.ts";
 import type { KmsgRecord } from "./kernel-log/record-parser.ts";
-import type { TextFilter } from "./kernel-log/record-teller.ts";
+import type { OrdinaryFilter, TextFilter } from "./kernel-log/record-teller.ts";
 import { createSyslogWay } from "./kernel-log/syslog-way.ts";
 import type { KernelLogWay, WayOptions } from "./kernel-log/way.ts";
 import { createHealthKeeper } from "./source-state.ts";
@@ -33,6 +33,7 @@ export interface KernelLogSource extends Source {
  * - `bootIdentity`: tells which boot runs and what its clock's zero stands for; asked again when that changes.
  * - `worthTelling`: judges each text before an observation is made of it (a signature's pre-filter). Without it
  *   every record of the kernel is told.
+ * - `isOrdinary`: the same judgement of the device's bytes, where it is certain; see `OrdinaryFilter`.
  * - `seen`: hears of each record of any facility read from the device, before all judgement.
  * - `device`, `journalctl`: what to use in place of `/dev/kmsg` and of the program on the PATH.
  */
@@ -41,6 +42,7 @@ export function createKernelLogSource(options: {
   readonly clock: Clock;
   readonly bootIdentity: () => BootIdentity;
   readonly worthTelling?: TextFilter;
+  readonly isOrdinary?: OrdinaryFilter;
   readonly seen?: (record: KmsgRecord) => void;
   readonly device?: KmsgDevice;
   readonly journalctl?: readonly [string, ...string[]];
@@ -83,6 +85,7 @@ export function createKernelLogSource(options: {
       skipped: health.skipped,
       live: (detail) => health.become({ state: "live", detail }),
       worthTelling: options.worthTelling,
+      isOrdinary: options.isOrdinary,
       seen: options.seen,
     };
     const ways = [

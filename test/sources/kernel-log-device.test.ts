@@ -18,7 +18,7 @@ import { systemClock } from "../../src/clock.ts";
 import { readBootIdentity } from "../../src/host/boot-identity.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import type { Observation, ResumePoint } from "../../src/model/observation.ts";
-import type { KmsgRecord } from "../../src/sources/kernel-log/record-parser.ts";
+import { type KmsgRecord, textOf } from "../../src/sources/kernel-log/record-parser.ts";
 import { createKernelLogSource } from "../../src/sources/kernel-log.ts";
 
 const FLOOD = Number(process.env.KERNEL_LOG_FLOOD ?? 20_000);
@@ -57,11 +57,12 @@ async function follow(t: TestContext, marker: string, resume?: ResumePoint): Pro
     clock: systemClock,
     bootIdentity: () => readBootIdentity({ paths, clock: systemClock }),
     seen(record: KmsgRecord) {
-      if (!record.text.startsWith(marker)) return;
-      const number = /^\S+ (\d+) \d+$/.exec(record.text)?.[1];
+      const said = textOf(record);
+      if (!said.startsWith(marker)) return;
+      const number = /^\S+ (\d+) \d+$/.exec(said)?.[1];
       if (number !== undefined) numbers.push(Number(number));
-      else texts.add(record.text);
-      for (const { text, found } of waiting) if (record.text === text) found();
+      else texts.add(said);
+      for (const { text, found } of waiting) if (said === text) found();
     },
   });
   await source.start(

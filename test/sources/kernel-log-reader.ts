@@ -2,6 +2,7 @@ import { appendFileSync, openSync } from "node:fs";
 import { systemClock } from "../../src/clock.ts";
 import { readBootIdentity } from "../../src/host/boot-identity.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
+import { textOf } from "../../src/sources/kernel-log/record-parser.ts";
 import { createKernelLogSource } from "../../src/sources/kernel-log.ts";
 
 /**
@@ -16,7 +17,7 @@ const source = createKernelLogSource({
   clock: systemClock,
   bootIdentity: () => readBootIdentity({ paths, clock: systemClock }),
   seen(record) {
-    const line = { sequence: record.sequence, text: record.text, resume: source.position()?.value };
+    const line = { sequence: record.sequence, text: textOf(record), resume: source.position()?.value };
     appendFileSync(journal, `${JSON.stringify(line)}\n`);
   },
 });

@@ -3,14 +3,22 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { createKernelTextFilter } from "../../src/daemon/host-watch.ts";
+import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
+import { createLiteralScanner } from "../../src/diagnosis/literal-scanner.ts";
+import { createMatcher } from "../../src/diagnosis/matcher.ts";
 import { bootId } from "../../src/model/identifiers.ts";
 import type { Gap, KernelRecord } from "../../src/model/observation.ts";
 import { TEXT_LIMIT, unescapeKernelText } from "../../src/sources/kernel-log/escaping.ts";
-import { createKmsgParser, type KmsgRecord } from "../../src/sources/kernel-log/record-parser.ts";
+import type { KernelLogPosition } from "../../src/sources/kernel-log/position.ts";
+import { createKmsgParser, deviceOf, textOf } from "../../src/sources/kernel-log/record-parser.ts";
+import { createRecordTeller } from "../../src/sources/kernel-log/record-teller.ts";
 import { readRecordedKernelLog } from "../../src/sources/kernel-log/recorded.ts";
 
 const BOOT = bootId("04e66956-15e4-4c43-b6e1-fe6d74abe0ee");
 const BOOT_WALL = 1_795_424_068_918;
+const RECORDINGS = join(import.meta.dirname, "../fixtures/recordings");
+const SHIPPED = join(import.meta.dirname, "../../config/signatures");
 
 function recorded(log: string | Uint8Array) {
   const bytes = typeof log === "string" ? Buffer.from(log) : log;
@@ -126,7 +134,7 @@ describe("what is no record", () => {
         ),
         (chunks) => {
           const parser = createKmsgParser({
-            told: (record) => assert.ok(record.text.length <= TEXT_LIMIT + 1),
+            told: (record) => assert.ok(textOf(record).length <= TEXT_LIMIT + 1),
             unreadable: () => {},
           });
           for (const chunk of chunks) parser.push(Buffer.from(chunk));
@@ -162,10 +170,14 @@ describe("a stream of records", () => {
   const log = readFileSync(join(import.meta.dirname, "../fixtures/recordings/rmrr-intel/kmsg.txt"));
 
   const parseChunks = (cuts: readonly number[]) => {
-    const records: KmsgRecord[] = [];
+    const records: unknown[] = [];
     let unreadable = 0;
     const parser = createKmsgParser({
-      told: (record) => records.push({ ...record }),
+      told(record) {
+        const { priority, sequence, monotonicUs, fragment, caller } = record;
+        const [text, device] = [textOf(record), deviceOf(record)];
+        records.push({ priority, sequence, monotonicUs, fragment, caller, text, device });
+      },
       unreadable: () => {
         unreadable += 1;
       },
@@ -193,7 +205,7 @@ describe("a stream of records", () => {
 
   test("gives a record on at once where the reader knows that it is complete", () => {
     const told: string[] = [];
-    const parser = createKmsgParser({ told: (record) => told.push(record.text), unreadable: () => {} });
+    const parser = createKmsgParser({ told: (record) => told.push(textOf(record)), unreadable: () => {} });
     parser.push(Buffer.from("6,0,1,-;waits\n"));
     assert.deepEqual(told, []);
     parser.push(Buffer.from("6,1,1,-;comes\n DEVICE=+pci:0000:01:00.0\n"), true);
@@ -201,8 +213,149 @@ describe("a stream of records", () => {
   });
 });
 
+describe("ordinary lines, which are passed over as bytes", () => {
+  const WORDS = ["vfio: reset", "remapping", "AER: "];
+  const scanner = createLiteralScanner(WORDS);
+
+  /** What is told of a log that comes in pieces, and where it was left. */
+  function read(
+    log: Buffer,
+    cuts: readonly number[],
+    resume: KernelLogPosition | undefined,
+    onBytes: boolean,
+  ) {
+    const told: (KernelRecord | Gap)[] = [];
+    let [unreadable, asked] = [0, 0];
+    const teller = createRecordTeller({
+      bootId: BOOT,
+      position: resume,
+      timeOf: (monotonicUs) => ({ at: monotonicUs, exactTime: true }),
+      tell: (observation) => told.push(observation),
+      worthTelling(text) {
+        asked += 1;
+        return WORDS.some((word) => text.includes(word));
+      },
+      isOrdinary: onBytes ? (bytes, from, to) => !scanner.standsIn(bytes, from, to) : undefined,
+    });
+    const parser = createKmsgParser({
+      told: teller.take,
+      leaving: teller.leave,
+      unreadable: () => {
+        unreadable += 1;
+      },
+    });
+    const ends = [...new Set(cuts.map((cut) => cut % (log.length + 1)))].sort((a, b) => a - b);
+    let from = 0;
+    for (const end of [...ends, log.length]) {
+      // The reader uses its memory again.
+      const lent = Buffer.from(log.subarray(from, end));
+      parser.push(lent);
+      lent.fill("?");
+      from = end;
+    }
+    parser.flush();
+    return { outcome: { told, unreadable, position: teller.position(), taken: teller.taken() }, asked };
+  }
+
+  const text = fc
+    .array(
+      fc.constantFrom(
+        ...WORDS,
+        ...[
+          "vfio: ",
+          "reset",
+          "re",
+          "mapping",
+          "AER:",
+          " ",
+          "ordinary",
+          "\\x5c",
+          "\\x76fio: reset",
+          "\\",
+          "\r",
+        ],
+        ...["é", ",", ";", "x".repeat(TEXT_LIMIT - 4)],
+      ),
+      { maxLength: 4 },
+    )
+    .map((parts) => parts.join(""));
+  const record = fc.record({
+    priority: fc.constantFrom(0, 4, 6, 7, 8, 12, 30),
+    skipped: fc.constantFrom(0, 0, 0, 0, 1, 3),
+    flag: fc.constantFrom("-", "-", "c", "c", "+", "-,caller=T1", "c,caller=T1", "c,caller=C0"),
+    text,
+    dictionary: fc.constantFrom(
+      "",
+      "",
+      "",
+      " SUBSYSTEM=pci\n DEVICE=+pci:0000:01:00.0\n",
+      " AER: =remapping\n",
+    ),
+    before: fc.constantFrom("", "", "", "no record\n", "\n"),
+  });
+  const log = fc.array(record, { maxLength: 12 }).map((records) => {
+    let sequence = 0;
+    return Buffer.from(
+      records
+        .map(({ priority, skipped, flag, text: said, dictionary, before }) => {
+          sequence += 1 + skipped;
+          return `${before}${priority},${sequence},${sequence * 10},${flag};${said}\n${dictionary}`;
+        })
+        .join(""),
+    );
+  });
+  const resume = fc.constantFrom<KernelLogPosition | undefined>(
+    undefined,
+    { bootId: BOOT, sequence: 2, monotonicUs: 20 },
+    { bootId: BOOT, monotonicUs: 40 },
+  );
+
+  test("leave the same told, counted and remembered as when each text is asked about", () => {
+    fc.assert(
+      fc.property(log, fc.array(fc.nat(), { maxLength: 8 }), resume, (bytes, cuts, left) => {
+        assert.deepEqual(read(bytes, cuts, left, true).outcome, read(bytes, [], left, false).outcome);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  test("are not asked about", () => {
+    const lines = Array.from({ length: 100 }, (_, index) => `6,${index},${index},-;ordinary line ${index}\n`);
+    const { asked, outcome } = read(Buffer.from(lines.join("")), [], undefined, true);
+    assert.deepEqual({ asked, taken: outcome.taken }, { asked: 0, taken: 100 });
+  });
+
+  test("are known to what continues them, also in the next piece and past a program's record", () => {
+    const begin = "6,0,1,-;Interrupt re\n12,1,2,-;vfio: reset\n";
+    const bytes = Buffer.from(`${begin}6,2,3,c;mapping enabled\n`);
+    for (const cuts of [[], [begin.length], [10, begin.length + 3]])
+      assert.deepEqual(
+        read(bytes, cuts, undefined, true).outcome.told.map((o) => o.kind === "kernel-record" && o.text),
+        ["Interrupt remapping enabled"],
+      );
+  });
+
+  test("are judged by the service as by its catalogue", () => {
+    const { catalogue } = loadCatalogue({ shippedDirectory: SHIPPED });
+    const { worthTelling, isOrdinary } = createKernelTextFilter(createMatcher(catalogue));
+    assert.ok(isOrdinary, "the shipped catalogue has words to look for");
+    let known = 0;
+    for (const { layer, examples } of catalogue.signatures)
+      for (const example of layer === "kernel" ? examples : []) {
+        const bytes = Buffer.from(`<${example}>`, "latin1");
+        assert.equal(isOrdinary(bytes, 1, bytes.length - 1), false, example);
+        known += 1;
+      }
+    assert.ok(known > 50);
+    for (const file of globSync("**/kmsg.txt", { cwd: RECORDINGS }))
+      for (const line of readFileSync(join(RECORDINGS, file), "latin1").split("\n"))
+        if (isOrdinary(Buffer.from(line, "latin1"), 0, line.length))
+          assert.equal(worthTelling(line), false, line);
+  });
+});
+
 describe("a recording", () => {
-  const root = join(import.meta.dirname, "../fixtures/recordings");
+  const root = RECORDINGS;
   const files = globSync("**/kmsg.txt", { cwd: root });
 
   test("of every scenario is read whole, without gap or repeat", () => {

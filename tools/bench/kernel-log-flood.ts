@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { systemClock } from "../../src/clock.ts";
 import { readBootIdentity } from "../../src/host/boot-identity.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
+import { textOf } from "../../src/sources/kernel-log/record-parser.ts";
 import { createKernelLogSource } from "../../src/sources/kernel-log.ts";
 
 /**
@@ -38,7 +39,8 @@ const source = createKernelLogSource({
   paths,
   clock: systemClock,
   bootIdentity: () => readBootIdentity({ paths, clock: systemClock }),
-  seen({ text }) {
+  seen(record) {
+    const text = textOf(record);
     if (!text.startsWith(marker)) return;
     const [, number = "", time = ""] = text.split(" ");
     if (number === "end") return ended();

@@ -1,13 +1,15 @@
-import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../src/clock.ts";
-import { tellsOfRemapping } from "../../src/daemon/host-watch.ts";
+import { createKernelTextFilter } from "../../src/daemon/host-watch.ts";
 import { createMatcher } from "../../src/diagnosis/matcher.ts";
+import { wallTime } from "../../src/host/boot-identity.ts";
 import { bootId } from "../../src/model/identifiers.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline.ts";
-import { readRecordedKernelLog } from "../../src/sources/kernel-log/recorded.ts";
+import { createKmsgParser } from "../../src/sources/kernel-log/record-parser.ts";
+import { createRecordTeller } from "../../src/sources/kernel-log/record-teller.ts";
 import { openStore } from "../../src/store/open.ts";
 import { shippedCatalogue } from "./kernel-lines.ts";
 
@@ -25,6 +27,9 @@ interface Run {
   readonly hits: number;
   readonly stored?: number;
 }
+
+/** What a pipe gives at once. */
+const PIECE = 64 * 1024;
 
 /**
  * Processor time of the main thread, which is what a clock would show on a machine with nothing else to do. What is
@@ -65,24 +70,35 @@ async function asTheService(): Promise<Run> {
         throw new Error(why);
       },
     });
+    const bootWallMs = Date.now();
     let hits = 0;
-    const seconds = stopwatch();
-    const records = readRecordedKernelLog(readFileSync(file), {
+    const teller = createRecordTeller({
       bootId: boot,
-      bootWallMs: Date.now(),
-      worthTelling: (text) => tellsOfRemapping(text) || matcher.knows("kernel", text),
+      timeOf: (monotonicUs) => ({ at: wallTime(monotonicUs, bootWallMs), exactTime: true }),
+      tell(observation) {
+        hits += 1;
+        pipeline.observe(observation);
+      },
+      ...createKernelTextFilter(matcher),
     });
-    let step = records.next();
-    for (; step.done !== true; step = records.next()) {
-      pipeline.observe(step.value);
+    const parser = createKmsgParser({ told: teller.take, leaving: teller.leave, unreadable: () => {} });
+    const seconds = stopwatch();
+    // In pieces and into the same memory, as the service reads a pipe and the device.
+    const buffer = Buffer.allocUnsafeSlow(PIECE);
+    const descriptor = openSync(file, "r");
+    for (;;) {
+      const length = readSync(descriptor, buffer);
+      if (length === 0) break;
+      parser.push(buffer.subarray(0, length));
       // The loop has to turn, or nothing would be stored before the end.
-      if (++hits % 500 === 0) await turn();
+      await turn();
     }
+    parser.flush();
     pipeline.flush();
     const took = seconds();
     const stored = store.sightings.list().reduce((sum, { count }) => sum + count, 0);
     store.close();
-    return { seconds: took, lines: step.value.records, hits, stored };
+    return { seconds: took, lines: teller.taken(), hits, stored };
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -29,14 +29,6 @@ export function bounded(text: string, cut = false): string {
   return `${text.slice(0, splitsPair ? TEXT_LIMIT - 1 : TEXT_LIMIT)}…`;
 }
 
-/**
- * The same text as a string of its own. A slice keeps the whole string that it was cut from in memory, which for
- * one line of evidence would be a chunk of 64 KB.
- */
-export function unpinned(text: string): string {
-  return Buffer.from(text, "utf8").toString("utf8");
-}
-
 /** Returns the number of bytes that remain. */
 function unescapeInPlace(bytes: Buffer): number {
   let to = 0;

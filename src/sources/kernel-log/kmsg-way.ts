@@ -29,6 +29,7 @@ export function createKmsgWay(options: WayOptions & { readonly device: KmsgDevic
     timeOf: time.timeOf,
     tell: options.tell,
     worthTelling: options.worthTelling,
+    isOrdinary: options.isOrdinary,
     seen: options.seen,
   });
   let stopped = false;
@@ -36,7 +37,8 @@ export function createKmsgWay(options: WayOptions & { readonly device: KmsgDevic
   let takeBackRespawn = () => {};
   let delay = FIRST_DELAY;
 
-  const newParser = () => createKmsgParser({ told: teller.take, unreadable: () => options.skipped(1) });
+  const newParser = () =>
+    createKmsgParser({ told: teller.take, leaving: teller.leave, unreadable: () => options.skipped(1) });
 
   /** Reads to the newest record. Throws what the device throws. */
   function drain(): void {

@@ -2,7 +2,7 @@ import { wallTime } from "../../host/boot-identity.ts";
 import type { BootId } from "../../model/identifiers.ts";
 import type { Gap, KernelRecord } from "../../model/observation.ts";
 import { createKmsgParser } from "./record-parser.ts";
-import { createRecordTeller, type TextFilter } from "./record-teller.ts";
+import { createRecordTeller, type OrdinaryFilter, type TextFilter } from "./record-teller.ts";
 
 const STEP = 64 * 1024;
 
@@ -20,13 +20,18 @@ export interface RecordedKernelLogSummary {
  *
  * - `bootId`: the boot that was recorded.
  * - `bootWallMs`: the UTC epoch milliseconds that the kernel's time stamp 0 stands for.
- * - `worthTelling`: see `TextFilter`.
+ * - `worthTelling`, `isOrdinary`: see `TextFilter` and `OrdinaryFilter`.
  */
 export function* readRecordedKernelLog(
   bytes: Uint8Array,
-  options: { readonly bootId: BootId; readonly bootWallMs: number; readonly worthTelling?: TextFilter },
+  options: {
+    readonly bootId: BootId;
+    readonly bootWallMs: number;
+    readonly worthTelling?: TextFilter;
+    readonly isOrdinary?: OrdinaryFilter;
+  },
 ): Generator<KernelRecord | Gap, RecordedKernelLogSummary> {
-  const { bootId, bootWallMs, worthTelling } = options;
+  const { bootId, bootWallMs, worthTelling, isOrdinary } = options;
   let told: (KernelRecord | Gap)[] = [];
   let skipped = 0;
   const teller = createRecordTeller({
@@ -34,9 +39,11 @@ export function* readRecordedKernelLog(
     timeOf: (monotonicUs) => ({ at: wallTime(monotonicUs, bootWallMs), exactTime: true }),
     tell: (observation) => told.push(observation),
     worthTelling,
+    isOrdinary,
   });
   const parser = createKmsgParser({
     told: teller.take,
+    leaving: teller.leave,
     unreadable: () => {
       skipped += 1;
     },

@@ -5,7 +5,7 @@ import type { BootId } from "../../model/identifiers.ts";
 import type { Gap, KernelRecord } from "../../model/observation.ts";
 import type { KernelLogPosition } from "./position.ts";
 import type { KmsgRecord } from "./record-parser.ts";
-import type { TextFilter } from "./record-teller.ts";
+import type { OrdinaryFilter, TextFilter } from "./record-teller.ts";
 
 /** What every way needs, and whom it tells. */
 export interface WayOptions {
@@ -23,6 +23,7 @@ export interface WayOptions {
   /** It worked and does not work any more; it is over until it is started anew. */
   readonly broken: (why: string) => void;
   readonly worthTelling?: TextFilter | undefined;
+  readonly isOrdinary?: OrdinaryFilter | undefined;
   readonly seen?: ((record: KmsgRecord) => void) | undefined;
 }
 
