@@ -329,7 +329,7 @@ function storedAttempts(
   const settled = recent
     .map((row) => store.attempts.full(row.id, signatures))
     .filter((attempt) => attempt !== undefined);
-  return [...settled, ...store.attempts.open(signatures).filter((attempt) => attempt.bootId === bootId)];
+  return [...settled, ...store.attempts.open(signatures, bootId)];
 }
 
 function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {

@@ -256,7 +256,7 @@ interface Span {
 
 function liveSpans(id: BootId, { store, signatures }: TakeInParts): readonly Span[] {
   const settled = store.attempts.list({ bootId: id }).filter(({ origin }) => origin === "live");
-  const open = store.attempts.open(signatures).filter((attempt) => attempt.bootId === id);
+  const open = store.attempts.open(signatures, id);
   return [...settled, ...open].map(({ vm, openedAt, closedAt }) => ({
     vm,
     from: openedAt,

@@ -58,11 +58,17 @@ export function createAlertTable(connection: Connection): AlertStore {
     `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE closed_at IS NULL OR ? = 0
      ORDER BY last_at DESC, number DESC LIMIT ?`,
   );
-  const excluded = INCIDENT_COLUMNS.replaceAll(/\w+/g, "excluded.$&");
-  const save = connection.statement<SqlValue[]>(
-    `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET (${INCIDENT_COLUMNS}) = (${excluded})`,
+  const saveAs = (changing: string) =>
+    connection.statement<SqlValue[]>(
+      `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET (${changing}) = (${changing.replaceAll(/\w+/g, "excluded.$&")})`,
+    );
+  // SQLite writes the page of every index of which a column is named, changed or not.
+  const indexed = connection.statement<[string], { key: string; closed_at: number | null }>(
+    "SELECT key, closed_at FROM incident WHERE id = ?",
   );
+  const saveWhole = saveAs(INCIDENT_COLUMNS.replace("id, ", ""));
+  const saveRest = saveAs(INCIDENT_COLUMNS.replace("id, key, ", "").replace("closed_at, ", ""));
   const enqueue = connection.statement<[string, string, string, number, number]>(
     `INSERT INTO delivery (incident, channel, content, created_at, due_at)
      VALUES ((SELECT number FROM incident WHERE id = ?), ?, ?, ?, ?)`,
@@ -110,8 +116,11 @@ export function createAlertTable(connection: Connection): AlertStore {
     incident: (id) => maybe(byId.get(id), toIncident),
     incidents: ({ openOnly, limit }) => list.all(openOnly === true ? 1 : 0, limit ?? -1).map(toIncident),
     saveIncident(incident) {
-      connection.durable(() =>
-        save.run(
+      connection.durable(() => {
+        const stored = indexed.get(incident.id);
+        const isIndexedSame =
+          stored?.key === incident.key && stored.closed_at === wholeOrNull(incident.closedAt);
+        (isIndexedSame ? saveRest : saveWhole).run(
           incident.id,
           incident.key,
           Math.round(incident.openedAt),
@@ -125,8 +134,8 @@ export function createAlertTable(connection: Connection): AlertStore {
           incident.bootId ?? null,
           incident.attemptId ?? null,
           packContent(incident.content),
-        ),
-      );
+        );
+      });
     },
     enqueue: ({ incidentId, channel, content, createdAt, dueAt }) =>
       connection.durable(() =>

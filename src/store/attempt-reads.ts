@@ -84,6 +84,9 @@ export function createAttemptReads(
   const allOpen = connection.statement<[], FullRow>(
     `SELECT ${fullColumns} WHERE outcome IS NULL ORDER BY opened_at, attempt.number`,
   );
+  const openOfBoot = connection.statement<[string], FullRow>(
+    `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
+  );
   /** Lists are asked in few shapes; each is prepared once. */
   const listStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], ListRow>>>();
   const tallyStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], TallyRow>>>();
@@ -119,7 +122,10 @@ export function createAttemptReads(
   }
 
   return {
-    open: (lookup) => allOpen.all().map((row) => whole(row, lookup)),
+    open(lookup, bootId) {
+      const rows = bootId === undefined ? allOpen.all() : openOfBoot.all(bootId);
+      return rows.map((row) => whole(row, lookup));
+    },
     full(numberOrId, lookup) {
       const number = findNumber(numberOrId);
       const row = number === undefined ? undefined : oneFull.get(number);

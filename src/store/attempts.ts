@@ -21,6 +21,12 @@ export interface AttemptParts {
 
 interface HeadRow {
   readonly number: number;
+  readonly vm: number;
+  readonly boot: number | null;
+  readonly opened_at: number;
+  readonly outcome: string | null;
+  readonly device_set: number;
+  readonly cause: string | null;
   readonly snapshot: number | null;
   readonly origin: Origin;
 }
@@ -44,23 +50,34 @@ type HeadValues = [
 export function createAttemptStore(parts: AttemptParts): AttemptStore {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const select = connection.statement<[string], HeadRow>(
-    "SELECT number, snapshot, origin FROM attempt WHERE id = ?",
+    `SELECT number, vm, boot, opened_at, outcome, device_set, cause, snapshot, origin
+     FROM attempt WHERE id = ?`,
   );
   const columns =
     "vm, boot, opened_at, closed_at, outcome, device_set, cause, summary, snapshot, origin, evidence_count, evidence_left_out";
-  const own = columns.replaceAll(/\w+/g, "attempt.$&");
-  const given = columns.replaceAll(/\w+/g, "given.$&");
   const insert = connection.statement<HeadValues>(
     `INSERT INTO attempt (${columns}, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   // The condition keeps an unchanged attempt from being written again (an upsert would count the number up).
   // Evidence that was left out stays counted when a restarted service goes on with the attempt as stored.
-  const update = connection.statement<HeadValues>(
-    `WITH given (${columns}, id) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
-     UPDATE attempt SET (${columns}) =
-       (${given.replace("given.evidence_left_out", "max(attempt.evidence_left_out, given.evidence_left_out)")})
-     FROM given WHERE attempt.id = given.id AND (${own}) IS NOT (${given})`,
-  );
+  const update = (changing: string) => {
+    const prefixed = (names: string, table: string) => names.replaceAll(/\w+/g, `${table}.$&`);
+    const given = prefixed(changing, "given");
+    const leftOut = "max(attempt.evidence_left_out, given.evidence_left_out)";
+    return connection.statement<HeadValues>(
+      `WITH given (${columns}, id) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+       UPDATE attempt SET (${changing}) = (${given.replace("given.evidence_left_out", leftOut)})
+       FROM given WHERE attempt.id = given.id AND (${prefixed(changing, "attempt")}) IS NOT (${given})`,
+    );
+  };
+  // SQLite writes the page of every index of which a column is named, changed or not: an outcome stands in two, what
+  // follows it in none, and the rest, which hardly ever changes, in four.
+  const unindexed = "closed_at, summary, evidence_count, evidence_left_out";
+  const updates = {
+    whole: update(columns),
+    outcome: update(`outcome, cause, ${unindexed}`),
+    rest: update(unindexed),
+  };
   const deviceSet = connection.statement<[string, string], { number: number }>(
     "SELECT number FROM device_set WHERE devices = ? AND groups = ?",
   );
@@ -133,7 +150,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
       attempt.id,
     ];
     if (known === undefined) return insert.insert(...values);
-    update.run(...values);
+    updates[changeOf(known, values)].run(...values);
     return known.number;
   }
 
@@ -201,6 +218,20 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
   function findNumber(numberOrId: number | string): number | undefined {
     return findRow(numberOrId)?.number;
   }
+}
+
+/** Which part of a stored attempt may differ from the given one. */
+function changeOf(known: HeadRow, values: HeadValues): "whole" | "outcome" | "rest" {
+  const [vm, boot, openedAt, , outcome, deviceSet, cause, , snapshot, origin] = values;
+  const isSameStart =
+    vm === known.vm &&
+    boot === known.boot &&
+    openedAt === known.opened_at &&
+    deviceSet === known.device_set &&
+    snapshot === known.snapshot &&
+    origin === known.origin;
+  if (!isSameStart) return "whole";
+  return outcome === known.outcome && cause === known.cause ? "rest" : "outcome";
 }
 
 interface FoundRow {

@@ -9,6 +9,7 @@ export interface FileSize {
   /** What of it holds rows; the rest is free pages. */
   readonly used: number;
   readonly freePages: number;
+  readonly pageSize: number;
 }
 
 /** Reads the size of an open database. */
@@ -19,7 +20,7 @@ export function fileSize(connection: Connection): FileSize {
   const walBytes = sizeOf(`${connection.path}-wal`);
   // Only looked at, never opened: closing another descriptor of the file would drop SQLite's locks.
   const bytes = Math.max(pages * pageSize, sizeOf(connection.path)) + walBytes;
-  return { bytes, walBytes, used: (pages - freePages) * pageSize, freePages };
+  return { bytes, walBytes, used: (pages - freePages) * pageSize, freePages, pageSize };
 }
 
 function sizeOf(path: string): number {

@@ -7,8 +7,8 @@ import { type DroppedCounts, type PruneStep, type RetentionLimits, StoreRefusal 
 /** Rows that one step deletes at most; a step holds the event loop for some tens of milliseconds. */
 const ATTEMPTS = 250;
 const ROWS = 4000;
-/** 16 MB of free pages are given back to the file system in one step. */
-const PAGES = 4096;
+/** So much is given back to the file system in one step (bytes). */
+const GIVEN_BACK = 16 * 1024 * 1024;
 /** A file over its cap shrinks to this part of it, so that it does not stand at the cap for ever. */
 const SHRINK_TO = 0.8;
 
@@ -187,10 +187,10 @@ export function createRetention(connection: Connection): Retention {
 
   /** Gives free pages back to the file system; false when there is nothing more to give. */
   function giveBack(limits: RetentionLimits): boolean {
-    const { freePages, used, bytes } = fileSize(connection);
-    const wasteful = bytes > limits.maxBytes || freePages * 4096 > used / 4;
+    const { freePages, pageSize, used, bytes } = fileSize(connection);
+    const wasteful = bytes > limits.maxBytes || freePages * pageSize > used / 4;
     if (freePages > 0 && wasteful) {
-      connection.pragma(`incremental_vacuum(${PAGES})`);
+      connection.pragma(`incremental_vacuum(${GIVEN_BACK / pageSize})`);
       connection.pragma("wal_checkpoint(PASSIVE)");
       return true;
     }

@@ -179,8 +179,11 @@ export interface AttemptStore {
    * never overwritten by an import. Evidence beyond 48 KB is left out, the least telling first, and counted.
    */
   save(attempt: StartAttempt, extra: { readonly snapshotId?: string; readonly origin: Origin }): number;
-  /** Attempts that are still open, oldest first, so that a restarted service goes on with them. */
-  open(signatures: SignatureLookup): readonly StoredAttempt[];
+  /**
+   * Attempts that are still open, oldest first, so that a restarted service goes on with them. Those of one boot are
+   * found at once; without it every attempt is looked at.
+   */
+  open(signatures: SignatureLookup, bootId?: BootId): readonly StoredAttempt[];
   /** What a number (also as text) or an id means. */
   find(numberOrId: number | string):
     | {

@@ -44,6 +44,8 @@ test("an attempt that grows keeps its number, and its evidence follows the newes
     assert.deepEqual(store.attempts.list(), []);
     const [reopened] = store.attempts.open(signatures);
     assert.deepEqual(reopened?.evidence, open.evidence);
+    assert.deepEqual(store.attempts.open(signatures, BOOT), store.attempts.open(signatures));
+    assert.deepEqual(store.attempts.open(signatures, bootId("another")), []);
 
     const settled = sampleAttempt({
       evidence: [kernelLine(1, "a"), kernelLine(2, "b", { count: 7, lastAt: START + 900 })],

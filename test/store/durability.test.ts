@@ -193,9 +193,11 @@ test("damage that shows only while the file is in use is repaired at the next st
       before.attempts.save(sampleAttempt({ id: `a${index}` }), { origin: "live" });
     before.close();
     const bytes = readFileSync(path);
+    // The header says how large a page is.
+    const page = bytes.readUInt16BE(16);
     let at = bytes.indexOf("something beside it");
     for (; at >= 0; at = bytes.indexOf("something beside it", at + 1))
-      bytes.fill(0xff, at - (at % 4096), at - (at % 4096) + 4096);
+      bytes.fill(0xff, at - (at % page), at - (at % page) + page);
     writeFileSync(path, bytes);
 
     const store = opened(path);
