@@ -76,16 +76,18 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
     const bounded = text.length > LONGEST_TEXT ? text.slice(0, LONGEST_TEXT) : text;
     return fold ? foldCase(bounded) : bounded;
   };
+  // Whoever chose a text by what is known of it asks for just that next.
+  let last: { layer: Layer | "any"; text: string; matches: readonly SignatureMatch[] } | undefined;
+  const match = (layer: Layer | "any", text: string) => {
+    if (last?.text === text && last.layer === layer) return last.matches;
+    const subject = subjectOf(text);
+    const matches = matchAll(candidates(layer, subject), subject);
+    last = { layer, text, matches };
+    return matches;
+  };
   return {
-    match(layer, text) {
-      const subject = subjectOf(text);
-      return matchAll(candidates(layer, subject), subject);
-    },
-    knows(layer, text) {
-      const subject = subjectOf(text);
-      for (const { expression } of candidates(layer, subject)) if (expression.test(subject)) return true;
-      return false;
-    },
+    match,
+    knows: (layer, text) => match(layer, text).length > 0,
     words(layer) {
       const { words, alwaysTried } = setOf(layer);
       // Folded, they stand in no text as it is.

@@ -59,9 +59,8 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
      ORDER BY last_at DESC, sighting.number DESC LIMIT ?`,
   );
 
-  function put(counted: Counted): void {
+  function put(counted: Counted, boot: number | null): void {
     const { line, text, count, firstAt, lastAt } = counted;
-    const boot = line.bootId === undefined ? null : boots.numberOf(line.bootId, line.at, "live");
     const device = line.device ?? "";
     if (more.run(count, firstAt, lastAt, boot, line.source, line.signature, device, text) > 0) return;
     const many = (texts.get(boot, line.source, line.signature, MOST_TEXTS)?.texts ?? 0) >= MOST_TEXTS;
@@ -84,7 +83,13 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
     record(lines) {
       if (lines.length === 0) return;
       connection.batched(() => {
-        for (const counted of countEqual(lines)) put(counted);
+        const numbers = new Map<BootId | undefined, number | null>([[undefined, null]]);
+        for (const counted of countEqual(lines)) {
+          const { bootId, at } = counted.line;
+          if (bootId !== undefined && !numbers.has(bootId))
+            numbers.set(bootId, boots.numberOf(bootId, at, "live"));
+          put(counted, numbers.get(bootId) ?? null);
+        }
       });
     },
     list(filter = {}) {
@@ -96,22 +101,35 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
   };
 }
 
-function countEqual(lines: readonly SightingInput[]): Iterable<Counted> {
-  const byKey = new Map<string, Counted>();
+/** In the order in which they were first said. */
+function countEqual(lines: readonly SightingInput[]): readonly Counted[] {
+  const all: Counted[] = [];
+  // By the text alone, which is nearly all of the key: to join a key for each line would cost more than the search.
+  const byText = new Map<string, Counted[]>();
   for (const line of lines) {
     const text = boundedText(line.text, MOST_TEXT);
-    const key = [line.bootId ?? "", line.source, line.signature, line.device ?? "", text].join("\n");
     const at = Math.round(line.at);
-    const counted = byKey.get(key);
+    const same = byText.get(text);
+    const counted = same?.find((other) => isAlike(other.line, line));
     if (counted === undefined) {
-      byKey.set(key, { line, text, count: line.count ?? 1, firstAt: at, lastAt: at });
+      const first = { line, text, count: line.count ?? 1, firstAt: at, lastAt: at };
+      all.push(first);
+      if (same === undefined) byText.set(text, [first]);
+      else same.push(first);
     } else {
       counted.count += line.count ?? 1;
       counted.firstAt = Math.min(counted.firstAt, at);
       counted.lastAt = Math.max(counted.lastAt, at);
     }
   }
-  return byKey.values();
+  return all;
+}
+
+/** Whether two lines of one text are counted together. */
+function isAlike(a: SightingInput, b: SightingInput): boolean {
+  return (
+    a.signature === b.signature && a.device === b.device && a.source === b.source && a.bootId === b.bootId
+  );
 }
 
 function toSighting(row: Row): Sighting {

@@ -127,6 +127,16 @@ describe("a matcher", () => {
     assert.deepEqual(match?.captures, { bdf: "04:00.1", group: "24" });
   });
 
+  test("judges the same text anew for each layer, however often it is asked", () => {
+    const text = "vfio 0000:03:00.0: group 17 is not viable";
+    for (let round = 0; round < 2; round++) {
+      assert.equal(matcher.knows("kernel", text), false);
+      assert.equal(matcher.knows("qemu", text), true);
+      assert.equal(matcher.match("qemu", text).length, 1);
+      assert.deepEqual(matcher.match("kernel", text), []);
+    }
+  });
+
   test("looks only at the beginning of an endless text", () => {
     const line = "vfio 0000:03:00.0: group 17 is not viable";
     assert.equal(matcher.match("qemu", `${line}${"x".repeat(LONGEST_TEXT)}`).length, 1);

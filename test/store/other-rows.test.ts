@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AlertContent, Incident } from "../../src/model/alert.ts";
-import { type Bdf, vmName } from "../../src/model/identifiers.ts";
+import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { Gap } from "../../src/model/observation.ts";
 import type { SightingInput } from "../../src/store/store.ts";
 import { BOOT, demandsMapping, GPU, START, sampleAttempt, withStore } from "./samples.ts";
@@ -35,6 +35,24 @@ test("repeated lines become one row with a count, first and last time", () =>
     });
     assert.equal(store.sightings.list().length, 2);
     assert.deepEqual(store.sightings.list({ since: START + 11 }), []);
+  }));
+
+test("lines of one text are told apart by all that a row is about", () =>
+  withStore((store) => {
+    const { device: _, ...deviceless } = line();
+    const other = bootId("22222222-2222-4222-8222-222222222222");
+    const kinds = [
+      line(),
+      deviceless,
+      line({ bootId: other }),
+      line({ source: "libvirtd-log" }),
+      line({ signature: signatureId("another.signature") }),
+    ];
+    store.sightings.record([...kinds, ...kinds.toReversed(), ...kinds]);
+    assert.deepEqual(
+      store.sightings.list().map(({ count }) => count),
+      kinds.map(() => 3),
+    );
   }));
 
 test("a flood of ever different lines ends in one collecting row, and no line goes uncounted", () =>
