@@ -2,24 +2,24 @@ import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
+import type { AttemptFilter, FailedAttempt, SnapshotStore } from "../store/store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
-import { type Blame, findBlame } from "./blame.ts";
-import { candidateKeys } from "./candidate-facts.ts";
+import { type Blame, boundaryOf, findBlame } from "./blame.ts";
+import { candidateFacts } from "./candidate-facts.ts";
 import { diffSnapshots } from "./changes.ts";
 import type { FactTable } from "./fact-table.ts";
 import { readFactTable } from "./read-fact-table.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
-import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
+import { addressOwner, canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
 import { isFailure, type StartTally } from "./trials.ts";
 
 /** What the question needs of the stored history; the store has these. */
 export interface BlameReader {
   readonly attempts: {
     tallies(filter?: AttemptFilter): readonly StartTally[];
-    list(filter?: AttemptFilter): readonly AttemptRow[];
+    newestFailures(limit: number): readonly FailedAttempt[];
   };
-  readonly snapshots: Pick<SnapshotStore, "varying" | "get" | "differences">;
+  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series" | "changedKeys">;
 }
 
 /** Whose failures are asked about; neither: the VM with the newest failure. */
@@ -81,22 +81,19 @@ const RECENT_FAILURES = 200;
  * selection of them first tells which facts are worth reading in all of them; the answer is the same.
  */
 export function askBlame(
-  stored: BlameReader,
+  reader: BlameReader,
   question: BlameQuestion,
   selectAbove: number = MANY_SNAPSHOTS,
 ): BlameAnswer {
-  const reader: BlameReader = {
-    ...stored,
-    snapshots: { ...stored.snapshots, get: remembered(stored.snapshots.get) },
-  };
-  const recent = reader.attempts.list({ failedOnly: true, limit: RECENT_FAILURES });
+  const lookup = createLookup(reader.snapshots);
+  const recent = reader.attempts.newestFailures(RECENT_FAILURES);
   const vm = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
-  const gathered = gather(reader, { ...question, ...(vm !== undefined && { vm }) }, selectAbove);
+  const gathered = gather(reader, lookup, { ...question, ...(vm !== undefined && { vm }) }, selectAbove);
   const { tallies, table, placeOf, subject, snapshots } = gathered;
   const places = [...placeOf.values()];
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
   const newest = snapshots.at(-1);
-  const between = boundaryChanges(reader, blame);
+  const between = boundaryChanges(lookup, blame);
   const changes = between?.filter((change) => canMatter(change.key, subject));
   const vms = vm !== undefined ? [vm] : [...new Set(tallies.map((tally) => tally.vm))];
   return {
@@ -114,17 +111,32 @@ export function askBlame(
   };
 }
 
+interface Lookup {
+  /** Loads them at once, which is quicker than one by one. */
+  load(ids: Iterable<string>): void;
+  get(id: string): Snapshot | undefined;
+}
+
 /** Loading a snapshot takes a millisecond or more, and the same few are asked for again. */
-function remembered(get: SnapshotStore["get"]): SnapshotStore["get"] {
+function createLookup(snapshots: Pick<SnapshotStore, "several">): Lookup {
   const known = new Map<string, Snapshot | undefined>();
-  return (id) => {
-    if (!known.has(id)) known.set(id, get(id));
-    return known.get(id);
+  function load(ids: Iterable<string>): void {
+    const missing = [...new Set(ids)].filter((id) => !known.has(id));
+    if (missing.length === 0) return;
+    const found = snapshots.several(missing);
+    for (const id of missing) known.set(id, found.get(id));
+  }
+  return {
+    load,
+    get(id) {
+      load([id]);
+      return known.get(id);
+    },
   };
 }
 
 /** The VM whose device failed last; of any cause where none did. */
-function mostInNeed(recent: readonly AttemptRow[]): VmName | undefined {
+function mostInNeed(recent: readonly FailedAttempt[]): VmName | undefined {
   const failed = recent.filter(isFailure);
   const withDevice = failed.find(({ cause }) => cause !== undefined && isDeviceClass(cause));
   return (withDevice ?? failed[0] ?? recent[0])?.vm;
@@ -141,27 +153,38 @@ interface Gathered {
 
 const MANY_SNAPSHOTS = 300;
 
-function gather(reader: BlameReader, question: BlameQuestion, selectAbove: number): Gathered {
-  const { device, vm } = question;
+function gather(
+  reader: BlameReader,
+  lookup: Lookup,
+  { device, vm }: BlameQuestion,
+  selectAbove: number,
+): Gathered {
   // With a device, starts of its other addresses and of other VMs count too, so the address is no filter.
-  const all = reader.attempts.tallies(vm === undefined ? {} : { vm });
-  const ids = [...new Set(all.flatMap(({ snapshotId }) => snapshotId ?? []))];
-  if (device !== undefined || ids.length <= selectAbove) {
-    const { table, placeOf } = readFactTable(reader.snapshots, ids);
-    const tallies = device === undefined ? all : startsWithDevice(all, device, table, placeOf);
-    return { tallies, table, placeOf, ...subjectOf(reader, tallies) };
-  }
-  const known = subjectOf(reader, all);
-  const keys = candidateKeys(reader.snapshots, all, known.snapshots.at(-1));
-  return { tallies: all, ...readFactTable(reader.snapshots, ids, keys), ...known };
+  const tallies =
+    device !== undefined
+      ? startsWithDevice(reader, device, vm)
+      : reader.attempts.tallies(vm === undefined ? {} : { vm });
+  const ids = [...new Set(tallies.flatMap(({ snapshotId }) => snapshotId ?? []))];
+  const telling = tellingStarts(tallies);
+  const boundary = boundaryOf(tallies);
+  lookup.load(
+    [...telling, ...(boundary === undefined ? [] : [boundary.lastGood, boundary.firstBad])].flatMap(
+      ({ snapshotId }) => snapshotId ?? [],
+    ),
+  );
+  const known = subjectOf(lookup, tallies, telling);
+  if (ids.length <= selectAbove) return { tallies, ...readFactTable(reader.snapshots, ids), ...known };
+  const isCandidate = candidateFacts(reader.snapshots, tallies);
+  return { tallies, ...readFactTable(reader.snapshots, ids, isCandidate), ...known };
 }
 
 function subjectOf(
-  reader: BlameReader,
+  lookup: Lookup,
   tallies: readonly StartTally[],
+  telling: readonly StartTally[],
 ): Pick<Gathered, "subject" | "snapshots"> {
-  const seen = tellingStarts(tallies).flatMap((tally) => {
-    const snapshot = tally.snapshotId === undefined ? undefined : reader.snapshots.get(tally.snapshotId);
+  const seen = telling.flatMap((tally) => {
+    const snapshot = tally.snapshotId === undefined ? undefined : lookup.get(tally.snapshotId);
     return snapshot === undefined ? [] : [{ snapshot, devices: tally.devices }];
   });
   return {
@@ -204,7 +227,7 @@ function blamedDevices(
   // A device that moved is not at the address that the VM asks for; an older snapshot still knows who was.
   for (const { facts: known } of snapshot === undefined ? snapshots : [...snapshots, snapshot]) {
     for (const { key, value } of known) {
-      const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
+      const identity = addressOwner(key);
       if (identity !== undefined && value.state === "value" && subject.devices.has(identity))
         identityAt.set(value.value, identity);
     }
@@ -241,9 +264,9 @@ function blamedDevices(
     .sort((a, b) => rank(a) - rank(b) || (a.bdf < b.bdf ? -1 : 1));
 }
 
-function boundaryChanges(reader: BlameReader, blame: Blame): readonly Change[] | undefined {
+function boundaryChanges(lookup: Lookup, blame: Blame): readonly Change[] | undefined {
   const [before, after] = [blame.boundary?.lastGood.snapshotId, blame.boundary?.firstBad.snapshotId].map(
-    (id) => (id === undefined ? undefined : reader.snapshots.get(id)),
+    (id) => (id === undefined ? undefined : lookup.get(id)),
   );
   return before === undefined || after === undefined ? undefined : diffSnapshots(before, after);
 }
@@ -261,7 +284,10 @@ function otherClasses(
   return [...counts].map(([cause, starts]) => ({ cause, starts })).sort((a, b) => b.starts - a.starts);
 }
 
-function otherFailures(recent: readonly AttemptRow[], asked: ReadonlySet<VmName>): readonly OtherFailure[] {
+function otherFailures(
+  recent: readonly FailedAttempt[],
+  asked: ReadonlySet<VmName>,
+): readonly OtherFailure[] {
   const others = new Map<VmName, OtherFailure>();
   for (const row of recent) {
     if (asked.has(row.vm) || others.has(row.vm) || !isFailure(row)) continue;

@@ -159,6 +159,12 @@ function nearlyDivides(record: FactRecord, mostMisplaced: number): boolean {
   return record.turnedWith > 0 && record.misplaced <= mostMisplaced;
 }
 
+/** The newest turn from good to bad among these starts. */
+export function boundaryOf(tallies: readonly StartTally[]): Boundary | undefined {
+  const failure = failureInQuestion(tallies);
+  return failure === undefined ? undefined : newestBoundary(trialsOf(tallies, failure));
+}
+
 function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
   for (let index = trials.length - 1; index > 0; index -= 1) {
     const before = trials[index - 1];

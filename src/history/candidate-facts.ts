@@ -1,32 +1,33 @@
-import type { Snapshot } from "../model/fact.ts";
 import type { SnapshotStore } from "../store/store.ts";
 import { entityOf } from "./fact-collections.ts";
 import { failureInQuestion, type StartTally, type Trial, trialsOf } from "./trials.ts";
 
-/** Turns that are looked at: those between the longest stretches of good and of failed starts. */
+/** Turns that are looked at besides the newest: those between the longest stretches of good and of failed starts. */
 const MOST_TURNS = 24;
 
 /** Facts that the answer shows or is made from, whether or not they explain anything. */
 const ALWAYS =
   /^(?:firmware\.bios\.|firmware-tables\b|iommu\.group$|iommu\.group\..*\.(?:direct|members)$|pci\..*\.address$)/;
 
+/** One fact of each thing of these kinds is among those that are always read, so the kind is known to be listed. */
+const LISTED_ALWAYS = new Set(["pci", "iommu.group", "firmware-tables"]);
+
 /**
  * Which facts can explain the failures at all: a fact that divides good from failed starts differs wherever the
  * outcome turned. So only what differs there has to be read in thousands of snapshots. A fact that divides nearly all
- * of them differs at the turns between long stretches, whatever happened in between. `known` is one of the snapshots.
+ * of them differs at the turns between long stretches, whatever happened in between. Returns whether a key is wanted.
  */
-export function candidateKeys(
-  snapshots: Pick<SnapshotStore, "differences">,
+export function candidateFacts(
+  snapshots: Pick<SnapshotStore, "changedKeys">,
   tallies: readonly StartTally[],
-  known: Snapshot | undefined,
-): ReadonlySet<string> {
-  const keys = new Set(["firmware.bios.version"]);
+): (key: string) => boolean {
   const failure = failureInQuestion(tallies);
-  if (failure === undefined) return keys;
-  for (const { before, after } of turnsOf(trialsOf(tallies, failure)).slice(0, MOST_TURNS)) {
-    for (const { key } of snapshots.differences(before, after) ?? []) keys.add(key);
-  }
-  return withRelatives(keys, known?.facts.map(({ key }) => key) ?? []);
+  const turns = failure === undefined ? [] : turnsOf(trialsOf(tallies, failure));
+  // One of the newest two is from good to bad: what changed there is told even where it explains nothing.
+  const newest = turns.slice(0, 2);
+  const longest = turns.slice(2).sort((a, b) => b.weight - a.weight);
+  const looked = [...newest, ...longest.slice(0, MOST_TURNS)];
+  return withRelatives(snapshots.changedKeys(looked.map(({ before, after }) => [before, after])));
 }
 
 interface Turn {
@@ -36,7 +37,7 @@ interface Turn {
   readonly weight: number;
 }
 
-/** Snapshots on both sides of every turn, those between the longest stretches first. */
+/** Snapshots on both sides of every turn, the newest first. */
 function turnsOf(trials: readonly Trial[]): readonly Turn[] {
   const stretches: { good: boolean; starts: number; first: string | undefined; last: string | undefined }[] =
     [];
@@ -58,14 +59,14 @@ function turnsOf(trials: readonly Trial[]): readonly Turn[] {
     const weight = Math.min(previous.starts, stretch.starts);
     turns.push({ before: previous.last, after: stretch.first, weight });
   }
-  // The newest of equal ones first: that is what is asked about.
-  return turns.reverse().sort((a, b) => b.weight - a.weight);
+  return turns.reverse();
 }
 
-/** With what decides whether a key that a snapshot lacks is absent: its parents and the rest of its thing. */
-function withRelatives(keys: ReadonlySet<string>, known: readonly string[]): ReadonlySet<string> {
+/** With what decides whether a key that a snapshot lacks is absent: its parents, the rest of its thing, its kind. */
+function withRelatives(keys: ReadonlySet<string>): (key: string) => boolean {
   const wanted = new Set(keys);
   const entities = new Set<string>();
+  const anchors = new Set<string>();
   for (const key of keys) {
     for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
       wanted.add(key.slice(0, dot));
@@ -73,9 +74,11 @@ function withRelatives(keys: ReadonlySet<string>, known: readonly string[]): Rea
     if (owner === undefined) continue;
     entities.add(owner.entity);
     wanted.add(owner.anchor);
+    if (!LISTED_ALWAYS.has(owner.anchor)) anchors.add(owner.anchor);
   }
-  for (const key of known) {
-    if (ALWAYS.test(key) || entities.has(entityOf(key)?.entity ?? "")) wanted.add(key);
-  }
-  return wanted;
+  return (key) => {
+    if (wanted.has(key) || ALWAYS.test(key)) return true;
+    const owner = entityOf(key);
+    return owner !== undefined && (entities.has(owner.entity) || anchors.has(owner.anchor));
+  };
 }

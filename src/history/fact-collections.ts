@@ -8,30 +8,36 @@ import type { Fact, FactValue } from "../model/fact.ts";
 interface Collection {
   /** The key that speaks for the whole collection; one that is unknown makes all below it unknown. */
   readonly anchor: string;
-  /** Matches the keys of the collection; `entity` is the part that names the thing. */
+  /** Matches the keys of the collection; the first group is the part that names the thing. */
   readonly keys: RegExp;
   /** Attributes that are only written when they are there. */
   readonly optional?: RegExp;
 }
 
 const COLLECTIONS: readonly Collection[] = [
-  { anchor: "firmware.setting", keys: /^(?<entity>firmware\.setting\.[^.]+\.[^.]+)$/ },
+  { anchor: "firmware.setting", keys: /^(firmware\.setting\.[^.]+\.[^.]+)$/ },
   // The whole table is the thing; its numbered entries are compared as lists elsewhere.
-  { anchor: "firmware-tables", keys: /^(?<entity>firmware-tables\.(?:IVRS|DMAR))\./ },
+  { anchor: "firmware-tables", keys: /^(firmware-tables\.(?:IVRS|DMAR))\./ },
   {
     anchor: "iommu.group",
-    keys: /^(?<entity>iommu\.group\.[^.]+)\.[^.]+$/,
+    keys: /^(iommu\.group\.[^.]+)\.[^.]+$/,
     optional: /\.(?:direct|direct-relaxable|reserved|msi)$/,
   },
-  { anchor: "kernel.parameter", keys: /^(?<entity>kernel\.parameter\.[^.]+)$/ },
-  { anchor: "kernel.modprobe", keys: /^(?<entity>kernel\.modprobe\.[^.]+\.[^.]+)$/ },
-  { anchor: "boot-loader", keys: /^(?<entity>boot-loader\.\/.+)\.[a-z-]+$/ },
-  { anchor: "vfio-setup.device", keys: /^(?<entity>vfio-setup\.device\..+)$/ },
-  { anchor: "pci", keys: /^(?<entity>pci\.[^.]+)\.[^.]+$/ },
-  { anchor: "vm", keys: /^(?<entity>vm\.[^.]+)\../ },
-  { anchor: "software.plugin", keys: /^(?<entity>software\.plugin\.[^.]+)$/ },
-  { anchor: "hardware.memory", keys: /^(?<entity>hardware\.memory\.[^.]+)$/ },
+  { anchor: "kernel.parameter", keys: /^(kernel\.parameter\.[^.]+)$/ },
+  { anchor: "kernel.modprobe", keys: /^(kernel\.modprobe\.[^.]+\.[^.]+)$/ },
+  { anchor: "boot-loader", keys: /^(boot-loader\.\/.+)\.[a-z-]+$/ },
+  { anchor: "vfio-setup.device", keys: /^(vfio-setup\.device\..+)$/ },
+  { anchor: "pci", keys: /^(pci\.[^.]+)\.[^.]+$/ },
+  { anchor: "vm", keys: /^(vm\.[^.]+)\../ },
+  { anchor: "software.plugin", keys: /^(software\.plugin\.[^.]+)$/ },
+  { anchor: "hardware.memory", keys: /^(hardware\.memory\.[^.]+)$/ },
 ];
+
+/** By the first part of a key: the question is asked of every fact of several snapshots. */
+const COLLECTIONS_IN: ReadonlyMap<string, readonly Collection[]> = Map.groupBy(
+  COLLECTIONS,
+  ({ anchor }) => anchor.split(".")[0] ?? "",
+);
 
 /** What a snapshot says about any key, also about those that it lacks. */
 export interface FactView {
@@ -49,9 +55,9 @@ const NOT_COLLECTED: FactValue = { state: "unknown", why: "not collected" };
 
 /** The thing that a fact belongs to, with its collection's anchor; undefined for facts that stand alone. */
 export function entityOf(key: string): { readonly entity: string; readonly anchor: string } | undefined {
-  for (const { anchor, keys } of COLLECTIONS) {
+  for (const { anchor, keys } of COLLECTIONS_IN.get(key.slice(0, key.indexOf("."))) ?? []) {
     if (!key.startsWith(anchor)) continue;
-    const entity = keys.exec(key)?.groups?.entity;
+    const entity = keys.exec(key)?.[1];
     if (entity !== undefined) return { entity, anchor };
   }
   return undefined;

@@ -3,14 +3,15 @@ import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
-import { createFactTable, type FactTable } from "./fact-table.ts";
+import type { FactTable } from "./fact-table.ts";
+import { readFactTable } from "./read-fact-table.ts";
 import { vmKey } from "./subject.ts";
 
 /** What preflight's questions need of the stored history; the store has these. */
 export interface PreflightReader {
   readonly attempts: { list(filter?: AttemptFilter): readonly AttemptRow[] };
   readonly boots: { list(): readonly BootRecord[] };
-  readonly snapshots: Pick<SnapshotStore, "varying" | "get">;
+  readonly snapshots: Pick<SnapshotStore, "series" | "get">;
 }
 
 /** Starts, and boots, that are looked through for the device that a VM once had. */
@@ -88,34 +89,35 @@ function deviceIn(snapshot: Snapshot, bdf: Bdf): KnownDevice | undefined {
 
 interface DemandTable {
   readonly table: FactTable;
-  /** Boots with a stored snapshot, oldest first; the place in the table is the place here. */
+  /** Boots with a snapshot, oldest first; the place in the table is the place here. */
   readonly boots: readonly BootRecord[];
+  /** Places of the boots whose snapshot is stored. */
+  readonly places: readonly number[];
 }
+
+/** All that tells which device had a demand under which BIOS, with what decides whether a key is absent. */
+const WANTED =
+  /^(?:firmware(?:\.bios(?:\.version)?)?|iommu(?:\.group(?:\.[^.]+(?:\.(?:members|direct))?)?)?|pci(?:\.[^.]+(?:\.address)?)?)$/;
 
 function demandTable(reader: PreflightReader, boots: readonly BootRecord[]): DemandTable {
   const known = boots.filter(
     (boot): boot is BootRecord & { readonly snapshotId: string } => boot.snapshotId !== undefined,
   );
-  const newest = known.at(-1);
-  const reference = newest === undefined ? undefined : reader.snapshots.get(newest.snapshotId);
-  const columns = reader.snapshots.varying(known.map(({ snapshotId }) => snapshotId));
-  const varying = new Set(columns.map(({ key }) => key));
-  const constants = new Map<string, FactValue>();
-  for (const { key, value } of reference?.facts ?? []) if (!varying.has(key)) constants.set(key, value);
-  return { table: createFactTable(columns, constants), boots: known };
+  const ids = known.map(({ snapshotId }) => snapshotId);
+  const { table, placeOf } = readFactTable(reader.snapshots, ids, (key) => WANTED.test(key));
+  return { table, boots: known, places: [...ids.keys()].filter((place) => placeOf.has(ids[place] ?? "")) };
 }
 
 /** Goes back from the newest boot to the first of the boots in a row whose group of this device has a direct region. */
 function originOf(
-  { table, boots }: DemandTable,
+  { table, boots, places }: DemandTable,
   all: readonly BootRecord[],
   bdf: Bdf,
 ): DemandOrigin | undefined {
   if (all.length === 0) return undefined;
-  const places = [...boots.keys()];
   let first: number | undefined;
   let without: number | undefined;
-  for (const place of places.reverse()) {
+  for (const place of places.toReversed()) {
     const state = directAt(table, place, bdf);
     if (state === "unknown") continue;
     if (state === "absent") {

@@ -1,4 +1,3 @@
-import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { SnapshotStore } from "../store/store.ts";
 import { createFactTable, type FactTable } from "./fact-table.ts";
 
@@ -8,33 +7,15 @@ export interface ReadFactTable {
   readonly placeOf: ReadonlyMap<string, number>;
 }
 
-/** Reads these snapshots as one table, with only these keys where given. */
+/** Reads these snapshots as one table, with only the facts whose keys are wanted where that is said. */
 export function readFactTable(
-  snapshots: Pick<SnapshotStore, "varying" | "get">,
+  snapshots: Pick<SnapshotStore, "series">,
   ids: readonly string[],
-  keys?: ReadonlySet<string>,
+  isWanted?: (key: string) => boolean,
 ): ReadFactTable {
-  const reference = firstStored(snapshots, ids);
-  if (reference === undefined) return { table: createFactTable([], new Map()), placeOf: new Map() };
-  const columns = snapshots.varying(ids, keys);
-  const varying = new Set(columns.map(({ key }) => key));
-  const constants = new Map<string, FactValue>();
-  for (const { key, value } of reference.facts)
-    if (!varying.has(key) && (keys?.has(key) ?? true)) constants.set(key, value);
-  // A snapshot that retention dropped lacks every key, so then no fact is the same in all of them.
-  const allStored = constants.size > 0;
-  const isStored = (place: number) => allStored || columns.some(({ indexes }) => (indexes[place] ?? -1) >= 0);
+  const { varying, constants, stored } = snapshots.series(ids, isWanted);
   return {
-    table: createFactTable(columns, constants),
-    placeOf: new Map(ids.flatMap((id, place) => (isStored(place) ? [[id, place] as const] : []))),
+    table: createFactTable(varying, new Map(constants.map(({ key, value }) => [key, value]))),
+    placeOf: new Map(ids.flatMap((id, place) => (stored[place] === true ? [[id, place] as const] : []))),
   };
-}
-
-/** One snapshot, since loading each of thousands would take seconds. */
-function firstStored(snapshots: Pick<SnapshotStore, "get">, ids: readonly string[]): Snapshot | undefined {
-  for (const id of ids) {
-    const snapshot = snapshots.get(id);
-    if (snapshot !== undefined) return snapshot;
-  }
-  return undefined;
 }

@@ -1,47 +1,81 @@
 import type { FactValue } from "../model/fact.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { AttemptFilter, SnapshotStore } from "../store/store.ts";
 import type { FactTable } from "./fact-table.ts";
+import { readFactTable } from "./read-fact-table.ts";
+import { addressOwner } from "./subject.ts";
 import type { StartTally } from "./trials.ts";
 
-/** Starts with the device, wherever it was at the time. */
+/** What finding a device's starts needs of the stored history; the store has these. */
+export interface DeviceStartReader {
+  readonly attempts: { tallies(filter?: AttemptFilter): readonly StartTally[] };
+  readonly snapshots: Pick<SnapshotStore, "inOrder" | "series">;
+}
+
+/** With what tells that a device without an address is not there, rather than not read. */
+const WANTED = /^pci(?:\.[^.]+(?:\.address)?)?$/;
+
+/** Starts with the device, wherever it was at the time; of one VM where it is given. */
 export function startsWithDevice(
-  tallies: readonly StartTally[],
+  reader: DeviceStartReader,
   device: string,
-  table: FactTable,
-  placeOf: ReadonlyMap<string, number>,
+  vm: VmName | undefined,
 ): readonly StartTally[] {
   const wanted = device.toLowerCase();
-  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)].filter((key) =>
-    /^pci\.[^.]+\.address$/.test(key),
-  );
-  const places = [...placeOf.values()];
   const isAddress = /^[0-9a-f]{4,8}:[0-9a-f]{2}:/.test(wanted);
-  const mine = keys.filter((key) => {
-    const identity = key.slice(4, -".address".length);
-    if (!isAddress)
-      return identity === wanted || identity.startsWith(`${wanted}/`) || identity === `${wanted}#1`;
-    return places.some((place) => valueText(table.valueAt(key, place)) === wanted);
+  const { table, placeOf } = readFactTable(reader.snapshots, reader.snapshots.inOrder(), (key) =>
+    WANTED.test(key),
+  );
+  const followed = isAddress ? holdersOf(wanted, table, [...placeOf.values()]) : devicesOf(wanted, table);
+  const addresses = new Set(followed.flatMap((key) => valuesOf(key, table)).map(valueText));
+  if (isAddress) addresses.add(wanted);
+  if (addresses.size === 0) return [];
+  const tallies = reader.attempts.tallies({
+    ...(vm !== undefined && { vm }),
+    devices: [...addresses] as Bdf[],
   });
-  // Who had the address last is meant; another card that stood there earlier is not.
-  const newest = isAddress
-    ? mine.filter((key) => valueText(table.valueAt(key, lastKnown(table, key, places))) === wanted)
-    : mine;
-  const followed = newest.length > 0 ? newest : mine;
   const cache = new Map<number, ReadonlySet<string>>();
   return tallies.filter((tally) => {
     const place = placeOf.get(tally.snapshotId ?? "");
     if (place === undefined || followed.length === 0)
       return isAddress && tally.devices.some((bdf) => bdf === wanted);
-    const known = cache.get(place);
-    const addresses =
-      known ??
-      new Set(followed.map((key) => valueText(table.valueAt(key, place))).filter((text) => text !== ""));
-    cache.set(place, addresses);
-    return tally.devices.some((bdf) => addresses.has(bdf));
+    const known = cache.get(place) ?? new Set(followed.map((key) => valueText(table.valueAt(key, place))));
+    cache.set(place, known);
+    return tally.devices.some((bdf) => known.has(bdf));
   });
 }
 
-function lastKnown(table: FactTable, key: string, places: readonly number[]): number {
-  return places.findLast((place) => table.valueAt(key, place).state === "value") ?? -1;
+/** Keys of the address of every device of the kind. */
+function devicesOf(wanted: string, table: FactTable): readonly string[] {
+  return addressKeys(table).filter((key) => {
+    const identity = addressOwner(key) ?? "";
+    return identity === wanted || identity.startsWith(`${wanted}/`) || identity === `${wanted}#1`;
+  });
+}
+
+/** Who had the address last is meant; another card that stood there earlier is not. */
+function holdersOf(address: string, table: FactTable, places: readonly number[]): readonly string[] {
+  const everThere = addressKeys(table).filter((key) =>
+    valuesOf(key, table).some((value) => valueText(value) === address),
+  );
+  for (const place of places.toReversed()) {
+    const there = everThere.filter((key) => valueText(table.valueAt(key, place)) === address);
+    if (there.length > 0) return there;
+  }
+  return [];
+}
+
+function addressKeys(table: FactTable): readonly string[] {
+  return [...table.constants.keys(), ...table.columns.map(({ key }) => key)].filter(
+    (key) => addressOwner(key) !== undefined,
+  );
+}
+
+/** Every value that the fact has in any snapshot. */
+function valuesOf(key: string, table: FactTable): readonly FactValue[] {
+  const constant = table.constants.get(key);
+  if (constant !== undefined) return [constant];
+  return table.columns.find((column) => column.key === key)?.values ?? [];
 }
 
 function valueText(value: FactValue): string {

@@ -16,8 +16,17 @@ export interface Subject {
   readonly addresses: ReadonlySet<Bdf>;
 }
 
-const ADDRESS = /^pci\.([^.]+)\.address$/;
-const MEMBERS = /^iommu\.group\.([^.]+)\.members$/;
+/** The device whose address the key holds. Asked of all facts of several snapshots, so it looks at the ends first. */
+export function addressOwner(key: string): string | undefined {
+  if (!key.endsWith(".address") || !key.startsWith("pci.")) return undefined;
+  const identity = key.slice("pci.".length, -".address".length);
+  return identity === "" || identity.includes(".") ? undefined : identity;
+}
+
+function membersOwner(key: string): string | undefined {
+  if (!key.endsWith(".members") || !key.startsWith("iommu.group.")) return undefined;
+  return /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
+}
 
 /** Works out the subject from snapshots in which the devices stood at known addresses. */
 export function findSubject(
@@ -29,7 +38,7 @@ export function findSubject(
   for (const { snapshot, devices: own } of seen) {
     for (const bdf of own) addresses.add(bdf);
     for (const { key, value } of snapshot.facts) {
-      const identity = ADDRESS.exec(key)?.[1];
+      const identity = addressOwner(key);
       if (identity === undefined || value.state !== "value") continue;
       if (own.some((bdf) => bdf === value.value)) devices.add(identity);
     }
@@ -38,10 +47,10 @@ export function findSubject(
   const groups = new Set<string>();
   for (const { snapshot } of seen) {
     for (const { key, value } of snapshot.facts) {
-      const address = ADDRESS.exec(key)?.[1];
+      const address = addressOwner(key);
       if (address !== undefined && value.state === "value" && devices.has(address))
         addresses.add(value.value as Bdf);
-      const group = MEMBERS.exec(key)?.[1];
+      const group = membersOwner(key);
       if (group === undefined || value.state !== "value") continue;
       const names = value.value.split(", ");
       if (!names.some((name) => devices.has(name))) continue;

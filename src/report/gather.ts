@@ -2,6 +2,7 @@ import { askBlame } from "../history/ask-blame.ts";
 import { diffSnapshots } from "../history/changes.ts";
 import { describeBlame } from "../history/describe-blame.ts";
 import { lastGoodBefore } from "../history/last-good.ts";
+import { readFactTable } from "../history/read-fact-table.ts";
 import type { Fact, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptRow, Store, StoredAttempt } from "../store/store.ts";
@@ -76,22 +77,15 @@ const BIOS = "firmware.bios.version";
 
 function timeLineOf(store: Store, vm: VmName): TimeLine {
   const boots = store.boots.list();
-  const ids = [...new Set(boots.flatMap(({ snapshotId }) => snapshotId ?? []))];
-  // Asking for one fact in each of some thousand snapshots takes ten times as long as for all that differ between them.
-  const column = store.snapshots.varying(ids).find(({ key }) => key === BIOS);
-  const places = new Map(ids.map((id, place) => [id, place]));
-  const constant = column === undefined ? biosIn(store, ids) : undefined;
-  return drawTimeLine(quoted(vm), boots, store.attempts.tallies({ vm }), (id) => {
-    if (column === undefined || id === undefined) return id === undefined ? undefined : constant;
-    const value = column.values[column.indexes[places.get(id) ?? -1] ?? -1];
+  const tallies = store.attempts.tallies({ vm });
+  const ids = [...new Set([...boots, ...tallies].flatMap(({ snapshotId }) => snapshotId ?? []))];
+  // Asking for one fact in each of some thousand snapshots takes ten times as long as comparing all of them.
+  const { table, placeOf } = readFactTable(store.snapshots, ids, (key) => key === BIOS);
+  return drawTimeLine(quoted(vm), boots, tallies, (id) => {
+    const place = placeOf.get(id ?? "");
+    const value = place === undefined ? undefined : table.valueAt(BIOS, place);
     return value?.state === "value" ? value.value : undefined;
   });
-}
-
-/** The BIOS of snapshots that all have the same. */
-function biosIn(store: Store, ids: readonly string[]): string | undefined {
-  const value = ids.map((id) => store.snapshots.fact(id, BIOS)?.value).find((found) => found !== undefined);
-  return value?.state === "value" ? value.value : undefined;
 }
 
 function biosOf(snapshot: Snapshot | undefined): string | undefined {

@@ -30,20 +30,20 @@ interface ListRow {
   readonly origin: Origin;
 }
 
-interface TallyRow {
-  readonly vm: number;
-  readonly boot: number | null;
-  readonly outcome: Outcome;
-  readonly cause: CauseClass | null;
-  readonly device_set: number;
-  readonly snapshot: number | null;
-  readonly origin: Origin;
-  readonly count: number;
-  readonly first_at: number;
-  readonly last_at: number;
-  readonly first_number: number;
-  readonly last_number: number;
-}
+type TallyTuple = [
+  vm: number,
+  boot: number | null,
+  outcome: Outcome,
+  cause: CauseClass | null,
+  deviceSet: number,
+  snapshot: number | null,
+  origin: Origin,
+  count: number,
+  firstAt: number,
+  lastAt: number,
+  firstNumber: number,
+  lastNumber: number,
+];
 
 interface FullRow extends Omit<ListRow, "outcome"> {
   readonly outcome: Outcome | null;
@@ -57,6 +57,9 @@ interface Devices {
   readonly groups: readonly number[];
 }
 
+/** Holds everything that counting and choosing need, so that the rows themselves are not read. */
+const TALLY_INDEX = "attempt INDEXED BY attempt_tally";
+
 /** An attempt whose boot nobody knows stands where its wall time puts it. */
 const BOOT_ORDER = `COALESCE(boot.order_key,
   (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= attempt.opened_at), 0)`;
@@ -65,7 +68,7 @@ const BOOT_ORDER = `COALESCE(boot.order_key,
 export function createAttemptReads(
   parts: AttemptParts,
   findNumber: (numberOrId: number | string) => number | undefined,
-): Pick<AttemptStore, "open" | "list" | "tallies" | "full"> {
+): Pick<AttemptStore, "open" | "list" | "newestFailures" | "tallies" | "full"> {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
     "SELECT number, devices, groups FROM device_set",
@@ -87,9 +90,17 @@ export function createAttemptReads(
   const openOfBoot = connection.statement<[string], FullRow>(
     `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
   );
+  const newestFailures = connection.statement<
+    [number],
+    { number: number; vm: number; opened_at: number; outcome: Outcome; cause: CauseClass | null }
+  >(
+    `SELECT attempt.number, vm, opened_at, outcome, cause FROM ${TALLY_INDEX}
+     LEFT JOIN boot ON boot.number = attempt.boot WHERE outcome IS NOT NULL AND outcome <> 'started'
+     ORDER BY ${BOOT_ORDER} DESC, opened_at DESC, attempt.number DESC LIMIT ?`,
+  );
   /** Lists are asked in few shapes; each is prepared once. */
   const listStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], ListRow>>>();
-  const tallyStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], TallyRow>>>();
+  const tallyStatements = new Map<string, ReturnType<typeof connection.tuples<SqlValue[], TallyTuple>>>();
 
   function devicesByNumber(): ReadonlyMap<number, Devices> {
     // Attempts share these lists: a VM's devices seldom change.
@@ -134,13 +145,16 @@ export function createAttemptReads(
     list(filter = {}) {
       const { where, values } = conditions(filter);
       const direction = filter.first === "oldest" ? "ASC" : "DESC";
-      const limit = filter.limit === undefined ? "" : "LIMIT ?";
+      const order = `ORDER BY ${BOOT_ORDER} ${direction}, opened_at ${direction}, attempt.number ${direction}`;
+      // Which ones are wanted is in the index; only their rows, which are far apart, need to be read.
+      const source = filter.bootId === undefined && filter.since === undefined ? TALLY_INDEX : "attempt";
+      const chosen = `attempt.number IN (SELECT attempt.number FROM ${source}
+        LEFT JOIN boot ON boot.number = attempt.boot WHERE ${where} ${order} LIMIT ?)`;
       const sql = `SELECT attempt.number, attempt.id, vm.name AS vm, attempt.boot, opened_at, closed_at, outcome,
           device_set, cause, summary, snapshot.id AS snapshot, attempt.origin
         FROM attempt JOIN vm ON vm.number = attempt.vm LEFT JOIN boot ON boot.number = attempt.boot
         LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
-        WHERE ${where}
-        ORDER BY ${BOOT_ORDER} ${direction}, opened_at ${direction}, attempt.number ${direction} ${limit}`;
+        WHERE ${filter.limit === undefined ? where : chosen} ${order}`;
       const statement = remembered(listStatements, sql, () => connection.statement<SqlValue[], ListRow>(sql));
       const rows = statement.all(
         ...values,
@@ -149,13 +163,12 @@ export function createAttemptReads(
       const positions = boots.positions();
       const sets = devicesByNumber();
       return rows.map((row): AttemptRow => {
-        const boot = row.boot === null ? undefined : positions.get(row.boot);
         return {
           number: row.number,
           id: row.id,
           vm: vmName(row.vm),
-          bootId: boot?.id,
-          bootOrdinal: boot?.ordinal,
+          bootId: positions.idOf(row.boot),
+          bootOrdinal: positions.ordinalOf(row.boot),
           openedAt: row.opened_at,
           closedAt: row.closed_at ?? undefined,
           outcome: row.outcome,
@@ -167,39 +180,48 @@ export function createAttemptReads(
         };
       });
     },
+    newestFailures(limit) {
+      const names = vms.names();
+      return newestFailures.all(limit).map((row) => ({
+        number: row.number,
+        vm: names.get(row.vm) ?? vmName(""),
+        openedAt: row.opened_at,
+        outcome: row.outcome,
+        cause: row.cause ?? undefined,
+      }));
+    },
     tallies(filter = {}) {
       const { where, values } = conditions(filter);
       const sql = `SELECT vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin,
-          count(*) AS count, min(opened_at) AS first_at, max(opened_at) AS last_at,
-          min(attempt.number) AS first_number, max(attempt.number) AS last_number
-        FROM attempt INDEXED BY attempt_tally WHERE ${where}
+          count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number)
+        FROM ${TALLY_INDEX} WHERE ${where}
         GROUP BY vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin`;
       const statement = remembered(tallyStatements, sql, () =>
-        connection.statement<SqlValue[], TallyRow>(sql),
+        connection.tuples<SqlValue[], TallyTuple>(sql),
       );
       const rows = statement.all(...values);
       const positions = boots.positions();
       const sets = devicesByNumber();
       const names = vms.names();
       const snapshotIds = snapshots.ids();
-      const tallies = rows.map((row): AttemptTally => {
-        const boot = row.boot === null ? undefined : positions.get(row.boot);
-        return {
-          vm: names.get(row.vm) ?? vmName(""),
-          bootId: boot?.id,
-          bootOrdinal: boot?.ordinal,
-          outcome: row.outcome,
-          cause: row.cause ?? undefined,
-          devices: (sets.get(row.device_set) ?? NO_DEVICES).devices,
-          snapshotId: row.snapshot === null ? undefined : snapshotIds.get(row.snapshot),
-          origin: row.origin,
-          count: row.count,
-          firstAt: row.first_at,
-          lastAt: row.last_at,
-          firstNumber: row.first_number,
-          lastNumber: row.last_number,
-        };
-      });
+      // By index: taking thousands of rows apart by destructuring takes as long as reading them.
+      const tallies = rows.map(
+        (row): AttemptTally => ({
+          vm: names.get(row[0]) ?? vmName(""),
+          bootId: positions.idOf(row[1]),
+          bootOrdinal: positions.ordinalOf(row[1]),
+          outcome: row[2],
+          cause: row[3] ?? undefined,
+          devices: (sets.get(row[4]) ?? NO_DEVICES).devices,
+          snapshotId: row[5] === null ? undefined : snapshotIds.get(row[5]),
+          origin: row[6],
+          count: row[7],
+          firstAt: row[8],
+          lastAt: row[9],
+          firstNumber: row[10],
+          lastNumber: row[11],
+        }),
+      );
       return tallies.sort(
         (a, b) =>
           (a.bootOrdinal ?? 0) - (b.bootOrdinal ?? 0) ||
@@ -232,6 +254,13 @@ function conditions(filter: AttemptFilter): { readonly where: string; readonly v
   if (filter.device !== undefined) {
     // The list is JSON, so the quotes keep a short address from matching inside a longer one.
     add("device_set IN (SELECT number FROM device_set WHERE instr(devices, ?) > 0)", `"${filter.device}"`);
+  }
+  if (filter.devices !== undefined) {
+    add(
+      `device_set IN (SELECT device_set.number FROM device_set, json_each(?) AS wanted
+        WHERE instr(devices, '"' || wanted.value || '"') > 0)`,
+      JSON.stringify(filter.devices),
+    );
   }
   if (filter.bootId !== undefined)
     add("attempt.boot = (SELECT number FROM boot WHERE id = ?)", filter.bootId);

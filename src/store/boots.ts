@@ -14,8 +14,14 @@ export interface BootTable extends BootStore {
   numberOf(id: BootId, at: number, origin: Origin): number;
   /** Number of a known boot. */
   known(id: BootId): number | undefined;
-  /** Ordinal and id of every boot, by number. */
-  positions(): ReadonlyMap<number, { readonly ordinal: number; readonly id: BootId }>;
+  /** Where boots stand in the sequence, as it is now. */
+  positions(): BootPositions;
+}
+
+/** Both undefined for a boot that is not known, and for none. */
+export interface BootPositions {
+  ordinalOf(number: number | null): number | undefined;
+  idOf(number: number | null): BootId | undefined;
 }
 
 interface BootRow {
@@ -66,7 +72,7 @@ export function createBootTable(connection: Connection): BootTable {
         WHERE moment.boot = boot.number ORDER BY moment.number DESC LIMIT 1) AS snapshot
      FROM boot ORDER BY order_key`,
   );
-  const ids = connection.statement<[], { number: number; id: string }>(
+  const ids = connection.tuples<[], [number: number, id: string]>(
     "SELECT number, id FROM boot ORDER BY order_key",
   );
 
@@ -128,8 +134,22 @@ export function createBootTable(connection: Connection): BootTable {
       return selectNumber.get(id)?.number ?? 0;
     },
     known: (id) => selectNumber.get(id)?.number,
-    positions: () =>
-      new Map(ids.all().map((row, index) => [row.number, { ordinal: index + 1, id: bootId(row.id) }])),
+    positions() {
+      // Arrays by number, because a map of thousands of objects would take longer than what it is asked for.
+      const ordinals: number[] = [];
+      const names: string[] = [];
+      ids.all().forEach((row, index) => {
+        ordinals[row[0]] = index + 1;
+        names[row[0]] = row[1];
+      });
+      return {
+        ordinalOf: (number) => (number === null ? undefined : ordinals[number]),
+        idOf(number) {
+          const id = number === null ? undefined : names[number];
+          return id === undefined ? undefined : bootId(id);
+        },
+      };
+    },
   };
   return table;
 }

@@ -1,11 +1,19 @@
-import { FACT_GROUPS, type Fact, type FactGroup, type FactValue } from "../model/fact.ts";
+import { FACT_GROUPS, type Fact, type FactGroup, type FactValue, type Snapshot } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import { applyDelta, deltaBetween, type FactSet, factSet, packSets, unpackSets } from "./fact-sets.ts";
-import type { FactDifference, SnapshotMoment, SnapshotStore } from "./store.ts";
-import { varyingFacts } from "./varying-facts.ts";
+import {
+  applyDelta,
+  deltaBetween,
+  type FactSet,
+  type FactSetDelta,
+  factSet,
+  packSets,
+  unpackSets,
+} from "./fact-sets.ts";
+import type { SnapshotMoment, SnapshotStore } from "./store.ts";
+import { readSeries } from "./varying-facts.ts";
 
 /** A fact's value is one line; a longer one is a mistake of its collector and is cut. */
 const MOST_VALUE = 16 * 1024;
@@ -39,8 +47,12 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const byId = connection.statement<[string], SnapshotRow>(
     "SELECT number, base, facts FROM snapshot WHERE id = ?",
   );
-  const byIds = connection.statement<[string], SnapshotRow & { readonly id: string }>(
-    "SELECT id, number, base, facts FROM snapshot WHERE id IN (SELECT value FROM json_each(?))",
+  const byIds = connection.tuples<
+    [string],
+    [place: number, number: number, base: number | null, facts: Uint8Array | null]
+  >(
+    `SELECT given.key, number, base, facts
+     FROM json_each(?) AS given CROSS JOIN snapshot ON snapshot.id = given.value`,
   );
   const byNumber = connection.statement<[number], SnapshotRow>(
     "SELECT number, base, facts FROM snapshot WHERE number = ?",
@@ -53,7 +65,7 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const fill = connection.statement<[number | null, Uint8Array, number]>(
     "UPDATE snapshot SET base = ?, facts = ? WHERE number = ?",
   );
-  const ids = connection.statement<[], { number: number; id: string }>("SELECT number, id FROM snapshot");
+  const ids = connection.tuples<[], [number: number, id: string]>("SELECT number, id FROM snapshot");
   const factNumber = connection.statement<[string, string, string, string], { number: number }>(
     `SELECT fact.number FROM fact_key JOIN fact ON fact.fact_key = fact_key.number
      WHERE fact_key.key = ? AND fact_key.fact_group = ? AND fact.state = ? AND fact.value = ?`,
@@ -80,8 +92,13 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     `SELECT ${factColumns} WHERE fact.number IN (SELECT value FROM json_each(?))`,
   );
   const factsByKey = connection.statement<[string], FactRow>(`SELECT ${factColumns} WHERE fact_key.key = ?`);
-  const factsByKeys = connection.statement<[string], FactRow>(
-    `SELECT ${factColumns} WHERE fact_key.key IN (SELECT value FROM json_each(?))`,
+  const factsOfKeys = connection.statement<[string], FactRow>(
+    `SELECT ${factColumns} WHERE fact.fact_key IN (SELECT value FROM json_each(?))`,
+  );
+  const keys = connection.tuples<[], [number: number, key: string]>("SELECT number, key FROM fact_key");
+  const keysOfFacts = connection.tuples<[string], [key: string]>(
+    `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
+     WHERE fact.number IN (SELECT value FROM json_each(?))`,
   );
   const lastMoment = connection.statement<[number], { snapshot: number }>(
     "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
@@ -93,6 +110,12 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     `SELECT boot.id AS boot, at, snapshot.id AS snapshot, reason FROM snapshot_moment AS moment
      JOIN boot ON boot.number = moment.boot JOIN snapshot ON snapshot.number = moment.snapshot
      WHERE ? IS NULL OR boot.id = ? ORDER BY boot.order_key, moment.number`,
+  );
+
+  const momentsInOrder = connection.tuples<[], [id: string]>(
+    `SELECT snapshot.id FROM snapshot_moment AS moment
+     JOIN boot ON boot.number = moment.boot JOIN snapshot ON snapshot.number = moment.snapshot
+     ORDER BY boot.order_key, moment.number`,
   );
 
   function numberOfFact(fact: Fact): number {
@@ -110,19 +133,50 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     return factSet(facts.map((fact, place) => known.get(place) ?? numberOfFact(fact)));
   }
 
-  function setOf(row: SnapshotRow | undefined): FactSet | undefined {
+  /** The facts of a row; `bases` holds those of the bases that were read before. */
+  function setOf(
+    row: SnapshotRow | undefined,
+    bases = new Map<number, FactSet | undefined>(),
+  ): FactSet | undefined {
     if (row === undefined || row.facts === null) return undefined;
     const [first = [], second = []] = unpackSets(row.facts);
     if (row.base === null) return first;
-    const base = setOf(byNumber.get(row.base));
+    if (!bases.has(row.base)) bases.set(row.base, setOf(byNumber.get(row.base), bases));
+    const base = bases.get(row.base);
     return base === undefined ? undefined : applyDelta(base, { removed: first, added: second });
+  }
+
+  /** Facts that only one of the two has; none where one of them is not stored. */
+  function changedFacts(
+    before: SnapshotRow | undefined,
+    after: SnapshotRow | undefined,
+    bases: Map<number, FactSet | undefined>,
+  ): FactSet {
+    const deltas: FactSetDelta[] = [];
+    if (before?.facts != null && after?.facts != null && before.base !== null && before.base === after.base) {
+      // What both take from their base, or leave, is no difference between them.
+      const [old, young] = [unpackSets(before.facts), unpackSets(after.facts)];
+      for (const part of [0, 1]) deltas.push(deltaBetween(old[part] ?? [], young[part] ?? []));
+    } else {
+      const [old, young] = [setOf(before, bases), setOf(after, bases)];
+      if (old !== undefined && young !== undefined) deltas.push(deltaBetween(old, young));
+    }
+    return deltas.flatMap(({ removed, added }) => [...removed, ...added]);
+  }
+
+  /** At the place of each id its row, if there is one. */
+  function rowsOf(wanted: readonly string[]): readonly (SnapshotRow | undefined)[] {
+    const rows = new Array<SnapshotRow | undefined>(wanted.length).fill(undefined);
+    for (const [place, number, base, facts] of byIds.all(JSON.stringify(wanted)))
+      rows[place] = { number, base, facts };
+    return rows;
   }
 
   const factRows = (numbers: FactSet) => factsByNumber.all(JSON.stringify(numbers));
 
   const table: SnapshotTable = {
     numberOf: (id) => byId.get(id)?.number ?? announce.insert(id),
-    ids: () => new Map(ids.all().map((row) => [row.number, row.id])),
+    ids: () => new Map(ids.all()),
     has: (id) => (byId.get(id)?.facts ?? null) !== null,
     save(snapshot) {
       return connection.batched(() => {
@@ -142,10 +196,27 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         return true;
       });
     },
-    get(id) {
-      const facts = setOf(byId.get(id));
-      if (facts === undefined) return undefined;
-      return { id, facts: factRows(facts).sort(byGroupAndKey).map(toFact) };
+    get: (id) => table.several([id]).get(id),
+    several(wanted) {
+      const bases = new Map<number, FactSet | undefined>();
+      const sets = new Map<string, FactSet>();
+      for (const [place, row] of rowsOf(wanted).entries()) {
+        const facts = setOf(row, bases);
+        if (facts !== undefined) sets.set(wanted[place] ?? "", facts);
+      }
+      const rows = inOrder(factRows(factSet([...sets.values()].flat())));
+      const facts = rows.map((row) => ({ number: row.number, fact: toFact(row) }));
+      const largest = rows.reduce((most, { number }) => Math.max(most, number), 0);
+      return new Map(
+        [...sets].map(([id, numbers]): [string, Snapshot] => {
+          const isOwn = new Uint8Array(largest + 1);
+          for (const number of numbers) isOwn[number] = 1;
+          return [
+            id,
+            { id, facts: facts.filter(({ number }) => isOwn[number] === 1).map(({ fact }) => fact) },
+          ];
+        }),
+      );
     },
     link(moment) {
       return connection.batched(() => {
@@ -165,29 +236,34 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         }),
       );
     },
-    differences(before, after) {
-      const old = setOf(byId.get(before));
-      const young = setOf(byId.get(after));
-      if (old === undefined || young === undefined) return undefined;
-      const { removed, added } = deltaBetween(old, young);
-      const rows = factRows([...removed, ...added]);
-      const gone = new Set(removed);
-      return pairUp(
-        rows.filter((row) => gone.has(row.number)),
-        rows.filter((row) => !gone.has(row.number)),
-      );
+    inOrder: () =>
+      [
+        ...new Set(
+          momentsInOrder
+            .all()
+            .map((row) => row[0])
+            .reverse(),
+        ),
+      ].reverse(),
+    changedKeys(pairs) {
+      const rows = rowsOf(pairs.flat());
+      const bases = new Map<number, FactSet | undefined>();
+      const changed = new Set<number>();
+      for (const pair of pairs.keys()) {
+        const [before, after] = [rows[pair * 2], rows[pair * 2 + 1]];
+        for (const number of changedFacts(before, after, bases)) changed.add(number);
+      }
+      return new Set(keysOfFacts.all(JSON.stringify([...changed])).map(([key]) => key));
     },
-    varying(asked, keys) {
-      const rows = new Map(byIds.all(JSON.stringify(asked)).map((row) => [row.id, row]));
-      const rowsOfKeys = (numbers: FactSet) => {
-        const wanted = new Set(numbers);
-        return factsByKeys.all(JSON.stringify([...(keys ?? [])])).filter((row) => wanted.has(row.number));
+    series(asked, isWanted) {
+      const wantedRows = (wants: (key: string) => boolean) => {
+        const numbers = keys.all().flatMap((row) => (wants(row[1]) ? [row[0]] : []));
+        return factsOfKeys.all(JSON.stringify(numbers));
       };
-      return varyingFacts(
-        asked.map((id) => rows.get(id)),
-        (number) => byNumber.get(number),
-        keys === undefined ? factRows : rowsOfKeys,
-      );
+      return readSeries(rowsOf(asked), (number) => byNumber.get(number), {
+        byNumbers: factRows,
+        wanted: isWanted && wantedRows(isWanted),
+      });
     },
     fact(id, key) {
       const facts = new Set(setOf(byId.get(id)));
@@ -222,6 +298,14 @@ function toFact(row: FactRow): Fact {
 
 const GROUP_RANK = new Map<string, number>(FACT_GROUPS.map((group, rank) => [group, rank]));
 
+/** Rows ordered by group, then by key; group by group, because thousands of them would be slow to compare by both. */
+function inOrder(rows: readonly FactRow[]): readonly FactRow[] {
+  const groups = Map.groupBy(rows, ({ fact_group }) => fact_group);
+  return [...groups]
+    .sort(([a], [b]) => (GROUP_RANK.get(a) ?? 99) - (GROUP_RANK.get(b) ?? 99))
+    .flatMap(([, own]) => own.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)));
+}
+
 /** Orders as a reader expects: by group, then by key. */
 export function byGroupAndKey(
   a: Pick<FactRow, "fact_group" | "key">,
@@ -230,21 +314,4 @@ export function byGroupAndKey(
   const groups = (GROUP_RANK.get(a.fact_group) ?? 99) - (GROUP_RANK.get(b.fact_group) ?? 99);
   if (groups !== 0) return groups;
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
-}
-
-function pairUp(removed: readonly FactRow[], added: readonly FactRow[]): readonly FactDifference[] {
-  const pairs = new Map<string, { row: FactRow; before?: FactRow; after?: FactRow }>();
-  const name = (row: FactRow) => `${row.fact_group}\n${row.key}`;
-  for (const row of removed) pairs.set(name(row), { row, before: row });
-  for (const row of added) pairs.set(name(row), { ...pairs.get(name(row)), row, after: row });
-  const valueIn = (row: FactRow | undefined): FactValue =>
-    row === undefined ? { state: "absent" } : factValue(row);
-  return [...pairs.values()]
-    .sort((a, b) => byGroupAndKey(a.row, b.row))
-    .map(({ row, before, after }) => ({
-      group: row.fact_group,
-      key: row.key,
-      before: valueIn(before),
-      after: valueIn(after),
-    }));
 }

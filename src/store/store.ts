@@ -129,6 +129,9 @@ export interface AttemptRow extends AttemptRecord {
   readonly number: number;
 }
 
+/** What is quickly known of an attempt that did not start. */
+export type FailedAttempt = Pick<AttemptRow, "number" | "vm" | "openedAt" | "outcome" | "cause">;
+
 /** An attempt with all its evidence. Its observations come back without `resume`. */
 export interface StoredAttempt extends StartAttempt {
   readonly number: number;
@@ -142,6 +145,8 @@ export interface AttemptFilter {
   readonly vm?: VmName;
   /** Only attempts that passed this device through. */
   readonly device?: Bdf;
+  /** Only attempts that passed one of these through. */
+  readonly devices?: readonly Bdf[];
   readonly bootId?: BootId;
   /** Every outcome but `started`. */
   readonly failedOnly?: boolean;
@@ -195,6 +200,8 @@ export interface AttemptStore {
     | undefined;
   /** Settled attempts. */
   list(filter?: AttemptFilter): readonly AttemptRow[];
+  /** The newest settled attempts that did not start, newest first, with only what tells whose they are. */
+  newestFailures(limit: number): readonly FailedAttempt[];
   /** Settled attempts, counted; oldest first by boot and time of the first. `limit` and `first` are ignored. */
   tallies(filter?: AttemptFilter): readonly AttemptTally[];
   full(numberOrId: number | string, signatures: SignatureLookup): StoredAttempt | undefined;
@@ -297,15 +304,6 @@ export interface SnapshotMoment {
   readonly reason: string;
 }
 
-/** A fact whose value is not the same in two snapshots; includes those where one side is unknown. */
-export interface FactDifference {
-  readonly group: FactGroup;
-  readonly key: string;
-  /** A key that one snapshot does not have at all comes back as absent. */
-  readonly before: FactValue;
-  readonly after: FactValue;
-}
-
 /** A fact and its value in each of several snapshots, for facts that are not the same in all of them. */
 export interface VaryingFact {
   readonly group: FactGroup;
@@ -316,11 +314,23 @@ export interface VaryingFact {
   readonly indexes: Int32Array;
 }
 
+/** Several snapshots side by side. */
+export interface SnapshotSeries {
+  /** Facts that are not the same in all that are stored, ordered by group and key. */
+  readonly varying: readonly VaryingFact[];
+  /** Facts that are the same in all that are stored. */
+  readonly constants: readonly Fact[];
+  /** For each asked snapshot, in the asked order, whether it is stored; one that is not lacks every key. */
+  readonly stored: readonly boolean[];
+}
+
 export interface SnapshotStore {
   /** Stores the facts unless a snapshot with this id is there; returns whether it was new. Batched. */
   save(snapshot: Snapshot): boolean;
   /** Facts ordered by group and key. */
   get: SnapshotLookup;
+  /** Those of the snapshots that are stored, by id: quicker than one by one, since most of their facts are the same. */
+  several(ids: readonly string[]): ReadonlyMap<string, Snapshot>;
   has(id: string): boolean;
   /**
    * Notes that the machine was so at this moment. The same snapshot in a row in one boot is noted once, so an
@@ -329,13 +339,15 @@ export interface SnapshotStore {
   link(moment: SnapshotMoment): boolean;
   /** Moments in order of boot and time. */
   timeline(bootId?: BootId): readonly SnapshotMoment[];
-  /** What differs, without loading either snapshot; undefined where one of them is not stored. */
-  differences(before: string, after: string): readonly FactDifference[] | undefined;
+  /** Ids of all snapshots that a moment speaks of, each once, in the order in which they were last taken. */
+  inOrder(): readonly string[];
   /**
-   * The facts that are not the same in all these snapshots, those of `keys` only where given (which is quicker); ids
-   * that are not stored count as lacking every key.
+   * Keys of the facts that are not the same within one of these pairs, without loading the snapshots. A pair of which
+   * one is not stored gives none.
    */
-  varying(ids: readonly string[], keys?: ReadonlySet<string>): readonly VaryingFact[];
+  changedKeys(pairs: readonly (readonly [before: string, after: string])[]): ReadonlySet<string>;
+  /** Compares snapshots; with `isWanted` only the facts with such keys, which is quicker. */
+  series(ids: readonly string[], isWanted?: (key: string) => boolean): SnapshotSeries;
   /** One fact in one snapshot, without loading the others. */
   fact(id: string, key: string): Fact | undefined;
 }

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { viewFacts } from "../../src/history/fact-collections.ts";
-import { createFactTable } from "../../src/history/fact-table.ts";
+import { readFactTable } from "../../src/history/read-fact-table.ts";
 import { makeSnapshot } from "../../src/history/snapshot.ts";
-import type { FactValue } from "../../src/model/fact.ts";
 import { arbitraryFacts } from "../helpers/arbitrary-facts.ts";
 import { withStore } from "../store/samples.ts";
 
@@ -21,12 +20,10 @@ describe("many snapshots as one table", () => {
           store.batched(() => {
             for (const snapshot of snapshots) store.snapshots.save(snapshot);
           });
-          const columns = store.snapshots.varying(snapshots.map(({ id }) => id));
-          const varying = new Set(columns.map(({ key }) => key));
-          const constants = new Map<string, FactValue>();
-          for (const { key, value } of snapshots[0]?.facts ?? [])
-            if (!varying.has(key)) constants.set(key, value);
-          const table = createFactTable(columns, constants);
+          const { table } = readFactTable(
+            store.snapshots,
+            snapshots.map(({ id }) => id),
+          );
           const keys = new Set(snapshots.flatMap(({ facts }) => facts.map(({ key }) => key)));
           for (const [place, snapshot] of snapshots.entries()) {
             const view = viewFacts(snapshot.facts);

@@ -147,40 +147,72 @@ test("any series of snapshots comes back, and its differences are those of the f
         const all = series.map((facts, index): Snapshot => ({ id: `s${index}`, facts: sorted(facts) }));
         for (const one of all) store.snapshots.save(one);
         for (const one of all) assert.deepEqual(store.snapshots.get(one.id), one);
+        assert.deepEqual(
+          store.snapshots.several(["none", ...all.map(({ id }) => id)]),
+          new Map(all.map((one) => [one.id, one])),
+        );
 
         const valueIn = (one: Snapshot, like: { group: string; key: string }) =>
           one.facts.find(({ group, key }) => group === like.group && key === like.key)?.value;
         const names = new Map(
           all.flatMap(({ facts }) => facts).map((each) => [`${each.group} ${each.key}`, each]),
         );
-        const varying = store.snapshots.varying(all.map(({ id }) => id));
+        const ids = all.map(({ id }) => id);
+        const { varying, constants, stored } = store.snapshots.series(ids);
+        assert.deepEqual(
+          stored,
+          all.map(() => true),
+        );
         for (const each of names.values()) {
           const truth = all.map((one) => valueIn(one, each));
           const row = varying.find(({ group, key }) => group === each.group && key === each.key);
           const same = truth.every((value) => JSON.stringify(value) === JSON.stringify(truth[0]));
           assert.equal(row === undefined, same);
+          const constant = constants.find(({ group, key }) => group === each.group && key === each.key);
+          assert.deepEqual(constant?.value, same ? truth[0] : undefined);
           if (row !== undefined)
             assert.deepEqual(
               [...row.indexes].map((index) => row.values[index]),
               truth,
             );
         }
+        const isWanted = (key: string) => "acegik".includes(key);
+        const some = store.snapshots.series(["none", ...ids], isWanted);
+        assert.deepEqual(some.stored, [false, ...stored]);
+        assert.deepEqual(
+          some.varying.map(({ values, indexes, ...row }) => ({
+            ...row,
+            there: [...indexes].map((index) => values[index]),
+          })),
+          varying
+            .filter(({ key }) => isWanted(key))
+            .map(({ values, indexes, ...row }) => ({
+              ...row,
+              there: [undefined, ...[...indexes].map((index) => values[index])],
+            })),
+        );
+        assert.deepEqual(
+          sorted(some.constants),
+          sorted(constants).filter(({ key }) => isWanted(key)),
+        );
+
         const [first, second] = all;
         assert.ok(first !== undefined && second !== undefined);
         const expected = sorted([...names.values()])
           .map((each) => ({
-            group: each.group,
             key: each.key,
             before: valueIn(first, each),
             after: valueIn(second, each),
           }))
           .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
-          .map((row) => ({
-            ...row,
-            before: row.before ?? { state: "absent" },
-            after: row.after ?? { state: "absent" },
-          }));
-        assert.deepEqual(store.snapshots.differences("s0", "s1"), expected);
+          .map(({ key }) => key);
+        assert.deepEqual(
+          store.snapshots.changedKeys([
+            ["s0", "s1"],
+            ["s0", "none"],
+          ]),
+          new Set(expected),
+        );
       }),
     ),
     { numRuns: 40 },
@@ -189,7 +221,7 @@ test("any series of snapshots comes back, and its differences are those of the f
 test("what is not stored is undefined, and one fact can be asked alone", () =>
   withStore((store) => {
     assert.equal(store.snapshots.get("none"), undefined);
-    assert.equal(store.snapshots.differences("none", "none"), undefined);
+    assert.deepEqual(store.snapshots.changedKeys([["none", "none"]]), new Set());
     store.snapshots.save(snapshot("s1", [fact("bios.version", "A63"), fact("bios.date", "2025-08-01")]));
     assert.deepEqual(store.snapshots.fact("s1", "bios.version"), fact("bios.version", "A63"));
     assert.equal(store.snapshots.fact("s1", "bios.vendor"), undefined);

@@ -50,33 +50,36 @@ export function buildTenYears(path: string): number {
 
 /** Asks the history at `path` in this process, and by the command of `program` (a `.ts` or a bundle). */
 export function measureQuestions(path: string, program: string): readonly BlameTimes[] {
-  return [[], ["--vm", "Fedora"], ["--device", "0000:01:00.0"]].map((question) => {
-    const [option, value = ""] = question;
-    const asked = option === "--vm" ? { vm: value as never } : option === "--device" ? { device: value } : {};
-    let headline = "";
-    const queries = Array.from({ length: QUERIES }, () => {
-      // Opened anew each time, as the command does.
-      const store = open(path, true);
-      const took = timed(() => {
-        headline = describeBlame(askBlame(store, asked)).headline;
+  return [[], ["--vm", "Windows 11"], ["--device", "0000:01:00.0"], ["--device", "10de:2805"]].map(
+    (question) => {
+      const [option, value = ""] = question;
+      const asked =
+        option === "--vm" ? { vm: value as never } : option === "--device" ? { device: value } : {};
+      let headline = "";
+      const queries = Array.from({ length: QUERIES }, () => {
+        // Opened anew each time, as the command does.
+        const store = open(path, true);
+        const took = timed(() => {
+          headline = describeBlame(askBlame(store, asked)).headline;
+        });
+        store.close();
+        return took;
       });
-      store.close();
-      return took;
-    });
-    const commands = Array.from({ length: COMMANDS }, () =>
-      timed(() => {
-        try {
-          execFileSync(process.execPath, [program, "blame", "--database", path, ...question], {
-            stdio: "ignore",
-          });
-        } catch (error) {
-          // Exit code 3: the newest start failed, which is an answer.
-          if ((error as { status?: number }).status !== 3) throw error;
-        }
-      }),
-    );
-    return { question, headline, queries, commands };
-  });
+      const commands = Array.from({ length: COMMANDS }, () =>
+        timed(() => {
+          try {
+            execFileSync(process.execPath, [program, "blame", "--database", path, ...question], {
+              stdio: "ignore",
+            });
+          } catch (error) {
+            // Exit code 3: the newest start failed, which is an answer.
+            if ((error as { status?: number }).status !== 3) throw error;
+          }
+        }),
+      );
+      return { question, headline, queries, commands };
+    },
+  );
 }
 
 function main(given: string | undefined): void {

@@ -60,7 +60,12 @@ export function measureFlood(): readonly BudgetRow[] {
 
 /** `blame` over ten years; the history is built once and kept for the next run. */
 export function measureBlame(program: string): readonly BudgetRow[] {
-  const sources = ["store-ten-years.ts", "../../src/store/schema.ts", "../../src/store/database.ts"];
+  const sources = [
+    "store-ten-years.ts",
+    "ten-year-facts.ts",
+    "../../src/store/schema.ts",
+    "../../src/store/database.ts",
+  ];
   const hash = createHash("sha256");
   for (const source of sources) hash.update(readFileSync(new URL(source, import.meta.url)));
   const directory = join(tmpdir(), "vfio-watch-bench-ten-years");

@@ -2,16 +2,18 @@ import { createHash } from "node:crypto";
 import type { Evidence, StartAttempt } from "../../src/model/attempt.ts";
 import type { Signature } from "../../src/model/catalogue.ts";
 import type { Diagnosis } from "../../src/model/diagnosis.ts";
-import type { Fact, FactGroup, Snapshot } from "../../src/model/fact.ts";
-import {
-  type Bdf,
-  type BootId,
-  bdfFromParts,
-  bootId,
-  signatureId,
-  vmName,
-} from "../../src/model/identifiers.ts";
+import type { Fact, Snapshot } from "../../src/model/fact.ts";
+import { type Bdf, type BootId, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { Store } from "../../src/store/store.ts";
+import {
+  CARDS,
+  cardAddress,
+  fact,
+  firstFacts,
+  isFixed,
+  MOVED_AT_BOOT,
+  setHardware,
+} from "./ten-year-facts.ts";
 
 /** How much history to make. */
 export interface HistorySizes {
@@ -38,6 +40,8 @@ export interface PlantedHistory {
   readonly brokenBios: readonly string[];
   readonly vm: StartAttempt["vm"];
   readonly device: Bdf;
+  /** Its vendor and device, `10de:2805`. */
+  readonly deviceKind: string;
   readonly startedAt: number;
   readonly endedAt: number;
 }
@@ -47,7 +51,6 @@ const BOOTS_PER_BIOS = 160;
 const BROKEN_EVERY = 8;
 const STARTED_AT = Date.UTC(2016, 0, 1);
 const VMS = ["Windows 11", "Fedora", "macOS", "pfSense"].map(vmName);
-const DEVICES = VMS.map((_, index) => bdfFromParts(0, index + 1, 0, 0));
 
 const refusal: Signature = {
   id: signatureId("bench.direct-mapping"),
@@ -73,7 +76,7 @@ export function buildHistory(store: Store, sizes: HistorySizes = TEN_YEARS): Pla
     const id = bootId(`${hex(boot, 8)}-0000-4000-8000-${hex(boot, 12)}`);
     const at = STARTED_AT + Math.floor((boot * 3652 * DAY) / sizes.boots);
     const bios = changeFacts(facts, boot, random);
-    const broken = Math.floor(boot / BOOTS_PER_BIOS) % BROKEN_EVERY === BROKEN_EVERY - 1;
+    const broken = isBroken(boot);
     if (broken) brokenBios.add(bios);
     const snapshot = snapshotOf(facts);
     // One transaction a boot: as fast as in bulk, and the log of changes stays short.
@@ -89,6 +92,7 @@ export function buildHistory(store: Store, sizes: HistorySizes = TEN_YEARS): Pla
           id,
           at + 60_000 * (made % 600),
           vm,
+          cardAddress(vm, boot),
           failed,
           sizes.evidencePerAttempt,
         );
@@ -108,10 +112,15 @@ export function buildHistory(store: Store, sizes: HistorySizes = TEN_YEARS): Pla
   return {
     brokenBios: [...brokenBios],
     vm: VMS[0] ?? vmName(""),
-    device: DEVICES[0] ?? bdfFromParts(0, 1, 0, 0),
+    device: cardAddress(0, MOVED_AT_BOOT),
+    deviceKind: CARDS[0]?.identity.slice(0, 9) ?? "",
     startedAt: STARTED_AT,
     endedAt: STARTED_AT + 3652 * DAY,
   };
+}
+
+function isBroken(boot: number): boolean {
+  return Math.floor(boot / BOOTS_PER_BIOS) % BROKEN_EVERY === BROKEN_EVERY - 1;
 }
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
@@ -129,29 +138,17 @@ function hex(value: number, width: number): string {
   return value.toString(16).padStart(width, "0");
 }
 
-function firstFacts(count: number): Fact[] {
-  const groups: readonly FactGroup[] = ["iommu", "pci", "vm", "vfio-setup", "software", "hardware"];
-  const facts = [fact("firmware", "firmware.bios.version", ""), fact("kernel", "kernel.release", "")];
-  for (let index = 2; index < count; index++) {
-    const group = groups[index % groups.length] ?? "pci";
-    facts.push(fact(group, `${group}.0000:${hex(index % 256, 2)}:00.0.property-${index}`, `value ${index}`));
-  }
-  return facts;
-}
-
-function fact(group: FactGroup, key: string, value: string): Fact {
-  return { group, key, value: { state: "value", value } };
-}
-
 /** Moves BIOS and kernel on now and then, and a handful of others with most boots. Returns the BIOS version. */
 function changeFacts(facts: Fact[], boot: number, random: () => number): string {
   const bios = `E7E49AMSI.1${hex(Math.floor(boot / BOOTS_PER_BIOS), 2)}`;
-  facts[0] = fact("firmware", "firmware.bios.version", bios);
-  facts[1] = fact("kernel", "kernel.release", `6.${Math.floor(boot / 55)}.0`);
+  facts[0] = fact("firmware.bios.version", bios);
+  facts[1] = fact("kernel.release", `6.${Math.floor(boot / 55)}.0`);
+  setHardware(facts, boot, isBroken(boot));
   for (let change = Math.floor(random() * 4); change > 0; change--) {
-    const index = 2 + Math.floor(random() * (facts.length - 2));
+    const index = Math.floor(random() * facts.length);
     const old = facts[index];
-    if (old !== undefined) facts[index] = fact(old.group, old.key, `value ${Math.floor(random() * 4)}`);
+    const value = `value ${Math.floor(random() * 4)}`;
+    if (old !== undefined && !isFixed(old)) facts[index] = fact(old.key, value);
   }
   return bios;
 }
@@ -167,11 +164,11 @@ function makeAttempt(
   id: BootId,
   at: number,
   vm: number,
+  device: Bdf,
   failed: boolean,
   lines: number,
 ): StartAttempt {
   const name = VMS[vm] ?? vmName("");
-  const device = DEVICES[vm] ?? bdfFromParts(0, 1, 0, 0);
   const said = `vfio-pci ${device}: Firmware has requested this device have a 1:1 IOMMU mapping, rejecting`;
   const evidence = Array.from({ length: lines }, (_, line): Evidence => {
     const decisive = failed && line === 3;

@@ -126,8 +126,8 @@ const snapshotIds = [
   ...new Set(store.attempts.tallies(filter).flatMap(({ snapshotId }) => snapshotId ?? [])),
 ];
 say(
-  `blame: varying() over ${snapshotIds.length} snapshots`,
-  median(5, () => store.snapshots.varying(snapshotIds)),
+  `blame: series() over ${snapshotIds.length} snapshots, all facts`,
+  median(5, () => store.snapshots.series(snapshotIds)),
   "ms",
 );
 say(
@@ -161,8 +161,8 @@ say(
   "ms",
 );
 say(
-  "diff: differences()",
-  median(9, () => store.snapshots.differences(snapshotIds[0] ?? "", snapshotIds[900] ?? "")),
+  "blame: changedKeys()",
+  median(9, () => store.snapshots.changedKeys([[snapshotIds[0] ?? "", snapshotIds[900] ?? ""]])),
   "ms",
 );
 store.close();
