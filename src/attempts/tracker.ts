@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import type { Bdf, VmName } from "../model/identifiers.ts";
+import { type Bdf, type VmName, vmName } from "../model/identifiers.ts";
 import type { KernelRecord, Observation, VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createAttemptBook } from "./book.ts";
@@ -48,6 +48,8 @@ function devicesByVm(attempts: readonly WorkingAttempt[]): ReadonlyMap<VmName, r
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
 const KERNEL_ALONE_MS = 30_000;
+/** The VM that nobody knows, by the device that it was refused; its history is the device's. */
+const unknownVm = (device: Bdf): VmName => vmName(`unknown VM (${device})`);
 /** Refusals of one device that are so near to one another belong to one start (ms). */
 const SAME_REFUSAL_MS = 1_000;
 
@@ -62,6 +64,8 @@ export function createAttemptTracker(options: {
   readonly events: TrackerEvents;
   /** Attempts of this boot that an earlier run of the service stored. */
   readonly stored: readonly StartAttempt[];
+  /** A refusal of a device that no known VM has is no attempt: for the past, whose VMs may become known later. */
+  readonly knownVmsOnly?: boolean;
 }): AttemptTracker {
   const { clock, settings, events, stored } = options;
   const inventories: VmInventory[] = [];
@@ -86,7 +90,8 @@ export function createAttemptTracker(options: {
 
   /**
    * The kernel refuses a device only while somebody claims it, so its refusal alone proves a failed start, even
-   * where neither libvirt nor its logs can be read.
+   * where neither libvirt nor its logs can be read, and where the VM is nobody's that is watched here: a script that
+   * runs QEMU, another manager.
    */
   function watchRefusal(record: KernelRecord, matches: readonly SignatureMatch[]): void {
     const refusal = matches.some(
@@ -109,9 +114,11 @@ export function createAttemptTracker(options: {
           (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
         ),
       );
+      if (users.length > 1 || (users.length === 0 && options.knownVmsOnly)) return;
       const [only] = users;
-      if (only === undefined || users.length > 1) return;
-      pen.fail(pen.open(only.name, record, matches), record.at);
+      const attempt = pen.open(only?.name ?? unknownVm(device), record, matches);
+      if (only === undefined) pen.addDevices(attempt, [device]);
+      pen.fail(attempt, record.at);
     });
   }
 

@@ -56,6 +56,7 @@ export function trackPast(options: {
     clock,
     settings,
     stored: [],
+    knownVmsOnly: true,
     events: {
       changed: () => {},
       settled(attempt) {

@@ -119,13 +119,21 @@ interface Bench {
   feed(observation: Observation): void;
 }
 
-function bench(options: { released?: boolean; stored?: readonly StartAttempt[] } = {}): Bench {
+function bench(
+  options: {
+    released?: boolean;
+    stored?: readonly StartAttempt[];
+    others?: readonly VmDefinition[];
+    knownVmsOnly?: boolean;
+  } = {},
+): Bench {
   const clock = createVirtualClock(T0);
   const told: StartAttempt[] = [];
   const tracker = createAttemptTracker({
     clock,
     settings: SETTINGS,
     stored: options.stored ?? [],
+    knownVmsOnly: options.knownVmsOnly ?? false,
     events: { changed: () => {}, settled: (attempt) => told.push(attempt) },
   });
   tracker.observe(
@@ -139,7 +147,10 @@ function bench(options: { released?: boolean; stored?: readonly StartAttempt[] }
           state: { state: "shutoff", reason: "unknown" },
         },
         { definition: definition("ubuntu", [NIC]), state: { state: "shutoff", reason: "unknown" } },
-        { definition: definition("plain", []), state: { state: "shutoff", reason: "unknown" } },
+        ...[definition("plain", []), ...(options.others ?? [])].map((other) => ({
+          definition: other,
+          state: { state: "shutoff", reason: "unknown" } as const,
+        })),
       ],
     },
     [],
@@ -430,6 +441,41 @@ describe("a start attempt", () => {
       outcomes().map(({ vm, outcome }) => [vm, outcome]),
       [["Windows 11", "failed"]],
     );
+  });
+
+  it("is an unknown VM's when the kernel refuses a device that no known VM has", () => {
+    const { feed, clock, outcomes, tracker } = bench();
+    const [usb, sound] = [bdf("0000:0a:00.0"), bdf("0000:0a:00.1")];
+    tracker.learnGroups(
+      new Map([
+        [usb, 31],
+        [sound, 31],
+      ]),
+    );
+    for (const start of [1000, 90_000]) {
+      feed(kernel(start, usb));
+      feed(kernel(start + 20, sound));
+    }
+    clock.moveTo(T0 + 140_000);
+    assert.deepEqual(
+      outcomes().map(({ vm, outcome, devices, groups }) => [vm, outcome, devices, groups]),
+      [1, 2].map(() => ["unknown VM (0000:0a:00.0)", "failed", [usb], [31]]),
+    );
+    assert.deepEqual(kindsOf(outcomes()[0]), ["kernel-record", "kernel-record"]);
+  });
+
+  it("is nobody's when the kernel alone refuses a device that several known VMs have", () => {
+    const { feed, clock, outcomes } = bench({ others: [definition("Windows 10", [GPU])] });
+    feed(kernel(1000, GPU));
+    clock.moveTo(T0 + 40_000);
+    assert.deepEqual(outcomes(), []);
+  });
+
+  it("is nobody's in the past, where the VM may become known from what is imported later", () => {
+    const { feed, clock, outcomes } = bench({ knownVmsOnly: true });
+    feed(kernel(1000, bdf("0000:0a:00.0")));
+    clock.moveTo(T0 + 40_000);
+    assert.deepEqual(outcomes(), []);
   });
 
   it("is one though the kernel refuses several devices several times before the VM's log is read", () => {
