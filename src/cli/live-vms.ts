@@ -6,13 +6,14 @@ import { parseDomainXml } from "../libvirt/domain-xml.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import { mapReading, type Reading, read, unreadable } from "../model/reading.ts";
 import type { VmState } from "../model/virtual-machine.ts";
+import { isProxmoxHost, readProxmoxVms, runningQemu } from "../proxmox/read-vms.ts";
 import { libvirtSocketPaths } from "../sources/libvirt-sockets.ts";
 import type { Store } from "../store/store.ts";
 
 /** The VMs of this host, and where that is from. */
 export interface LiveVms {
   readonly vms: Reading<readonly VmStatus[]>;
-  /** e.g. `libvirt 11.3.0`, `the definitions in /etc/libvirt/qemu, because libvirt does not run`. */
+  /** e.g. `libvirt 11.3.0`, `Proxmox's configurations`, `the definitions in /etc/libvirt/qemu, because libvirt does not run`. */
   readonly from: string;
   /** Whether it is known which of them run. */
   readonly statesKnown: boolean;
@@ -23,8 +24,9 @@ export interface LiveVms {
 const TIME_LIMIT = 3_000;
 
 /**
- * Asks libvirt; where it does not answer, reads the definitions that it keeps in files. Unraid has those only while
- * the VM service runs, and this is also asked before: what the history in `store` remembers has to do then.
+ * Asks libvirt; where it does not answer, reads Proxmox's configurations, or the definitions that libvirt keeps in
+ * files. Unraid has those only while the VM service runs, and this is also asked before: what the history in `store`
+ * remembers has to do then.
  */
 export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">): Promise<LiveVms> {
   let why = "libvirt does not run";
@@ -50,11 +52,17 @@ export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">):
     const { version } = opened.client;
     return { vms, from: `libvirt ${version}`, statesKnown: true, libvirtVersion: version };
   }
+  if (isProxmoxHost(paths)) {
+    const vms = readProxmoxStates(paths);
+    if (vms.state === "read")
+      return { vms, from: "Proxmox's configurations", statesKnown: true, libvirtVersion: undefined };
+    if (vms.state === "unreadable") why = vms.why;
+  }
   const files = readVmDefinitions(paths);
   const remembered = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
   const useMemory = files.state !== "read" && remembered.length > 0;
   const definitions = useMemory ? read(remembered.map(({ definition }) => definition)) : files;
-  const place = useMemory ? "what the service saw of libvirt last" : "the definitions in /etc/libvirt/qemu";
+  const place = useMemory ? "what the service saw of them last" : "the definitions in /etc/libvirt/qemu";
   return {
     vms: mapReading(definitions, (all) =>
       all.map((definition): VmStatus => ({ definition, state: NOT_ASKED })),
@@ -63,6 +71,20 @@ export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">):
     statesKnown: false,
     libvirtVersion: undefined,
   };
+}
+
+function readProxmoxStates(paths: HostPaths): Reading<readonly VmStatus[]> {
+  return mapReading(readProxmoxVms(paths), (vms) =>
+    vms.map(
+      ({ vmid, definition }): VmStatus => ({
+        definition,
+        state:
+          runningQemu(paths, vmid) === undefined
+            ? { state: "shutoff", reason: "QEMU does not run" }
+            : { state: "running", reason: "QEMU runs" },
+      }),
+    ),
+  );
 }
 
 const NOT_ASKED: VmState = { state: "nostate", reason: "libvirt was not asked" };

@@ -45,8 +45,8 @@ export const KEYS = {
   LOG_FORMAT: choice("text", ["text", "json"], "The form of the service's own log."),
 
   SOURCES: someOf(
-    ["kernel-log", "vfio-nodes", "libvirt", "domain-logs", "libvirtd-log", "config-files"],
-    "What is watched. Each source that is left out takes away a part of the explanations.",
+    ["kernel-log", "vfio-nodes", "libvirt", "domain-logs", "libvirtd-log", "proxmox", "config-files"],
+    "What is watched. Each source that is left out takes away a part of the explanations.\nproxmox: on Proxmox VE only, where libvirt, domain-logs and libvirtd-log are not missed.",
   ),
   DOMAIN_LOG_DIRECTORY: path("/var/log/libvirt/qemu", "Where libvirt keeps one log for each VM."),
   LIBVIRTD_LOG: path("", "The log file of libvirtd or virtqemud. Empty: the usual ones, else the journal."),

@@ -67,7 +67,7 @@ export function createHostWatch(options: {
 }): HostWatch {
   const { paths, clock, store, bootId } = options;
   const kernelLines: string[] = [];
-  let vms: Reading<readonly VmStatus[]> = unreadable("libvirt has not answered yet");
+  let vms: Reading<readonly VmStatus[]> = unreadable("neither libvirt nor Proxmox has told of the VMs yet");
   let host: HostState | undefined;
   let isLookDue = false;
 
@@ -103,7 +103,7 @@ export function createHostWatch(options: {
           break;
         case "vm-inventory":
           vms = read(known());
-          lookSoon("libvirt connected");
+          lookSoon(observation.source === "libvirt" ? "libvirt connected" : "VMs of Proxmox");
           break;
         case "vm-lifecycle":
           vms = read(known());

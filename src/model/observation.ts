@@ -8,6 +8,7 @@ export type SourceName =
   | "libvirt"
   | "domain-logs"
   | "libvirtd-log"
+  | "proxmox"
   | "config-files";
 
 interface ObservationBase {

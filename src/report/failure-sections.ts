@@ -94,6 +94,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   "kernel-log": "kernel",
   "domain-logs": "QEMU",
   "libvirtd-log": "libvirt",
+  proxmox: "Proxmox",
 };
 
 function textOf(observation: Observation): string | undefined {

@@ -9,6 +9,7 @@ import type { HostPaths } from "../../src/host-paths.ts";
 import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { buildForumHost, FORUM_DEVICES, type ForumHostOptions, vmXml } from "../helpers/forum-host.ts";
+import { createProxmoxNode } from "../helpers/proxmox-host.ts";
 import { temporaryDirectory } from "../helpers/recorded-tree.ts";
 import { opened } from "../store/samples.ts";
 
@@ -302,12 +303,39 @@ describe("check", () => {
       vms.map(({ vm, verdict }) => [vm, verdict]),
       [["Windows 11", "will-not-start"]],
     );
-    assert.match(from, /saw of libvirt last/);
+    assert.match(from, /the service saw of them last/);
   });
 
   it("says why it cannot look when no definition can be read", async () => {
     const outcome = await runProgram(["check"], { VFIO_WATCH_ROOT: `${directory.path}/nowhere` });
     assert.equal(outcome.code, 1);
     assert.match(outcome.err, /start libvirt/);
+  });
+});
+
+describe("the command check on Proxmox", () => {
+  it("knows its VMs, which of them run, and what stops them", async () => {
+    const paths = host();
+    const node = createProxmoxNode(paths);
+    node.configure(101, "name: win11\nhostpci0: 0000:01:00,pcie=1\n");
+    node.configure(102, "name: tv\nhostpci0: 0000:01:00.0\n");
+    node.configure(103, "name: nas\n");
+    const { code, from, vms } = await check(paths);
+    assert.equal(from, "Proxmox's configurations");
+    assert.equal(code, 3);
+    assert.deepEqual(
+      vms.map(({ vm, verdict }) => [vm, verdict]),
+      [
+        ["101 (win11)", "will-not-start"],
+        ["102 (tv)", "will-not-start"],
+      ],
+    );
+    node.runs(101, process.pid);
+    const { vms: later, text } = await check(paths, ["101 (win11)"]);
+    assert.deepEqual(
+      later.map(({ vm, verdict }) => [vm, verdict]),
+      [["101 (win11)", "runs"]],
+    );
+    assert.match(text, /'101 \(win11\)' is running/);
   });
 });

@@ -1,0 +1,99 @@
+import { statSync } from "node:fs";
+import { basename } from "node:path";
+import { readLink, readNames, readText, readValue } from "../host/read-file.ts";
+import type { HostPaths } from "../host-paths.ts";
+import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import { parsePciMappings } from "./pci-mappings.ts";
+import { isYes } from "./property-string.ts";
+import { definitionOf, type NodeDevices, parseVmConfig } from "./vm-config.ts";
+
+/** The VMs' configurations of this node; a link into the cluster's file system, which has no inotify. */
+const CONFIGURATIONS = "/etc/pve/qemu-server";
+/** Where QEMU leaves its process id. */
+export const PID_FILES = "/run/qemu-server";
+/** The cluster's file system holds no larger file. */
+const CONFIGURATION_LIMIT = 1024 * 1024;
+const VMS_LIMIT = 1000;
+
+/** A VM of this node, by the number that everybody calls it by. */
+export interface ProxmoxVm {
+  readonly vmid: string;
+  readonly definition: VmDefinition;
+}
+
+/** Says whether a process is there. */
+export type ProcessCheck = (pid: number) => boolean;
+
+/** Whether this is a Proxmox VE host, also while its cluster file system is not mounted. */
+export function isProxmoxHost(paths: HostPaths): boolean {
+  return ["/etc/pve", "/var/log/pve"].some((path) => readNames(paths.at(path)).state !== "absent");
+}
+
+/** Reads the VMs of this node, without templates, which nobody can start. */
+export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> {
+  const names = readNames(paths.at(CONFIGURATIONS));
+  if (names.state === "absent") return unreadable(`${CONFIGURATIONS} is not there: pve-cluster does not run`);
+  if (names.state === "unreadable") return unreadable(`${CONFIGURATIONS}: ${names.why}`);
+  const node = readNode(paths);
+  const vms: ProxmoxVm[] = [];
+  const ids = names.value.flatMap((name) => /^(\d{1,9})\.conf$/.exec(name)?.[1] ?? []);
+  for (const vmid of ids.toSorted((a, b) => Number(a) - Number(b)).slice(0, VMS_LIMIT)) {
+    const text = readText(paths.at(`${CONFIGURATIONS}/${vmid}.conf`), CONFIGURATION_LIMIT);
+    if (text.state === "unreadable") return unreadable(`${CONFIGURATIONS}/${vmid}.conf: ${text.why}`);
+    if (text.state === "absent") continue;
+    const settings = parseVmConfig(text.value);
+    if (!isYes(settings.get("template"))) {
+      vms.push({ vmid, definition: definitionOf(vmid, settings, node) });
+    }
+  }
+  return read(vms);
+}
+
+function readNode(paths: HostPaths): NodeDevices {
+  const addresses = valueOr(readNames(paths.at("/sys/bus/pci/devices")), []);
+  const node = basename(valueOr(readLink(paths.at("/etc/pve/local")), ""));
+  const mappings = valueOr(readText(paths.at("/etc/pve/mapping/pci.cfg"), CONFIGURATION_LIMIT), "");
+  const reservations = valueOr(readText(paths.at(`${PID_FILES}/pci-id-reservations`)), "");
+  const reservedBy = new Map<Bdf, string>();
+  for (const [, address, vmid] of reservations.matchAll(/^(\S{7,16}) (\d{1,9}) (?:time|pid):\d+$/gm)) {
+    const bdf = parseBdf(address ?? "");
+    if (bdf !== undefined && vmid !== undefined) reservedBy.set(bdf, vmid);
+  }
+  return {
+    present: addresses.flatMap((address) => parseBdf(address) ?? []),
+    mappings: parsePciMappings(mappings, node),
+    reservedBy,
+  };
+}
+
+/** A VM's QEMU. */
+export interface RunningQemu {
+  readonly pid: number;
+  /** When QEMU wrote its process id, UTC epoch milliseconds: right after it was run. */
+  readonly since: number;
+}
+
+/** The VM's QEMU, if one runs. The file alone is no proof: a QEMU that was killed leaves it behind. */
+export function runningQemu(
+  paths: HostPaths,
+  vmid: string,
+  isAlive: ProcessCheck = processExists,
+): RunningQemu | undefined {
+  const path = paths.at(`${PID_FILES}/${vmid}.pid`);
+  const text = valueOr(readValue(path), "");
+  if (!/^\d{1,9}$/.test(text) || !isAlive(Number(text))) return undefined;
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status === undefined ? undefined : { pid: Number(text), since: status.mtimeMs };
+}
+
+/** By signal 0 and not by /proc, where the service's sandbox hides the processes of root that can do more than it. */
+export function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,177 @@
+import type { Clock } from "../clock.ts";
+import type { HostPaths } from "../host-paths.ts";
+import type { BootId } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import type { ObservationSink, Source } from "../model/source.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import {
+  PID_FILES,
+  type ProcessCheck,
+  processExists,
+  readProxmoxVms,
+  runningQemu,
+} from "../proxmox/read-vms.ts";
+import { createDirectoryWatch, describeWatch } from "./directory-watch.ts";
+import { createDrainLoop } from "./drain-loop.ts";
+import { liveState } from "./followed-logs.ts";
+import { createTaskMemory } from "./proxmox-resume.ts";
+import { createProxmoxStarts, KINDS_OF_TASKS, type ProxmoxStarts } from "./proxmox-starts.ts";
+import { createProxmoxTasks, type ProxmoxTasks } from "./proxmox-tasks.ts";
+import { createHealthKeeper } from "./source-state.ts";
+
+export interface ProxmoxOptions {
+  readonly paths: HostPaths;
+  readonly clock: Clock;
+  readonly bootId: BootId;
+  /** When this boot began (UTC epoch milliseconds, less some slack): older tasks are passed over. Undefined: none. */
+  readonly since?: number;
+  readonly isAlive?: ProcessCheck;
+}
+
+const TASKS = "/var/log/pve/tasks";
+/** Proxmox tells of a task that begins or ends by `active` only, and what kvm writes meanwhile is looked for (ms). */
+const LOOK_WHILE_OPEN_MS = 1_000;
+/** pve-cluster comes up at boot at about the same time, and the VMs with autostart soon after it (ms). */
+const LOOK_FOR_VMS_MS = 5_000;
+
+/**
+ * Proxmox VE, which runs QEMU without libvirt. Its starts and stops of VMs are tasks, and a task's log holds what
+ * QEMU said and how it ended; the VMs are in the configurations of the cluster's file system, and QEMU's process id
+ * tells which of them run.
+ */
+export function createProxmoxSource(options: ProxmoxOptions): Source {
+  const { paths, clock, bootId, since, isAlive = processExists } = options;
+  const keeper = createHealthKeeper({ name: "proxmox", clock });
+  const directory = paths.at(TASKS);
+  const loop = createDrainLoop(look);
+  const taskWatch = createDirectoryWatch({
+    directory,
+    clock,
+    accept: (name) => name === "active",
+    onWake: loop.wake,
+  });
+  const runWatch = createDirectoryWatch({
+    directory: paths.at(PID_FILES),
+    clock,
+    accept: (name) => name.endsWith(".pid"),
+    onWake: loop.wake,
+  });
+  let sink: ObservationSink = () => {};
+  let tasks: ProxmoxTasks | undefined;
+  let starts: ProxmoxStarts | undefined;
+  let told = "";
+  let stopped = false;
+  let cancelLook = () => {};
+
+  function give(observation: Observation): void {
+    if (stopped) return;
+    keeper.observed(observation.at);
+    sink(observation);
+  }
+
+  function tellGap(what: string): void {
+    const at = clock.now();
+    const identity = `gap:${bootId}:${at}:${what}`;
+    const detail = `Proxmox's task log: ${what} passed over`;
+    give({ kind: "gap", source: "proxmox", at, exactTime: false, bootId, identity, lost: undefined, detail });
+  }
+
+  function lookAgainIn(milliseconds: number): void {
+    cancelLook();
+    cancelLook = clock.after(milliseconds, loop.wake);
+  }
+
+  async function look(): Promise<void> {
+    if (stopped || starts === undefined || tasks === undefined) return;
+    const vms = readProxmoxVms(paths);
+    if (vms.state !== "read") {
+      const why = vms.state === "unreadable" ? vms.why : "there are no configurations of VMs";
+      const remedy = "it is looked for again; run vfio-watch as root, and see 'systemctl status pve-cluster'";
+      keeper.become({ state: "waiting", why, remedy });
+      lookAgainIn(LOOK_FOR_VMS_MS);
+      return;
+    }
+    starts.learn(new Map(vms.value.map(({ vmid, definition }) => [vmid, definition])));
+    for (const task of tasks.discover()) starts.add(task);
+    for (const task of starts.open()) {
+      if (stopped) return;
+      await starts.follow(task);
+    }
+    const isNews = starts.settleRuns();
+    tellInventory(starts.definitions(), isNews);
+    if (starts.open().length > 0) lookAgainIn(LOOK_WHILE_OPEN_MS);
+    tellState(vms.value.length);
+  }
+
+  /** pmxcfs has no inotify: what the configurations say is compared with what was told last. */
+  function tellInventory(definitions: ReadonlyMap<string, VmDefinition>, isNews: boolean): void {
+    const content = JSON.stringify([...definitions]);
+    if (content === told && !isNews) return;
+    told = content;
+    const at = clock.now();
+    give({
+      kind: "vm-inventory",
+      source: "proxmox",
+      at,
+      exactTime: false,
+      bootId,
+      identity: `inventory:${bootId}:${at}`,
+      vms: [...definitions].map(([vmid, definition]) => ({
+        definition,
+        state: starts?.isRunning(vmid)
+          ? { state: "running", reason: "QEMU runs" }
+          : { state: "shutoff", reason: "QEMU does not run" },
+      })),
+    });
+  }
+
+  function tellState(count: number): void {
+    const state = taskWatch.state();
+    if (state.state === "unreadable") {
+      keeper.become({
+        state: "waiting",
+        why: `${directory}: ${state.why}`,
+        remedy: "run vfio-watch as root",
+      });
+      return;
+    }
+    const where = state.state === "missing" ? `no task yet in ${directory}` : `tasks in ${directory}`;
+    keeper.become(liveState([`${count} VMs, ${where}`, tasks?.problem() ?? "", describeWatch(taskWatch)]));
+  }
+
+  return {
+    name: "proxmox",
+    async start(to, resume) {
+      sink = to;
+      const memory = createTaskMemory(bootId, resume);
+      tasks = createProxmoxTasks({
+        directory,
+        kinds: KINDS_OF_TASKS,
+        isWanted: (task) => (since === undefined || task.startedAt >= since) && !memory.isDone(task),
+        isAlive,
+        passedOver(what) {
+          keeper.skipped(1);
+          tellGap(what);
+        },
+      });
+      starts = createProxmoxStarts({
+        memory,
+        bootId,
+        now: clock.now,
+        qemuOf: (vmid) => runningQemu(paths, vmid, isAlive),
+        give,
+      });
+      await taskWatch.start();
+      await runWatch.start();
+      await loop.run();
+    },
+    async stop() {
+      stopped = true;
+      cancelLook();
+      await Promise.all([taskWatch.stop(), runWatch.stop()]);
+      await loop.idle();
+      keeper.become({ state: "stopped" });
+    },
+    health: keeper.health,
+  };
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { askBlame } from "../../src/history/ask-blame.ts";
+import { vmName } from "../../src/model/identifiers.ts";
+import { createProxmoxNode, type ProxmoxNode } from "../helpers/proxmox-host.ts";
+import { type Boot, createWatchedHost, until } from "../helpers/watched-host.ts";
+
+const OLD_BIOS = ["bios-update", "boot1-good-start-amd", "snap-before"];
+const NEW_BIOS = ["bios-update", "boot2-ivmd-amd", "snap-before"];
+const VM = "101 (win11)";
+const REFUSED = `kvm: -device vfio-pci,host=0000:01:00.0,id=hostpci0,bus=ich9-pcie-port-1,addr=0x0: vfio 0000:01:00.0: failed to setup container for group 8: Failed to set group container: Invalid argument
+TASK ERROR: start failed: QEMU exited with code 1
+`;
+
+function proxmoxIn(boot: Boot): ProxmoxNode {
+  const node = createProxmoxNode(boot.paths);
+  node.configure(101, "name: win11\nbios: ovmf\nhostpci0: 0000:01:00,pcie=1\nmachine: q35\nonboot: 1\n");
+  node.configure(102, "name: nas\n");
+  return node;
+}
+
+test("a start that Proxmox's new BIOS forbids is told once, with cause and change, and blamed on the BIOS", async (context) => {
+  const host = createWatchedHost(context);
+  const { clock, told } = host;
+  const attempts = () => host.read((store) => store.attempts.list({}));
+
+  const before = host.boot(OLD_BIOS);
+  const good = proxmoxIn(before);
+  const first = await host.start(before);
+  assert.deepEqual(
+    first.describe().map((line) => line.split(":")[0]),
+    ["kernel-log", "vfio-nodes", "proxmox", "config-files"],
+  );
+  good.runs(101, process.pid, clock.now());
+  good.task("qmstart", 101, "TASK OK\n", { startedAt: clock.now(), writtenAt: clock.now() + 2000 });
+  await host.hurryUntil(() => attempts()[0]?.outcome === "started");
+  good.runs(101, undefined);
+  await first.stop();
+  assert.deepEqual(told(), []);
+
+  clock.skip(60_000);
+  const after = host.boot(NEW_BIOS);
+  const bad = proxmoxIn(after);
+  const second = await host.start(after);
+  await until(() => told().some(({ kind }) => kind === "will-not-start"), "nobody was warned");
+  const warning = told().find(({ kind }) => kind === "will-not-start");
+  assert.equal(warning?.vm, VM);
+
+  const fail = () =>
+    bad.task("qmstart", 101, REFUSED, { startedAt: clock.now(), writtenAt: clock.now() + 900 });
+  fail();
+  await until(() => told().some(({ kind }) => kind === "start-failed"), "the failure was not told");
+  const alert = told().find(({ kind }) => kind === "start-failed");
+  assert.equal(alert?.subject, `'${VM}' did not start`);
+  assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
+  assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
+  assert.match(alert?.lastGood ?? "", /^Last good start: .* on BIOS E7E49AMSI\.1A63\.$/);
+
+  await second.stop();
+  const third = await host.start(after);
+  clock.skip(60_000);
+  fail();
+  await until(() => attempts().length === 3, "the second failure was not stored");
+  await host.allDelivered();
+  await third.stop();
+  assert.deepEqual(
+    attempts().map(({ vm, outcome }) => [vm, outcome]),
+    [
+      [VM, "failed"],
+      [VM, "failed"],
+      [VM, "started"],
+    ],
+  );
+  assert.deepEqual(
+    told().map(({ kind }) => kind),
+    ["will-not-start", "start-failed"],
+  );
+  const blame = host.read((store) => askBlame(store, { vm: vmName(VM) }));
+  assert.deepEqual(
+    blame.blame.sets[0]?.suspects.map(({ family }) => family),
+    ["BIOS"],
+  );
+  assert.equal(blame.blame.certainty, "likely");
+});
