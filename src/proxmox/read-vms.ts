@@ -85,7 +85,7 @@ export function runningQemu(
   const text = valueOr(readValue(path), "");
   if (!/^\d{1,9}$/.test(text) || !isAlive(Number(text))) return undefined;
   const status = statSync(path, { throwIfNoEntry: false });
-  return status === undefined ? undefined : { pid: Number(text), since: status.mtimeMs };
+  return status === undefined ? undefined : { pid: Number(text), since: Math.round(status.mtimeMs) };
 }
 
 /** By signal 0 and not by /proc, where the service's sandbox hides the processes of root that can do more than it. */

@@ -44,6 +44,15 @@ export interface ProxmoxTasks {
 }
 
 const MAX_TEXT = 4096;
+/** A directory is known by its time stamp only when that is older than the file system's resolution (ms). */
+const RESOLUTION_MS = 2_000;
+
+/** The logs of the wanted kinds in one directory, as they were last seen. */
+interface Listing {
+  readonly stamp: number;
+  readonly isSettled: boolean;
+  readonly names: ReadonlySet<string>;
+}
 
 /**
  * Makes the reader of `/var/log/pve/tasks`. Proxmox keeps the logs of some thousand tasks there, whose names tell
@@ -59,8 +68,31 @@ export function createProxmoxTasks(options: {
   readonly passedOver: (what: string) => void;
 }): ProxmoxTasks {
   const { directory, isAlive } = options;
-  let seen: ReadonlySet<string> | undefined;
+  const listings = new Map<string, Listing>();
+  let isFirstLook = true;
   let problem: string | undefined;
+
+  function newIn(place: string): readonly { readonly task: Task; readonly path: string }[] {
+    const stamp = modifiedAt(place);
+    const before = listings.get(place);
+    if (before?.stamp === stamp && before?.isSettled) return [];
+    const names = readNames(place);
+    if (names.state === "unreadable") problem = `${place}: ${names.why}`;
+    if (names.state !== "read" || stamp === undefined) return [];
+    const present = new Set<string>();
+    const found: { readonly task: Task; readonly path: string }[] = [];
+    for (const name of names.value) {
+      const isKnown = before?.names.has(name) ?? false;
+      const task = isKnown ? undefined : parseUpid(name);
+      if (!isKnown && !options.kinds.has(task?.kind ?? "")) continue;
+      present.add(name);
+      if (task !== undefined && (!isFirstLook || options.isWanted(task)))
+        found.push({ task, path: join(place, name) });
+    }
+    // The machine's own clock, because the stamp is of it.
+    listings.set(place, { stamp, isSettled: Date.now() - stamp > RESOLUTION_MS, names: present });
+    return found;
+  }
 
   function follow(task: Task, path: string): FollowedTask {
     const follower = createFileFollower({ path, maxBacklogBytes: 1024 * 1024 });
@@ -97,21 +129,8 @@ export function createProxmoxTasks(options: {
   return {
     discover() {
       problem = undefined;
-      const present = new Set<string>();
-      const found: { readonly task: Task; readonly path: string }[] = [];
-      for (const digit of TASK_DIRECTORIES) {
-        const names = readNames(join(directory, digit));
-        if (names.state === "unreadable") problem = `${join(directory, digit)}: ${names.why}`;
-        if (names.state !== "read") continue;
-        for (const name of names.value) {
-          const task = seen?.has(name) ? undefined : parseUpid(name);
-          if (task === undefined ? !seen?.has(name) : !options.kinds.has(task.kind)) continue;
-          present.add(name);
-          if (task === undefined || (seen === undefined && !options.isWanted(task))) continue;
-          found.push({ task, path: join(directory, digit, name) });
-        }
-      }
-      seen = present;
+      const found = TASK_DIRECTORIES.flatMap((digit) => newIn(join(directory, digit)));
+      isFirstLook = false;
       return found
         .toSorted((a, b) => a.task.startedAt - b.task.startedAt || (a.task.upid < b.task.upid ? -1 : 1))
         .map(({ task, path }) => follow(task, path));
@@ -122,7 +141,7 @@ export function createProxmoxTasks(options: {
 
 function modifiedAt(path: string): number | undefined {
   try {
-    return statSync(path).mtimeMs;
+    return Math.round(statSync(path).mtimeMs);
   } catch {
     return undefined;
   }

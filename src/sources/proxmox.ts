@@ -62,6 +62,8 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
   let told = "";
   let stopped = false;
   let cancelLook = () => {};
+  /** Nothing is known to have happened: only the tasks that are open are looked at. */
+  let isForOpenTasks = false;
 
   function give(observation: Observation): void {
     if (stopped) return;
@@ -76,31 +78,43 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     give({ kind: "gap", source: "proxmox", at, exactTime: false, bootId, identity, lost: undefined, detail });
   }
 
-  function lookAgainIn(milliseconds: number): void {
+  function lookAgainIn(milliseconds: number, isForTasks: boolean): void {
     cancelLook();
-    cancelLook = clock.after(milliseconds, loop.wake);
+    cancelLook = clock.after(milliseconds, () => {
+      isForOpenTasks = isForTasks;
+      loop.wake();
+    });
   }
 
   async function look(): Promise<void> {
     if (stopped || starts === undefined || tasks === undefined) return;
-    const vms = readProxmoxVms(paths);
-    if (vms.state !== "read") {
-      const why = vms.state === "unreadable" ? vms.why : "there are no configurations of VMs";
-      const remedy = "it is looked for again; run vfio-watch as root, and see 'systemctl status pve-cluster'";
-      keeper.become({ state: "waiting", why, remedy });
-      lookAgainIn(LOOK_FOR_VMS_MS);
-      return;
-    }
-    starts.learn(new Map(vms.value.map(({ vmid, definition }) => [vmid, definition])));
-    for (const task of tasks.discover()) starts.add(task);
+    const found = tasks.discover();
+    for (const task of found) starts.add(task);
+    const isQuick = isForOpenTasks && found.length === 0;
+    isForOpenTasks = false;
+    if (!isQuick && !learnVms(starts)) return;
     for (const task of starts.open()) {
       if (stopped) return;
       await starts.follow(task);
     }
     const isNews = starts.settleRuns();
     tellInventory(starts.definitions(), isNews);
-    if (starts.open().length > 0) lookAgainIn(LOOK_WHILE_OPEN_MS);
-    tellState(vms.value.length);
+    if (starts.open().length > 0) lookAgainIn(LOOK_WHILE_OPEN_MS, true);
+    tellState(starts.definitions().size);
+  }
+
+  /** False where they cannot be read: the tasks wait until it is known what they are about. */
+  function learnVms(of: ProxmoxStarts): boolean {
+    const vms = readProxmoxVms(paths);
+    if (vms.state === "read") {
+      of.learn(new Map(vms.value.map(({ vmid, definition }) => [vmid, definition])));
+      return true;
+    }
+    const why = vms.state === "unreadable" ? vms.why : "there are no configurations of VMs";
+    const remedy = "it is looked for again; run vfio-watch as root, and see 'systemctl status pve-cluster'";
+    keeper.become({ state: "waiting", why, remedy });
+    lookAgainIn(LOOK_FOR_VMS_MS, false);
+    return false;
   }
 
   /** pmxcfs has no inotify: what the configurations say is compared with what was told last. */
