@@ -54,6 +54,8 @@ export function createProxmoxStarts(options: {
   readonly bootId: BootId;
   readonly now: () => number;
   readonly qemuOf: (vmid: string) => RunningQemu | undefined;
+  /** The version of the QEMU that would be run now. */
+  readonly qemuVersion: () => string | undefined;
   readonly give: (observation: Observation) => void;
 }): ProxmoxStarts {
   const { memory, bootId, now, qemuOf } = options;
@@ -106,12 +108,14 @@ export function createProxmoxStarts(options: {
     const definition = definitionOf(id);
     if (definition === undefined) return undefined;
     entry.begun = true;
+    const qemuVersion = options.qemuVersion();
     give({
       kind: "domain-log-start",
       at: startedAt,
       exactTime: true,
       identity: `${upid}:start`,
       vm: definition.name,
+      ...(qemuVersion !== undefined && { qemuVersion }),
       machine: definition.machine,
       devices: definition.hostDevices.map(({ bdf }) => bdf),
     });

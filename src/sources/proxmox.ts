@@ -4,6 +4,7 @@ import type { BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { installedVersion } from "../proxmox/installed-package.ts";
 import {
   PID_FILES,
   type ProcessCheck,
@@ -172,6 +173,7 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
         memory,
         bootId,
         now: clock.now,
+        qemuVersion: () => installedVersion(paths, "pve-qemu-kvm"),
         qemuOf: (vmid) => runningQemu(paths, vmid, isAlive),
         give,
       });

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { createHostPaths } from "../../src/host-paths.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
+import { installedVersion } from "../../src/proxmox/installed-package.ts";
 import { isProxmoxHost, processExists, readProxmoxVms, runningQemu } from "../../src/proxmox/read-vms.ts";
 import { parseTaskEnd, parseUpid } from "../../src/proxmox/task.ts";
 import { createProxmoxNode } from "../helpers/proxmox-host.ts";
@@ -180,4 +181,23 @@ test("a task ends well with warnings, and nothing but the word at the line's beg
   assert.equal(parseTaskEnd("TASK ERROR: start failed")?.failed, true);
   for (const line of ["", " TASK OK", "TASK OKAY", "hook said TASK ERROR: x"])
     assert.equal(parseTaskEnd(line), undefined);
+});
+
+test("the version of QEMU is the package's, wherever in dpkg's list it stands", (context) => {
+  const paths = createHostPaths(temporaryDirectory(context, "var/lib/dpkg"));
+  const other = (index: number) =>
+    `Package: other-${index}\nVersion: 1.${index}\nDepends: pve-qemu-kvm (>= 3)\n\n`;
+  const qemu = "Package: pve-qemu-kvm\nStatus: install ok installed\nVersion: 9.0.2-4\n\n";
+  assert.equal(installedVersion(paths, "pve-qemu-kvm"), undefined);
+  for (const before of [0, 1, 900, 1000, 5000]) {
+    const list = (count: number) => Array.from({ length: count }, (_, index) => other(index)).join("");
+    for (const after of [0, 3000]) {
+      writeFileSync(paths.at("/var/lib/dpkg/status"), `${list(before)}${qemu}${list(after)}`);
+      assert.equal(installedVersion(paths, "pve-qemu-kvm"), "9.0.2-4");
+      assert.equal(installedVersion(paths, "pve-qemu"), undefined);
+    }
+  }
+  const padding = "x".repeat(64 * 1024 - "Package: a\nTag: \n\nPackage: pve-q".length);
+  writeFileSync(paths.at("/var/lib/dpkg/status"), `Package: a\nTag: ${padding}\n\n${qemu}`);
+  assert.equal(installedVersion(paths, "pve-qemu-kvm"), "9.0.2-4");
 });
