@@ -331,7 +331,7 @@ describe("the command check on Proxmox", () => {
       ],
     );
     node.runs(101, process.pid);
-    const { vms: later, text } = await check(paths, ["101 (win11)"]);
+    const { vms: later, text } = await check(paths, ["101"]);
     assert.deepEqual(
       later.map(({ vm, verdict }) => [vm, verdict]),
       [["101 (win11)", "runs"]],

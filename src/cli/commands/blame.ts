@@ -3,6 +3,7 @@ import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, type Paint, printable, table, wrap } from "../terminal.ts";
 
@@ -29,7 +30,7 @@ Example: vfio-watch blame --vm "Windows 11"`,
     const question = readQuestion(args.text("vm"), args.text("device"));
     const { database, paths } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
-      const answer = withNames(askBlame(store, question), createPciNames(paths));
+      const answer = withNames(askBlame(store, withMeantVm(question, store)), createPciNames(paths));
       if (args.flag("json")) io.out(`${JSON.stringify(blameToJson(answer), undefined, 2)}\n`);
       else io.out(`${renderBlame(answer, createPaint(io.color), io.columns)}\n`);
       const failing = answer.blame.failure !== undefined && !answer.blame.healed;

@@ -18,6 +18,7 @@ import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import { meantVm } from "../meant-vm.ts";
 import {
   findSurroundings,
   HISTORY_OPTIONS,
@@ -44,7 +45,7 @@ verdict one of runs, will-not-start, may-not-start, nothing-stops-it.
 Example: vfio-watch check "Windows 11"`,
   options: HISTORY_OPTIONS,
   async run(args, io) {
-    const [vm, ...others] = args.positionals;
+    const [said, ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one VM at a time, in quotes when its name has spaces");
     const surroundings = findSurroundings(io.env, args.text("database"));
     // Without a history the check still says what is; only where it came from stays open.
@@ -52,6 +53,8 @@ Example: vfio-watch check "Windows 11"`,
     const store = opened.state === "open" ? opened.store : undefined;
     try {
       const live = await readLiveVms(surroundings.paths, store);
+      const known = live.vms.state === "read" ? live.vms.value.map(({ definition }) => definition.name) : [];
+      const vm = said === undefined ? undefined : meantVm(said, known);
       const problem = live.vms.state === "read" ? problemOf(vm, live.vms.value) : unreadVms(live.vms);
       if (problem !== undefined) {
         io.err(`vfio-watch: ${problem}.\n`);

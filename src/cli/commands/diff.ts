@@ -1,9 +1,9 @@
 import { diffSnapshots } from "../../history/changes.ts";
 import { findMoment } from "../../history/references.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
-import { vmName } from "../../model/identifiers.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { readLiveFacts } from "../live-facts.ts";
+import { meantVm, vmsOnRecord } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
@@ -31,7 +31,11 @@ Example: vfio-watch diff b41 b42`,
     return withHistory(database, io, async (store) => {
       const sides: { readonly label: string; readonly snapshot: Snapshot }[] = [];
       for (const text of [from, to]) {
-        const moment = findMoment(store, text, vm === undefined ? undefined : vmName(vm));
+        const moment = findMoment(
+          store,
+          text,
+          vm === undefined ? undefined : meantVm(vm, vmsOnRecord(store)),
+        );
         const snapshot =
           moment.kind === "now"
             ? await readLiveFacts(paths)

@@ -2,6 +2,7 @@ import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../his
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
+import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 import { outcomeWord } from "./starts.ts";
@@ -39,7 +40,7 @@ Example: vfio-watch history --vm "Windows 11" --since 90d`,
     const filter = readFilter(args, Date.now());
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
-      const entries = readTimeLine(store, filter);
+      const entries = readTimeLine(store, withMeantVm(filter, store));
       if (args.flag("json")) io.out(`${JSON.stringify({ entries }, undefined, 2)}\n`);
       else io.out(`${describeTimeLine(entries, createPaint(io.color))}\n`);
       return EXIT.ok;

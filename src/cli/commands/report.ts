@@ -5,7 +5,7 @@ import { readBootIdentity } from "../../host/boot-identity.ts";
 import { collectFacts } from "../../host/collect-facts.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import type { Fact } from "../../model/fact.ts";
-import { type VmName, vmName } from "../../model/identifiers.ts";
+import type { VmName } from "../../model/identifiers.ts";
 import { read } from "../../model/reading.ts";
 import { renderBbcode } from "../../report/bbcode.ts";
 import { describeReport } from "../../report/content.ts";
@@ -20,6 +20,7 @@ import { renderText } from "../../report/text.ts";
 import { openStore } from "../../store/open.ts";
 import type { SignatureLookup, Store } from "../../store/store.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { meantVm, vmsOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
 import { printable } from "../terminal.ts";
 import { programVersion } from "../version.ts";
@@ -136,7 +137,8 @@ function findSubject(
   paths: HostPaths,
 ): ReportSubject | { readonly problem: string } {
   const name = args.text("vm");
-  const vm = name === undefined ? undefined : vmName(name);
+  const known = store === undefined ? [] : vmsOnRecord(store);
+  const vm = name === undefined ? undefined : meantVm(name, known);
   const newest = (): string | undefined =>
     store?.attempts.list({ failedOnly: true, limit: 1, ...(vm !== undefined && { vm }) })[0]?.id;
   const key = wanted?.replace(/^#/, "") ?? newest();
@@ -152,8 +154,8 @@ function findSubject(
   if (wanted !== undefined) {
     return { problem: `there is no start ${printable(wanted)}; 'vfio-watch starts' lists them.` };
   }
-  const known = vm === undefined || (store !== undefined && isKnown(store, vm));
-  if (!known) {
+  const isOnRecord = vm === undefined || (store !== undefined && isKnown(store, vm));
+  if (!isOnRecord) {
     return {
       problem: `no VM named '${printable(vm)}' is on record; 'vfio-watch starts' lists those that are.`,
     };

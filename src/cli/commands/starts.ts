@@ -2,6 +2,7 @@ import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/store.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
+import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
@@ -50,7 +51,7 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
     const isNarrowed = args.flag("failed") || [vm, since, until].some((given) => given !== undefined);
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
-      const rows = store.attempts.list(filter);
+      const rows = store.attempts.list(withMeantVm(filter, store));
       if (args.flag("json")) io.out(`${JSON.stringify({ starts: rows }, undefined, 2)}\n`);
       else io.out(`${describeStarts(rows, createPaint(io.color), isNarrowed)}\n`);
       return EXIT.ok;
