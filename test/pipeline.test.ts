@@ -6,7 +6,9 @@ import { describe, it, type TestContext } from "node:test";
 import { createVirtualClock } from "../src/clock.ts";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import { createMatcher } from "../src/diagnosis/matcher.ts";
+import { askBlame } from "../src/history/ask-blame.ts";
 import type { StartAttempt } from "../src/model/attempt.ts";
+import { vmName } from "../src/model/identifiers.ts";
 import type { Observation } from "../src/model/observation.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../src/pipeline.ts";
 import { shippedConfigDirectory } from "../src/places.ts";
@@ -121,6 +123,87 @@ describe("the way of an observation", () => {
         `killed after observation ${killedAt}`,
       );
       second.close();
+    }
+  });
+
+  it("makes a failed start of an unknown VM of what the kernel alone says, and blame by device finds it", (context) => {
+    const boot = recording("rmrr-intel");
+    const store = open(database(context), () => boot.bootedAt);
+    context.after(() => store.close());
+    const { rest } = serve(boot, store, {
+      backlog: false,
+      observations: boot.observations.filter(({ kind }) => kind === "kernel-record"),
+    });
+    rest();
+    const [start, ...others] = store.attempts.list({});
+    assert.deepEqual(others, []);
+    const device = start?.devices[0];
+    assert.deepEqual(
+      [start?.vm, start?.outcome, start?.cause],
+      [`unknown VM (${device})`, "failed", "iommu-direct-mapping-required"],
+    );
+    const blame = askBlame(store, { device: device ?? "" });
+    assert.deepEqual([blame.blame.bad, blame.blame.failure], [1, "iommu-direct-mapping-required"]);
+  });
+
+  it("explains a start of Proxmox by QEMU's words, the kernel's and its own", (context) => {
+    const boot = recording("rmrr-intel");
+    const kernel = boot.observations.filter(
+      (observation) => observation.kind === "kernel-record" && /1:1 IOMMU mapping/.test(observation.text),
+    );
+    const at = (kernel[0]?.at ?? 0) - 400;
+    const device = kernel.find((observation) => observation.kind === "kernel-record")?.device;
+    const upid = "UPID:pve:00002BF8:0002E7BB:6B0B60AB:qmstart:101:root@pam:";
+    const base = {
+      source: "proxmox",
+      at,
+      exactTime: true,
+      bootId: boot.bootId,
+      vm: vmName("101 (win11)"),
+    } as const;
+    const explained = (texts: readonly string[], others: readonly Observation[] = []) => {
+      const store = open(database(context), () => boot.bootedAt);
+      context.after(() => store.close());
+      const said = texts.map(
+        (text, index): Observation => ({
+          ...base,
+          kind: "domain-log-line",
+          identity: `${upid}:${index}`,
+          text,
+        }),
+      );
+      const start: Observation = {
+        ...{ ...base, kind: "domain-log-start", identity: `${upid}:start` },
+        devices: device === undefined || others.length === 0 ? [] : [device],
+      };
+      const end: Observation = {
+        ...{ ...base, kind: "domain-log-end", identity: `${upid}:end` },
+        ...{ at: at + 1500, reason: "failed" },
+      };
+      const { told, rest } = serve(boot, store, {
+        backlog: false,
+        observations: [start, ...others, ...said, end].toSorted((a, b) => a.at - b.at),
+      });
+      rest();
+      return told.map(({ vm, outcome, evidence, diagnosis }) => [
+        ...[vm, outcome, diagnosis?.causes[0]?.class],
+        evidence.some(({ observation }) => observation.kind === "kernel-record"),
+      ]);
+    };
+    const refused = `kvm: -device vfio-pci,host=${device},id=hostpci0: vfio ${device}: failed to setup container for group 8: Failed to set group container: Invalid argument`;
+    assert.deepEqual(
+      explained([refused, "TASK ERROR: start failed: QEMU exited with code 1"], kernel).at(-1),
+      ["101 (win11)", "failed", "iommu-direct-mapping-required", true],
+    );
+    for (const [text, cause] of [
+      ["TASK ERROR: PCI device '0000:09:00.0' already in use by VMID '102'", "device-busy"],
+      ["TASK ERROR: cannot prepare PCI pass-through, IOMMU not present", "iommu-not-enabled"],
+      ["TASK ERROR: can't unbind/bind PCI group to VFIO '0000:09:00.0'", "driver-binding"],
+      ["TASK ERROR: no pci device info for device '0000:09:00.0'", "device-missing"],
+      ["TASK ERROR: no PCI device found for '0000:09:00'", "device-missing"],
+      ["TASK ERROR: PCI device mapping not found for 'gpu'", "device-missing"],
+    ] as const) {
+      assert.deepEqual(explained([text]).at(-1)?.slice(0, 3), ["101 (win11)", "failed", cause], text);
     }
   });
 
