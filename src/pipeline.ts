@@ -333,22 +333,13 @@ function storedAttempts(
 }
 
 function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {
-  if (!("text" in observation)) return [];
-  return layersOf(observation).flatMap((layer) => matcher.match(layer, observation.text));
-}
-
-function layersOf({ kind, source }: Observation): readonly Layer[] {
-  switch (kind) {
-    case "kernel-record":
-      return ["kernel"];
-    case "domain-log-line":
-      // In a task's log of Proxmox QEMU speaks, and so does what runs QEMU there instead of libvirt.
-      return source === "proxmox" ? ["qemu", "libvirt"] : ["qemu"];
-    case "libvirtd-record":
-      return ["libvirt"];
-    default:
-      return [];
-  }
+  const layers: Partial<Record<Observation["kind"], Layer>> = {
+    "kernel-record": "kernel",
+    "domain-log-line": "qemu",
+    "libvirtd-record": "libvirt",
+  };
+  const layer = layers[observation.kind];
+  return layer === undefined || !("text" in observation) ? [] : matcher.match(layer, observation.text);
 }
 
 /** What every healthy boot says is known, and no more worth a row than noise is. */

@@ -197,6 +197,7 @@ describe("the way of an observation", () => {
     );
     for (const [text, cause] of [
       ["TASK ERROR: PCI device '0000:09:00.0' already in use by VMID '102'", "device-busy"],
+      ["TASK ERROR: could not find a free device for 'hostpci0'", "device-busy"],
       ["TASK ERROR: cannot prepare PCI pass-through, IOMMU not present", "iommu-not-enabled"],
       ["TASK ERROR: can't unbind/bind PCI group to VFIO '0000:09:00.0'", "driver-binding"],
       ["TASK ERROR: no pci device info for device '0000:09:00.0'", "device-missing"],
