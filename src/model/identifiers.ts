@@ -5,7 +5,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type Bdf = Branded<"Bdf">;
 /** The kernel's boot id as `/proc/sys/kernel/random/boot_id` prints it; imported boots carry a derived one. */
 export type BootId = Branded<"BootId">;
-/** A VM's libvirt name. Hostile text: escape it wherever it is shown. */
+/** A VM's libvirt name, on Proxmox its number and name: `101 (win11)`. Hostile text: escape it wherever it is shown. */
 export type VmName = Branded<"VmName">;
 /** Id of a signature in the catalogue, e.g. `kernel.direct-mapping-required`. */
 export type SignatureId = Branded<"SignatureId">;

@@ -67,7 +67,7 @@ export interface VfioNodeChange extends ObservationBase {
   readonly access?: { readonly mode: number; readonly uid: number; readonly gid: number };
 }
 
-/** All VMs of the host as libvirt lists them; sent after each (re)connection. */
+/** All VMs of the host as libvirt lists them, sent after each (re)connection, or as Proxmox has them. */
 export interface VmInventory extends ObservationBase {
   readonly kind: "vm-inventory";
   readonly vms: readonly { readonly definition: VmDefinition; readonly state: VmState }[];
@@ -124,7 +124,7 @@ export interface Connection extends ObservationBase {
   readonly detail: string;
 }
 
-/** `starting up` in a domain log, with what its command block shows. */
+/** `starting up` in a domain log, with what its command block shows; a start task of Proxmox, with its configuration. */
 export interface DomainLogStart extends ObservationBase {
   readonly kind: "domain-log-start";
   readonly vm: VmName;
@@ -136,7 +136,7 @@ export interface DomainLogStart extends ObservationBase {
   readonly devices: readonly Bdf[];
 }
 
-/** A line of QEMU or of libvirt's child between `starting up` and `shutting down`. */
+/** A line of QEMU or of libvirt's child between `starting up` and `shutting down`; a line of a start task of Proxmox. */
 export interface DomainLogLine extends ObservationBase {
   readonly kind: "domain-log-line";
   readonly vm: VmName;
@@ -144,7 +144,7 @@ export interface DomainLogLine extends ObservationBase {
   readonly text: string;
 }
 
-/** `shutting down, reason=…`. */
+/** `shutting down, reason=…`; `failed` also for a start task of Proxmox that ended with an error. */
 export interface DomainLogEnd extends ObservationBase {
   readonly kind: "domain-log-end";
   readonly vm: VmName;

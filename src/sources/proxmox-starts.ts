@@ -73,12 +73,12 @@ export function createProxmoxStarts(options: {
     return definition === undefined || name === undefined ? definition : { ...definition, name };
   }
 
-  function ended(vmid: string, at: number, detail: string): void {
+  function ended(vmid: string, at: number, detail: string, exactTime = true): void {
     const vm = running.get(vmid);
     if (vm === undefined) return;
     running.delete(vmid);
     const identity = `${bootId}:${vmid}:stopped:${at}`;
-    give({ kind: "vm-lifecycle", at, exactTime: true, identity, vm, event: "stopped", detail });
+    give({ kind: "vm-lifecycle", at, exactTime, identity, vm, event: "stopped", detail });
   }
 
   const startUnderWay = (vmid: string, but?: OpenTask) =>
@@ -171,7 +171,7 @@ export function createProxmoxStarts(options: {
     settleRuns() {
       let isNews = false;
       for (const vmid of [...running.keys()]) {
-        if (!startUnderWay(vmid) && qemuOf(vmid) === undefined) ended(vmid, now(), "shutdown");
+        if (!startUnderWay(vmid) && qemuOf(vmid) === undefined) ended(vmid, now(), "shutdown", false);
       }
       for (const [vmid, { name }] of configured) {
         if (running.has(vmid) || startUnderWay(vmid)) continue;
