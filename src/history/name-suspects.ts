@@ -4,7 +4,7 @@ import type { Blame } from "./blame.ts";
 import { UNKNOWN_INDEX } from "./fact-table.ts";
 import { shortDeviceName, shortVersions } from "./short-names.ts";
 import type { Suspect } from "./suspects.ts";
-import type { FactRecord } from "./weigh-facts.ts";
+import type { FactRecord, ValueCount } from "./weigh-facts.ts";
 
 /** How a suspect is spoken of. */
 export interface SuspectName {
@@ -82,28 +82,36 @@ function text(value: FactValue): string {
   return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
 }
 
-/** The value at the newest turn from good to bad, else one with which it failed. */
+/** The value at the newest turn from good to bad, else the newest one with which it mostly failed. */
 export function brokenValue(record: FactRecord, blame: Blame): FactValue {
   const position = blame.trials.findLastIndex((trial) => trial.tally === blame.boundary?.firstBad);
-  return (
-    valueNear(record, position, 1) ?? record.counts.find(({ bad }) => bad > 0)?.value ?? { state: "absent" }
-  );
+  const end = record.pattern.length - 1;
+  // The newest failure may be one of the few on the wrong side: what it happened with is not what breaks.
+  const found = countNear(record, position, 1, failsMostly) ?? countNear(record, end, -1, failsMostly);
+  return (found ?? record.counts.find(({ bad }) => bad > 0))?.value ?? { state: "absent" };
 }
 
 /** The value with which it worked just before. */
 function goodValue(record: FactRecord, blame: Blame): FactValue {
   const position = blame.trials.findLastIndex((trial) => trial.tally === blame.boundary?.lastGood);
-  return (
-    valueNear(record, position, -1) ??
-    record.counts.find(({ good }) => good > 0)?.value ?? { state: "absent" }
-  );
+  const found = countNear(record, position, -1, (count) => !failsMostly(count));
+  return (found ?? record.counts.find(({ good }) => good > 0))?.value ?? { state: "absent" };
 }
 
-/** The value at a trial, or at the next one of known value in that direction. */
-function valueNear(record: FactRecord, position: number, step: 1 | -1): FactValue | undefined {
+function failsMostly({ good, bad }: ValueCount): boolean {
+  return bad > good;
+}
+
+/** The first such value from a trial on in that direction. */
+function countNear(
+  record: FactRecord,
+  position: number,
+  step: 1 | -1,
+  isSuch: (count: ValueCount) => boolean,
+): ValueCount | undefined {
   for (let at = position; at >= 0 && at < record.pattern.length; at += step) {
-    const order = record.pattern[at] ?? UNKNOWN_INDEX;
-    if (order !== UNKNOWN_INDEX) return record.counts[order]?.value;
+    const count = record.counts[record.pattern[at] ?? UNKNOWN_INDEX];
+    if (count !== undefined && isSuch(count)) return count;
   }
   return undefined;
 }

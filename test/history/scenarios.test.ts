@@ -364,6 +364,23 @@ describe("which change broke passthrough, asked of the stored history", () => {
     });
   });
 
+  it("a stray failure on a BIOS that works does not make that one the culprit", async () => {
+    const b01 = { "firmware.bios.version": "E7E49AMSI.1B01" };
+    await ask(
+      [
+        ...repeat(20, a63([good(3)])),
+        ...repeat(10, a95([bad(3)])),
+        ...repeat(20, { facts: hostFacts(b01), starts: [good(3)] }),
+        { facts: hostFacts(b01), starts: [bad()] },
+        { facts: hostFacts(b01), starts: [good(3)] },
+      ],
+      (answer, text) => {
+        assert.equal(answer.blame.certainty, "possible");
+        assert.match(text.headline, /^BIOS E7E49AMSI\.1A95 may have broken/);
+      },
+    );
+  });
+
   it("sums up many versions by how they went", async () => {
     const version = (number: number, starts: MadeBoot["starts"]): MadeBoot => ({
       facts: hostFacts({ "firmware.bios.version": `E7E49AMSI.1A${number}` }),
