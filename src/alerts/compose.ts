@@ -152,7 +152,7 @@ export function composeFactsChanged(options: {
     importance: "normal",
     devices: [],
     subject: single ? `Changed ${since}: ${first.sentence}` : `${changes.length} things changed ${since}`,
-    ...(concerned !== "" && { cause: `No start has failed yet; it may concern ${concerned}.` }),
+    ...(concerned !== "" && { cause: `It may concern ${concerned}; no start has failed since.` }),
     changes: single ? [] : sentences(changes),
     command: "vfio-watch diff",
   };
