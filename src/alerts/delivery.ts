@@ -37,7 +37,7 @@ const LONGEST_SLEEP = 600_000;
 const STOP_WAITS = 2_000;
 /** When the outbox cannot be read or written, it is tried again after this (ms). */
 const STORE_PAUSE = 30_000;
-const EVERYTHING = 1_000;
+const STEP = 1_000;
 
 interface Lane {
   readonly channel: Channel;
@@ -213,7 +213,14 @@ export function createDelivery(options: {
   function forgetGone(): void {
     for (const { channel, pending } of store.channelStates()) {
       if (pending === 0 || lanes.has(channel)) continue;
-      for (const delivery of pendingOf(channel, EVERYTHING)) giveUp(delivery, "the channel is switched off");
+      // In steps, because nobody knows how many have come together; but no more of them than were counted.
+      for (let left = pending; left > 0; left -= STEP) {
+        store.inTransaction(() => {
+          for (const { id } of pendingOf(channel, STEP))
+            store.markGivenUp(id, "the channel is switched off", clock.now());
+        });
+      }
+      log.error(`${pending} alerts were given up for ${channel}: the channel is switched off`);
     }
   }
 

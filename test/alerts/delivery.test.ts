@@ -286,6 +286,17 @@ test("after a stop nothing is sent, and an interrupted try stays pending for the
   assert.equal(store.deliveries[0]?.tries, 0);
 });
 
+test("however much has come together for a channel that is gone, all of it is given up, and said in one line", () => {
+  const { delivery, queue, store, said } = createRig([createStandIn("ntfy", () => sent)]);
+  for (let number = 0; number < 2_500; number++) queue("webhook");
+  delivery.start();
+  assert.deepEqual(
+    store.channelStates().map(({ channel, pending, givenUp }) => [channel, pending, givenUp]),
+    [["webhook", 0, 2_500]],
+  );
+  assert.deepEqual(said, ["2500 alerts were given up for webhook: the channel is switched off"]);
+});
+
 test("new settings are taken up at once; what is pending for a channel that is gone is given up", async () => {
   const old = createStandIn("ntfy", () => undefined);
   const gone = createStandIn("webhook", () => undefined);
