@@ -10,6 +10,7 @@ import {
   stateFile,
   writeRuntimeState,
 } from "../../src/daemon/runtime-state.ts";
+import type { SourceHealth } from "../../src/model/source.ts";
 import { openStore } from "../../src/store/open.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { sampleAttempt } from "../store/samples.ts";
@@ -22,6 +23,16 @@ assert.ok(created.state === "open");
 created.store.attempts.save(sampleAttempt(), { origin: "live" });
 created.store.close();
 
+const SOURCE: SourceHealth = {
+  name: "kernel-log",
+  state: { state: "live", detail: "following /dev/kmsg" },
+  since: 1,
+  seen: 0,
+  lastSeenAt: undefined,
+  lost: 0,
+  skipped: 0,
+};
+
 /** What `status` says beside a service whose last words are these. */
 function status(state: Partial<RuntimeState>, ...args: readonly string[]) {
   const now = Date.now();
@@ -33,7 +44,7 @@ function status(state: Partial<RuntimeState>, ...args: readonly string[]) {
     startedAt: now - 3_600_000,
     writtenAt: now,
     database,
-    sources: [],
+    sources: [SOURCE],
     problems: [],
     troubles: [],
     lastObservationAt: undefined,
@@ -113,4 +124,10 @@ test("what keeps the history from being written is known from the service, for t
   assert.equal(without.code, EXIT.findings);
   assert.match(without.err, /no history at .*away\.db/);
   assert.match(without.out, /The disk is full/);
+});
+
+test("a service for which every source is switched off watches nothing, and says so", async () => {
+  const { code, out } = await status({ sources: [] });
+  assert.equal(code, EXIT.findings);
+  assert.match(out, /Nothing is watched: the setting SOURCES is none\./);
 });

@@ -104,6 +104,7 @@ function readHistory(store: Store, service: RuntimeState | undefined): HistorySt
 function needsAttention(service: RuntimeState, history: HistoryStatus | undefined): boolean {
   return (
     service.problems.length > 0 ||
+    service.sources.length === 0 ||
     service.sources.some((source) => source.state.state === "waiting" || source.lost > 0) ||
     history === undefined ||
     history.troubles.length > 0 ||
@@ -139,6 +140,9 @@ function describeStatus(
       ),
     );
     lines.push(
+      ...(service.sources.length === 0
+        ? [paint("yellow", "Nothing is watched: the setting SOURCES is none.")]
+        : []),
       ...service.problems.map((problem) => paint("yellow", wrap(printable(problem), columns, "  "))),
     );
   }
