@@ -27,8 +27,8 @@ export const KINDS_OF_TASKS: ReadonlySet<string> = new Set([...STARTS, ...Object
 
 /** A task that has not been read to its end. */
 export interface OpenTask extends FollowedTask {
-  /** Its start has been told. */
-  begun: boolean;
+  /** The VM as its start has been told; undefined before. It may be gone from this node when the start has failed. */
+  begun: VmDefinition | undefined;
   /** Read and not told yet. */
   lines: TaskLine[];
 }
@@ -82,7 +82,7 @@ export function createProxmoxStarts(options: {
   }
 
   const startUnderWay = (vmid: string, but?: OpenTask) =>
-    [...open.values()].some((other) => other !== but && other.begun && other.task.id === vmid);
+    [...open.values()].some((other) => other !== but && other.begun !== undefined && other.task.id === vmid);
 
   /** Whether the task is a try to start the VM; undefined: not known yet. */
   function isStart(entry: OpenTask, result: TaskResult | undefined): boolean | undefined {
@@ -107,7 +107,7 @@ export function createProxmoxStarts(options: {
     ended(id, startedAt, "shutdown");
     const definition = definitionOf(id);
     if (definition === undefined) return undefined;
-    entry.begun = true;
+    entry.begun = definition;
     const qemuVersion = options.qemuVersion();
     give({
       kind: "domain-log-start",
@@ -123,8 +123,8 @@ export function createProxmoxStarts(options: {
   }
 
   function takeStart(entry: OpenTask, { result }: TaskNews): void {
-    if (!entry.begun && isStart(entry, result) !== true) return;
-    const definition = entry.begun ? definitionOf(entry.task.id) : begin(entry);
+    if (entry.begun === undefined && isStart(entry, result) !== true) return;
+    const definition = entry.begun ?? begin(entry);
     if (definition === undefined) return;
     for (const line of entry.lines.splice(0)) giveLine(entry, definition.name, line);
     if (result === undefined) return;
@@ -151,7 +151,7 @@ export function createProxmoxStarts(options: {
       configured = definitions;
     },
     add(task) {
-      open.set(task.task.upid, { ...task, begun: false, lines: [] });
+      open.set(task.task.upid, { ...task, begun: undefined, lines: [] });
     },
     open: () => [...open.values()],
     async follow(entry) {
@@ -162,7 +162,7 @@ export function createProxmoxStarts(options: {
         memory.done(task);
       }
       // Deleted since, moved to another node or made a template.
-      if (!configured.has(task.id)) return;
+      if (!configured.has(task.id) && entry.begun === undefined) return;
       entry.lines = [...entry.lines, ...news.lines].slice(-MOST_LINES);
       const detail = STOPS[task.kind];
       if (detail === undefined) takeStart(entry, news);

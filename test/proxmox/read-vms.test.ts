@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import fc from "fast-check";
 import { createHostPaths } from "../../src/host-paths.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import { installedVersion } from "../../src/proxmox/installed-package.ts";
+import { parsePciMappings } from "../../src/proxmox/pci-mappings.ts";
 import { isProxmoxHost, processExists, readProxmoxVms, runningQemu } from "../../src/proxmox/read-vms.ts";
 import { parseTaskEnd, parseUpid } from "../../src/proxmox/task.ts";
+import { definitionOf, parseVmConfig } from "../../src/proxmox/vm-config.ts";
 import { createProxmoxNode } from "../helpers/proxmox-host.ts";
 import { temporaryDirectory } from "../sources/observed.ts";
 
@@ -200,4 +203,44 @@ test("the version of QEMU is the package's, wherever in dpkg's list it stands", 
   const padding = "x".repeat(64 * 1024 - "Package: a\nTag: \n\nPackage: pve-q".length);
   writeFileSync(paths.at("/var/lib/dpkg/status"), `Package: a\nTag: ${padding}\n\n${qemu}`);
   assert.equal(installedVersion(paths, "pve-qemu-kvm"), "9.0.2-4");
+});
+
+test("whatever stands in a configuration, a mapping or a directory, a VM's devices are addresses, each once", () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      "hostpci0: ",
+      "hostpci15: ",
+      "mapping=",
+      "host=",
+      "args: -device vfio-pci,host=",
+      "nic",
+      "[x]",
+    ),
+    fc.constantFrom(
+      "\n",
+      ",",
+      ";",
+      "=",
+      ":",
+      "0000:01:00",
+      "0000:01:00.0",
+      "99:99.9",
+      "mdev=x",
+      "map node=pve,path=",
+    ),
+    fc.string({ maxLength: 8 }),
+  );
+  const text = fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join(""));
+  fc.assert(
+    fc.property(text, text, (configuration, mapping) => {
+      const node = { present: [], mappings: parsePciMappings(mapping, "pve"), reservedBy: new Map() };
+      const { hostDevices } = definitionOf("1", parseVmConfig(configuration), node);
+      const addresses = hostDevices.map(({ bdf }) => bdf);
+      assert.equal(new Set(addresses).size, addresses.length);
+      for (const address of addresses)
+        assert.match(address, /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/);
+      parseUpid(configuration);
+    }),
+    { numRuns: 500 },
+  );
 });
