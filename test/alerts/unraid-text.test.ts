@@ -188,7 +188,7 @@ test("a browser shows what the page up to 7.1 is given as text, without an eleme
   writeFileSync(file, `<meta charset="utf-8"><main>${fields.join("<br>")}</main>`);
   const page = await openBrowser();
   try {
-    await page.open(file, { width: 800, dark: false });
+    await page.open(`file://${file}`, { width: 800, dark: false });
     const shown = await page.evaluate<string>("document.querySelector('main').innerText");
     assert.deepEqual(shown.replaceAll("\u200b", "").split("\n"), [HOSTILE, HOSTILE, HOSTILE]);
     assert.equal(await page.evaluate("document.querySelectorAll('main *:not(br)').length"), 0);
