@@ -42,9 +42,11 @@ const RETRY_MS = 10_000;
 const STATE_IS_LATE_MS = 30_000;
 /**
  * A failure without any reason is looked at once more after this time, before it is told: the reason may stand in a
- * log that is written later, or be another VM that took the device and whose own log had not begun (ms).
+ * log that is written later (ms).
  */
 const SECOND_THOUGHT_MS = 1_500;
+/** The same where another VM has a device of it too, and may have taken it though its own log has not begun (ms). */
+const CONTENDED_THOUGHT_MS = 6_000;
 
 export interface Pipeline {
   /** Takes one observation. Never throws, where faults have somebody to be told to. */
@@ -142,6 +144,13 @@ export function createPipeline(options: {
     thoughts.get(id)?.();
   }
 
+  function isContended({ vm, devices }: StartAttempt): boolean {
+    return vms().some(
+      ({ definition }) =>
+        definition.name !== vm && definition.hostDevices.some(({ bdf }) => devices.includes(bdf)),
+    );
+  }
+
   /** Of one long past everything has been written. */
   function isRecent({ openedAt, closedAt }: StartAttempt): boolean {
     return clock.now() - (closedAt ?? openedAt) < STATE_IS_LATE_MS;
@@ -153,7 +162,8 @@ export function createPipeline(options: {
     takeBackThought(attempt.id);
     const isFirst = !thoughts.has(attempt.id);
     if (failed && isFirst && isRecent(attempt) && diagnosis?.causes.length === 0) {
-      const cancel = clock.after(SECOND_THOUGHT_MS, () => settled(attempt));
+      const wait = isContended(attempt) ? CONTENDED_THOUGHT_MS : SECOND_THOUGHT_MS;
+      const cancel = clock.after(wait, () => settled(attempt));
       thoughts.set(attempt.id, cancel);
       return;
     }

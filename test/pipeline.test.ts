@@ -98,6 +98,20 @@ describe("the way of an observation", () => {
     assert.match(failed[0]?.diagnosis?.summary ?? "", /'other'/);
   });
 
+  it("tells once, and who has the device, of a VM that lost it to one whose log began a second later", (context) => {
+    const boot = recording("starts-at-once");
+    const store = open(database(context), () => boot.bootedAt);
+    const { told, rest } = serve(boot, store, { backlog: false });
+    rest();
+    const lost = told.filter(({ vm }) => vm === "pb");
+    assert.deepEqual(
+      lost.map(({ diagnosis }) => diagnosis?.causes[0]?.signature),
+      ["state.in-use-by-vm"],
+    );
+    assert.match(lost[0]?.diagnosis?.summary ?? "", /in use by the running VM 'pa'/);
+    store.close();
+  });
+
   it("tells nothing twice and keeps one row when the service is killed at any observation and reads all again", (context) => {
     const boot = recording("rmrr-intel");
     const interesting = boot.observations.filter(

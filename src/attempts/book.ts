@@ -15,8 +15,8 @@ import {
 const KEPT_FOR_EACH_VM = 12;
 /** A start that libvirt does not announce for so long is judged by its log alone (ms). */
 const LONGEST_START_MS = 900_000;
-/** libvirt gives a VM its devices, detaching them from their drivers, before its log begins (ms). */
-const LOG_LAG_MS = 1_500;
+/** libvirt gives a VM its devices before its log begins; a graphics driver takes seconds to let go of a card (ms). */
+const LOG_LAG_MS = 6_000;
 /** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
 const DEAF_MS = 50;
 /** On a host that is always too busy to listen a failed start is announced all the same. */
