@@ -47,11 +47,11 @@ export function packDebian({ release, version, manual, epoch, output }: DebianOp
           Version: version,
           Architecture: architecture,
           Depends: "libc6 (>= 2.34), vfio-watch-node (>= 22.18) | nodejs (>= 22.18)",
-          Recommends: "systemd, libvirt-daemon-system | libvirt-daemon",
+          Recommends: "systemd, libvirt-daemon-system | libvirt-daemon | qemu-server",
           Description:
             "says why a VM with passed-through devices does not start\n" +
-            " Watches the kernel log, VFIO and libvirt for VM starts that fail on the IOMMU,\n" +
-            " explains them, keeps a history, and tells which change broke them.",
+            " Watches the kernel log, VFIO and libvirt or Proxmox for VM starts that fail on the\n" +
+            " IOMMU, explains them, keeps a history, and tells which change broke them.",
         }),
       );
       tree.write("DEBIAN/postinst", AFTER_INSTALL, 0o755);

@@ -86,7 +86,7 @@ function boundByNobody(
       {
         ...NOT_VFIO,
         check: "preflight.bound-by-nobody",
-        sentence: `Nobody binds the graphics card ${bdf} to vfio-pci at boot: ${device.driver} holds it, and libvirt has to take it away at each start.`,
+        sentence: `Nobody binds the graphics card ${bdf} to vfio-pci at boot: ${device.driver} holds it, and it has to be taken away from the host at each start.`,
         evidence: [driverLine(device)],
         remedies: [
           "Bind it at boot (Unraid: Tools → System Devices; elsewhere vfio-pci.ids=), unless the host uses the card itself.",

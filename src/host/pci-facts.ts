@@ -11,7 +11,7 @@ import { describeBar, formatSize } from "./pci-resources.ts";
 /** What a GPU shows at most to a firmware that cannot resize BARs. */
 const CLASSIC_APERTURE = 256 * 2 ** 20;
 
-const HANDED_OVER = "libvirt binds and unbinds it with each start of its VM";
+const HANDED_OVER = "it is bound and unbound with each start of its VM";
 
 /**
  * A name for each function that survives its moving to another address: `vendor:device/subvendor:subdevice`, and

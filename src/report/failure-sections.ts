@@ -104,7 +104,8 @@ function textOf(observation: Observation): string | undefined {
     case "libvirtd-record":
       return observation.text;
     case "domain-log-end":
-      return `shutting down, reason=${observation.reason}`;
+      // Of a task of Proxmox the line with its error is there already.
+      return observation.source === "proxmox" ? undefined : `shutting down, reason=${observation.reason}`;
     default:
       return undefined;
   }

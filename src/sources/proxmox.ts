@@ -151,7 +151,13 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
       return;
     }
     const where = state.state === "missing" ? `no task yet in ${directory}` : `tasks in ${directory}`;
-    keeper.become(liveState([`${count} VMs, ${where}`, tasks?.problem() ?? "", describeWatch(taskWatch)]));
+    keeper.become(
+      liveState([
+        `${count === 1 ? "1 VM" : `${count} VMs`}, ${where}`,
+        tasks?.problem() ?? "",
+        describeWatch(taskWatch),
+      ]),
+    );
   }
 
   return {

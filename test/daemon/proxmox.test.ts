@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { test } from "node:test";
+import { whatWasSaid } from "../../src/cli/commands/show.ts";
 import { askBlame } from "../../src/history/ask-blame.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { createProxmoxNode, type ProxmoxNode } from "../helpers/proxmox-host.ts";
@@ -81,4 +83,30 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
     ["BIOS"],
   );
   assert.equal(blame.blame.certainty, "likely");
+});
+
+test("libvirt's sources are missed on Proxmox only where libvirt is installed", async (context) => {
+  const host = createWatchedHost(context);
+  const boot = host.boot(OLD_BIOS);
+  proxmoxIn(boot);
+  mkdirSync(boot.paths.at("/etc/libvirt"));
+  const daemon = await host.start(boot);
+  const names = daemon.describe().map((line) => line.split(":")[0]);
+  assert.deepEqual(
+    ["libvirt", "domain-logs", "libvirtd-log", "proxmox"].filter((name) => !names.includes(name)),
+    [],
+  );
+  await daemon.stop();
+});
+
+test("what Proxmox's tasks say is shown in its own words", () => {
+  const base = { source: "proxmox", at: 0, exactTime: true, identity: "", vm: vmName(VM) } as const;
+  assert.equal(
+    whatWasSaid({ ...base, kind: "domain-log-end", reason: "failed" }),
+    "the start task ended: failed",
+  );
+  assert.equal(
+    whatWasSaid({ ...base, kind: "vm-lifecycle", event: "started", detail: "booted" }),
+    "started booted",
+  );
 });

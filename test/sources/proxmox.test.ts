@@ -320,7 +320,7 @@ describe("Proxmox's tasks", () => {
     symlinkSync("nodes/pve/qemu-server", paths.at("/etc/pve/qemu-server"));
     clock.skip(5_000);
     await observer.until((seen) => told(seen).length >= 3, "the start was told");
-    assert.match(observer.state(), /1 VMs, tasks in /);
+    assert.match(observer.state(), /1 VM, tasks in /);
   });
 
   it("of VMs that are gone or are templates are passed over, and hostile names and logs do no harm", async (context) => {

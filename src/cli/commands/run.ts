@@ -17,8 +17,8 @@ export const runCommand: Command = {
   summary: "Watches this host until it is told to stop.",
   usage: "[--database FILE]",
   help: `
-Reads the kernel log, /dev/vfio, libvirt and its logs, and stores every VM start with its evidence.
-What is missing (root, libvirt, a device) is said once and waited for.
+Reads the kernel log, /dev/vfio, libvirt and its logs, on Proxmox VE its VMs and task logs, and stores every VM start
+with its evidence. What is missing (root, libvirt, a device) is said once and waited for.
 
   --database FILE    keep the history here (default: see 'vfio-watch status')
 

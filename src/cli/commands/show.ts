@@ -1,5 +1,5 @@
 import type { Evidence } from "../../model/attempt.ts";
-import type { Observation } from "../../model/observation.ts";
+import type { DomainLogEnd, Observation } from "../../model/observation.ts";
 import type { StoredAttempt } from "../../store/store.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import {
@@ -124,7 +124,7 @@ export function whatWasSaid(observation: Observation): string {
     case "vm-inventory":
       return observation.vms.map(({ state }) => `state ${state.state} (${state.reason})`).join(", ");
     case "vm-lifecycle":
-      return `libvirt event: ${observation.event} ${observation.detail}`.trimEnd();
+      return `${observation.source === "libvirt" ? "libvirt event: " : ""}${observation.event} ${observation.detail}`.trimEnd();
     case "vm-control-error":
       return "libvirt event: control-error (QEMU went away while libvirt talked to it)";
     case "vm-state":
@@ -138,8 +138,13 @@ export function whatWasSaid(observation: Observation): string {
     case "domain-log-start":
       return `starting up${observation.qemuVersion === undefined ? "" : `, QEMU ${observation.qemuVersion}`}${observation.machine === undefined ? "" : `, machine ${observation.machine}`}`;
     case "domain-log-end":
-      return `shutting down, reason=${observation.reason}`;
+      return endOf(observation);
     case "config-file":
       return `${observation.path} ${observation.change}`;
   }
+}
+
+/** libvirt's own line; Proxmox has no such one, but a task that ended. */
+function endOf({ source, reason }: DomainLogEnd): string {
+  return source === "proxmox" ? `the start task ended: ${reason}` : `shutting down, reason=${reason}`;
 }
