@@ -58,6 +58,7 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
   assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
   assert.match(alert?.lastGood ?? "", /^Last good start: .* on BIOS E7E49AMSI\.1A63\.$/);
 
+  await host.allDelivered();
   await second.stop();
   const third = await host.start(after);
   clock.skip(60_000);
