@@ -1,7 +1,7 @@
 import { alertText, plainLines } from "../alerts/message.ts";
 import type { IncidentView } from "../alerts/people.ts";
 import type { Delivery } from "../model/alert.ts";
-import { formatTime, type Paint, printable, table, wrap } from "./terminal.ts";
+import { formatTime, type Paint, printable, table, wrap } from "../terminal-text.ts";
 
 /** Incidents for a person, one a line. */
 export function describeIncidents(views: readonly IncidentView[], paint: Paint): string {

@@ -1,3 +1,4 @@
+import { printable, table } from "../terminal-text.ts";
 import {
   type Command,
   type CommandIo,
@@ -8,7 +9,6 @@ import {
   UsageError,
 } from "./command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
-import { printable, table } from "./terminal.ts";
 import { versionText } from "./version.ts";
 
 /** Runs the program with its arguments (without node and script) and returns the exit code. Never throws. */

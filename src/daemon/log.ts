@@ -1,5 +1,5 @@
 import { type Logger, pino } from "pino";
-import { printable } from "../cli/terminal.ts";
+import { printable } from "../terminal-text.ts";
 
 /** The service's own log. Levels change at run time through `setLevel`. */
 export interface ServiceLog {

@@ -1,4 +1,4 @@
-import { printable } from "../cli/terminal.ts";
+import { printable } from "../terminal-text.ts";
 
 /** Separates characters that would mean something together, and is not seen. */
 const WORD_JOINER = "\u2060";

@@ -1,6 +1,6 @@
-import { formatSpan } from "../cli/terminal.ts";
 import { type RuntimeState, STUCK_AFTER } from "../daemon/runtime-state.ts";
 import type { SourceHealth } from "../model/source.ts";
+import { formatSpan } from "../terminal-text.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { HistoryView, PageInput } from "./page-input.ts";

@@ -1,4 +1,4 @@
-import { table, wrap } from "../cli/terminal.ts";
+import { table, wrap } from "../terminal-text.ts";
 import type { TableBlock } from "./document.ts";
 import { visible } from "./escape.ts";
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { renderBlame } from "../../src/cli/commands/blame.ts";
-import { createPaint } from "../../src/cli/terminal.ts";
 import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
 import { askBlame } from "../../src/history/ask-blame.ts";
 import { diffSnapshots } from "../../src/history/changes.ts";
@@ -11,6 +10,7 @@ import { shippedConfigDirectory } from "../../src/places.ts";
 import { readRecordings } from "../../src/replay/recording.ts";
 import { replay } from "../../src/replay/replay.ts";
 import type { Store } from "../../src/store/store.ts";
+import { createPaint } from "../../src/terminal-text.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import {
   BIOS_A95,

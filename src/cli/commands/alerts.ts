@@ -13,11 +13,11 @@ import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
 import type { AlertStore, Incident } from "../../model/alert.ts";
 import { openBeside } from "../../store/open-beside.ts";
+import { createPaint, formatTime, printable } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { describeIncident, describeIncidents } from "../incidents.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, formatTime, printable } from "../terminal.ts";
 
 const DEFAULT_LIMIT = 30;
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {

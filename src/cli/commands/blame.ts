@@ -2,10 +2,10 @@ import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/as
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
+import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, type Paint, printable, table, wrap } from "../terminal.ts";
 
 /** Which change broke passthrough. */
 export const blameCommand: Command = {

@@ -3,10 +3,10 @@ import { isFailure } from "../../history/trials.ts";
 import { lastWordsOf } from "../../import/take-in.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
+import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
 const DEFAULT_LIMIT = 20;
 const MOST_LAST_WORDS = 5;

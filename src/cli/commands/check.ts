@@ -16,6 +16,7 @@ import type { VmStatus } from "../../model/host-state.ts";
 import { vmName } from "../../model/identifiers.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
+import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
@@ -25,7 +26,6 @@ import {
   HISTORY_OPTIONS_HELP,
   type Surroundings,
 } from "../surroundings.ts";
-import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
 /** Says what will stop a VM before it is started. */
 export const checkCommand: Command = {

@@ -1,8 +1,8 @@
 import { effectiveSettings } from "../../config/describe.ts";
 import { describeProblem } from "../../config.ts";
+import { createPaint, printable, table } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
-import { createPaint, printable, table } from "../terminal.ts";
 
 /** The settings that are in force. */
 export const configCommand: Command = {

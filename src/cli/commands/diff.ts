@@ -1,11 +1,11 @@
 import { diffSnapshots } from "../../history/changes.ts";
 import { findMoment } from "../../history/references.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
+import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { readLiveFacts } from "../live-facts.ts";
 import { meantVm, vmsOnRecord } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
 /** What changed between two moments. */
 export const diffCommand: Command = {

@@ -1,9 +1,9 @@
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
 import { packedWith, readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { decodeText } from "../decode-text.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
-import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 
 /** More than a host says in months; a batch file may be longer. */
 const LONGEST_TEXT = 64 * 1024 * 1024;

@@ -1,9 +1,9 @@
 import { findMoment } from "../../history/references.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
+import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { readLiveFacts } from "../live-facts.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, type Paint, printable, wrap } from "../terminal.ts";
 import { GROUP_TITLES } from "./diff.ts";
 
 /** What the machine is. */

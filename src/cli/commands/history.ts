@@ -1,10 +1,10 @@
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
+import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 import { outcomeWord } from "./starts.ts";
 
 const DEFAULT_LIMIT = 60;

@@ -11,9 +11,9 @@ import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
 import { PIPELINE_DEFAULTS } from "../../pipeline.ts";
 import { openStore } from "../../store/open.ts";
+import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
 
 /** Takes the history from before installation in. */
 export const importCommand: Command = {

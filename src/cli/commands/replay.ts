@@ -5,9 +5,9 @@ import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
 import { replay } from "../../replay/replay.ts";
 import type { Store } from "../../store/store.ts";
+import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, wrap } from "../terminal.ts";
 import { blameToJson, renderBlame } from "./blame.ts";
 import { outcomeWord } from "./starts.ts";
 

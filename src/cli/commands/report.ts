@@ -19,10 +19,10 @@ import { createRedactor } from "../../report/redaction.ts";
 import { renderText } from "../../report/text.ts";
 import { openStore } from "../../store/open.ts";
 import type { SignatureLookup, Store } from "../../store/store.ts";
+import { printable } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { meantVm, vmsOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
-import { printable } from "../terminal.ts";
 import { programVersion } from "../version.ts";
 
 const RENDERERS = {

@@ -1,6 +1,7 @@
 import type { Evidence } from "../../model/attempt.ts";
 import type { DomainLogEnd, Observation } from "../../model/observation.ts";
 import type { StoredAttempt } from "../../store/store.ts";
+import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import {
   findCatalogue,
@@ -10,7 +11,6 @@ import {
   signatureLookup,
   withHistory,
 } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, wrap } from "../terminal.ts";
 import { outcomeWord } from "./starts.ts";
 
 /** Everything about one start. */

@@ -1,6 +1,6 @@
+import { printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
-import { printable, table, wrap } from "../terminal.ts";
 
 /** The catalogue, for people who read logs and for those who write their own signatures. */
 export const signaturesCommand: Command = {

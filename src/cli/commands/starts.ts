@@ -1,10 +1,10 @@
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/store.ts";
+import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../terminal.ts";
 
 const DEFAULT_LIMIT = 30;
 

@@ -8,9 +8,17 @@ import {
 import type { SourceHealth } from "../../model/source.ts";
 import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
+import {
+  createPaint,
+  formatSpan,
+  formatTime,
+  type Paint,
+  printable,
+  table,
+  wrap,
+} from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
-import { createPaint, formatSpan, formatTime, type Paint, printable, table, wrap } from "../terminal.ts";
 import { describeStarts } from "./starts.ts";
 
 /** The service's state, so that nobody wonders whether the watcher works. */

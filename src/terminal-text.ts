@@ -1,4 +1,4 @@
-import { formatSecond } from "../time-words.ts";
+import { formatSecond } from "./time-words.ts";
 
 const ESCAPE = "\u001b[";
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
