@@ -12,13 +12,10 @@ import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
 import type { Observation } from "./model/observation.ts";
 import { read } from "./model/reading.ts";
 import type { VmState } from "./model/virtual-machine.ts";
-import {
-  type SightingInput,
-  type SignatureLookup,
-  type Store,
-  StoreRefusal,
-  type StoreTrouble,
-} from "./store/store.ts";
+import type { SignatureLookup } from "./store/attempt-store.ts";
+import type { SightingInput } from "./store/record-stores.ts";
+import { StoreRefusal, type StoreTrouble } from "./store/refusal.ts";
+import type { Store } from "./store/store.ts";
 
 export interface PipelineSettings extends TrackerSettings {
   /** Evidence is on the disk this long after it was said, at the latest (ms). */

@@ -9,7 +9,8 @@ import { createPipeline, PIPELINE_DEFAULTS } from "../src/pipeline.ts";
 import { shippedConfigDirectory } from "../src/places.ts";
 import { readRecordedHost } from "../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../src/replay/recording.ts";
-import type { Store, StoreTrouble } from "../src/store/store.ts";
+import type { StoreTrouble } from "../src/store/refusal.ts";
+import type { Store } from "../src/store/store.ts";
 import { recordingPath } from "./helpers/recorded-tree.ts";
 import { BOOT, opened, START, withDirectory } from "./store/samples.ts";
 

@@ -9,7 +9,8 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { Store, StoreTrouble, StoreTroubleKind } from "../store/store.ts";
+import type { StoreTrouble, StoreTroubleKind } from "../store/refusal.ts";
+import type { Store } from "../store/store.ts";
 import type { ServiceLog } from "./log.ts";
 
 const HOUR = 3_600_000;

@@ -8,7 +8,8 @@ import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
-import type { AttemptRow, Store } from "../store/store.ts";
+import type { AttemptRow } from "../store/attempt-store.ts";
+import type { Store } from "../store/store.ts";
 
 /** Turns settled attempts and warnings into alerts, with what changed since the last good start. */
 export interface Alerting {

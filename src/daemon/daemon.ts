@@ -12,7 +12,7 @@ import type { Source } from "../model/source.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
-import type { StoreTrouble } from "../store/store.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";

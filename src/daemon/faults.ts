@@ -1,4 +1,4 @@
-import { StoreRefusal, type StoreTrouble } from "../store/store.ts";
+import { StoreRefusal, type StoreTrouble } from "../store/refusal.ts";
 import type { ServiceLog } from "./log.ts";
 
 /** A fault that comes with each record of a flood is logged a few times, and then no more. */

@@ -10,7 +10,8 @@ import type { Material } from "../import/past-boot.ts";
 import { LAST_WORDS_PLACES, readDeadBoots } from "../import/pstore-boots.ts";
 import type { TakenBoot } from "../import/take-in.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { SignatureLookup, Store } from "../store/store.ts";
+import type { SignatureLookup } from "../store/attempt-store.ts";
+import type { Store } from "../store/store.ts";
 
 /** What the boot before left, as far as it could be taken in. */
 export interface PreviousBoot {

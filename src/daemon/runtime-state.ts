@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeDirectory } from "../make-directory.ts";
 import type { SourceHealth } from "../model/source.ts";
-import type { StoreTrouble } from "../store/store.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
 
 /** The service writes its state every 15 seconds; after so long without it (ms) it is stuck. */
 export const STUCK_AFTER = 90_000;

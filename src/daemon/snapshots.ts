@@ -2,7 +2,8 @@ import type { Clock } from "../clock.ts";
 import { makeSnapshot } from "../history/snapshot.ts";
 import type { Fact } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { Store, StoreTrouble } from "../store/store.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
+import type { Store } from "../store/store.ts";
 
 /** Facts this young are as good as new: a VM that is retried in a loop is not a reason to read them each time (ms). */
 const FRESH_FOR = 2_000;

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
-import type { StoreTrouble } from "../store/store.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
 import type { ServiceLog } from "./log.ts";
 import {
   processBeginning,

@@ -1,4 +1,4 @@
-import type { SnapshotStore } from "../store/store.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { entityOf } from "./fact-collections.ts";
 import { failureInQuestion, type StartTally, type Trial, trialsOf } from "./trials.ts";
 

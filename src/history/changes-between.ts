@@ -1,5 +1,5 @@
 import type { Change } from "../model/fact.ts";
-import type { SnapshotStore } from "../store/store.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { diffSnapshots } from "./changes.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow } from "../store/store.ts";
+import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 
 /** The VM's newest good start that began before `time` (UTC epoch milliseconds), however long ago that is. */
 export function lastGoodBefore(

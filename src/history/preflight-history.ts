@@ -2,7 +2,8 @@ import type { DemandOrigin, KnownDevice, PreflightHistory } from "../diagnosis/p
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow, SnapshotStore } from "../store/store.ts";
+import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
 import type { FactTable } from "./fact-table.ts";
 import { readFactTable } from "./read-fact-table.ts";
 import { vmKey } from "./subject.ts";

@@ -1,4 +1,4 @@
-import type { SnapshotStore } from "../store/store.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { createFactTable, type FactTable } from "./fact-table.ts";
 
 /** Many snapshots as one table, with the place in it of each that is stored. */

@@ -1,6 +1,6 @@
 import type { BootRecord } from "../model/history.ts";
 import type { VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow, SignatureLookup, StoredAttempt } from "../store/store.ts";
+import type { AttemptFilter, AttemptRow, SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import { formatMinute } from "../time-words.ts";
 
 /** What finding a moment needs of the stored history; the store has these. */

@@ -1,6 +1,7 @@
 import type { FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, SnapshotStore } from "../store/store.ts";
+import type { AttemptFilter } from "../store/attempt-store.ts";
+import type { SnapshotStore } from "../store/snapshot-store.ts";
 import type { FactTable } from "./fact-table.ts";
 import { readFactTable } from "./read-fact-table.ts";
 import { addressOwner } from "./subject.ts";

@@ -2,7 +2,8 @@ import type { Incident } from "../model/alert.ts";
 import type { Change } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow, SnapshotMoment, SnapshotStore } from "../store/store.ts";
+import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
+import type { SnapshotMoment, SnapshotStore } from "../store/snapshot-store.ts";
 import { diffSnapshots } from "./changes.ts";
 import { canMatter, findSubject, type Subject, vmKey } from "./subject.ts";
 

@@ -1,6 +1,6 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { CauseClass } from "../model/catalogue.ts";
-import type { AttemptTally } from "../store/store.ts";
+import type { AttemptTally } from "../store/attempt-store.ts";
 
 /** Starts of one VM in one boot, with the same facts, that went the same way. */
 export type StartTally = AttemptTally;

@@ -1,6 +1,7 @@
 import type { BootId } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import type { Store, StoreTrouble } from "../store/store.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
+import type { Store } from "../store/store.ts";
 import type { ImportSource } from "./find-sources.ts";
 import { findSameBoot, idOf, type KnownBoot } from "./match-boots.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";

@@ -1,6 +1,7 @@
 import type { BootId } from "../model/identifiers.ts";
 import { boundedText } from "../store/bounded.ts";
-import type { SightingInput, Store } from "../store/store.ts";
+import type { SightingInput } from "../store/record-stores.ts";
+import type { Store } from "../store/store.ts";
 
 /** Fewer than the store gives rows of their own, so that the same lines always find their row again. */
 const TEXTS_OF_A_SIGNATURE = 48;

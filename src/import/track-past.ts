@@ -6,7 +6,7 @@ import type { Layer, SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import type { SightingInput } from "../store/store.ts";
+import type { SightingInput } from "../store/record-stores.ts";
 import type { PastObservation } from "./past-boot.ts";
 
 /** A known line that belongs to no attempt. */

@@ -4,7 +4,7 @@ import type { Diagnosis } from "../model/diagnosis.ts";
 import type { Change, FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
-import type { StoredAttempt } from "../store/store.ts";
+import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { Block, Cell, ChangeLine, FactRow, Section, SpokenLine } from "./document.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { TriedStart } from "./input.ts";

@@ -1,7 +1,7 @@
 import type { Outcome } from "../model/attempt.ts";
 import type { Change, Fact } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { StoredAttempt } from "../store/store.ts";
+import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { TimeLine } from "./document.ts";
 
 /** Everything that a report is made from: plain values, read before. */

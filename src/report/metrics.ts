@@ -1,5 +1,6 @@
 import type { RuntimeState } from "../daemon/runtime-state.ts";
-import type { AttemptTally, Store } from "../store/store.ts";
+import type { AttemptTally } from "../store/attempt-store.ts";
+import type { Store } from "../store/store.ts";
 
 /** What the numbers are taken from; a part is undefined where it cannot be had. */
 export interface MetricsInput {

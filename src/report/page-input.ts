@@ -2,7 +2,10 @@ import type { RuntimeState } from "../daemon/runtime-state.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { Reading } from "../model/reading.ts";
 import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
-import type { AttemptRow, StoredGap, StoreStats, StoreTrouble } from "../store/store.ts";
+import type { AttemptRow } from "../store/attempt-store.ts";
+import type { StoredGap } from "../store/record-stores.ts";
+import type { StoreTrouble } from "../store/refusal.ts";
+import type { StoreStats } from "../store/store.ts";
 import type { ReportContent } from "./document.ts";
 
 /** Everything that the page of a web interface shows: plain values, read before. */

@@ -1,4 +1,4 @@
-import type { AttemptRow } from "../store/store.ts";
+import type { AttemptRow } from "../store/attempt-store.ts";
 import { escapeHtml } from "./escape.ts";
 import { renderHtmlFragment } from "./html.ts";
 import { ROOT_CLASS, reportStyle } from "./html-style.ts";

@@ -3,9 +3,6 @@ import type { CauseClass } from "../model/catalogue.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { Origin } from "../model/history.ts";
 import { type Bdf, type BootId, vmName } from "../model/identifiers.ts";
-import type { AttemptParts } from "./attempts.ts";
-import type { SqlValue } from "./connection.ts";
-import { type EvidenceRow, unpackEvidence } from "./evidence-rows.ts";
 import type {
   AttemptFilter,
   AttemptRow,
@@ -13,7 +10,10 @@ import type {
   AttemptTally,
   SignatureLookup,
   StoredAttempt,
-} from "./store.ts";
+} from "./attempt-store.ts";
+import type { AttemptParts } from "./attempts.ts";
+import type { SqlValue } from "./connection.ts";
+import { type EvidenceRow, unpackEvidence } from "./evidence-rows.ts";
 
 interface ListRow {
   readonly number: number;

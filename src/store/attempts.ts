@@ -2,13 +2,13 @@ import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Origin } from "../model/history.ts";
 import { type VmName, vmName } from "../model/identifiers.ts";
 import { createAttemptReads } from "./attempt-reads.ts";
+import type { AttemptStore } from "./attempt-store.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
 import { type EvidenceRow, packEvidence } from "./evidence-rows.ts";
 import type { SignatureTable } from "./signatures.ts";
 import type { SnapshotTable } from "./snapshots.ts";
-import type { AttemptStore } from "./store.ts";
 import type { VmTable } from "./vms.ts";
 
 export interface AttemptParts {

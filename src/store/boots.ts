@@ -1,7 +1,7 @@
 import type { BootRecord, Origin } from "../model/history.ts";
 import { type BootId, bootId } from "../model/identifiers.ts";
 import type { Connection } from "./connection.ts";
-import type { BootStore } from "./store.ts";
+import type { BootStore } from "./snapshot-store.ts";
 
 /** Room between neighbours, so that some twenty boots can be imported between any two without renumbering. */
 const SPACING = 2 ** 20;

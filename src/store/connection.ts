@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { StoreRefusal } from "./store.ts";
+import { StoreRefusal } from "./refusal.ts";
 import { explainDiskTrouble, type Troubles } from "./troubles.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;

@@ -3,8 +3,8 @@ import type { Signature, SignatureMatch } from "../model/catalogue.ts";
 import type { BootId } from "../model/identifiers.ts";
 import { signatureId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
+import type { SignatureLookup } from "./attempt-store.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
-import type { SignatureLookup } from "./store.ts";
 
 /** One row of the table `evidence`, without its attempt. */
 export interface EvidenceRow {

@@ -3,7 +3,7 @@ import type { SourceName } from "../model/observation.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import type { GapStore } from "./store.ts";
+import type { GapStore } from "./record-stores.ts";
 
 interface Row {
   readonly boot: string | null;

@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.ts";
-import type { MetaStore, ResumePointStore } from "./store.ts";
+import type { MetaStore, ResumePointStore } from "./record-stores.ts";
 
 export function createMetaStore(connection: Connection): MetaStore {
   const select = connection.statement<[string], { value: string }>("SELECT value FROM meta WHERE key = ?");

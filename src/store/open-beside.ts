@@ -2,7 +2,8 @@ import type { AlertStore } from "../model/alert.ts";
 import { createAlertTable } from "./alerts.ts";
 import { createConnection } from "./connection.ts";
 import { openForGuest } from "./database.ts";
-import { type RefusalReason, StoreRefusal, type Written } from "./store.ts";
+import { StoreRefusal, type Written } from "./refusal.ts";
+import type { RefusalReason } from "./store.ts";
 import { createTroubles } from "./troubles.ts";
 
 /** The part of the history that a command may write while the service runs: what people decide about incidents. */

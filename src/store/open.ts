@@ -10,20 +10,14 @@ import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
 import { markDamaged } from "./quarantine.ts";
+import type { MetaStore } from "./record-stores.ts";
+import { StoreRefusal, type StoreTrouble, type Written } from "./refusal.ts";
 import { createRetention } from "./retention.ts";
 import { createSightingStore } from "./sightings.ts";
 import { createSignatureTable } from "./signatures.ts";
 import { createSnapshotTable } from "./snapshots.ts";
 import { createStats } from "./stats.ts";
-import {
-  type MetaStore,
-  type OpenedStore,
-  type OpenStoreOptions,
-  type Store,
-  StoreRefusal,
-  type StoreTrouble,
-  type Written,
-} from "./store.ts";
+import type { OpenedStore, OpenStoreOptions, Store } from "./store.ts";
 import { createTroubles, type Troubles } from "./troubles.ts";
 import { createVmTable } from "./vms.ts";
 import { takeWriterLock } from "./writer-lock.ts";

@@ -2,7 +2,8 @@ import type { Connection } from "./connection.ts";
 import { unpackSets } from "./fact-sets.ts";
 import { fileSize } from "./file-size.ts";
 import { createProtectedAttempts } from "./protected-attempts.ts";
-import { type DroppedCounts, type PruneStep, type RetentionLimits, StoreRefusal } from "./store.ts";
+import { StoreRefusal } from "./refusal.ts";
+import type { DroppedCounts, PruneStep, RetentionLimits } from "./store.ts";
 
 /** Rows that one step deletes at most; a step holds the event loop for some tens of milliseconds. */
 const ATTEMPTS = 250;

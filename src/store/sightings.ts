@@ -3,7 +3,7 @@ import type { SourceName } from "../model/observation.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import type { Sighting, SightingInput, SightingStore } from "./store.ts";
+import type { Sighting, SightingInput, SightingStore } from "./record-stores.ts";
 
 const MOST_TEXT = 512;
 /** Different texts of one signature in one boot that get a row of their own; the rest share one. */

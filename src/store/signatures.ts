@@ -1,8 +1,8 @@
 import type { Layer, Severity, Signature, SignatureClass, SignatureRole } from "../model/catalogue.ts";
 import type { SignatureId } from "../model/identifiers.ts";
+import type { SignatureLookup } from "./attempt-store.ts";
 import type { Connection } from "./connection.ts";
 import { formerSignature } from "./evidence-rows.ts";
-import type { SignatureLookup } from "./store.ts";
 
 /** The signatures that stored rows speak of, kept so that an old attempt stays readable with a newer catalogue. */
 export interface SignatureTable {

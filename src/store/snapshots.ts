@@ -12,7 +12,7 @@ import {
   packSets,
   unpackSets,
 } from "./fact-sets.ts";
-import type { SnapshotMoment, SnapshotStore } from "./store.ts";
+import type { SnapshotMoment, SnapshotStore } from "./snapshot-store.ts";
 import { readSeries } from "./varying-facts.ts";
 
 /** A fact's value is one line; a longer one is a mistake of its collector and is cut. */

@@ -1,6 +1,6 @@
 import { accessSync, constants, statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import type { StoreTrouble, StoreTroubleKind } from "./store.ts";
+import type { StoreTrouble, StoreTroubleKind } from "./refusal.ts";
 
 const MOST_TROUBLES = 32;
 

@@ -1,7 +1,7 @@
 import type { Fact, FactValue } from "../model/fact.ts";
 import { type FactSet, unpackSets } from "./fact-sets.ts";
+import type { SnapshotSeries, VaryingFact } from "./snapshot-store.ts";
 import { byGroupAndKey, type FactRow, factValue, type SnapshotRow } from "./snapshots.ts";
-import type { SnapshotSeries, VaryingFact } from "./store.ts";
 
 /** Asked snapshots that share a base. */
 interface Family {

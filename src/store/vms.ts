@@ -3,7 +3,7 @@ import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedJson } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import type { KnownVm, VmStore } from "./store.ts";
+import type { KnownVm, VmStore } from "./record-stores.ts";
 
 /** VMs for the other tables, which refer to them by number. */
 export interface VmTable extends VmStore {

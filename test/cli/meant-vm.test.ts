@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { meantVm, vmsOnRecord, withMeantVm } from "../../src/cli/meant-vm.ts";
 import { vmName } from "../../src/model/identifiers.ts";
-import type { AttemptFilter } from "../../src/store/store.ts";
+import type { AttemptFilter } from "../../src/store/attempt-store.ts";
 import { temporaryDirectory } from "../sources/observed.ts";
 import { opened } from "../store/samples.ts";
 

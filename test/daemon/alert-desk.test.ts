@@ -6,7 +6,8 @@ import { loadConfig } from "../../src/config.ts";
 import { createAlertDesk } from "../../src/daemon/alert-desk.ts";
 import { createServiceLog } from "../../src/daemon/log.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
-import type { Store, StoreTrouble } from "../../src/store/store.ts";
+import type { StoreTrouble } from "../../src/store/refusal.ts";
+import type { Store } from "../../src/store/store.ts";
 import { settle } from "../alerts/examples.ts";
 import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 

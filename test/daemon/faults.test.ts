@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFaults } from "../../src/daemon/faults.ts";
-import { StoreRefusal, type StoreTrouble, type StoreTroubleKind } from "../../src/store/store.ts";
+import { StoreRefusal, type StoreTrouble, type StoreTroubleKind } from "../../src/store/refusal.ts";
 
 function bench() {
   const logged: string[] = [];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { test } from "node:test";
 import { createHistoryWatch } from "../../src/daemon/history-watch.ts";
-import type { StoreTrouble } from "../../src/store/store.ts";
+import type { StoreTrouble } from "../../src/store/refusal.ts";
 import { createWatchedHost } from "../helpers/watched-host.ts";
 
 test("a history that is deleted while the service runs is told, begun anew, and gets what the logs still hold", async (context) => {

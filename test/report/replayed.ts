@@ -9,7 +9,8 @@ import { describeReport } from "../../src/report/content.ts";
 import type { ReportContent } from "../../src/report/document.ts";
 import { gatherReport } from "../../src/report/gather.ts";
 import type { ReportInput } from "../../src/report/input.ts";
-import type { SignatureLookup, Store } from "../../src/store/store.ts";
+import type { SignatureLookup } from "../../src/store/attempt-store.ts";
+import type { Store } from "../../src/store/store.ts";
 
 const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "..", "fixtures", "recordings");
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });

@@ -16,8 +16,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { openStore } from "../../src/store/open.ts";
+import { StoreRefusal } from "../../src/store/refusal.ts";
 import { SCHEMA_VERSION } from "../../src/store/schema.ts";
-import { StoreRefusal } from "../../src/store/store.ts";
 import {
   BOOT,
   handClock,

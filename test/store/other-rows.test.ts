@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { AlertContent, Incident } from "../../src/model/alert.ts";
 import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { Gap } from "../../src/model/observation.ts";
-import type { SightingInput } from "../../src/store/store.ts";
+import type { SightingInput } from "../../src/store/record-stores.ts";
 import { BOOT, demandsMapping, GPU, START, sampleAttempt, withStore } from "./samples.ts";
 
 const line = (overrides: Partial<SightingInput> = {}): SightingInput => ({

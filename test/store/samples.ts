@@ -5,8 +5,9 @@ import type { Evidence, Outcome, StartAttempt } from "../../src/model/attempt.ts
 import type { Signature } from "../../src/model/catalogue.ts";
 import type { Fact, Snapshot } from "../../src/model/fact.ts";
 import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
+import type { SignatureLookup } from "../../src/store/attempt-store.ts";
 import { openStore } from "../../src/store/open.ts";
-import type { SignatureLookup, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 
 /** Wall time at which the samples begin. */
 export const START = Date.UTC(2026, 0, 1);

@@ -18,8 +18,9 @@ import type {
   PreflightView,
   ServiceView,
 } from "../../report/page-input.ts";
+import type { SignatureLookup } from "../../store/attempt-store.ts";
 import { openStore } from "../../store/open.ts";
-import type { SignatureLookup, Store } from "../../store/store.ts";
+import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";

@@ -1,6 +1,6 @@
 import type { Evidence } from "../../model/attempt.ts";
 import type { DomainLogEnd, Observation } from "../../model/observation.ts";
-import type { StoredAttempt } from "../../store/store.ts";
+import type { StoredAttempt } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import {

@@ -1,5 +1,5 @@
 import { vmName } from "../../model/identifiers.ts";
-import type { AttemptFilter, AttemptRow } from "../../store/store.ts";
+import type { AttemptFilter, AttemptRow } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";

@@ -1,0 +1,101 @@
+import type { Bdf, BootId, SignatureId, VmName } from "../model/identifiers.ts";
+import type { Gap, ResumePoint, SourceName } from "../model/observation.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+
+/** A known line that belongs to no attempt, repeats collapsed. */
+export interface Sighting {
+  readonly bootId: BootId | undefined;
+  readonly source: SourceName;
+  readonly signature: SignatureId;
+  readonly device: Bdf | undefined;
+  /** Bounded; empty for the row that collects what came after too many different texts. */
+  readonly text: string;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Microseconds since boot of the first, where known. */
+  readonly firstMonotonicUs: number | undefined;
+}
+
+/** One or more equal lines to be counted. */
+export interface SightingInput {
+  readonly bootId?: BootId;
+  readonly source: SourceName;
+  readonly signature: SignatureId;
+  readonly device?: Bdf;
+  readonly text: string;
+  readonly at: number;
+  readonly monotonicUs?: number;
+  /** Default 1. */
+  readonly count?: number;
+}
+
+export interface TimeFilter {
+  readonly bootId?: BootId;
+  readonly since?: number;
+  readonly until?: number;
+  readonly limit?: number;
+}
+
+export interface SightingStore {
+  /**
+   * Counts lines, batched. Not idempotent by itself: save the source's resume point in the same `batched` call
+   * and a crash neither loses nor doubles a count.
+   */
+  record(lines: readonly SightingInput[]): void;
+  /** By last time, newest first. */
+  list(filter?: TimeFilter & { readonly signature?: SignatureId }): readonly Sighting[];
+}
+
+export interface StoredGap {
+  readonly bootId: BootId | undefined;
+  readonly source: SourceName;
+  readonly at: number;
+  readonly lost: number | undefined;
+  readonly detail: string;
+}
+
+export interface GapStore {
+  /** Idempotent by source and identity; durable. */
+  record(gap: Gap): void;
+  /** Newest first. */
+  list(filter?: TimeFilter): readonly StoredGap[];
+}
+
+export interface ResumePointStore {
+  /** By key. */
+  load(): ReadonlyMap<string, string>;
+  /** Batched; unchanged ones are not written. */
+  save(points: readonly ResumePoint[]): void;
+  forget(keys: readonly string[]): void;
+}
+
+export interface KnownVm {
+  readonly definition: VmDefinition;
+  /** When this definition was first seen in this form. */
+  readonly since: number;
+  /** Undefined while libvirt lists it. */
+  readonly goneAt: number | undefined;
+}
+
+export interface VmStore {
+  /** The VMs that libvirt lists now; others are marked as gone. Batched; writes only what changed. */
+  remember(definitions: readonly VmDefinition[], at: number): void;
+  /** One VM, e.g. from a `defined` event. */
+  rememberOne(definition: VmDefinition, at: number): void;
+  list(): readonly KnownVm[];
+  get(vm: VmName): KnownVm | undefined;
+  /** Which device is in which IOMMU group now; devices that are missing keep their last known group (law 3). */
+  rememberGroups(groups: ReadonlyMap<Bdf, number>, bootId: BootId, at: number): void;
+  /** Last known groups; with `bootId` only what was seen in that boot. */
+  groups(bootId?: BootId): ReadonlyMap<Bdf, number>;
+  /** Last known groups of these devices, each once, ascending. */
+  groupsOf(devices: readonly Bdf[]): readonly number[];
+}
+
+export interface MetaStore {
+  get(key: string): string | undefined;
+  /** Batched; an equal value is not written. */
+  set(key: string, value: string): void;
+  delete(key: string): void;
+}
