@@ -9,7 +9,7 @@ import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
-import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline.ts";
+import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
 import type { StoreTrouble } from "../store/refusal.ts";

@@ -10,7 +10,7 @@ import { createMatcher } from "../diagnosis/matcher.ts";
 import { collectFacts } from "../host/collect-facts.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import { read } from "../model/reading.ts";
-import { createPipeline, PIPELINE_DEFAULTS, type SettledHandler } from "../pipeline.ts";
+import { createPipeline, PIPELINE_DEFAULTS, type SettledHandler } from "../pipeline/pipeline.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { readRecordedHost } from "./recorded-host.ts";

@@ -7,7 +7,7 @@ import { createKernelTextFilter } from "../../src/daemon/host-watch.ts";
 import { createMatcher } from "../../src/diagnosis/matcher.ts";
 import { wallTime } from "../../src/host/boot-identity.ts";
 import { bootId } from "../../src/model/identifiers.ts";
-import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline.ts";
+import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
 import { createKmsgParser } from "../../src/sources/kernel-log/record-parser.ts";
 import { createRecordTeller } from "../../src/sources/kernel-log/record-teller.ts";
 import { openStore } from "../../src/store/open.ts";

@@ -9,7 +9,7 @@ import { type ImportResult, importHistory } from "../../import/import-history.ts
 import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
 import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
-import { PIPELINE_DEFAULTS } from "../../pipeline.ts";
+import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createVirtualClock } from "../src/clock.ts";
-import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
-import { createMatcher } from "../src/diagnosis/matcher.ts";
-import { vmName } from "../src/model/identifiers.ts";
-import { createPipeline, PIPELINE_DEFAULTS } from "../src/pipeline.ts";
-import { shippedConfigDirectory } from "../src/places.ts";
-import { readRecordedHost } from "../src/replay/recorded-host.ts";
-import { FIRST_SNAPSHOT } from "../src/replay/recording.ts";
-import type { StoreTrouble } from "../src/store/refusal.ts";
-import type { Store } from "../src/store/store.ts";
-import { recordingPath } from "./helpers/recorded-tree.ts";
-import { BOOT, opened, START, withDirectory } from "./store/samples.ts";
+import { createVirtualClock } from "../../src/clock.ts";
+import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
+import { createMatcher } from "../../src/diagnosis/matcher.ts";
+import { vmName } from "../../src/model/identifiers.ts";
+import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
+import { shippedConfigDirectory } from "../../src/places.ts";
+import { readRecordedHost } from "../../src/replay/recorded-host.ts";
+import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
+import type { StoreTrouble } from "../../src/store/refusal.ts";
+import type { Store } from "../../src/store/store.ts";
+import { recordingPath } from "../helpers/recorded-tree.ts";
+import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
 

@@ -1,21 +1,22 @@
-import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "./attempts/tracker.ts";
-import type { Clock } from "./clock.ts";
-import { diagnose } from "./diagnosis/diagnose.ts";
-import { BEGINNING } from "./diagnosis/host-lookups.ts";
-import type { Matcher } from "./diagnosis/matcher.ts";
-import type { StartAttempt } from "./model/attempt.ts";
-import type { Layer, Signature, SignatureMatch } from "./model/catalogue.ts";
-import type { Diagnosis } from "./model/diagnosis.ts";
-import type { Origin } from "./model/history.ts";
-import { groupsOfDevices, type HostState, type VmStatus } from "./model/host-state.ts";
-import type { Bdf, BootId, VmName } from "./model/identifiers.ts";
-import type { Observation } from "./model/observation.ts";
-import { read } from "./model/reading.ts";
-import type { VmState } from "./model/virtual-machine.ts";
-import type { SignatureLookup } from "./store/attempt-store.ts";
-import type { SightingInput } from "./store/record-stores.ts";
-import { StoreRefusal, type StoreTrouble } from "./store/refusal.ts";
-import type { Store } from "./store/store.ts";
+import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
+import type { Clock } from "../clock.ts";
+import { diagnose } from "../diagnosis/diagnose.ts";
+import { BEGINNING } from "../diagnosis/host-lookups.ts";
+import type { Matcher } from "../diagnosis/matcher.ts";
+import type { StartAttempt } from "../model/attempt.ts";
+import type { Diagnosis } from "../model/diagnosis.ts";
+import type { Origin } from "../model/history.ts";
+import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
+import type { BootId, VmName } from "../model/identifiers.ts";
+import type { Observation } from "../model/observation.ts";
+import { read } from "../model/reading.ts";
+import type { SignatureLookup } from "../store/attempt-store.ts";
+import type { SightingInput } from "../store/record-stores.ts";
+import { StoreRefusal, type StoreTrouble } from "../store/refusal.ts";
+import type { Store } from "../store/store.ts";
+import { matchesOf, toSightings } from "./known-messages.ts";
+import { createSecondThoughts } from "./second-thoughts.ts";
+import { createVmStates, statusFromLog } from "./vm-states.ts";
 
 export interface PipelineSettings extends TrackerSettings {
   /** Evidence is on the disk this long after it was said, at the latest (ms). */
@@ -37,13 +38,6 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 const RETRY_MS = 10_000;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
-/**
- * A failure without any reason is looked at once more after this time, before it is told: the reason may stand in a
- * log that is written later (ms).
- */
-const SECOND_THOUGHT_MS = 1_500;
-/** The same where another VM has a device of it too, and may have taken it though its own log has not begun (ms). */
-const CONTENDED_THOUGHT_MS = 6_000;
 
 export interface Pipeline {
   /** Takes one observation. Never throws, where faults have somebody to be told to. */
@@ -105,14 +99,13 @@ export function createPipeline(options: {
     }
   }
 
-  const vmStates = new Map<VmName, VmState>();
+  const vmStates = createVmStates();
   const dirty = new Map<string, StartAttempt>();
   /** Settled, but the disk refused them: nobody has been told, for an alert must not leave before its evidence is safe. */
   const untold = new Map<string, Settled>();
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
-  /** Failures without a reason that wait to be looked at once more, by attempt; what takes the wait back. */
-  const thoughts = new Map<string, () => void>();
+  const secondThoughts = createSecondThoughts({ clock, vms });
   let sightings: SightingInput[] = [];
   let cancelSave: (() => void) | undefined;
   let cancelPositions: (() => void) | undefined;
@@ -137,34 +130,11 @@ export function createPipeline(options: {
     saveSoon();
   }
 
-  function takeBackThought(id: string): void {
-    thoughts.get(id)?.();
-  }
-
-  function isContended({ vm, devices }: StartAttempt): boolean {
-    return vms().some(
-      ({ definition }) =>
-        definition.name !== vm && definition.hostDevices.some(({ bdf }) => devices.includes(bdf)),
-    );
-  }
-
-  /** Of one long past everything has been written. */
-  function isRecent({ openedAt, closedAt }: StartAttempt): boolean {
-    return clock.now() - (closedAt ?? openedAt) < STATE_IS_LATE_MS;
-  }
-
   function settled(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
     const diagnosis = failed ? apart("diagnosing a start", () => diagnosisOf(attempt)) : undefined;
-    takeBackThought(attempt.id);
-    const isFirst = !thoughts.has(attempt.id);
-    if (failed && isFirst && isRecent(attempt) && diagnosis?.causes.length === 0) {
-      const wait = isContended(attempt) ? CONTENDED_THOUGHT_MS : SECOND_THOUGHT_MS;
-      const cancel = clock.after(wait, () => settled(attempt));
-      thoughts.set(attempt.id, cancel);
-      return;
-    }
-    thoughts.delete(attempt.id);
+    const isUnexplained = diagnosis?.causes.length === 0 && !isLate(attempt);
+    if (secondThoughts.waitsFor(attempt, isUnexplained, () => settled(attempt))) return;
     const complete: StartAttempt = diagnosis === undefined ? attempt : { ...attempt, diagnosis };
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
@@ -188,8 +158,12 @@ export function createPipeline(options: {
     return diagnose(
       attempt,
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
-      { stateIsLate: clock.now() - (attempt.closedAt ?? attempt.openedAt) > STATE_IS_LATE_MS },
+      { stateIsLate: isLate(attempt) },
     );
+  }
+
+  function isLate({ openedAt, closedAt }: StartAttempt): boolean {
+    return clock.now() - (closedAt ?? openedAt) > STATE_IS_LATE_MS;
   }
 
   function saveAttempt(attempt: StartAttempt, snapshotId: string | undefined): number {
@@ -206,10 +180,7 @@ export function createPipeline(options: {
   }
 
   function vms(): readonly VmStatus[] {
-    return [...tracker.definitions().values()].map((definition) => ({
-      definition,
-      state: vmStates.get(definition.name) ?? { state: "nostate", reason: "unknown" },
-    }));
+    return vmStates.of(tracker.definitions().values());
   }
 
   function saveSoon(): void {
@@ -261,16 +232,17 @@ export function createPipeline(options: {
     const matches = matchesOf(observation, options.matcher);
     remember(observation);
     const joined = tracker.observe(observation, matches);
-    const known = matches.filter(({ signature }) => isWorthStoring(signature));
-    if (joined || known.length === 0) return;
-    sightings.push(...toSightings(observation, known));
+    if (joined) return;
+    const seen = toSightings(observation, matches);
+    if (seen.length === 0) return;
+    sightings.push(...seen);
     saveSoon();
   }
 
   function remember(observation: Observation): void {
+    vmStates.learn(observation);
     switch (observation.kind) {
       case "vm-inventory":
-        for (const { definition, state } of observation.vms) vmStates.set(definition.name, state);
         store.batched(() =>
           store.vms.remember(
             observation.vms.map((vm) => vm.definition),
@@ -278,12 +250,7 @@ export function createPipeline(options: {
           ),
         );
         break;
-      case "vm-state":
-        vmStates.set(observation.vm, observation.state);
-        break;
       case "vm-lifecycle": {
-        const state = stateAfter(observation.event, observation.detail);
-        if (state !== undefined) vmStates.set(observation.vm, state);
         const { definition } = observation;
         if (definition !== undefined) store.batched(() => store.vms.rememberOne(definition, observation.at));
         break;
@@ -316,15 +283,6 @@ export function createPipeline(options: {
   };
 }
 
-/** A VM that libvirt no longer knows, as its log showed it. */
-function statusFromLog([name, devices]: readonly [VmName, readonly Bdf[]]): VmStatus {
-  const hostDevices = devices.map((bdf) => ({ bdf, managed: true }));
-  return {
-    definition: { name, uuid: "", machine: "", firmware: "", memoryKiB: 0, hugepages: false, hostDevices },
-    state: { state: "running", reason: "at the time" },
-  };
-}
-
 /** This boot's attempts, so that a restarted service goes on with open ones and tells none twice. */
 function storedAttempts(
   store: Store,
@@ -337,51 +295,4 @@ function storedAttempts(
     .map((row) => store.attempts.full(row.id, signatures))
     .filter((attempt) => attempt !== undefined);
   return [...settled, ...store.attempts.open(signatures, bootId)];
-}
-
-function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {
-  const layers: Partial<Record<Observation["kind"], Layer>> = {
-    "kernel-record": "kernel",
-    "domain-log-line": "qemu",
-    "libvirtd-record": "libvirt",
-  };
-  const layer = layers[observation.kind];
-  return layer === undefined || !("text" in observation) ? [] : matcher.match(layer, observation.text);
-}
-
-/** What every healthy boot says is known, and no more worth a row than noise is. */
-function isWorthStoring({ role, severity }: Signature): boolean {
-  return role !== "noise" && !(role === "context" && severity === "info");
-}
-
-function toSightings(observation: Observation, matches: readonly SignatureMatch[]): SightingInput[] {
-  if (!("text" in observation)) return [];
-  const device = observation.kind === "kernel-record" ? observation.device : undefined;
-  return matches.slice(0, 1).map(({ signature }) => ({
-    source: observation.source,
-    signature: signature.id,
-    text: observation.text,
-    at: observation.at,
-    ...(observation.bootId !== undefined && { bootId: observation.bootId }),
-    ...(device !== undefined && { device }),
-    ...(observation.monotonicUs !== undefined && { monotonicUs: observation.monotonicUs }),
-  }));
-}
-
-function stateAfter(event: string, detail: string): VmState | undefined {
-  switch (event) {
-    case "started":
-    case "resumed":
-      return { state: "running", reason: detail };
-    case "suspended":
-      return { state: "paused", reason: detail };
-    case "pmsuspended":
-      return { state: "pmsuspended", reason: detail };
-    case "stopped":
-      return { state: "shutoff", reason: detail };
-    case "crashed":
-      return { state: "crashed", reason: detail };
-    default:
-      return undefined;
-  }
 }
