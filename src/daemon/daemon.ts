@@ -21,7 +21,8 @@ import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
 import { createHistoryWatch } from "./history-watch.ts";
-import { createHostWatch, createKernelTextFilter, type KernelTextFilter } from "./host-watch.ts";
+import { createHostWatch } from "./host-watch.ts";
+import { countedTexts, createKernelTextFilter } from "./kernel-text-filter.ts";
 import type { ServiceLog } from "./log.ts";
 import { lookBack } from "./look-back.ts";
 import { createMaintenance } from "./maintenance.ts";
@@ -187,7 +188,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     bootId,
     bootIdentity,
-    kernelTexts: countedLines(createKernelTextFilter(matcher), floodGear.lineRead),
+    kernelTexts: countedTexts(createKernelTextFilter(matcher), floodGear.lineRead),
   });
   const resume = store.resumePoints.load();
   const begun = sources.all.map((source) =>
@@ -297,23 +298,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
         stateWriter.stop();
       },
     },
-  };
-}
-
-/** Counts each text that is judged; the few of which the bytes were not enough count twice. */
-function countedLines(filter: KernelTextFilter, lineRead: () => void): KernelTextFilter {
-  const { worthTelling, isOrdinary } = filter;
-  return {
-    worthTelling(text) {
-      lineRead();
-      return worthTelling(text);
-    },
-    ...(isOrdinary !== undefined && {
-      isOrdinary(bytes: Uint8Array, from: number, to: number) {
-        lineRead();
-        return isOrdinary(bytes, from, to);
-      },
-    }),
   };
 }
 

@@ -1,6 +1,4 @@
 import type { Clock } from "../clock.ts";
-import { createLiteralScanner } from "../diagnosis/literal-scanner.ts";
-import type { Matcher } from "../diagnosis/matcher.ts";
 import type { HostMemory } from "../host/host-memory.ts";
 import { readHostState } from "../host/host-state.ts";
 import type { PciNames } from "../host/pci-names.ts";
@@ -9,11 +7,9 @@ import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-st
 import type { BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import { type Reading, read, unreadable } from "../model/reading.ts";
-import type { OrdinaryFilter, TextFilter } from "../sources/kernel-log/record-teller.ts";
 import type { Store } from "../store/store.ts";
+import { tellsOfRemapping } from "./kernel-text-filter.ts";
 
-/** Stands in all that either driver says of it (see `remappingInKernelLog`). */
-const REMAPPING = "remapping";
 const KERNEL_LINES_KEPT = 200;
 /** Changes come in bursts (an editor's save, a driver's bind), so they are looked at a moment later (ms). */
 const LOOK_AFTER = 1_000;
@@ -31,28 +27,6 @@ export interface HostWatch {
   learn(observation: Observation, vms: () => readonly VmStatus[]): void;
   /** Something changed: look again soon. */
   lookSoon(reason: string): void;
-}
-
-/** Whether the kernel tells of interrupt remapping by this text; sysfs does not show it on every host. */
-export function tellsOfRemapping(text: string): boolean {
-  return text.includes(REMAPPING);
-}
-
-/** Chooses the kernel texts that become observations. */
-export interface KernelTextFilter {
-  /** Whether anything may ever be asked about a text. */
-  readonly worthTelling: TextFilter;
-  /** Finds out for most texts, before they are strings, that it says no. Absent where the catalogue does not allow it. */
-  readonly isOrdinary?: OrdinaryFilter;
-}
-
-/** Makes the filter: what a signature knows is told, and what facts are made of. */
-export function createKernelTextFilter(matcher: Matcher): KernelTextFilter {
-  const worthTelling = (text: string) => tellsOfRemapping(text) || matcher.knows("kernel", text);
-  const words = matcher.words("kernel");
-  if (words === undefined) return { worthTelling };
-  const scanner = createLiteralScanner([...words, REMAPPING]);
-  return { worthTelling, isOrdinary: (bytes, from, to) => !scanner.standsIn(bytes, from, to) };
 }
 
 /** Makes the watch of one run. `look` is called a moment after something changed, with the reason. */

@@ -13,7 +13,7 @@ import { createLibvirtSource, type LibvirtSource } from "../sources/libvirt.ts";
 import { createLibvirtdLogSource } from "../sources/libvirtd-log.ts";
 import { createProxmoxSource } from "../sources/proxmox.ts";
 import { createVfioNodesSource } from "../sources/vfio-nodes.ts";
-import type { KernelTextFilter } from "./host-watch.ts";
+import type { KernelTextFilter } from "./kernel-text-filter.ts";
 
 /** The sources of one run, without those that the settings leave out and those that such a host does not have. */
 export interface Sources {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createVirtualClock } from "../clock.ts";
 import { beginBoot } from "../daemon/boots.ts";
-import { tellsOfRemapping } from "../daemon/host-watch.ts";
+import { tellsOfRemapping } from "../daemon/kernel-text-filter.ts";
 import { createSnapshots } from "../daemon/snapshots.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createKernelTextFilter } from "../../src/daemon/host-watch.ts";
+import { createKernelTextFilter } from "../../src/daemon/kernel-text-filter.ts";
 import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
 import { createLiteralScanner } from "../../src/diagnosis/literal-scanner.ts";
 import { createMatcher } from "../../src/diagnosis/matcher.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { systemClock } from "../../src/clock.ts";
-import { createKernelTextFilter } from "../../src/daemon/host-watch.ts";
+import { createKernelTextFilter } from "../../src/daemon/kernel-text-filter.ts";
 import { createMatcher } from "../../src/diagnosis/matcher.ts";
 import { wallTime } from "../../src/host/boot-identity.ts";
 import { bootId } from "../../src/model/identifiers.ts";
