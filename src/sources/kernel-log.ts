@@ -180,7 +180,14 @@ export function createKernelLogSource(options: {
       if (way !== undefined) position = way.position() ?? position;
       health.become({ state: "stopped" });
     },
-    health: health.health,
+    health() {
+      const now = health.health();
+      const sequence = way?.position()?.sequence;
+      if (now.state.state !== "live" || sequence === undefined) return now;
+      // Of millions of records none may be worth telling, and whoever looks wants to see that they are read.
+      const detail = `${now.state.detail}, read to record ${sequence}`;
+      return { ...now, state: { ...now.state, detail } };
+    },
     position() {
       const now = way?.position() ?? position;
       return now === undefined ? undefined : resumePoint(now);

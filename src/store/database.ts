@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { isHidden, mayRead, whatIsThere } from "./file-place.ts";
 import { isMarkedDamaged, quarantine, removeDamageMark } from "./quarantine.ts";
@@ -132,6 +132,7 @@ export function openForGuest(path: string): OpenedDatabase {
 
 function openWriter(path: string, checkWhole: boolean): OpenedDatabase {
   const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  makePrivate(path);
   const database = new Database(path, { timeout: PATIENCE_MS });
   try {
     const version = versionOf(database);
@@ -160,6 +161,18 @@ function openWriter(path: string, checkWhole: boolean): OpenedDatabase {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/**
+ * Makes the file where there is none, for its owner alone: a history may lie anywhere (`--database`), and SQLite would
+ * let everybody read it. Its log and index get the mode of the file.
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "a", 0o600));
+  } catch {
+    // SQLite meets the same, and what it says is explained.
   }
 }
 

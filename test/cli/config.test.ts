@@ -70,3 +70,11 @@ test("a setting that does not exist is refused", async (context) => {
   assert.match(err, /no setting 'COLOUR'/);
   assert.match((await run("--changed")).out, /Everything is as shipped; put what you want/);
 });
+
+test("a history that nobody named is shown where it lies for whoever asks", async (context) => {
+  const { run } = createRig(context, "", { STATE_DIRECTORY: "/var/lib/private/vfio-watch" });
+  assert.match(
+    (await run("DATABASE")).out,
+    /^DATABASE="\/var\/lib\/private\/vfio-watch\/history\.db" +default$/m,
+  );
+});

@@ -122,7 +122,10 @@ describe("the kernel log source", () => {
     await settled();
     ring.write("third");
     assert.deepEqual(told(), ["first", "second", "third"]);
-    assert.deepEqual(source.health().state, { state: "live", detail: "following /dev/kmsg" });
+    assert.deepEqual(source.health().state, {
+      state: "live",
+      detail: "following /dev/kmsg, read to record 2",
+    });
     await source.stop();
     ring.write("fourth");
     assert.deepEqual(told(), ["first", "second", "third"]);

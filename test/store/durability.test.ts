@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -50,6 +51,16 @@ async function kill({ child, ended }: { child: ChildProcess; ended: Promise<void
   child.kill("SIGKILL");
   await ended;
 }
+
+test("a new history is its owner's alone, wherever it lies, with its log and index", () =>
+  withDirectory((directory) => {
+    const path = join(directory, "history.db");
+    const store = opened(path);
+    store.attempts.save(sampleAttempt(), { origin: "live" });
+    for (const ending of ["", "-wal", "-shm"])
+      assert.equal(statSync(path + ending).mode & 0o777, 0o600, ending);
+    store.close();
+  }));
 
 test("killed in the middle of writing, again and again, nothing that was confirmed is lost", () =>
   withDirectory(async (directory) => {

@@ -20,8 +20,13 @@ JSON: {"settings":[{"key","value","origin","from"}],"problems":[{"where","line",
 Example: vfio-watch config --changed`,
   options: { json: { type: "boolean" }, changed: { type: "boolean" } },
   async run(args, io) {
-    const { loaded, settingsFile } = findSurroundings(io.env);
-    const all = effectiveSettings(loaded);
+    const { loaded, settingsFile, database } = findSurroundings(io.env);
+    // Where nobody named one, the history's place depends on who asks and where.
+    const all = effectiveSettings(loaded).map((setting) =>
+      setting.key === "DATABASE" && setting.origin.from === "default"
+        ? { ...setting, value: database }
+        : setting,
+    );
     const unknown = args.positionals.find((name) => !all.some(({ key }) => key === name.toUpperCase()));
     if (unknown !== undefined)
       throw new UsageError(

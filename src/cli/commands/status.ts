@@ -166,7 +166,7 @@ function sourceRow(
 ): string[] {
   const last =
     lastSeenAt === undefined
-      ? "nothing seen yet"
+      ? "nothing to note yet"
       : `${seen} seen, last ${formatSpan(Math.max(0, now - lastSeenAt))} ago`;
   const missing = [
     ...(lost > 0 ? [`${lost} LOST`] : []),
