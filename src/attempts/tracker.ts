@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import { type Bdf, type VmName, vmName } from "../model/identifiers.ts";
+import { type Bdf, unknownVm, type VmName } from "../model/identifiers.ts";
 import type { KernelRecord, Observation, VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createAttemptBook } from "./book.ts";
@@ -48,8 +48,6 @@ function devicesByVm(attempts: readonly WorkingAttempt[]): ReadonlyMap<VmName, r
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
 const KERNEL_ALONE_MS = 30_000;
-/** The VM that nobody knows, by the device that it was refused; its history is the device's. */
-const unknownVm = (device: Bdf): VmName => vmName(`unknown VM (${device})`);
 /** Refusals of one device that are so near to one another belong to one start (ms). */
 const SAME_REFUSAL_MS = 1_000;
 

@@ -1,7 +1,7 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
-import type { Bdf, VmName } from "../model/identifiers.ts";
+import { type Bdf, deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, FailedAttempt } from "../store/attempt-store.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
@@ -72,6 +72,8 @@ export interface BlameAnswer {
   readonly imported: "none" | "some" | "all";
   /** The facts of the newest start, for labels. */
   readonly newest: Snapshot | undefined;
+  /** Names of the devices that there are or were, by identity, as the PCI database calls them. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /** So many failed starts are looked through for other VMs that fail. */
@@ -88,8 +90,12 @@ export function askBlame(
 ): BlameAnswer {
   const lookup = createLookup(reader.snapshots);
   const recent = reader.attempts.newestFailures(RECENT_FAILURES);
-  const vm = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
-  const gathered = gather(reader, lookup, { ...question, ...(vm !== undefined && { vm }) }, selectAbove);
+  const named = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
+  // Whose start the kernel refused is not known, but which device: its other starts are the ones to compare with.
+  const device = question.device ?? (named === undefined ? undefined : deviceOfUnknownVm(named));
+  const vm = named !== undefined && deviceOfUnknownVm(named) !== undefined ? undefined : named;
+  const asked = { ...(vm !== undefined && { vm }), ...(device !== undefined && { device }) };
+  const gathered = gather(reader, lookup, asked, selectAbove);
   const { tallies, table, placeOf, subject, snapshots } = gathered;
   const places = [...placeOf.values()];
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
@@ -100,7 +106,7 @@ export function askBlame(
   return {
     question,
     vms,
-    devices: blamedDevices(tallies, blame, subject, snapshots, question),
+    devices: blamedDevices(tallies, blame, subject, snapshots, asked),
     blame,
     bios: biosRows(tallies, table, placeOf),
     changes,
@@ -109,7 +115,19 @@ export function askBlame(
     otherVms: otherFailures(recent, new Set(vms)),
     imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
     newest,
+    names: deviceNames(snapshots),
   };
+}
+
+function deviceNames(snapshots: readonly Snapshot[]): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const { facts } of snapshots) {
+    for (const { key, value } of facts) {
+      if (!key.startsWith("pci.") || !key.endsWith(".name") || value.state !== "value") continue;
+      names.set(key.slice("pci.".length, -".name".length), value.value);
+    }
+  }
+  return names;
 }
 
 interface Lookup {

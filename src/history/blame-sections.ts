@@ -1,7 +1,9 @@
 import type { FactValue } from "../model/fact.ts";
 import { formatMinute } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
+import type { Blame } from "./blame.ts";
 import { rootRank } from "./fact-families.ts";
+import { UNKNOWN_INDEX } from "./fact-table.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
@@ -31,18 +33,16 @@ export function describeBlameSections(answer: BlameAnswer): readonly TextSection
 }
 
 function boundaryLines({ blame, bios }: BlameAnswer): readonly string[] {
-  const { boundary, trials } = blame;
+  const { boundary, healedBy } = blame;
   if (boundary === undefined) return [];
   const { lastGood, firstBad } = boundary;
   const lines = [
     `Last good start before it: #${lastGood.lastNumber}, ${formatMinute(lastGood.lastAt)}${inBoot(lastGood.bootOrdinal)}`,
     `First failed start after it: #${firstBad.firstNumber}, ${formatMinute(firstBad.firstAt)}${inBoot(firstBad.bootOrdinal)}`,
   ];
-  const lastBad = trials.findLastIndex((trial) => !trial.good);
-  const healedBy = trials[lastBad + 1];
-  if (healedBy?.good === true)
+  if (healedBy !== undefined)
     lines.push(
-      `Works again since: #${healedBy.tally.firstNumber}, ${formatMinute(healedBy.tally.firstAt)}${inBoot(healedBy.tally.bootOrdinal)}`,
+      `Works again since: #${healedBy.firstNumber}, ${formatMinute(healedBy.firstAt)}${inBoot(healedBy.bootOrdinal)}`,
     );
   else if (bios.length > 0) lines.push("It has not worked since.");
   return lines;
@@ -140,10 +140,27 @@ function speaksAgainst(set: SuspectSet, { blame }: BlameAnswer, index: number): 
     lines.push(
       `besides: the ${describeFamily(family)} changed with it, but does not write the firmware's tables`,
     );
-  if (!set.reverted) lines.push("against: it was never changed back to see whether that heals");
+  if (!set.reverted)
+    lines.push(
+      blame.healed
+        ? "against: it was never changed back; it works since it was changed to something else"
+        : "against: it was never changed back to see whether that heals",
+    );
+  const leftOut = leftOutStarts(set, blame);
+  if (leftOut !== "") lines.push(leftOut);
   if (index > 0 && set.proof.length === 0 && (blame.sets[0]?.proof.length ?? 0) > 0)
     lines.push("against: it did not bring the mechanism of this failure");
   return lines;
+}
+
+function leftOutStarts(set: SuspectSet, { trials }: Blame): string {
+  const fact = set.suspects[0]?.facts[0];
+  const left = trials.filter((_trial, position) => fact?.pattern[position] === UNKNOWN_INDEX);
+  if (fact === undefined || left.length === 0) return "";
+  const starts = count(left.reduce((sum, { tally }) => sum + tally.count, 0));
+  return fact.key.startsWith("vm.") && new Set(trials.map(({ tally }) => tally.vm)).size > 1
+    ? `left out: ${starts} of other VMs with the device, or with its value not on record`
+    : `left out: ${starts} at which its value is not on record`;
 }
 
 function times(count: number): string {
@@ -182,6 +199,8 @@ const EASE = [
 function experimentLines(answer: BlameAnswer): readonly string[] {
   const { blame } = answer;
   if (blame.certainty !== "possible" && blame.certainty !== "likely") return [];
+  // What works again is not broken anew to find out why.
+  if (blame.certainty === "likely" && blame.healed) return [];
   const rivals = blame.certainty === "possible" ? blame.sets.slice(0, MOST_SETS) : blame.sets.slice(0, 1);
   const suspects = rivals.flatMap((set) => set.suspects);
   const ease = (family: string) => {
@@ -207,6 +226,9 @@ function goBack(family: string, name: SuspectName, { blame }: BlameAnswer): stri
   const value = good === undefined ? "" : valueText(good);
   if (/^(?:BIOS|kernel|QEMU|libvirt|operating system)$/.test(family))
     return `Go back to ${family} ${value} only`;
+  if (family === "firmware tables")
+    return "Set the BIOS settings back as they were, with the same BIOS version";
+  if (name.replaced !== undefined) return `Put the old card (${name.replaced}) back`;
   if (name.lead.key.endsWith(".address")) return `Move the card back to where it was (${value})`;
   return `Change back only ${describeFamily(family)} (${value})`;
 }

@@ -14,12 +14,14 @@ import { type FactRecord, weighFacts } from "./weigh-facts.ts";
 /**
  * - `confirmed`: the suspect's values divide all good starts from all failed ones, and it was changed back and
  *   the outcome went back with it. Either the failure's known mechanism came and went with it, or nothing else
- *   divides them and chance is below 1 in 20.
+ *   divides them, it failed in more than one boot, and chance is below 1 in 20.
  * - `likely`: it divides them, and either the mechanism came with it, or chance is below 1 in 20 and nothing
  *   that did as much does so too.
  * - `possible`: it divides them, but rivals do too, or there are too few starts to exclude chance; or it divides
- *   nearly all of them, with a few on the wrong side.
+ *   nearly all of them, with a few on the wrong side; or the device was in use, which no change need explain.
  * - `unknown`: no change explains the failures, or there is nothing to compare.
+ *
+ * Only starts at which the suspect's value is known count for its chance.
  */
 export type BlameCertainty = "confirmed" | "likely" | "possible" | "unknown";
 
@@ -30,6 +32,7 @@ export type UnknownReason =
   | "no-good-start"
   | "comes-and-goes"
   | "nothing-changed"
+  | "in-use"
   | "facts-missing";
 
 export interface Boundary {
@@ -45,10 +48,12 @@ export interface Blame {
   readonly sets: readonly SuspectSet[];
   /** Facts that changed at the boundary and are cleared, because starts went both ways with one value. */
   readonly cleared: readonly FactRecord[];
-  /** Around the newest turn from good to bad. */
+  /** Around the newest turn from good to bad at which the suspect changed; without one, the newest at all. */
   readonly boundary: Boundary | undefined;
   /** The VM works again: good starts followed the last failure. */
   readonly healed: boolean;
+  /** The good start after the last failure, or after the last failure that the suspect explains. */
+  readonly healedBy: StartTally | undefined;
   readonly good: number;
   readonly bad: number;
   /** Chance that failures striking boots at random would divide like this. */
@@ -76,43 +81,111 @@ export function findBlame(
   if (failure === undefined) return nothing(tallies, tallies.length === 0 ? "no-starts" : "no-failure");
   const trials = trialsOf(tallies, failure);
   const { good, bad } = countSides(trials);
-  const boundary = newestBoundary(trials);
-  const chance = chanceOfSeparation(trials);
+  const newest = newestBoundary(trials);
   const healed = trials.at(-1)?.good === true;
-  const common = { failure, boundary, healed, good, bad, chance, trials };
+  const healedBy = goodAfter(trials, (trial) => !trial.good);
+  const chance = chanceOfSeparation(trials);
+  const common = { failure, boundary: newest, healed, healedBy, good, bad, chance, trials };
   if (good === 0) return { ...common, certainty: "unknown", reason: "no-good-start", sets: [], cleared: [] };
 
   const places = trials.map(({ tally }) =>
     tally.snapshotId === undefined ? -1 : (placeOf.get(tally.snapshotId) ?? -1),
   );
-  const atBoundary = changedAt(boundary, table, placeOf);
   const mostMisplaced = MOST_MISPLACED * Math.min(good, bad);
-  const records = weighFacts({
-    trials,
-    table,
-    places,
-    failure,
-    mostMisplaced,
-    always: atBoundary,
-  });
-  const cleared = records.filter((record) => !record.separates && atBoundary.has(record.key));
-  const sets = suspectSets(records.filter((record) => record.separates));
-  const [first, ...others] = sets;
-  if (first !== undefined) {
-    return { ...common, certainty: certaintyOf(first, others, chance), reason: undefined, sets, cleared };
-  }
+  const weighed = { trials, places, failure, mostMisplaced };
+  const records = weighFacts({ ...weighed, table, always: new Set() }).filter((record) =>
+    canCause(record, failure),
+  );
+  const dividing = suspectSets(records.filter((record) => record.separates));
   const nearly =
-    chance < NEARLY_CHANCE
+    dividing.length === 0 && chance < NEARLY_CHANCE
       ? suspectSets(records.filter((record) => nearlyDivides(record, mostMisplaced)))
       : [];
-  if (nearly.length > 0)
-    return { ...common, certainty: "possible", reason: undefined, sets: nearly, cleared };
+  const sets = dividing.length > 0 ? dividing : nearly;
+  const [first, ...others] = sets;
+  const lead = first?.suspects[0]?.facts[0];
+  const boundary = (lead === undefined ? undefined : boundaryOfFact(trials, lead)) ?? newest;
+  const atBoundary = changedAt(boundary, table, placeOf);
+  const there = table.columns.filter(({ key }) => atBoundary.has(key));
+  const cleared = weighFacts({ ...weighed, table: { ...table, columns: there }, always: atBoundary }).filter(
+    (record) => !record.separates,
+  );
+  if (first === undefined || lead === undefined) {
+    const reason = failure === "device-busy" ? "in-use" : whyNone(trials, places);
+    return { ...common, certainty: "unknown", reason, sets: [], cleared };
+  }
+  const known = trials.filter((_trial, position) => lead.pattern[position] !== UNKNOWN_INDEX);
   return {
     ...common,
-    certainty: "unknown",
-    reason: whyNone(trials, places),
-    sets: [],
+    certainty:
+      nearly.length > 0 || failure === "device-busy" ? "possible" : certaintyOf(first, others, known),
+    reason: undefined,
+    sets,
     cleared,
+    boundary,
+    healedBy: goodAfter(trials, (trial, position) => !trial.good && failsMostly(lead, position)),
+    chance: chanceOfSeparation(known),
+  };
+}
+
+/** What another VM or a driver holds is in use whatever the firmware and the hardware are. */
+function canCause(record: FactRecord, failure: CauseClass | "unknown"): boolean {
+  return failure !== "device-busy" || !/^(?:firmware|firmware-tables|iommu|hardware)$/.test(record.group);
+}
+
+/** The first good start after the last trial of a kind. */
+function goodAfter(
+  trials: readonly Trial[],
+  isSuch: (trial: Trial, position: number) => boolean,
+): StartTally | undefined {
+  const last = trials.findLastIndex(isSuch);
+  return last < 0 ? undefined : trials.slice(last + 1).find((trial) => trial.good)?.tally;
+}
+
+/** Whether most starts with the value that the fact had at this trial failed. */
+function failsMostly(record: FactRecord, position: number): boolean {
+  const count = record.counts[record.pattern[position] ?? UNKNOWN_INDEX];
+  return count !== undefined && count.bad > count.good;
+}
+
+/**
+ * Where the fact last changed from a value that works to one that fails: a stray failure elsewhere is not the place
+ * that the answer is about.
+ */
+function boundaryOfFact(trials: readonly Trial[], record: FactRecord): Boundary | undefined {
+  let lastGood: StartTally | undefined;
+  let isOnGoodValue = false;
+  let found: Boundary | undefined;
+  for (const [position, { good, tally }] of trials.entries()) {
+    if (record.pattern[position] === UNKNOWN_INDEX) continue;
+    const fails = failsMostly(record, position);
+    if (!fails && good) {
+      lastGood = tally;
+      isOnGoodValue = true;
+    } else if (fails && !good && isOnGoodValue && lastGood !== undefined) {
+      found = closest(trials, record, lastGood, tally);
+      isOnGoodValue = false;
+    }
+  }
+  return found;
+}
+
+/** The boundary between two starts, with those in between at which the fact's value is not known. */
+function closest(
+  trials: readonly Trial[],
+  { key }: FactRecord,
+  lastGood: StartTally,
+  firstBad: StartTally,
+): Boundary {
+  const from = trials.findIndex(({ tally }) => tally === lastGood);
+  const to = trials.findIndex(({ tally }) => tally === firstBad);
+  const between = trials
+    .slice(from, to + 1)
+    .filter(({ tally }) => !key.startsWith("vm.") || tally.vm === firstBad.vm);
+  const bad = between.findIndex(({ good }) => !good);
+  return {
+    lastGood: between.slice(0, bad).findLast(({ good }) => good)?.tally ?? lastGood,
+    firstBad: between[bad]?.tally ?? firstBad,
   };
 }
 
@@ -126,6 +199,7 @@ function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
     cleared: [],
     boundary: undefined,
     healed: true,
+    healedBy: undefined,
     good,
     bad: 0,
     chance: 1,
@@ -133,15 +207,25 @@ function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
   };
 }
 
-function certaintyOf(first: SuspectSet, others: readonly SuspectSet[], chance: number): BlameCertainty {
+/** `known`: the trials at which the first set's value is known. */
+function certaintyOf(
+  first: SuspectSet,
+  others: readonly SuspectSet[],
+  known: readonly Trial[],
+): BlameCertainty {
   if (first.proof.length > 0) return certaintyWithProof(first, others);
-  if (first.suspects.length > 1 || chance >= CHANCE_LIMIT) return "possible";
+  if (first.suspects.length > 1 || chanceOfSeparation(known) >= CHANCE_LIMIT) return "possible";
   if (first.reverted) {
-    // Whatever else divides good from failed may have healed it too, even if it did not go back.
-    if (others.length === 0) return "confirmed";
+    // Whatever else divides good from failed may have healed it too, even if it did not go back. And what befell a
+    // single boot may have passed by itself: a card that hung until the power went off looks just like it.
+    if (others.length === 0) return failedBoots(known) > 1 ? "confirmed" : "likely";
     return others.some((other) => other.reverted) ? "possible" : "likely";
   }
   return first.restless || others.some((other) => !other.restless) ? "possible" : "likely";
+}
+
+function failedBoots(trials: readonly Trial[]): number {
+  return new Set(trials.flatMap(({ good, tally }) => (good ? [] : [tally.bootId ?? tally.firstNumber]))).size;
 }
 
 /** The mechanism came with it, so chance is out; only another set that brought as much of it is a rival. */

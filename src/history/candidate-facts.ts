@@ -22,7 +22,11 @@ export function candidateFacts(
   tallies: readonly StartTally[],
 ): (key: string) => boolean {
   const failure = failureInQuestion(tallies);
-  const turns = failure === undefined ? [] : turnsOf(trialsOf(tallies, failure));
+  const trials = failure === undefined ? [] : trialsOf(tallies, failure);
+  const turns = turnsOf(trials);
+  const byVm = Map.groupBy(trials, ({ tally }) => tally.vm);
+  // A VM may have failed while another with the same device went on: its own turns are between its own starts.
+  if (byVm.size > 1) for (const own of byVm.values()) turns.push(...turnsOf(own));
   // One of the newest two is from good to bad: what changed there is told even where it explains nothing.
   const newest = turns.slice(0, 2);
   const longest = turns.slice(2).sort((a, b) => b.weight - a.weight);
@@ -38,7 +42,7 @@ interface Turn {
 }
 
 /** Snapshots on both sides of every turn, the newest first. */
-function turnsOf(trials: readonly Trial[]): readonly Turn[] {
+function turnsOf(trials: readonly Trial[]): Turn[] {
   const stretches: { good: boolean; starts: number; first: string | undefined; last: string | undefined }[] =
     [];
   for (const { good, tally } of trials) {

@@ -5,6 +5,7 @@ import { describeBlameSections, type TextSection } from "./blame-sections.ts";
 import { nameSuspect } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
+import type { SuspectSet } from "./suspects.ts";
 
 /** The answer in words. Plain text from hostile names: escape it for where it goes. */
 export interface BlameText {
@@ -45,8 +46,14 @@ function headline(answer: BlameAnswer): string {
 /** `passthrough of NVIDIA RTX 4060 Ti (0000:01:00.0) for 'Windows 11'` */
 function victim(answer: BlameAnswer): string {
   const [device] = answer.devices;
-  if (device === undefined) return `the start of ${quoted(answer.vms)}`;
-  return `passthrough of ${describeDevice(device)} for ${quoted(answer.vms)}`;
+  if (device === undefined) return `the start of ${quoted(failing(answer))}`;
+  return `passthrough of ${describeDevice(device)} for ${quoted(failing(answer))}`;
+}
+
+/** VMs that share the device and had no failure are no victims. */
+function failing({ blame, vms }: BlameAnswer): readonly VmName[] {
+  const failed = new Set(blame.trials.flatMap(({ good, tally }) => (good ? [] : [tally.vm])));
+  return failed.size === 0 ? vms : vms.filter((vm) => failed.has(vm));
 }
 
 function quoted(vms: readonly VmName[]): string {
@@ -57,19 +64,25 @@ function quoted(vms: readonly VmName[]): string {
 
 function unknownHeadline(answer: BlameAnswer): string {
   const { blame, bios } = answer;
-  const vms = answer.vms.length === 0 ? "" : quoted(answer.vms);
+  const named = failing(answer);
+  const vms = named.length === 0 ? "" : quoted(named);
+  // Asked about a device, the answer is not about what the VM did with another one.
+  const [device] = answer.question.device === undefined ? [] : answer.devices;
+  const withDevice = device === undefined ? "" : ` with ${describeDevice(device)}`;
   const all = blame.good + blame.bad;
   const newest = bios.at(-1)?.version;
   const on = newest === undefined ? "" : ` on BIOS ${newest}`;
   switch (blame.reason) {
     case "no-failure":
-      return `No start of ${vms} has failed: ${blame.good} of ${all} worked, the newest${on}.`;
+      return `No start of ${vms}${withDevice} has failed: ${blame.good} of ${all} worked, the newest${on}.`;
     case "no-good-start":
-      return `No start of ${vms} has ever worked on record (0 of ${all}), so there is no good state to compare with.`;
+      return `No start of ${vms}${withDevice} has ever worked on record (0 of ${all}), so there is no good state to compare with.`;
     case "comes-and-goes":
-      return `No BIOS version and no other change explains why ${vms} fails: it comes and goes (${blame.bad} of ${all} starts failed).`;
+      return `No BIOS version and no other change explains why ${vms} ${named.length > 1 ? "fail" : "fails"}: it comes and goes (${blame.bad} of ${all} starts failed).`;
     case "nothing-changed":
       return `Nothing that is watched and could explain it changed when ${vms} began to fail (${blame.bad} of ${all} starts failed).`;
+    case "in-use":
+      return `${vms} failed ${blame.bad} of ${all} times because a device was in use, by another VM or a driver; that says nothing about the BIOS.`;
     case "facts-missing":
       return `${vms} failed ${blame.bad} of ${all} times, but what the host was at the good or at the failed starts is not on record.`;
     default:
@@ -94,7 +107,7 @@ function certainty(answer: BlameAnswer): string {
     case "confirmed":
       return `Confirmed: ${(proof === "" ? [back, "nothing else divides good from failed starts", odds] : reasons).join(", and ")}.`;
     case "likely":
-      return `Likely: ${(proof === "" ? [...reasons, odds] : reasons).join(", and ")}.${first.reverted ? "" : " Going back and starting the VM would confirm it."}`;
+      return `Likely: ${(proof === "" ? [...reasons, odds] : reasons).join(", and ")}.${nextStep(first, blame.healed)}`;
     case "possible": {
       if (first.misplaced > 0)
         return `Possible, no more: it divides nearly all starts, with ${first.misplaced} on the wrong side.`;
@@ -107,10 +120,21 @@ function certainty(answer: BlameAnswer): string {
         first.proof.length === 0 && blame.chance >= 0.05
           ? `there are too few starts to exclude coincidence (${odd(blame.chance)})`
           : "";
-      const why = [together, rivals, few].filter((text) => text !== "");
+      const held =
+        blame.failure === "device-busy"
+          ? "a device that is in use may be so by chance, because another VM has it"
+          : "";
+      const why = [together, rivals, few, held].filter((text) => text !== "");
       return `Possible, no more: ${why.length === 0 ? "nothing speaks against it, and nothing proves it" : why.join(", and ")}.`;
     }
   }
+}
+
+function nextStep(first: SuspectSet, isHealed: boolean): string {
+  if (first.reverted) return "";
+  return isHealed
+    ? " It works again, so there is nothing to try; it was not changed back, which alone would confirm it."
+    : " Going back and starting the VM would confirm it.";
 }
 
 function odd(chance: number): string {
@@ -126,6 +150,8 @@ function unknownWhy({ blame }: BlameAnswer): string {
       return "Unknown: with the same facts it sometimes works and sometimes fails, so look at the failure itself (vfio-watch show).";
     case "nothing-changed":
       return "Unknown: whatever changed there had no effect before; something that no file shows may have changed (a BIOS setting, a cable, the card itself).";
+    case "in-use":
+      return "Unknown: nothing that changed explains who had it; see who does (vfio-watch check).";
     case "facts-missing":
       return "Unknown: nothing can be compared.";
     case "no-failure":

@@ -3,6 +3,7 @@ import type { BlameAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
 import { UNKNOWN_INDEX } from "./fact-table.ts";
 import { shortDeviceName, shortVersions } from "./short-names.ts";
+import { addressOwner } from "./subject.ts";
 import type { Suspect } from "./suspects.ts";
 import type { FactRecord, ValueCount } from "./weigh-facts.ts";
 
@@ -16,6 +17,8 @@ export interface SuspectName {
   readonly on: (value: FactValue) => string;
   /** `A63` */
   readonly short: (value: FactValue) => string;
+  /** Another device stands at the address: the one that was there before. */
+  readonly replaced?: string;
 }
 
 /** Families that are a version of something: the fact that carries it, and what it is called. */
@@ -34,6 +37,7 @@ export function nameSuspect(suspect: Suspect, answer: BlameAnswer): SuspectName 
     suspect.facts.find(({ key }) => key === versioned?.key) ??
     suspect.facts.find(({ key }) => key === `pci.${answer.devices[0]?.identity}.address`) ??
     suspect.facts.find(({ key }) => key.endsWith(".address")) ??
+    suspect.facts.find(({ mechanism }) => mechanism) ??
     suspect.facts[0];
   if (lead === undefined) throw new Error(`the suspect ${suspect.family} has no fact`);
   const bad = brokenValue(lead, answer.blame);
@@ -46,9 +50,52 @@ export function nameSuspect(suspect: Suspect, answer: BlameAnswer): SuspectName 
       value.state === "value" ? (shortened.get(value.value) ?? value.value) : "an unknown version";
     return { full: `${versioned.word} ${text(bad)}`, lead, short, on: (value) => `on ${short(value)}` };
   }
+  const swap = replacement(suspect, lead, answer);
+  if (swap !== undefined) {
+    const called = (value: FactValue) => (value.state === "value" ? swap.after : swap.before);
+    return {
+      full: `the replacement of ${swap.before} by ${swap.after} at ${swap.address}`,
+      lead,
+      short: called,
+      on: (value) => `with ${called(value)}`,
+      replaced: swap.before,
+    };
+  }
+  if (suspect.family === "firmware tables" && lead.mechanism) {
+    const table = lead.key.split(".")[1];
+    return {
+      full: `a change of what the firmware's table ${table} demands, without a new BIOS (as a BIOS setting would make it),`,
+      lead,
+      short: (value) => (value.state === "value" ? "that demand" : "none"),
+      on: (value) => (value.state === "value" ? "with that demand" : "without it"),
+    };
+  }
   const short = (value: FactValue) => text(value);
   const on = (value: FactValue) => (value.state === "value" ? `with ${short(value)}` : "without it");
   return { full: changeInWords(suspect, lead, good, bad, answer), lead, short, on };
+}
+
+/** One device at the address of another that is gone; the lead is the address of the new one. */
+function replacement(
+  suspect: Suspect,
+  lead: FactRecord,
+  answer: BlameAnswer,
+): { readonly before: string; readonly after: string; readonly address: string } | undefined {
+  const address = brokenValue(lead, answer.blame);
+  if (addressOwner(lead.key) === undefined || address.state !== "value") return undefined;
+  if (goodValue(lead, answer.blame).state !== "absent") return undefined;
+  // Gone, or at another address by now.
+  const old = suspect.facts.find((fact) => {
+    if (addressOwner(fact.key) === undefined) return false;
+    const [was, is] = [goodValue(fact, answer.blame), brokenValue(fact, answer.blame)];
+    return text(was) === address.value && text(is) !== address.value;
+  });
+  if (old === undefined) return undefined;
+  const nameOf = (key: string) => {
+    const name = answer.names.get(addressOwner(key) ?? "");
+    return name === undefined ? (addressOwner(key) ?? key) : shortDeviceName(name);
+  };
+  return { before: nameOf(old.key), after: nameOf(lead.key), address: address.value };
 }
 
 function changeInWords(

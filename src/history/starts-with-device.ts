@@ -36,13 +36,17 @@ export function startsWithDevice(
     devices: [...addresses] as Bdf[],
   });
   const cache = new Map<number, ReadonlySet<string>>();
+  // A VM whose card moved asks for the old address and fails: it means the device that it had when it last worked.
+  const lastWorkedAt = new Map<VmName, ReadonlySet<string>>();
   return tallies.filter((tally) => {
     const place = placeOf.get(tally.snapshotId ?? "");
     if (place === undefined || followed.length === 0)
       return isAddress && tally.devices.some((bdf) => bdf === wanted);
     const known = cache.get(place) ?? new Set(followed.map((key) => valueText(table.valueAt(key, place))));
     cache.set(place, known);
-    return tally.devices.some((bdf) => known.has(bdf));
+    if (tally.outcome === "started")
+      lastWorkedAt.set(tally.vm, new Set(tally.devices.filter((bdf) => known.has(bdf))));
+    return tally.devices.some((bdf) => known.has(bdf) || lastWorkedAt.get(tally.vm)?.has(bdf) === true);
   });
 }
 

@@ -24,6 +24,8 @@ export interface SuspectSet {
   readonly restless: boolean;
   /** Starts on the wrong side; 0 where it separates good from failed ones cleanly. */
   readonly misplaced: number;
+  /** Of how many trials its value is not known: these say nothing, neither for it nor against it. */
+  readonly unknown: number;
 }
 
 const OFTEN = 0.5;
@@ -38,7 +40,11 @@ const WRITES_TABLES = /^BIOS/;
 export function suspectSets(dividing: readonly FactRecord[]): readonly SuspectSet[] {
   const roots = dividing.filter((record) => rootRank(record.family) < Number.POSITIVE_INFINITY);
   const consequences = dividing.filter((record) => !roots.includes(record));
-  const explained = (consequence: FactRecord) => roots.some((root) => explains(root, consequence));
+  // Groups and regions follow from which devices there are, and from what the firmware's tables demand.
+  const makeGroups = consequences.filter(({ group }) => group === "pci" || group === "firmware-tables");
+  const explained = (consequence: FactRecord) =>
+    roots.some((root) => explains(root, consequence)) ||
+    (consequence.group === "iommu" && makeGroups.some((other) => explains(other, consequence)));
   // Two BIOS versions may share a date: the version says all that the date says, and the family is named once.
   const coarser = (fact: FactRecord) =>
     roots.some((other) => other.family === fact.family && explains(other, fact) && !explains(fact, other));
@@ -89,6 +95,8 @@ function toSet(records: readonly FactRecord[], proofs: readonly FactRecord[]): S
     turnedWith: Math.max(...records.map((record) => record.turnedWith)),
     restless: records.every((record) => record.restlessness > OFTEN),
     misplaced: Math.min(...records.map((record) => record.misplaced)),
+    // Facts of one set have one pattern.
+    unknown: records[0]?.pattern.filter((order) => order === UNKNOWN_INDEX).length ?? 0,
   };
 }
 
@@ -109,6 +117,7 @@ function compareSets(a: SuspectSet, b: SuspectSet): number {
     a.misplaced - b.misplaced ||
     Number(b.reverted) - Number(a.reverted) ||
     a.changedAlone - b.changedAlone ||
+    a.unknown - b.unknown ||
     Math.min(...a.suspects.map(({ family }) => orderOf(family))) -
       Math.min(...b.suspects.map(({ family }) => orderOf(family)))
   );

@@ -13,12 +13,14 @@ export interface Trial {
 
 /**
  * The class of failure that a question is about: of the newest failure in which a device, VFIO or the IOMMU was in
- * trouble; of the newest at all where there was none such.
+ * trouble; of the newest at all where there was none such. That a device was in use by another VM is no trouble of its
+ * own, so it counts only where nothing else failed.
  */
 export function failureInQuestion(tallies: readonly StartTally[]): CauseClass | "unknown" | undefined {
   const failures = tallies.filter(isFailure);
+  const ofDevices = failures.filter(({ cause }) => cause !== undefined && isDeviceClass(cause));
   const newest =
-    failures.findLast(({ cause }) => cause !== undefined && isDeviceClass(cause)) ?? failures.at(-1);
+    ofDevices.findLast(({ cause }) => cause !== "device-busy") ?? ofDevices.at(-1) ?? failures.at(-1);
   return newest === undefined ? undefined : (newest.cause ?? "unknown");
 }
 

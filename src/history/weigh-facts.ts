@@ -3,6 +3,7 @@ import type { FactGroup, FactValue } from "../model/fact.ts";
 import { familyOf } from "./fact-families.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { isMechanism } from "./mechanisms.ts";
+import { vmKey } from "./subject.ts";
 import type { Trial } from "./trials.ts";
 
 /** How starts went with one value of a fact. */
@@ -66,12 +67,40 @@ export function weighFacts(options: {
   };
   const slots = new Int32Array(trials.length);
   const records: FactRecord[] = [];
+  const ofVm = createVmTrials(trials, arrays);
   for (const column of table.columns) {
+    const own = ofVm(column.key);
+    // Another VM failed too: what this one is defined as cannot be why.
+    if (own === undefined) continue;
     const limit = options.always.has(column.key) ? Number.POSITIVE_INFINITY : mostMisplaced;
-    if (readSlots(arrays, table, column, slots, limit))
-      records.push(weighFact(arrays, column, slots, failure));
+    if (readSlots(own, table, column, slots, limit)) records.push(weighFact(own, column, slots, failure));
   }
   return records;
+}
+
+/**
+ * A VM's definition says nothing about the starts of another VM that shares the device, so it is weighed by its own
+ * starts alone. Gives the trials by which a key is to be weighed; none where it cannot explain all failures.
+ */
+function createVmTrials(
+  trials: readonly Trial[],
+  all: TrialArrays,
+): (key: string) => TrialArrays | undefined {
+  const vms = [...new Set(trials.map(({ tally }) => tally.vm))];
+  if (vms.length < 2) return () => all;
+  const failing = new Set(trials.flatMap(({ good, tally }) => (good ? [] : [tally.vm])));
+  const ownOf = vms.map((vm) => ({
+    prefix: `${vmKey(vm)}.`,
+    own:
+      failing.size === 1 && failing.has(vm)
+        ? { ...all, places: all.places.map((place, at) => (trials[at]?.tally.vm === vm ? place : -1)) }
+        : undefined,
+  }));
+  return (key) => {
+    if (!key.startsWith("vm.")) return all;
+    const found = ownOf.find(({ prefix }) => key.startsWith(prefix));
+    return found === undefined ? all : found.own;
+  };
 }
 
 /**

@@ -45,6 +45,16 @@ export function vmName(text: string): VmName {
   return text as VmName;
 }
 
+/** The VM that nobody knows, by the device that it was refused; its history is the device's. */
+export function unknownVm(device: Bdf): VmName {
+  return vmName(`unknown VM (${device})`);
+}
+
+/** The device by which a VM that nobody knows is named; undefined for every other VM. */
+export function deviceOfUnknownVm(vm: VmName): Bdf | undefined {
+  return /^unknown VM \(([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\)$/.exec(vm)?.[1] as Bdf | undefined;
+}
+
 /** Names a signature of the catalogue. */
 export function signatureId(text: string): SignatureId {
   return text as SignatureId;

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { askMadeHistory, sectionOf } from "../helpers/ask-made-history.ts";
+import {
+  BIOS_A95,
+  bad,
+  type Facts,
+  good,
+  hostFacts,
+  type MadeBoot,
+  repeat,
+  UNREADABLE,
+} from "../helpers/made-history.ts";
+
+const on = (facts: Facts, ...starts: MadeBoot["starts"]): MadeBoot => ({ facts: hostFacts(facts), starts });
+const version = (name: string): Facts => ({ "firmware.bios.version": `E7E49AMSI.${name}` });
+const A95 = version("1A95");
+const NEW_KERNEL: Facts = { "kernel.release": "6.18.1-Unraid" };
+const UNREAD: Facts = { "firmware.bios.version": UNREADABLE, "firmware.bios.date": UNREADABLE };
+const reset = bad(1, "reset-failed");
+const busy = bad(1, "device-busy");
+
+describe("blame never says the wrong thing with confidence", () => {
+  it("a device in use by another VM is no evidence against a BIOS, not even where going back 'heals' it", async () => {
+    const { answer, text } = await askMadeHistory([
+      ...repeat(6, on({}, good())),
+      ...repeat(3, on(A95, busy)),
+      ...repeat(3, on({}, good())),
+    ]);
+    assert.equal(answer.blame.certainty, "unknown");
+    assert.match(text.headline, /failed 3 of 12 times because a device was in use/);
+  });
+
+  it("a device in use may have to do with the VM's definition, but no more than possibly", async () => {
+    const edited: Facts = { "vm.Windows 11.devices": "0000:05:00.0" };
+    const { answer, text } = await askMadeHistory([
+      ...repeat(6, on({}, good())),
+      ...repeat(3, on({ ...edited, ...A95 }, busy)),
+    ]);
+    assert.equal(answer.blame.certainty, "possible");
+    assert.match(text.headline, /^The change of the definition of 'Windows 11'/);
+    assert.match(text.certainty, /in use may be so by chance/);
+  });
+
+  it("a newer failure because the device was in use does not hide the refusal that needs an answer", async () => {
+    const { answer } = await askMadeHistory([
+      ...repeat(6, on({}, good())),
+      ...repeat(3, on(BIOS_A95, bad())),
+      on(BIOS_A95, busy),
+    ]);
+    assert.equal(answer.blame.failure, "iommu-direct-mapping-required");
+    assert.equal(answer.blame.certainty, "likely");
+  });
+
+  it("starts whose BIOS could not be read do not make it more certain", async () => {
+    const { answer, text } = await askMadeHistory([
+      ...repeat(6, on({}, good())),
+      on(A95, reset),
+      ...repeat(5, on({ ...A95, ...UNREAD }, reset)),
+    ]);
+    assert.equal(answer.blame.certainty, "possible", "one failed start is known to have been on A95");
+    assert.match(text.certainty, /too few starts .*1 in 7/);
+    assert.match(sectionOf(text, "Suspect"), /left out: 5 starts at which its value is not on record/);
+  });
+
+  it("what is known of all starts stands before what is known of a few", async () => {
+    const { text } = await askMadeHistory([
+      ...repeat(5, on(UNREAD, good())),
+      on({}, good()),
+      ...repeat(6, on({ ...A95, ...NEW_KERNEL }, reset)),
+    ]);
+    assert.match(text.headline, /^Kernel 6\.18\.1-Unraid may have broken/);
+  });
+
+  it("the turn is between neighbours even where the BIOS of one of them is not on record", async () => {
+    const { answer } = await askMadeHistory([
+      ...repeat(5, on({}, good())),
+      on(UNREAD, good()),
+      on(UNREAD, reset),
+      ...repeat(4, on(A95, reset)),
+    ]);
+    assert.equal(answer.blame.boundary?.lastGood.bootOrdinal, 6);
+    assert.equal(answer.blame.boundary?.firstBad.bootOrdinal, 7);
+  });
+
+  it("a single failed boot confirms nothing: it may have been the card's bad day", async () => {
+    const boots = (failed: number) => [
+      ...repeat(30, on({}, good())),
+      ...repeat(failed, on(A95, reset)),
+      ...repeat(5, on({}, good())),
+    ];
+    assert.equal((await askMadeHistory(boots(1))).answer.blame.certainty, "likely");
+    assert.equal((await askMadeHistory(boots(2))).answer.blame.certainty, "confirmed");
+  });
+
+  it("BIOS and kernel changed together, then one of them back: the one that decides it", async () => {
+    const both = [...repeat(6, on({}, good())), ...repeat(4, on({ ...A95, ...NEW_KERNEL }, reset))];
+    const after = async (facts: Facts, start: typeof reset) => {
+      const { answer, text } = await askMadeHistory([...both, ...repeat(3, on(facts, start))]);
+      return `${answer.blame.certainty}: ${text.headline.split(" ").slice(0, 2).join(" ")}`;
+    };
+    assert.equal(await after(A95, reset), "likely: BIOS E7E49AMSI.1A95");
+    assert.equal(await after(A95, good()), "confirmed: Kernel 6.18.1-Unraid");
+    assert.equal(await after(NEW_KERNEL, reset), "likely: Kernel 6.18.1-Unraid");
+    assert.equal(await after(NEW_KERNEL, good()), "confirmed: BIOS E7E49AMSI.1A95");
+  });
+
+  it("healed by going forward: the middle version, and nothing left to try", async () => {
+    const { answer, text } = await askMadeHistory([
+      ...repeat(4, on({}, good())),
+      ...repeat(3, on(BIOS_A95, bad())),
+      ...repeat(3, on(version("1B01"), good())),
+    ]);
+    assert.equal(answer.blame.certainty, "likely");
+    assert.match(text.headline, /^BIOS E7E49AMSI\.1A95 .* 4 of 4 .* on A63, 0 of 3 on A95, 3 of 3 on B01\.$/);
+    assert.match(text.certainty, /works again, so there is nothing to try/);
+    assert.equal(sectionOf(text, "What would tell"), "");
+  });
+
+  it("a version that nearly always fails: where it turned is its own turn, not the newest stray failure", async () => {
+    const { answer, text } = await askMadeHistory([
+      ...repeat(20, on({}, good(3))),
+      ...repeat(10, on(A95, bad(3, "reset-failed"))),
+      ...repeat(20, on(version("1B01"), good(3))),
+      on(version("1B01"), reset),
+      on(version("1B01"), good(3)),
+    ]);
+    assert.equal(answer.blame.certainty, "possible");
+    assert.match(
+      sectionOf(text, "Where it turned"),
+      /boot b20\n.*boot b21\nWorks again since: #91, .*boot b31$/,
+    );
+    assert.match(sectionOf(text, "What changed there"), /A63 → .*A95/);
+  });
+
+  it("a demand that came without a new BIOS is laid to the firmware's tables, not shared with the region", async () => {
+    const { "firmware.bios.version": _version, "firmware.bios.date": _date, ...demand } = BIOS_A95;
+    const { answer, text } = await askMadeHistory([
+      ...repeat(6, on({}, good())),
+      ...repeat(4, on(demand, bad())),
+    ]);
+    assert.equal(answer.blame.certainty, "likely");
+    assert.match(text.headline, /table IVRS demands, without a new BIOS \(as a BIOS setting would make it\)/);
+    assert.match(sectionOf(text, "What would tell"), /Set the BIOS settings back/);
+  });
+});
