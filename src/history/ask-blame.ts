@@ -5,7 +5,8 @@ import { type Bdf, deviceOfUnknownVm, type VmName } from "../model/identifiers.t
 import type { AttemptFilter, FailedAttempt } from "../store/attempt-store.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
-import { type Blame, boundaryOf, findBlame } from "./blame.ts";
+import { type Blame, findBlame } from "./blame.ts";
+import { boundaryOf } from "./boundary.ts";
 import { candidateFacts } from "./candidate-facts.ts";
 import { diffSnapshots } from "./changes.ts";
 import type { FactTable } from "./fact-table.ts";

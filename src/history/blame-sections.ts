@@ -129,7 +129,7 @@ function speaksFor(set: SuspectSet, lead: SuspectName, { blame }: BlameAnswer): 
 
 function speaksAgainst(set: SuspectSet, { blame }: BlameAnswer, index: number): readonly string[] {
   const lines: string[] = [];
-  if (set.misplaced > 0) lines.push(`against: ${set.misplaced} starts went the other way`);
+  if (set.misplaced > 0) lines.push(`against: ${count(set.misplaced)} went the other way`);
   if (set.changedAlone > 0)
     lines.push(
       `against: it changed ${times(set.changedAlone)} without any effect, and ${times(set.turnedWith)} with one`,

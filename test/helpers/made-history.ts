@@ -10,6 +10,8 @@ export interface MadeBoot {
   readonly facts: Facts;
   readonly starts: readonly MadeStart[];
   readonly origin?: Origin;
+  /** What the clock says at its beginning; a day after the boot before it in the list where it is not given. */
+  readonly at?: number;
   /** The boot's snapshot was not taken. */
   readonly withoutSnapshot?: boolean;
 }
@@ -107,7 +109,7 @@ export function storeHistory(store: Store, boots: readonly MadeBoot[]): void {
 
 function storeBoot(store: Store, boot: MadeBoot, index: number): void {
   const { origin = "live" } = boot;
-  const at = BEGINNING + index * DAY;
+  const { at = BEGINNING + index * DAY } = boot;
   const id = bootId(`${String(index).padStart(8, "0")}-0000-4000-8000-000000000000`);
   const snapshot = makeSnapshot(factsOf(boot.facts));
   store.boots.begin({ id, startedAt: at, lastSeenAt: at + DAY / 2, end: "clean", origin });

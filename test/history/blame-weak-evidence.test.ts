@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { askMadeHistory, sectionOf } from "../helpers/ask-made-history.ts";
 import {
+  BEGINNING,
   BIOS_A95,
   bad,
+  DAY,
   type Facts,
   good,
   hostFacts,
@@ -142,5 +144,26 @@ describe("blame never says the wrong thing with confidence", () => {
     assert.equal(answer.blame.certainty, "likely");
     assert.match(text.headline, /table IVRS demands, without a new BIOS \(as a BIOS setting would make it\)/);
     assert.match(sectionOf(text, "What would tell"), /Set the BIOS settings back/);
+  });
+
+  it("boots imported later, and a boot whose clock was wrong, stand where they belong", async () => {
+    const imported = (facts: Facts, at: number, start: typeof reset): MadeBoot => ({
+      ...on(facts, start),
+      origin: "imported",
+      at,
+    });
+    const { answer, text } = await askMadeHistory([
+      ...repeat(2, on(BIOS_A95, bad())),
+      { ...on(BIOS_A95, bad()), at: Date.UTC(1970, 0, 2) },
+      on({}, good(2)),
+      ...[10, 20, 30].map((days) => imported({}, BEGINNING - days * DAY, good())),
+      imported(BIOS_A95, BEGINNING - DAY, bad()),
+    ]);
+    assert.equal(answer.blame.certainty, "confirmed");
+    assert.match(
+      text.headline,
+      /: 3 of 3 starts worked on A63, 0 of 4 on A95, 2 of 2 after going back to A63\.$/,
+    );
+    assert.equal(answer.imported, "some");
   });
 });
