@@ -11,6 +11,7 @@ import { candidateFacts } from "./candidate-facts.ts";
 import { diffSnapshots } from "./changes.ts";
 import type { FactTable } from "./fact-table.ts";
 import { readFactTable } from "./read-fact-table.ts";
+import { joinRenamed, joinRenamedFacts } from "./renamed-vms.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
 import { addressOwner, canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
 import { isFailure, type StartTally } from "./trials.ts";
@@ -97,13 +98,15 @@ export function askBlame(
   const vm = named !== undefined && deviceOfUnknownVm(named) !== undefined ? undefined : named;
   const asked = { ...(vm !== undefined && { vm }), ...(device !== undefined && { device }) };
   const gathered = gather(reader, lookup, asked, selectAbove);
-  const { tallies, table, placeOf, subject, snapshots } = gathered;
+  const { placeOf, subject, snapshots } = gathered;
   const places = [...placeOf.values()];
+  const { tallies, names } = joinRenamed(gathered.tallies);
+  const table = joinRenamedFacts(gathered.table, names, places);
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
   const newest = snapshots.at(-1);
   const between = boundaryChanges(lookup, blame);
   const changes = between?.filter((change) => canMatter(change.key, subject));
-  const vms = vm !== undefined ? [vm] : [...new Set(tallies.map((tally) => tally.vm))];
+  const vms = vm !== undefined ? [names.get(vm) ?? vm] : [...new Set(tallies.map((tally) => tally.vm))];
   return {
     question,
     vms,
@@ -113,7 +116,7 @@ export function askBlame(
     changes,
     otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
     otherClasses: otherClasses(tallies, blame.failure),
-    otherVms: otherFailures(recent, new Set(vms)),
+    otherVms: otherFailures(recent, new Set([...vms, ...names.keys()])),
     imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
     newest,
     names: deviceNames(snapshots),
@@ -183,7 +186,7 @@ function gather(
   const tallies =
     device !== undefined
       ? startsWithDevice(reader, device, vm)
-      : reader.attempts.tallies(vm === undefined ? {} : { vm });
+      : reader.attempts.tallies(vm === undefined ? {} : { vm, underFormerNames: true });
   const ids = [...new Set(tallies.flatMap(({ snapshotId }) => snapshotId ?? []))];
   const telling = tellingStarts(tallies);
   const boundary = boundaryOf(tallies);

@@ -250,7 +250,10 @@ function conditions(filter: AttemptFilter): { readonly where: string; readonly v
     where.push(condition);
     values.push(value);
   };
-  if (filter.vm !== undefined) add("attempt.vm = (SELECT number FROM vm WHERE name = ?)", filter.vm);
+  const proxmoxNumber = /^(\d+) \(.+\)$/.exec(filter.vm ?? "")?.[1];
+  if (filter.underFormerNames === true && proxmoxNumber !== undefined)
+    add("attempt.vm IN (SELECT number FROM vm WHERE name GLOB ?)", `${proxmoxNumber} (*)`);
+  else if (filter.vm !== undefined) add("attempt.vm = (SELECT number FROM vm WHERE name = ?)", filter.vm);
   if (filter.device !== undefined) {
     // The list is JSON, so the quotes keep a short address from matching inside a longer one.
     add("device_set IN (SELECT number FROM device_set WHERE instr(devices, ?) > 0)", `"${filter.device}"`);

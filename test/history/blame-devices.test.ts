@@ -135,4 +135,31 @@ describe("blame follows devices, not addresses", () => {
       assert.match(text.headline, /^BIOS E7E49AMSI\.1A95 .*6 of 6 starts worked on A63, 0 of 3 on A95\.$/);
     }
   });
+
+  it("a Proxmox VM with a new name is the same VM, and its definition went on", async () => {
+    const named = (name: string, facts: Facts, start: MadeBoot["starts"][number]): MadeBoot => ({
+      facts: hostFacts({ [`vm.${name}.machine`]: "pc-q35-9.2", ...facts }),
+      starts: [{ ...start, vm: name }],
+    });
+    const another = named("1101 (win11)", {}, bad(1, "reset-failed"));
+    const ask = (facts: Facts, question: { vm?: ReturnType<typeof vmName>; device?: string }) =>
+      askMadeHistory(
+        [
+          another,
+          ...repeat(6, named("101 (win11)", {}, good())),
+          ...repeat(3, named("101 (gaming)", facts, bad())),
+        ],
+        question,
+      );
+    for (const vm of ["101 (gaming)", "101 (win11)"]) {
+      const { answer, text } = await ask(BIOS_A95, { vm: vmName(vm) });
+      assert.equal(answer.blame.certainty, "likely");
+      assert.match(
+        text.headline,
+        /^BIOS E7E49AMSI\.1A95 .* for '101 \(gaming\)': 6 of 6 starts worked on A63, 0 of 3 on A95\.$/,
+      );
+    }
+    const edited = await ask({ "vm.101 (gaming).machine": "pc-i440fx-9.2" }, { vm: vmName("101 (gaming)") });
+    assert.match(edited.text.headline, /^The change of the definition of '101 \(gaming\)' .*6 of 6 .*0 of 3/);
+  });
 });
