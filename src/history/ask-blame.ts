@@ -1,19 +1,21 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
-import { type Bdf, deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
+import { deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, FailedAttempt } from "../store/attempt-store.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
 import { type Blame, findBlame } from "./blame.ts";
+import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.ts";
 import { boundaryOf } from "./boundary.ts";
 import { candidateFacts } from "./candidate-facts.ts";
-import { diffSnapshots } from "./changes.ts";
+import { changesBetween } from "./changes-between.ts";
 import type { FactTable } from "./fact-table.ts";
 import { readFactTable } from "./read-fact-table.ts";
 import { joinRenamed, joinRenamedFacts } from "./renamed-vms.ts";
+import { createSnapshotLookup, type SnapshotLookup } from "./snapshot-lookup.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
-import { addressOwner, canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
+import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
 import { isFailure, type StartTally } from "./trials.ts";
 
 /** What the question needs of the stored history; the store has these. */
@@ -30,18 +32,6 @@ export interface BlameQuestion {
   readonly vm?: VmName;
   /** An address, or `vendor:device` in hexadecimal; followed when its address changed. */
   readonly device?: string;
-}
-
-/** A device that the answer is about. */
-export interface BlamedDevice {
-  /** `vendor:device/subvendor:subdevice`; undefined where no snapshot knows it. */
-  readonly identity: string | undefined;
-  /** As the PCI database calls it, where known. */
-  readonly name: string | undefined;
-  /** What kind of thing it is, e.g. `graphics (VGA)`. */
-  readonly kind: string | undefined;
-  /** The newest address. */
-  readonly bdf: Bdf;
 }
 
 /** Another VM that has failed of late. */
@@ -90,7 +80,7 @@ export function askBlame(
   question: BlameQuestion,
   selectAbove: number = MANY_SNAPSHOTS,
 ): BlameAnswer {
-  const lookup = createLookup(reader.snapshots);
+  const lookup = createSnapshotLookup(reader.snapshots);
   const recent = reader.attempts.newestFailures(RECENT_FAILURES);
   const named = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
   // Whose start the kernel refused is not known, but which device: its other starts are the ones to compare with.
@@ -104,13 +94,17 @@ export function askBlame(
   const table = joinRenamedFacts(gathered.table, names, places);
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
   const newest = snapshots.at(-1);
-  const between = boundaryChanges(lookup, blame);
+  const between = changesBetween(
+    lookup,
+    blame.boundary?.lastGood.snapshotId,
+    blame.boundary?.firstBad.snapshotId,
+  );
   const changes = between?.filter((change) => canMatter(change.key, subject));
   const vms = vm !== undefined ? [names.get(vm) ?? vm] : [...new Set(tallies.map((tally) => tally.vm))];
   return {
     question,
     vms,
-    devices: blamedDevices(tallies, blame, subject, snapshots, asked),
+    devices: blamedDevices(tallies, blame, subject, snapshots, device),
     blame,
     bios: biosRows(tallies, table, placeOf),
     changes,
@@ -120,41 +114,6 @@ export function askBlame(
     imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
     newest,
     names: deviceNames(snapshots),
-  };
-}
-
-function deviceNames(snapshots: readonly Snapshot[]): ReadonlyMap<string, string> {
-  const names = new Map<string, string>();
-  for (const { facts } of snapshots) {
-    for (const { key, value } of facts) {
-      if (!key.startsWith("pci.") || !key.endsWith(".name") || value.state !== "value") continue;
-      names.set(key.slice("pci.".length, -".name".length), value.value);
-    }
-  }
-  return names;
-}
-
-interface Lookup {
-  /** Loads them at once, which is quicker than one by one. */
-  load(ids: Iterable<string>): void;
-  get(id: string): Snapshot | undefined;
-}
-
-/** Loading a snapshot takes a millisecond or more, and the same few are asked for again. */
-function createLookup(snapshots: Pick<SnapshotStore, "several">): Lookup {
-  const known = new Map<string, Snapshot | undefined>();
-  function load(ids: Iterable<string>): void {
-    const missing = [...new Set(ids)].filter((id) => !known.has(id));
-    if (missing.length === 0) return;
-    const found = snapshots.several(missing);
-    for (const id of missing) known.set(id, found.get(id));
-  }
-  return {
-    load,
-    get(id) {
-      load([id]);
-      return known.get(id);
-    },
   };
 }
 
@@ -178,7 +137,7 @@ const MANY_SNAPSHOTS = 300;
 
 function gather(
   reader: BlameReader,
-  lookup: Lookup,
+  lookup: SnapshotLookup,
   { device, vm }: BlameQuestion,
   selectAbove: number,
 ): Gathered {
@@ -202,7 +161,7 @@ function gather(
 }
 
 function subjectOf(
-  lookup: Lookup,
+  lookup: SnapshotLookup,
   tallies: readonly StartTally[],
   telling: readonly StartTally[],
 ): Pick<Gathered, "subject" | "snapshots"> {
@@ -230,68 +189,6 @@ function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
   ];
   // Each costs some milliseconds to load.
   return distinct.length > 4 ? [...distinct.slice(0, 1), ...distinct.slice(-3)] : distinct;
-}
-
-/** The devices of the newest start in question; those in whose group the mechanism shows come first, then displays. */
-function blamedDevices(
-  tallies: readonly StartTally[],
-  blame: Blame,
-  subject: Subject,
-  snapshots: readonly Snapshot[],
-  question: BlameQuestion,
-): readonly BlamedDevice[] {
-  const newest =
-    blame.trials.findLast((trial) => !trial.good)?.tally ??
-    tallies.findLast((tally) => tally.devices.length > 0);
-  if (newest === undefined) return [];
-  const snapshot = snapshots.find(({ id }) => id === newest.snapshotId) ?? snapshots.at(-1);
-  const facts = new Map(snapshot?.facts.map(({ key, value }) => [key, value]));
-  const identityAt = new Map<string, string>();
-  // A device that moved is not at the address that the VM asks for; an older snapshot still knows who was.
-  for (const { facts: known } of snapshot === undefined ? snapshots : [...snapshots, snapshot]) {
-    for (const { key, value } of known) {
-      const identity = addressOwner(key);
-      if (identity !== undefined && value.state === "value" && subject.devices.has(identity))
-        identityAt.set(value.value, identity);
-    }
-  }
-  const proofGroups = new Set(
-    blame.sets[0]?.proof.flatMap(({ key }) => /^iommu\.group\.([^.]+)\.direct$/.exec(key)?.[1] ?? []),
-  );
-  const inProof = (identity: string | undefined): boolean =>
-    [...proofGroups].some((group) => {
-      const members = facts.get(`iommu.group.${group}.members`);
-      return members?.state === "value" && members.value.split(", ").includes(identity ?? "");
-    });
-  const rank = (device: BlamedDevice): number => {
-    const kind = facts.get(`pci.${device.identity}.class`);
-    const isDisplay = kind?.state === "value" && kind.value.startsWith("03");
-    const asked = question.device?.toLowerCase();
-    const isAsked =
-      asked !== undefined && (device.bdf === asked || device.identity?.startsWith(`${asked}/`) === true);
-    return (isAsked ? 0 : 4) + (inProof(device.identity) ? 0 : 2) + (isDisplay ? 0 : 1);
-  };
-  return newest.devices
-    .map((bdf): BlamedDevice => {
-      const identity = identityAt.get(bdf);
-      const name = facts.get(`pci.${identity}.name`);
-      const kind = facts.get(`pci.${identity}.class`);
-      return {
-        identity,
-        name: name?.state === "value" ? name.value : undefined,
-        // The fact is `030000 graphics (VGA)`.
-        kind: kind?.state === "value" ? kind.value.replace(/^[0-9a-f]{6} /, "") : undefined,
-        bdf,
-      };
-    })
-    .sort((a, b) => rank(a) - rank(b) || (a.bdf < b.bdf ? -1 : 1));
-}
-
-function boundaryChanges(lookup: Lookup, blame: Blame): readonly Change[] | undefined {
-  const [before, after] = [blame.boundary?.lastGood.snapshotId, blame.boundary?.firstBad.snapshotId].map(
-    (id) => (id === undefined ? undefined : lookup.get(id)),
-  );
-  return before === undefined || after === undefined ? undefined : diffSnapshots(before, after);
 }
 
 function otherClasses(
