@@ -43,6 +43,9 @@ const VM_TALK = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
 const OTHER_CALLS =
   /device_add|attach[-_]device|failed to hot-?(?:un)?plug|\bvir(?!DomainCreate|DomainRestore)\w+\(\) failed|node device not found|already defined with uuid|vzdump|backup of VM|domain is not running|domain already contains|failed to (?!(?:auto)?start|create|launch|boot)\w+ (?:domain|vm)\b|cannot hot-?(?:un)?plug|failed to probe capabilities|virsh [^\n]{0,40}?snapshot|(?:error|failed)[^\n]{0,200}\bmigration\b|\bmigration\b[^\n]{0,200}failed|failed to (?:attach|detach|reset|define|undefine|save|resume|migrate|connect|(?:auto)?start (?:network|pool|storage))|error attaching|nodedev|pve-container|\blxc|TASK ERROR: (?:migration|backup|clone|restore)/i;
 
+/** Qubes takes a VM's devices from the host itself when it starts the VM: what fails in between is that start. */
+const DETACHING_START = /\bqvm-start \S/;
+
 /** Commands that start nothing: an error that says no more than that it is one may be theirs. */
 const OTHER_COMMANDS =
   /\bvirsh (?:-\S+ (?:\S+ )?)?(?:destroy|undefine|shutdown|reboot|reset|suspend|resume|save|managedsave|migrate|snapshot|block|attach|detach|update-device|define|edit|dump|dom[a-z]|net-|pool-|vol-|iface-|nodedev-|set[a-z]|qemu-)/i;
@@ -70,7 +73,7 @@ export function isVmStartFailure(lines: readonly RankableLine[], text: string): 
   if (wrappers.some((match) => !OF_ANY_PROCESS.has(match.signature.id))) return true;
   if (wrappers.length > 0 && !movesOrChangesVm(text)) return true;
   if (matches.some(isOwnWords) && matches.some(isTrouble)) return true;
-  if (OTHER_CALLS.test(text)) return false;
+  if (OTHER_CALLS.test(text) && !DETACHING_START.test(text)) return false;
   if (
     lines.some((line) => line.matches.some((match) => stopsStart(match) && !isOfRunningVm(match, line.text)))
   )

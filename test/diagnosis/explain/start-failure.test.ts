@@ -110,3 +110,22 @@ test("another call that was refused is no failed start, and gets an answer", () 
   assert.equal(told(attach), false);
   assert.match(explain(attach).summary, /refused something/);
 });
+
+describe("what starts VMs without libvirt's words", () => {
+  test("Incus and LXD name the program that starts QEMU", () => {
+    const ended =
+      "Error: Failed to run: forklimits limit=memlock:unlimited:unlimited fd=3 -- /usr/bin/qemu-system-x86_64 -S -name w11 -daemonize: : exit status 1";
+    assert.equal(told(ended), true);
+    assert.equal(told("Error: Failed setting up device via monitor: Failed adding device"), true);
+    assert.equal(told("Error: Failed to run: mkfs.ext4 /dev/sdb: : exit status 1"), false);
+  });
+  test("Qubes gives libvirt's reason behind its own two words", () => {
+    assert.equal(told("Start failed: internal error: Unable to reset PCI device 0000:03:00.1: reason"), true);
+  });
+  test("Qubes takes the devices from the host as a part of the start", () => {
+    const refused =
+      "libvirtError ('virNodeDeviceDettach() failed')\nlibvirt.libvirtError: Requested operation is not valid: PCI device 0000:00:1a.0 is in use by driver xenlight, domain usb";
+    assert.equal(told(`[user@dom0 ~]$ qvm-start net\n${refused}`), true);
+    assert.equal(told(`# virsh nodedev-detach pci_0000_00_1a_0\n${refused}`), false);
+  });
+});
