@@ -128,4 +128,23 @@ describe("what starts VMs without libvirt's words", () => {
     assert.equal(told(`[user@dom0 ~]$ qvm-start net\n${refused}`), true);
     assert.equal(told(`# virsh nodedev-detach pci_0000_00_1a_0\n${refused}`), false);
   });
+  test("Proxmox ends the task that starts a VM with something else than OK", () => {
+    const task =
+      "pvedaemon[921]: <root@pam> end task UPID:pve:003EB904:2E8895E0:65C0FA88:qmstart:129:root@pam:";
+    assert.equal(told(`${task} can't lock file '/var/lock/qemu-server/lock-129.conf' - got timeout`), true);
+    assert.equal(told(`${task} OK`), false);
+    assert.equal(told(`${task.replace("qmstart", "qmstop")} got timeout`), false);
+  });
+  test("multipass says that a launch failed", () => {
+    assert.equal(
+      told("launch failed: The following errors occurred: w11: timed out waiting for response"),
+      true,
+    );
+  });
+  test("but a look-up that found no VM, in the words of libvirt's Ruby binding, starts none", () => {
+    assert.equal(
+      told("Call to virDomainLookupByName failed: Domain not found: no domain with matching name 'w11'"),
+      false,
+    );
+  });
 });
