@@ -90,7 +90,7 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
 
 /** Words that stand in nearly every text about virtual machines. */
 const ABOUT_VMS =
-  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvirDomain\w+|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
 
 /** Of a long log, the many lines that say that all is well are not worth keeping. */
 function withoutNoise(catalogue: Catalogue): Catalogue {

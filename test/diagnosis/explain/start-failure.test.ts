@@ -147,4 +147,9 @@ describe("what starts VMs without libvirt's words", () => {
       false,
     );
   });
+  test("a VM that libvirt did not take is told without any other word about VMs", () => {
+    const refused =
+      "Error saving the server: Call to virDomainDefineXML failed: internal error: what nobody knows";
+    assert.equal(first(refused), "unknown");
+  });
 });
