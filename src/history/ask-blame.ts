@@ -8,10 +8,10 @@ import { type BiosRow, biosRows } from "./bios-rows.ts";
 import { type Blame, findBlame } from "./blame.ts";
 import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.ts";
 import { boundaryOf } from "./boundary.ts";
-import { candidateFacts } from "./candidate-facts.ts";
+import { candidateFacts, withKinds } from "./candidate-facts.ts";
 import { changesBetween } from "./changes-between.ts";
 import type { FactTable } from "./fact-table.ts";
-import { readFactTable } from "./read-fact-table.ts";
+import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
 import { joinRenamed, joinRenamedFacts } from "./renamed-vms.ts";
 import { createSnapshotLookup, type SnapshotLookup } from "./snapshot-lookup.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
@@ -94,11 +94,9 @@ export function askBlame(
   const table = joinRenamedFacts(gathered.table, names, places);
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
   const newest = snapshots.at(-1);
-  const between = changesBetween(
-    lookup,
-    blame.boundary?.lastGood.snapshotId,
-    blame.boundary?.firstBad.snapshotId,
-  );
+  const [before, after] = [blame.boundary?.lastGood.snapshotId, blame.boundary?.firstBad.snapshotId];
+  lookup.load([before, after].filter((id) => id !== undefined));
+  const between = changesBetween(lookup, before, after);
   const changes = between?.filter((change) => canMatter(change.key, subject));
   const vms = vm !== undefined ? [names.get(vm) ?? vm] : [...new Set(tallies.map((tally) => tally.vm))];
   return {
@@ -156,8 +154,25 @@ function gather(
   );
   const known = subjectOf(lookup, tallies, telling);
   if (ids.length <= selectAbove) return { tallies, ...readFactTable(reader.snapshots, ids), ...known };
-  const isCandidate = candidateFacts(reader.snapshots, tallies);
-  return { tallies, ...readFactTable(reader.snapshots, ids, isCandidate), ...known };
+  return { tallies, ...readCandidates(reader.snapshots, ids, tallies), ...known };
+}
+
+function readCandidates(
+  snapshots: BlameReader["snapshots"],
+  ids: readonly string[],
+  tallies: readonly StartTally[],
+): ReadFactTable {
+  const candidates = candidateFacts(snapshots, tallies);
+  const quick = readFactTable(snapshots, ids, candidates.isWanted);
+  const unlisted = [...candidates.kinds].filter((kind) => !isInAll(kind, quick));
+  if (unlisted.length === 0) return quick;
+  return readFactTable(snapshots, ids, withKinds(candidates, new Set(unlisted)));
+}
+
+function isInAll(key: string, { table, placeOf }: ReadFactTable): boolean {
+  if (table.constants.has(key)) return true;
+  const column = table.columns.find((candidate) => candidate.key === key);
+  return column !== undefined && [...placeOf.values()].every((place) => (column.indexes[place] ?? -1) >= 0);
 }
 
 function subjectOf(

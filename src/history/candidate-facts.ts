@@ -12,15 +12,26 @@ const ALWAYS =
 /** One fact of each thing of these kinds is among those that are always read, so the kind is known to be listed. */
 const LISTED_ALWAYS = new Set(["pci", "iommu.group", "firmware-tables"]);
 
+/** Facts that are worth reading in all snapshots. */
+export interface Candidates {
+  /** Whether a key is wanted. */
+  readonly isWanted: (key: string) => boolean;
+  /**
+   * Kinds of things of which some are wanted. Where a snapshot does not say that it lists a kind, because it was taken
+   * by an older version or from imported material, only the other things of that kind in it tell.
+   */
+  readonly kinds: ReadonlySet<string>;
+}
+
 /**
  * Which facts can explain the failures at all: a fact that divides good from failed starts differs wherever the
  * outcome turned. So only what differs there has to be read in thousands of snapshots. A fact that divides nearly all
- * of them differs at the turns between long stretches, whatever happened in between. Returns whether a key is wanted.
+ * of them differs at the turns between long stretches, whatever happened in between.
  */
 export function candidateFacts(
   snapshots: Pick<SnapshotStore, "changedKeys">,
   tallies: readonly StartTally[],
-): (key: string) => boolean {
+): Candidates {
   const failure = failureInQuestion(tallies);
   const trials = failure === undefined ? [] : trialsOf(tallies, failure);
   const turns = turnsOf(trials);
@@ -67,10 +78,10 @@ function turnsOf(trials: readonly Trial[]): Turn[] {
 }
 
 /** With what decides whether a key that a snapshot lacks is absent: its parents, the rest of its thing, its kind. */
-function withRelatives(keys: ReadonlySet<string>): (key: string) => boolean {
+function withRelatives(keys: ReadonlySet<string>): Candidates {
   const wanted = new Set(keys);
   const entities = new Set<string>();
-  const anchors = new Set<string>();
+  const kinds = new Set<string>();
   for (const key of keys) {
     for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
       wanted.add(key.slice(0, dot));
@@ -78,11 +89,19 @@ function withRelatives(keys: ReadonlySet<string>): (key: string) => boolean {
     if (owner === undefined) continue;
     entities.add(owner.entity);
     wanted.add(owner.anchor);
-    if (!LISTED_ALWAYS.has(owner.anchor)) anchors.add(owner.anchor);
+    if (!LISTED_ALWAYS.has(owner.anchor)) kinds.add(owner.anchor);
   }
-  return (key) => {
-    if (wanted.has(key) || ALWAYS.test(key)) return true;
-    const owner = entityOf(key);
-    return owner !== undefined && (entities.has(owner.entity) || anchors.has(owner.anchor));
+  return {
+    kinds,
+    isWanted(key) {
+      if (wanted.has(key) || ALWAYS.test(key)) return true;
+      const owner = entityOf(key);
+      return owner !== undefined && entities.has(owner.entity);
+    },
   };
+}
+
+/** The same, with all things of these kinds. */
+export function withKinds({ isWanted }: Candidates, kinds: ReadonlySet<string>): (key: string) => boolean {
+  return (key) => isWanted(key) || kinds.has(entityOf(key)?.anchor ?? "");
 }

@@ -31,9 +31,20 @@ export function cardAddress(card: number, boot: number): Bdf {
 const ATTRIBUTES = ["class", "driver", "driver-override", "bars", "reset-methods", "resizable-bar", "d3cold"];
 const REGION = "0xa5a32000-0xa5a32fff";
 
+/** Kinds of things that the collectors say to have listed, so that what is not there is known to be absent. */
+const LISTED: readonly string[] = [
+  "vm",
+  "kernel.parameter",
+  "kernel.modprobe",
+  "software.plugin",
+  "firmware.setting",
+  "boot-loader",
+];
+
 /** The facts of a large host, keyed as its collectors key them: about 120 functions, their groups, settings. */
 export function firstFacts(count: number): Fact[] {
   const facts = [fact("firmware.bios.version", ""), fact("kernel.release", "")];
+  facts.push(...LISTED.map((kind) => fact(kind, "listed")));
   facts.push(...CARDS.flatMap((card, index) => cardFacts(card, index)));
   for (let device = 0; facts.length < count * 0.7; device++) facts.push(...deviceFacts(device));
   const rooms = [
@@ -71,7 +82,10 @@ export function setHardware(facts: Fact[], boot: number, demandsMapping: boolean
 
 /** Facts that no chance may change: a device whose address is not one is no host's. */
 export function isFixed({ key }: Fact): boolean {
-  return /^firmware(?:\.bios|-tables)\.|^kernel\.release$|\.(?:address|name|class|members|direct)$/.test(key);
+  return (
+    LISTED.includes(key) ||
+    /^firmware(?:\.bios|-tables)\.|^kernel\.release$|\.(?:address|name|class|members|direct)$/.test(key)
+  );
 }
 
 function put(facts: Fact[], key: string, value: FactValue): void {
