@@ -21,6 +21,9 @@
     }
   };
 
+  // How often it was applied: an older answer, late on a busy host, must not wipe out what a newer one has shown.
+  let applied = 0;
+
   const placeOf = (key) => document.getElementById(`vfw-problem-${key}`);
   const show = (problems, withPlace) => {
     for (const place of form.querySelectorAll(".vfw-problem")) place.textContent = "";
@@ -50,6 +53,7 @@
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    applied += 1;
     const body = new FormData(form);
     const buttons = form.querySelectorAll("input[type=submit]");
     for (const button of buttons) button.disabled = true;
@@ -65,5 +69,5 @@
       event.preventDefault();
   });
 
-  check({}).then(({ problems }) => show(problems, true));
+  check({}).then(({ problems }) => applied === 0 && show(problems, true));
 })();
