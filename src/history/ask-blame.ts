@@ -24,7 +24,7 @@ export interface BlameReader {
     tallies(filter?: AttemptFilter): readonly StartTally[];
     newestFailures(limit: number): readonly FailedAttempt[];
   };
-  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series" | "changedKeys">;
+  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series" | "changedKeys" | "unknownKeys">;
 }
 
 /** Whose failures are asked about; neither: the VM with the newest failure. */

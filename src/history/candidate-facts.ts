@@ -25,11 +25,11 @@ export interface Candidates {
 
 /**
  * Which facts can explain the failures at all: a fact that divides good from failed starts differs wherever the
- * outcome turned. So only what differs there has to be read in thousands of snapshots. A fact that divides nearly all
- * of them differs at the turns between long stretches, whatever happened in between.
+ * outcome turned, or could not be read there. So only those have to be read in thousands of snapshots. A fact that
+ * divides nearly all starts differs at the turns between long stretches, whatever happened in between.
  */
 export function candidateFacts(
-  snapshots: Pick<SnapshotStore, "changedKeys">,
+  snapshots: Pick<SnapshotStore, "changedKeys" | "unknownKeys">,
   tallies: readonly StartTally[],
 ): Candidates {
   const failure = failureInQuestion(tallies);
@@ -42,7 +42,8 @@ export function candidateFacts(
   const newest = turns.slice(0, 2);
   const longest = turns.slice(2).sort((a, b) => b.weight - a.weight);
   const looked = [...newest, ...longest.slice(0, MOST_TURNS)];
-  return withRelatives(snapshots.changedKeys(looked.map(({ before, after }) => [before, after])));
+  const changed = snapshots.changedKeys(looked.map(({ before, after }) => [before, after]));
+  return withRelatives(new Set([...changed, ...snapshots.unknownKeys()]));
 }
 
 interface Turn {
@@ -54,23 +55,22 @@ interface Turn {
 
 /** Snapshots on both sides of every turn, the newest first. */
 function turnsOf(trials: readonly Trial[]): Turn[] {
-  const stretches: { good: boolean; starts: number; first: string | undefined; last: string | undefined }[] =
-    [];
+  const stretches: { good: boolean; starts: number; first: string; last: string }[] = [];
   for (const { good, tally } of trials) {
+    // Of what is not on record nothing can differ; what lies on its both sides meets there.
+    if (tally.snapshotId === undefined) continue;
     let stretch = stretches.at(-1);
     if (stretch?.good !== good) {
-      stretch = { good, starts: 0, first: undefined, last: undefined };
+      stretch = { good, starts: 0, first: tally.snapshotId, last: tally.snapshotId };
       stretches.push(stretch);
     }
     stretch.starts += tally.count;
-    stretch.first ??= tally.snapshotId;
-    stretch.last = tally.snapshotId ?? stretch.last;
+    stretch.last = tally.snapshotId;
   }
   const turns: Turn[] = [];
   for (const [index, stretch] of stretches.entries()) {
     const previous = stretches[index - 1];
-    if (previous?.last === undefined || stretch.first === undefined) continue;
-    if (previous.last === stretch.first) continue;
+    if (previous === undefined || previous.last === stretch.first) continue;
     const weight = Math.min(previous.starts, stretch.starts);
     turns.push({ before: previous.last, after: stretch.first, weight });
   }
@@ -94,11 +94,18 @@ function withRelatives(keys: ReadonlySet<string>): Candidates {
   return {
     kinds,
     isWanted(key) {
-      if (wanted.has(key) || ALWAYS.test(key)) return true;
+      if (wanted.has(key) || ALWAYS.test(key) || isBelow(key, keys)) return true;
       const owner = entityOf(key);
       return owner !== undefined && entities.has(owner.entity);
     },
   };
+}
+
+/** What is unknown as a whole hides all below it. */
+function isBelow(key: string, parents: ReadonlySet<string>): boolean {
+  for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
+    if (parents.has(key.slice(0, dot))) return true;
+  return false;
 }
 
 /** The same, with all things of these kinds. */

@@ -73,6 +73,8 @@ export interface SnapshotStore {
    * one is not stored gives none.
    */
   changedKeys(pairs: readonly (readonly [before: string, after: string])[]): ReadonlySet<string>;
+  /** Keys of the facts that could not be read in one snapshot or another. */
+  unknownKeys(): ReadonlySet<string>;
   /** Compares snapshots; with `isWanted` only the facts with such keys, which is quicker. */
   series(ids: readonly string[], isWanted?: (key: string) => boolean): SnapshotSeries;
   /** One fact in one snapshot, without loading the others. */

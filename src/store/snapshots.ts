@@ -100,6 +100,10 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
      WHERE fact.number IN (SELECT value FROM json_each(?))`,
   );
+  const unknownKeys = connection.tuples<[], [key: string]>(
+    `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
+     WHERE fact.state = 'unknown'`,
+  );
   const lastMoment = connection.statement<[number], { snapshot: number }>(
     "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
   );
@@ -255,6 +259,7 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
       }
       return new Set(keysOfFacts.all(JSON.stringify([...changed])).map(([key]) => key));
     },
+    unknownKeys: () => new Set(unknownKeys.all().map(([key]) => key)),
     series(asked, isWanted) {
       const wantedRows = (wants: (key: string) => boolean) => {
         const numbers = keys.all().flatMap((row) => (wants(row[1]) ? [row[0]] : []));

@@ -86,6 +86,6 @@ describe("what the answer to blame is made from", () => {
           }
         }),
       ),
-      { numRuns: 30 },
+      { numRuns: 60 },
     ));
 });
