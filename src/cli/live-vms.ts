@@ -59,9 +59,9 @@ export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">):
     if (vms.state === "unreadable") why = vms.why;
   }
   const files = readVmDefinitions(paths);
-  const remembered = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
+  const remembered = store?.vms.present() ?? [];
   const useMemory = files.state !== "read" && remembered.length > 0;
-  const definitions = useMemory ? read(remembered.map(({ definition }) => definition)) : files;
+  const definitions = useMemory ? read(remembered) : files;
   const place = useMemory ? "what the service saw of them last" : "the definitions in /etc/libvirt/qemu";
   return {
     vms: mapReading(definitions, (all) =>

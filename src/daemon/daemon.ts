@@ -151,8 +151,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   });
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
-    remembered: () =>
-      store.vms.list().flatMap(({ definition, goneAt }) => (goneAt === undefined ? [definition] : [])),
+    remembered: store.vms.present,
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);

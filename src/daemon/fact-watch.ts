@@ -30,13 +30,10 @@ export function createFactWatch(options: {
 
   function tell(changes: readonly Change[], before: string, after: string, isSameBoot: boolean): void {
     const snapshots = [before, after].map(store.snapshots.get).filter((snapshot) => snapshot !== undefined);
-    const definitions = store.vms
-      .list()
-      .flatMap(({ definition, goneAt }) => (goneAt === undefined ? [definition] : []));
     const content = composeFactsChanged({
       changes,
       since: isSameBoot ? "while the host runs" : "since the last boot",
-      vms: concernedVms(changes, snapshots, definitions),
+      vms: concernedVms(changes, snapshots, store.vms.present()),
     });
     const key = incidentKey(content, `${bootId} ${after}`);
     alerter.raise({ key, content, at: options.now(), bootId });

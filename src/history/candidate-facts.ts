@@ -1,5 +1,5 @@
 import type { SnapshotStore } from "../store/snapshot-store.ts";
-import { entityOf } from "./fact-collections.ts";
+import { entityOf, isBelowSuch } from "./fact-collections.ts";
 import { failureInQuestion, type StartTally, type Trial, trialsOf } from "./trials.ts";
 
 /** Turns that are looked at besides the newest: those between the longest stretches of good and of failed starts. */
@@ -94,18 +94,13 @@ function withRelatives(keys: ReadonlySet<string>): Candidates {
   return {
     kinds,
     isWanted(key) {
-      if (wanted.has(key) || ALWAYS.test(key) || isBelow(key, keys)) return true;
+      if (wanted.has(key) || ALWAYS.test(key)) return true;
+      // What is unknown as a whole hides all below it.
+      if (isBelowSuch(key, (parent) => keys.has(parent))) return true;
       const owner = entityOf(key);
       return owner !== undefined && entities.has(owner.entity);
     },
   };
-}
-
-/** What is unknown as a whole hides all below it. */
-function isBelow(key: string, parents: ReadonlySet<string>): boolean {
-  for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
-    if (parents.has(key.slice(0, dot))) return true;
-  return false;
 }
 
 /** The same, with all things of these kinds. */

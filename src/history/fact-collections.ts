@@ -63,6 +63,13 @@ export function entityOf(key: string): { readonly entity: string; readonly ancho
   return undefined;
 }
 
+/** Whether one of the keys above this one, as `kernel.parameter` is above `kernel.parameter.iommu`, is such. */
+export function isBelowSuch(key: string, isSuch: (parent: string) => boolean): boolean {
+  for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
+    if (isSuch(key.slice(0, dot))) return true;
+  return false;
+}
+
 /** Whether the attribute is only written when it is there, so that a thing without it lacks it. */
 export function isOptionalAttribute(anchor: string, key: string): boolean {
   return COLLECTIONS.find((collection) => collection.anchor === anchor)?.optional?.test(key) === true;
@@ -80,12 +87,8 @@ export function viewFacts(facts: readonly Fact[]): FactView {
     entities.add(owner.entity);
     listed.add(owner.anchor);
   }
-  const hidden = (key: string): boolean => {
-    for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1)) {
-      if (byKey.get(key.slice(0, dot))?.value.state === "unknown") return true;
-    }
-    return false;
-  };
+  const hidden = (key: string): boolean =>
+    isBelowSuch(key, (parent) => byKey.get(parent)?.value.state === "unknown");
   const lacks = (entity: string, anchor: string): boolean => {
     if (entities.has(entity) || byKey.get(entity)?.value.state === "unknown" || hidden(entity)) return false;
     if (byKey.get(entity)?.value.state === "absent") return true;

@@ -1,5 +1,5 @@
 import type { FactGroup, FactValue } from "../model/fact.ts";
-import { entityOf, isOptionalAttribute } from "./fact-collections.ts";
+import { entityOf, isBelowSuch, isOptionalAttribute } from "./fact-collections.ts";
 
 /** A fact that is not the same in all snapshots, with its value in each: as the store gives it. */
 export interface FactColumn {
@@ -49,10 +49,7 @@ export function createFactTable(
 
   /** `kernel.parameter` speaks for `kernel.parameter.iommu`: where it is unknown, so is everything below it. */
   function hidden(key: string, place: number): boolean {
-    for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1)) {
-      if (stateAt(key.slice(0, dot), place) === "unknown") return true;
-    }
-    return false;
+    return isBelowSuch(key, (parent) => stateAt(parent, place) === "unknown");
   }
 
   const owners = new Map<string, ReturnType<typeof entityOf>>();

@@ -84,6 +84,8 @@ export interface VmStore {
   /** One VM, e.g. from a `defined` event. */
   rememberOne(definition: VmDefinition, at: number): void;
   list(): readonly KnownVm[];
+  /** The definitions of those that were there when the VMs were last listed. */
+  present(): readonly VmDefinition[];
   get(vm: VmName): KnownVm | undefined;
   /** Which device is in which IOMMU group now; devices that are missing keep their last known group (law 3). */
   rememberGroups(groups: ReadonlyMap<Bdf, number>, bootId: BootId, at: number): void;

@@ -65,6 +65,11 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
       connection.batched(() => putDefinition(definition, at));
     },
     list: () => list.all().map(toKnownVm),
+    present: () =>
+      list
+        .all()
+        .map(toKnownVm)
+        .flatMap(({ definition, goneAt }) => (goneAt === undefined ? [definition] : [])),
     get(vm) {
       const row = one.get(vm);
       return row === undefined ? undefined : toKnownVm(row);

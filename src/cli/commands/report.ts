@@ -173,10 +173,10 @@ function isKnown(store: Store, vm: VmName): boolean {
  * newest snapshot of this boot.
  */
 function factsNow(paths: HostPaths, store: Store | undefined): readonly Fact[] {
-  const vms = store?.vms.list().filter(({ goneAt }) => goneAt === undefined) ?? [];
+  const vms = store?.vms.present() ?? [];
   const facts = collectFacts({
     paths,
-    ...(vms.length > 0 && { vms: read(vms.map(({ definition }) => definition)) }),
+    ...(vms.length > 0 && { vms: read(vms) }),
   });
   const { bootId } = readBootIdentity({ paths, clock: systemClock });
   const snapshotId = bootId.state === "read" ? store?.boots.get(bootId.value)?.snapshotId : undefined;
