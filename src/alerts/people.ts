@@ -1,4 +1,5 @@
 import type { AlertStore, Delivery, Incident } from "../model/alert.ts";
+import type { Written } from "../store/refusal.ts";
 
 /** An incident with everything that left, or is to leave, about it. */
 export interface IncidentView {
@@ -11,6 +12,17 @@ export interface IncidentView {
 export type FoundIncident =
   | { readonly found: Incident }
   | { readonly problem: "unknown" | "ambiguous"; readonly candidates: readonly string[] };
+
+/** What a person has decided about an incident, or why that could not be kept. */
+export type ChangedIncident =
+  | { readonly changed: IncidentView }
+  | Exclude<FoundIncident, { readonly found: Incident }>
+  | { readonly problem: "not-written"; readonly why: string; readonly remedy: string };
+
+/** What people can decide: not to be reminded, or to hear nothing before `until` (UTC epoch milliseconds). */
+export type Decision =
+  | { readonly kind: "acknowledge" }
+  | { readonly kind: "silence"; readonly until: number };
 
 const SEARCHED = 1_000;
 
@@ -48,6 +60,29 @@ export function acknowledge(store: AlertStore, id: string, now: number): Inciden
 /** Nothing is said about it, nor about the same thing failing anew, before `until` (UTC epoch milliseconds). */
 export function silence(store: AlertStore, id: string, until: number): Incident | undefined {
   return change(store, id, (incident) => ({ ...incident, silencedUntil: until }));
+}
+
+/** Keeps what a person decided about the incident with this id, or beginning of one. */
+export function decide(
+  store: { readonly alerts: AlertStore; readonly durable: <T>(work: () => T) => Written<T> },
+  id: string,
+  decision: Decision,
+  now: number,
+): ChangedIncident {
+  const { alerts } = store;
+  const result = findIncident(alerts, id);
+  if (!("found" in result)) return result;
+  const { found } = result;
+  const written = store.durable(() =>
+    decision.kind === "acknowledge"
+      ? acknowledge(alerts, found.id, now)
+      : silence(alerts, found.id, decision.until),
+  );
+  if (written.state === "refused") {
+    const { why, remedy } = written.trouble;
+    return { problem: "not-written", why, remedy };
+  }
+  return { changed: viewOf(alerts, written.value ?? found, now) };
 }
 
 /** Reads a duration as people write it: `90m`, `12h`, `7d`, `2w`; milliseconds, undefined for anything else. */

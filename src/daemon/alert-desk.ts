@@ -1,10 +1,12 @@
 import { type Alerter, createAlerter } from "../alerts/alerter.ts";
+import type { SendResult } from "../alerts/channel.ts";
 import { createChannels } from "../alerts/channels/create-channels.ts";
 import { composeTrouble } from "../alerts/compose.ts";
 import { createDelivery, type DeliverySettings } from "../alerts/delivery.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
-import { alertPolicy, notBefore } from "../alerts/policy.ts";
+import { alertPolicy, type ChannelName, notBefore } from "../alerts/policy.ts";
 import { createDirectTeller } from "../alerts/tell-directly.ts";
+import { testChannel } from "../alerts/test-channel.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { HostPaths } from "../host-paths.ts";
@@ -38,6 +40,8 @@ export interface AlertDesk {
   storeTrouble(problem: StoreTrouble): void;
   /** The history, and the outbox in it, is gone: told past the outbox. */
   historyLost(why: string, remedy: string): void;
+  /** Sends a test alert through a channel, whether it is switched on or not. */
+  test(channel: ChannelName): Promise<SendResult>;
   /** Closes the history's troubles that are over. */
   look(): void;
   reconfigure(): void;
@@ -59,8 +63,8 @@ export function createAlertDesk(options: {
   const { store, clock, log, config, unraid, bootId } = options;
   const policy = () => alertPolicy(config(), unraid);
   const alerter = createAlerter({ store: store.alerts, clock, policy });
-  const makeChannels = () =>
-    createChannels(config(), unraid, { host: options.paths, clock, log, environment: options.environment });
+  const surroundings = { host: options.paths, clock, log, environment: options.environment };
+  const makeChannels = () => createChannels(config(), unraid, surroundings);
   const settings = (): DeliverySettings => ({
     giveUpAfterMs: config().ALERT_GIVE_UP_HOURS * HOUR,
     host: config().HOST_NAME || options.hostName,
@@ -149,6 +153,7 @@ export function createAlertDesk(options: {
     resolved,
     storeTrouble,
     historyLost,
+    test: (channel) => testChannel(channel, config(), { ...surroundings, hostName: settings().host }),
     look,
     reconfigure() {
       channels = makeChannels();

@@ -16,6 +16,7 @@ import type { StoreTrouble } from "../store/refusal.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
+import { createControlDesk } from "./control-desk.ts";
 import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
@@ -34,6 +35,7 @@ import { createSettledLog } from "./settled-log.ts";
 import { createSnapshots } from "./snapshots.ts";
 import { createSourceWatch } from "./source-watch.ts";
 import { createSources } from "./sources.ts";
+import { createStartAnswers } from "./start-answers.ts";
 import { createStateWriter } from "./state-writer.ts";
 
 export interface DaemonOptions {
@@ -155,6 +157,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);
+  const startAnswers = createStartAnswers({ store, clock });
 
   const pipeline = createPipeline({
     clock,
@@ -170,6 +173,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     afterSettled(attempt) {
       desk.nudge();
       logSettled(attempt);
+      startAnswers.settled(attempt.vm);
       // Whoever looks at 'status' right after a failed start wants to find it there.
       noteState();
     },
@@ -276,6 +280,16 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     else options.onRestartNeeded(why);
   }
   await settingsWatch.start();
+  const control = createControlDesk({
+    ...{ environment, clock, log, store, startedAt, startAnswers },
+    version: options.version,
+    testChannel: desk.test,
+    onDecision: desk.nudge,
+    onImport: maintenance.hold,
+    onFault: faults.tell,
+  });
+  const deaf = await control.start();
+  if (deaf !== undefined) log.warn(`commands cannot speak to the service: ${deaf}`);
 
   return {
     state: "running",
@@ -284,7 +298,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       isHealthy: () => stateWriter.isFresh() && sources.all.every(isAlive) && !store.troubles().some(isStuck),
       reload,
       async stop() {
-        await settingsWatch.stop();
+        await Promise.all([settingsWatch.stop(), control.stop()]);
         maintenance.stop();
         await Promise.all(sources.all.map((source) => source.stop()));
         pipeline.flush();

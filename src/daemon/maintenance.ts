@@ -13,6 +13,8 @@ export interface Maintenance {
   reschedule(config: Config): void;
   /** Brings retention forward when the history has outgrown its cap. Cheap when it has not. */
   guardSize(): void;
+  /** Whether retention has to wait: somebody takes older material in, of which nothing may be dropped in the middle. */
+  hold(isHeld: boolean): void;
   stop(): void;
 }
 
@@ -27,8 +29,12 @@ export function createMaintenance(options: {
   const { log, store, now } = options;
   let config = options.config;
   let tasks: readonly ScheduledTask[] = [];
+  let isHeld = false;
+  let isDue = false;
 
   function prune(): void {
+    isDue = isHeld;
+    if (isHeld) return;
     const limits = {
       now: now(),
       maxAgeMs: config.RETENTION_DAYS * DAY,
@@ -36,6 +42,10 @@ export function createMaintenance(options: {
     };
     // One bounded step a turn of the loop, so that a start that fails meanwhile is not kept waiting.
     const step = () => {
+      if (isHeld) {
+        isDue = true;
+        return;
+      }
       const { done, dropped } = store.prune(limits);
       const rows = Object.values(dropped).reduce((sum, count) => sum + count, 0);
       if (rows > 0) log.info("old history removed", { rows });
@@ -60,6 +70,10 @@ export function createMaintenance(options: {
     reschedule,
     guardSize() {
       if (store.bytes() > config.RETENTION_MEGABYTES * MEGABYTE * OVERFULL) prune();
+    },
+    hold(held) {
+      isHeld = held;
+      if (!held && isDue) prune();
     },
     stop() {
       for (const task of tasks) void task.stop();

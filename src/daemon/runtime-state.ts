@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { makeDirectory } from "../make-directory.ts";
+import { ownDirectory } from "../control/place.ts";
 import type { SourceHealth } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 
@@ -48,9 +48,10 @@ export function stateFile(directory: string): string {
 /** Writes the state in one step, so that no reader sees half of it. Returns why it could not, if it could not. */
 export function writeRuntimeState(file: string, state: RuntimeState): string | undefined {
   try {
-    makeDirectory(dirname(file), 0o755);
+    const problem = ownDirectory(dirname(file));
+    if (problem !== undefined) return problem;
     const temporary = `${file}.new`;
-    writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o644 });
+    writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600 });
     renameSync(temporary, file);
     return undefined;
   } catch (error) {

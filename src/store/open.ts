@@ -4,7 +4,7 @@ import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
 import { createConnection } from "./connection.ts";
-import { type OpenedDatabase, openForReading, openForWriting } from "./database.ts";
+import { type OpenedDatabase, openForGuest, openForReading, openForWriting } from "./database.ts";
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
@@ -32,8 +32,8 @@ const TROUBLES = "troubles";
 export function openStore(options: OpenStoreOptions): OpenedStore {
   const { path, clock } = options;
   const troubles = createTroubles(clock);
-  if (options.readOnly === true) {
-    const opened = openForReading(path);
+  if (options.readOnly === true || options.besideService === true) {
+    const opened = options.readOnly === true ? openForReading(path) : openForGuest(path);
     return opened.state === "open" ? asStore(opened, options, troubles, () => {}) : opened;
   }
   try {
@@ -85,27 +85,29 @@ function asStore(
 ): OpenedStore {
   const { path, clock } = options;
   const readOnly = options.readOnly === true;
+  /** The service's own list of troubles is nobody else's to write, and a damaged file is the service's to move. */
+  const isOwner = !readOnly && options.besideService !== true;
   const connection = createConnection({
     database: opened.database,
     path,
     clock,
     troubles,
     onDamage: () => {
-      if (!readOnly) markDamaged(path);
+      if (isOwner) markDamaged(path);
     },
     onSettled: keepTroubles,
   });
   const meta = createMetaStore(connection);
   // What still lasted for an earlier writer is for this one to find out.
-  troubles.addEarlier(readTroubles(meta).filter(({ until }) => readOnly || until !== undefined));
-  if (!readOnly) keepTroubles();
+  troubles.addEarlier(readTroubles(meta).filter(({ until }) => !isOwner || until !== undefined));
+  keepTroubles();
   const boots = createBootTable(connection);
   const snapshots = createSnapshotTable(connection, boots);
   const vms = createVmTable(connection, boots);
   const signatures = createSignatureTable(connection);
   const retention = createRetention(connection);
   // The lock as well: without its name a second service could take one, and both would write.
-  const files = createFileWatch([path, `${path}-wal`, ...(readOnly ? [] : [`${path}.lock`])]);
+  const files = createFileWatch([path, `${path}-wal`, ...(isOwner ? [`${path}.lock`] : [])]);
   const store: Store = {
     path,
     readOnly,
@@ -135,7 +137,7 @@ function asStore(
   /** For commands beside this process, and for the next one. */
   function keepTroubles(): void {
     const list = troubles.list();
-    if (list.length > 0) asValue(() => meta.set(TROUBLES, JSON.stringify(list)));
+    if (isOwner && list.length > 0) asValue(() => meta.set(TROUBLES, JSON.stringify(list)));
   }
 }
 

@@ -56,6 +56,11 @@ export interface OpenStoreOptions {
   readonly clock: { now(): number };
   /** For commands beside a running service: takes no lock, writes nothing. */
   readonly readOnly?: boolean;
+  /**
+   * For whoever the running service, which holds the lock, has let in to take older material in. That is safe because
+   * no table keeps rows in memory: transactions of two processes take turns, and each reads what the other wrote.
+   */
+  readonly besideService?: boolean;
 }
 
 /** What came of opening. `why` and `remedy` are sentences for a person. */

@@ -1,16 +1,20 @@
 import { hostname } from "node:os";
 import {
-  acknowledge,
+  type ChangedIncident,
+  type Decision,
+  decide,
+  type FoundIncident,
   findIncident,
   type IncidentView,
   listIncidents,
   parseDuration,
-  silence,
   viewOf,
 } from "../../alerts/people.ts";
 import { CHANNEL_NAMES, type ChannelName } from "../../alerts/policy.ts";
 import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
+import { askService } from "../../control/client.ts";
+import { runtimeDirectory } from "../../daemon/runtime-state.ts";
 import type { AlertStore, Incident } from "../../model/alert.ts";
 import { openBeside } from "../../store/open-beside.ts";
 import { createPaint, formatTime, printable } from "../../terminal-text.ts";
@@ -20,6 +24,10 @@ import { describeIncident, describeIncidents } from "../incidents.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 
 const DEFAULT_LIMIT = 30;
+/** The service answers at once, unless the machine is very busy (ms). */
+const PATIENCE = 20_000;
+/** A channel may take as long as its own limit says, which is a minute or two (ms). */
+const TEST_PATIENCE = 300_000;
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   list: [],
   show: ["ID"],
@@ -40,13 +48,14 @@ export const alertsCommand: Command = {
   silence ID DURATION    say nothing about it, nor about the same thing anew: 90m, 12h, 7d, 2w
   test CHANNEL           send a test alert now, whether the channel is switched on or not:
                          ${CHANNEL_NAMES.join(", ")}
+                         The running service sends it, as it would a real one; where none runs, this command does
 
   --open                 only incidents that last
   --limit N              at most so many (default ${DEFAULT_LIMIT})
 ${HISTORY_OPTIONS_HELP}
 
 The beginning of an ID is enough where it is the only one.
-JSON: list {"incidents":[…]}, show, ack and silence {"incident","state","deliveries"}, test {"channel","delivered"};
+JSON: list {"incidents":[…]}, show, ack and silence {"incident","state","deliveries"}, test {"channel","by","delivered"};
 times as UTC epoch milliseconds.
 Example: vfio-watch alerts silence 3f9a 7d`,
   options: { ...HISTORY_OPTIONS, open: { type: "boolean" }, limit: { type: "string" } },
@@ -64,7 +73,7 @@ Example: vfio-watch alerts silence 3f9a 7d`,
       case "show":
         return readIncident(first, args, io);
       case "ack":
-        return change(first, args, io, (store, id, now) => acknowledge(store, id, now));
+        return change(first, { kind: "acknowledge" }, args, io);
       case "silence":
         return silenceFor(first, second, args, io);
       case "test":
@@ -105,50 +114,75 @@ function readIncident(id: string, args: ParsedArguments, io: CommandIo): Promise
 function silenceFor(id: string, duration: string, args: ParsedArguments, io: CommandIo): Promise<number> {
   const span = parseDuration(duration);
   if (span === undefined) throw new UsageError(`'${duration}' is no duration; use 90m, 12h, 7d or 2w`);
-  return change(id, args, io, (store, found, now) => silence(store, found, now + span));
+  return change(id, { kind: "silence", until: Date.now() + span }, args, io);
 }
 
-/** Writes beside the service, which may run. */
-async function change(
+/** Tells the service, and where none runs writes into the history itself. */
+async function change(id: string, decision: Decision, args: ParsedArguments, io: CommandIo): Promise<number> {
+  const history = databaseOf(args, io);
+  const asked = await askService(
+    runtimeDirectory(io.env),
+    decision.kind === "acknowledge"
+      ? { ask: "acknowledge", history, incident: id }
+      : { ask: "silence", history, incident: id, forMs: decision.until - Date.now() },
+    PATIENCE,
+  );
+  switch (asked.state) {
+    case "answered":
+      return sayChange(asked.answer, id, args, io);
+    case "refused":
+      io.err(`vfio-watch: ${asked.why} ${asked.remedy}\n`);
+      return EXIT.failure;
+    case "no-service":
+      return changeAlone(history, id, decision, args, io);
+  }
+}
+
+function changeAlone(
+  history: string,
   id: string,
+  decision: Decision,
   args: ParsedArguments,
   io: CommandIo,
-  to: (store: AlertStore, id: string, now: number) => Incident | undefined,
-): Promise<number> {
-  const opened = openBeside({ path: databaseOf(args, io), clock: systemClock });
+): number {
+  const opened = openBeside({ path: history, clock: systemClock });
   if (opened.state === "refused") {
     io.err(`vfio-watch: ${opened.why} ${opened.remedy}\n`);
     return EXIT.failure;
   }
   const { store } = opened;
   try {
-    const found = find(store.alerts, id, io);
-    if (found === undefined) return EXIT.failure;
-    const now = Date.now();
-    const written = store.durable(() => to(store.alerts, found.id, now));
-    if (written.state === "refused") {
-      io.err(`vfio-watch: ${written.trouble.why} ${written.trouble.remedy}\n`);
-      return EXIT.failure;
-    }
-    const changed = written.value ?? found;
-    if (args.flag("json")) say(viewOf(store.alerts, changed, now), args, io);
-    else io.out(`${describeChange(changed, now)}\n`);
-    return EXIT.ok;
+    return sayChange(decide(store, id, decision, Date.now()), id, args, io);
   } finally {
     store.close();
   }
 }
 
+function sayChange(result: ChangedIncident, id: string, args: ParsedArguments, io: CommandIo): number {
+  if ("changed" in result) {
+    if (args.flag("json")) say(result.changed, args, io);
+    else io.out(`${describeChange(result.changed.incident, Date.now())}\n`);
+    return EXIT.ok;
+  }
+  if (result.problem === "not-written") io.err(`vfio-watch: ${result.why} ${result.remedy}\n`);
+  else sayNotFound(result, id, io);
+  return EXIT.failure;
+}
+
 function find(store: AlertStore, id: string, io: CommandIo): Incident | undefined {
   const result = findIncident(store, id);
   if ("found" in result) return result.found;
+  sayNotFound(result, id, io);
+  return undefined;
+}
+
+function sayNotFound(result: Exclude<FoundIncident, { found: Incident }>, id: string, io: CommandIo): void {
   const named = printable(id);
   io.err(
     result.problem === "unknown"
       ? `vfio-watch: there is no incident ${named}; 'vfio-watch alerts list' shows them.\n`
       : `vfio-watch: ${named} is the beginning of several: ${result.candidates.join(", ")}.\n`,
   );
-  return undefined;
 }
 
 function say(view: IncidentView, args: ParsedArguments, io: CommandIo): void {
@@ -167,16 +201,31 @@ async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Pro
   const channel = CHANNEL_NAMES.find((known): known is ChannelName => known === name);
   if (channel === undefined)
     throw new UsageError(`'${name}' is no channel; use one of ${CHANNEL_NAMES.join(", ")}`);
-  const { loaded, paths } = findSurroundings(io.env, args.text("database"));
+  const { loaded, paths, database } = findSurroundings(io.env, args.text("database"));
   const isJson = args.flag("json");
+  const asked = await askService(
+    runtimeDirectory(io.env),
+    { ask: "test-channel", history: database, channel },
+    TEST_PATIENCE,
+  );
+  if (asked.state === "refused") {
+    io.err(`vfio-watch: ${printable(asked.why)} ${printable(asked.remedy)}\n`);
+    return EXIT.failure;
+  }
+  const by = asked.state === "answered" ? "service" : "command";
   const log = (message: string) => (isJson ? io.err : io.out)(`${printable(message)}\n`);
-  const result = await testChannel(channel, loaded.config, {
-    ...{ host: paths, clock: systemClock, environment: io.env },
-    log: { info: log, warn: log, error: log },
-    hostName: loaded.config.HOST_NAME || hostname(),
-  });
-  if (isJson) io.out(`${JSON.stringify({ channel, ...result }, undefined, 2)}\n`);
-  else if (result.delivered) io.out(`A test alert was delivered through ${channel}.\n`);
-  else io.err(`vfio-watch: nothing arrived through ${channel}: ${printable(result.error)}.\n`);
+  const result =
+    asked.state === "answered"
+      ? asked.answer
+      : await testChannel(channel, loaded.config, {
+          ...{ host: paths, clock: systemClock, environment: io.env },
+          log: { info: log, warn: log, error: log },
+          hostName: loaded.config.HOST_NAME || hostname(),
+        });
+  const who = by === "service" ? "the running service" : "this command, as no service runs";
+  if (isJson) io.out(`${JSON.stringify({ channel, by, ...result }, undefined, 2)}\n`);
+  else if (result.delivered) io.out(`A test alert was delivered through ${channel} by ${who}.\n`);
+  else
+    io.err(`vfio-watch: nothing arrived through ${channel}, sent by ${who}: ${printable(result.error)}.\n`);
   return result.delivered ? EXIT.ok : EXIT.failure;
 }

@@ -1,4 +1,6 @@
 import { systemClock } from "../../clock.ts";
+import { beginTalk, type Talk } from "../../control/client.ts";
+import { runtimeDirectory } from "../../daemon/runtime-state.ts";
 import { createMatcher } from "../../diagnosis/matcher.ts";
 import { readBootIdentity } from "../../host/boot-identity.ts";
 import { readBios } from "../../host/firmware.ts";
@@ -14,6 +16,9 @@ import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
+
+/** The service answers at once, unless the machine is very busy (ms). */
+const PATIENCE = 20_000;
 
 /** Takes the history from before installation in. */
 export const importCommand: Command = {
@@ -31,7 +36,7 @@ SOURCE is one or more of
 
 The same again changes nothing, one boot out of several sources is one boot, and what the service saw itself stays as
 it is. The boot that runs now is left to the service. All of it is marked as imported wherever it is shown.
-Nothing is unpacked to disk. Only one program can write the history: stop the service for as long as it takes.
+Nothing is unpacked to disk. The service may run: it lets the import write beside it and watches on.
 
   --database FILE    another history than the service's, for somebody else's diagnostics; every command that
                      reads takes the same option
@@ -48,11 +53,16 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
       throw new UsageError("name at least one source: a file, a directory, journal or host");
     const surroundings = findSurroundings(io.env, args.text("database"));
     const { database, paths } = surroundings;
-    const opened = openStore({ path: database, clock: systemClock });
+    const admission = await askToWrite(database, io);
+    if (admission === "refused") return EXIT.failure;
+    const opened = openStore({
+      ...{ path: database, clock: systemClock, besideService: admission !== undefined },
+    });
     if (opened.state === "refused") {
       io.err(
         `vfio-watch: ${printable(opened.why)} ${opened.reason === "locked" ? whenLocked(surroundings) : opened.remedy}\n`,
       );
+      await admission?.finish();
       return EXIT.failure;
     }
     const { store } = opened;
@@ -84,9 +94,24 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
       return tell(result, args.flag("json"), io);
     } finally {
       store.close();
+      await admission?.finish();
     }
   },
 };
+
+/**
+ * Asks the service to be let in beside it. The files are read here and not there: its sandbox hides homes and `/tmp`,
+ * and what they take of memory is not the service's. Undefined where no service keeps this history.
+ */
+async function askToWrite(history: string, io: CommandIo): Promise<Talk<"import"> | "refused" | undefined> {
+  const begun = await beginTalk(runtimeDirectory(io.env), { ask: "import", history }, PATIENCE);
+  if (!("state" in begun)) return begun;
+  if (begun.state === "no-service") return undefined;
+  const { why, remedy } =
+    begun.state === "refused" ? begun : { why: "The service did not let it in.", remedy: "Try again." };
+  io.err(`vfio-watch: ${printable(why)} ${printable(remedy)}\n`);
+  return "refused";
+}
 
 /** The boot that runs now, as far as the host says. */
 function runningBoot(paths: HostPaths): KnownBoot | undefined {

@@ -1,0 +1,46 @@
+import { chmodSync, lstatSync } from "node:fs";
+import { join } from "node:path";
+import { makeDirectory } from "../make-directory.ts";
+
+/** The kernel keeps an address of a UNIX socket in 108 bytes, the last one a zero (unix(7)). */
+const LONGEST_ADDRESS = 107;
+
+/** Path of the control socket in a run-time directory. */
+export function controlSocket(directory: string): string {
+  return join(directory, "control");
+}
+
+/** Why a socket cannot have this path; undefined where it can. */
+export function addressProblem(path: string): string | undefined {
+  const bytes = Buffer.byteLength(path);
+  return bytes <= LONGEST_ADDRESS
+    ? undefined
+    : `${path} has ${bytes} bytes, and a socket's address ${LONGEST_ADDRESS} at most`;
+}
+
+/**
+ * Makes the run-time directory, for its owner alone. Returns why it may not be used where it is no directory or
+ * somebody else's: in a shared place such as `/tmp` anybody may have made one of this name first.
+ */
+export function ownDirectory(directory: string): string | undefined {
+  try {
+    makeDirectory(directory, 0o700);
+    const problem = ownershipProblem(directory);
+    if (problem !== undefined) return problem;
+    // An earlier version, or a script, may have made it for everybody to look into.
+    if ((lstatSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Why what lies in this directory is not to be trusted; undefined where it is ours. Throws where there is none. */
+export function ownershipProblem(directory: string): string | undefined {
+  const status = lstatSync(directory);
+  if (!status.isDirectory()) return `${directory} is not a directory`;
+  const user = process.getuid?.();
+  // Root's is anybody's to trust.
+  if (status.uid === user || status.uid === 0) return undefined;
+  return `${directory} belongs to another user (${status.uid})`;
+}
