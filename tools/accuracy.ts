@@ -1,30 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
-import { isDeviceClass } from "../src/diagnosis/rank.ts";
-import { CAUSE_CLASSES } from "../src/model/catalogue.ts";
+import { isAboutDevice, isRight, type LabelledCase, readCases, SHARED_CORPUS } from "./labelled.ts";
 
 /*
  * Measures `explain` on log text that real users posted and a reader labelled. The text stays outside of the
  * project: `npm run accuracy [-- FILE] [--only even|odd] [--quiet]`. `--only` takes every second case, so that
  * one half can be kept back while the catalogue is worked on.
  */
-
-/** A labelled case; `accept` holds the answers that are right: cause classes, `none`, `unknown`, `*`. */
-interface LabelledCase {
-  readonly id: string;
-  readonly log: string;
-  readonly class: string;
-  readonly accept: readonly string[];
-  readonly vm_start_failure: boolean | null;
-  readonly vfio_related: boolean;
-  /** What the text names; the reader wrote down one VM and one group at most. */
-  readonly bdf: readonly string[];
-  readonly group: number | null;
-  readonly vm: string | null;
-}
 
 interface Outcome {
   readonly case: LabelledCase;
@@ -48,18 +33,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: "string" }, quiet: { type: "boolean", default: false } },
 });
-const file = positionals[0] ?? join(import.meta.dirname, "../../shared/corpus/dev.jsonl");
+const file = positionals[0] ?? join(SHARED_CORPUS, "dev.jsonl");
 if (!existsSync(file)) {
   console.log(`No labelled log text at ${file}: nothing was measured. Name a file, one JSON object a line.`);
   process.exit(0);
 }
-report(measure(readCases(file, values.only)));
+report(measure(wanted(file, values.only)));
 
-function readCases(path: string, only: string | undefined): readonly LabelledCase[] {
-  const all = readFileSync(path, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map((line): LabelledCase => JSON.parse(line));
+function wanted(path: string, only: string | undefined): readonly LabelledCase[] {
+  const all = readCases(path);
   return only === undefined ? all : all.filter((_, index) => (index % 2 === 0) === (only === "even"));
 }
 
@@ -71,16 +53,6 @@ function measure(cases: readonly LabelledCase[]): readonly Outcome[] {
     const answer = explanation.causes[0]?.class ?? "none";
     return { case: labelled, explanation, answer, right: isRight(labelled.accept, answer) };
   });
-}
-
-/** `*` stands for every cause that is about a device, and for an honest "unknown". */
-function isRight(accept: readonly string[], answer: string): boolean {
-  return accept.includes(answer) || (accept.includes("*") && (answer === "unknown" || isAboutDevice(answer)));
-}
-
-function isAboutDevice(answer: string): boolean {
-  const causeClass = CAUSE_CLASSES.find((candidate) => candidate === answer);
-  return causeClass !== undefined && isDeviceClass(causeClass);
 }
 
 function report(outcomes: readonly Outcome[]): void {

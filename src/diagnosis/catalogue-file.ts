@@ -5,6 +5,7 @@ import {
   type Signature,
   type SignatureClass,
   type SignatureRole,
+  START_ROLES,
 } from "../model/catalogue.ts";
 import { signatureId } from "../model/identifiers.ts";
 import { type JsonNode, JsonSyntaxError, parseJsonWithLines } from "./json-with-lines.ts";
@@ -19,7 +20,7 @@ import { expandPattern, faultOfPattern } from "./pattern.ts";
  *       { "id": "qemu.group-node-busy", "layer": "qemu", "role": "cause", "severity": "fatal",
  *         "pattern": "…", "examples": ["…"],
  *         "meaning": "…", "remedies": ["…"], "confirm": ["…"],  where it differs from the class
- *         "versions": "…", "order": 100, "refusal": false } ] }
+ *         "versions": "…", "order": 100, "refusal": false, "start": "stops" } ] }
  *
  * `order`: signatures with a smaller one are tried first (default 100); general messages have a larger one.
  */
@@ -44,7 +45,7 @@ const SEVERITIES: readonly Severity[] = ["fatal", "degraded", "info"];
 const FILE_KEYS = ["class", "meaning", "remedies", "confirm", "signatures"];
 const SIGNATURE_KEYS = [
   ...["id", "layer", "role", "severity", "pattern", "examples", "meaning", "remedies", "confirm"],
-  ...["versions", "order", "refusal"],
+  ...["versions", "order", "refusal", "start"],
 ];
 const DEFAULT_ORDER = 100;
 const LONGEST_TEXT = 2_000;
@@ -122,6 +123,7 @@ function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
   const confirm = optional(object, "confirm", asTexts) ?? shared.confirm;
   const versions = optional(object, "versions", asText);
   const refusal = optional(object, "refusal", asBoolean);
+  const start = optional(object, "start", (role) => oneOf(role, "start", START_ROLES));
   return {
     line: node.line,
     order: optional(object, "order", asWholeNumber) ?? DEFAULT_ORDER,
@@ -138,6 +140,7 @@ function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
       ...(confirm !== undefined && { confirm }),
       ...(versions !== undefined && { versions }),
       ...(refusal !== undefined && { refusal }),
+      ...(start !== undefined && { start }),
     },
   };
 }

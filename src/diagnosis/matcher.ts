@@ -1,4 +1,5 @@
-import type { Layer, Signature, SignatureMatch } from "../model/catalogue.ts";
+import type { Signature, SignatureMatch, StartRole } from "../model/catalogue.ts";
+import type { SpeakerKind } from "../model/speaker.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { allowLinearEngine } from "./linear-engine.ts";
 import { createLiteralScanner, type LiteralScanner } from "./literal-scanner.ts";
@@ -13,17 +14,18 @@ export interface Matcher {
    * The signatures that fit, in the catalogue's order: what is specific comes first. Where two fit the same
    * words, only the first of them counts. Only the first LONGEST_TEXT characters are looked at.
    *
-   * A kernel text is compared with the kernel's messages only. QEMU's and libvirt's are looked for in both:
-   * libvirt quotes QEMU, and libvirt's child writes into QEMU's log.
+   * What the kernel says is compared with the kernel's messages only. QEMU's and libvirt's are looked for in all that
+   * others say: libvirt quotes QEMU, and libvirt's child writes into QEMU's log. Only of a bare quote nobody knows
+   * whose it is, and it may be any.
    */
-  match(layer: Layer | "any", text: string): readonly SignatureMatch[];
+  match(speaker: SpeakerKind, text: string): readonly SignatureMatch[];
   /** Whether any signature fits; for whoever only has to choose. */
-  knows(layer: Layer | "any", text: string): boolean;
+  knows(speaker: SpeakerKind, text: string): boolean;
   /**
-   * Words of which at least one stands in every text that any signature of the layer fits; undefined where there are
+   * Words of which at least one stands in every text that any signature that this speaker can say fits; undefined where there are
    * none to name. What looks for them may pass over texts without even making strings of them.
    */
-  words(layer: Layer | "any"): readonly string[] | undefined;
+  words(speaker: SpeakerKind): readonly string[] | undefined;
 }
 
 export interface MatcherOptions {
@@ -65,11 +67,11 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
   const rules = catalogue.signatures.map((signature, number) => ruleOf(signature, number, fold));
   const kernel = rules.filter((rule) => rule.signature.layer === "kernel");
   const others = rules.filter((rule) => rule.signature.layer !== "kernel");
-  const sets = { kernel: ruleSet(kernel), qemu: ruleSet(others), any: ruleSet(rules) };
+  const sets = { kernel: ruleSet(kernel), others: ruleSet(others), all: ruleSet(rules) };
   const useFilter = options.prefilter !== false;
-  const setOf = (layer: Layer | "any") => sets[layer === "libvirt" ? "qemu" : layer];
-  const candidates = (layer: Layer | "any", subject: string) => {
-    const set = setOf(layer);
+  const setOf = (speaker: SpeakerKind) => sets[SET_OF[speaker]];
+  const candidates = (speaker: SpeakerKind, subject: string) => {
+    const set = setOf(speaker);
     return useFilter ? mayFit(set, subject) : set.rules;
   };
   const subjectOf = (text: string) => {
@@ -77,24 +79,34 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
     return fold ? foldCase(bounded) : bounded;
   };
   // Whoever chose a text by what is known of it asks for just that next.
-  let last: { layer: Layer | "any"; text: string; matches: readonly SignatureMatch[] } | undefined;
-  const match = (layer: Layer | "any", text: string) => {
-    if (last?.text === text && last.layer === layer) return last.matches;
+  let last: { speaker: SpeakerKind; text: string; matches: readonly SignatureMatch[] } | undefined;
+  const match = (speaker: SpeakerKind, text: string) => {
+    if (last?.text === text && last.speaker === speaker) return last.matches;
     const subject = subjectOf(text);
-    const matches = matchAll(candidates(layer, subject), subject);
-    last = { layer, text, matches };
+    const matches = matchAll(candidates(speaker, subject), subject);
+    last = { speaker, text, matches };
     return matches;
   };
   return {
     match,
-    knows: (layer, text) => match(layer, text).length > 0,
-    words(layer) {
-      const { words, alwaysTried } = setOf(layer);
+    knows: (speaker, text) => match(speaker, text).length > 0,
+    words(speaker) {
+      const { words, alwaysTried } = setOf(speaker);
       // Folded, they stand in no text as it is.
       return fold || !useFilter || alwaysTried.length > 0 ? undefined : words;
     },
   };
 }
+
+const SET_OF: Readonly<Record<SpeakerKind, "kernel" | "others" | "all">> = {
+  kernel: "kernel",
+  qemu: "others",
+  libvirt: "others",
+  proxmox: "others",
+  program: "others",
+  person: "all",
+  unknown: "all",
+};
 
 const NOTHING: readonly never[] = [];
 
@@ -120,12 +132,19 @@ function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch
   for (const { signature, expression, names } of rules) {
     const result = expression.exec(text);
     if (result === null) continue;
-    const start = result.index;
-    const end = start + result[0].length;
+    // What was asked for says nothing of what came of it: it neither hides a message nor is hidden by one.
+    const [start, end] = isAskedFor(signature.start)
+      ? [0, 0]
+      : [result.index, result.index + result[0].length];
     if (found.some((other) => start < other.end && other.start < end)) continue;
     found.push({ start, end, match: { signature, captures: capturesOf(result, names) } });
   }
   return found.map(({ match }) => match);
+}
+
+/** True for what somebody asked for, which says nothing of what came of it. */
+export function isAskedFor(role: StartRole | undefined): boolean {
+  return role === "start-command" || role === "other-command" || role === "other-call";
 }
 
 function capturesOf({ groups }: RegExpExecArray, names: readonly string[]): Readonly<Record<string, string>> {

@@ -44,6 +44,18 @@ export type SignatureRole = "cause" | "symptom" | "context" | "noise";
 
 export type Severity = "fatal" | "degraded" | "info";
 
+/**
+ * What a message says about the start of a VM, where class, role and severity do not say it: `failed` that it failed;
+ * `stops` that no start survives it; `none` that it comes of something else; `ended` that QEMU is gone, whatever it was
+ * doing; `form` fits whatever is said in a certain form; `words` are a person's own. `start-command` and
+ * `other-command` are what somebody asked for before, `other-call` is what failed and was no start.
+ */
+export const START_ROLES = [
+  ...["failed", "stops", "none", "ended", "form", "words"],
+  ...["start-command", "other-command", "other-call"],
+] as const;
+export type StartRole = (typeof START_ROLES)[number];
+
 /** One known message: what it looks like and what it means. */
 export interface Signature {
   readonly id: SignatureId;
@@ -51,6 +63,7 @@ export interface Signature {
   readonly layer: Layer;
   readonly role: SignatureRole;
   readonly severity: Severity;
+  readonly start?: StartRole;
   /** The platform's own policy forbade the start (law 10): the attempt's outcome is `refused`. */
   readonly refusal?: boolean;
   /** Source of a regular expression without look-around and back-references; named groups `bdf`, `group`, `vm`… */

@@ -47,7 +47,7 @@ function telling(
     const line = text.slice(start, Math.min(end, start + LONGEST_LINE));
     unread += Math.max(0, end - start - LONGEST_LINE);
     start = end + 1;
-    if (matcher.knows("any", line)) {
+    if (matcher.knows("unknown", line)) {
       if (wanted === 0) lines.push("", ...before);
       lines.push(line);
       before = [];

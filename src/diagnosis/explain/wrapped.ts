@@ -26,7 +26,7 @@ export function linesOf(
   matcher: Matcher,
   orderOf: ReadonlyMap<SignatureId, number>,
 ): readonly RankableLine[] {
-  const single = block.lines.map((text) => lineWith(text, matcher.match("any", asCSays(text))));
+  const single = block.lines.map((text) => lineWith(text, matcher.match("unknown", asCSays(text))));
   if (block.lines.length === 1) return single;
   const pieces = new Map<SignatureId, Found[]>();
   for (const { text, matches } of single) {
@@ -66,7 +66,7 @@ function bestWhole(
 ): { readonly matches: readonly Found[]; readonly whole: ReadonlySet<SignatureId> } {
   const texts = [block.lines.join(" "), block.lines.join(""), asWritten(block)];
   const ways = [...new Set(texts)].map((text) =>
-    matcher.match("any", asCSays(text)).map((match) => ({ text, match })),
+    matcher.match("unknown", asCSays(text)).map((match) => ({ text, match })),
   );
   const place = ({ match }: Found) => orderOf.get(match.signature.id) ?? Number.MAX_SAFE_INTEGER;
   const isShared = ({ match: { signature } }: Found) =>
