@@ -177,13 +177,23 @@ function makePrivate(path: string): void {
 }
 
 function migrate(database: Database.Database, from: number): void {
-  for (const { version, sql } of MIGRATIONS) {
+  // A table that is made anew is gone for a moment, and names in other tables have to stay as they are meanwhile.
+  database.pragma("foreign_keys = OFF");
+  database.pragma("legacy_alter_table = ON");
+  for (const { version, sql, convert, finish } of MIGRATIONS) {
     if (version <= from) continue;
     database.pragma("synchronous = FULL");
-    database.exec(
-      `BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${version}; PRAGMA application_id = ${APPLICATION_ID}; COMMIT`,
-    );
+    database
+      .transaction(() => {
+        database.exec(sql);
+        convert?.(database);
+        database.exec(
+          `${finish ?? ""}; PRAGMA user_version = ${version}; PRAGMA application_id = ${APPLICATION_ID}`,
+        );
+      })
+      .immediate();
   }
+  database.pragma("legacy_alter_table = OFF");
 }
 
 /** Throws what SQLite throws for a damaged file. */

@@ -1,5 +1,4 @@
 import type { Connection } from "./connection.ts";
-import { unpackSets } from "./fact-sets.ts";
 import { fileSize } from "./file-size.ts";
 import { createProtectedAttempts } from "./protected-attempts.ts";
 import { StoreRefusal } from "./refusal.ts";
@@ -85,21 +84,19 @@ export function createRetention(connection: Connection): Retention {
           AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.boot = boot.number)
         ORDER BY order_key LIMIT ?)`,
   );
+  // The newest stays whatever speaks of it: places only grow, because spans count by them.
   const dropSnapshots = connection.statement<[]>(
     `DELETE FROM snapshot WHERE NOT EXISTS
          (SELECT 1 FROM snapshot_moment WHERE snapshot_moment.snapshot = snapshot.number)
        AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.snapshot = snapshot.number)
-       AND NOT EXISTS (SELECT 1 FROM snapshot AS other WHERE other.base = snapshot.number)`,
+       AND (place IS NULL OR place < (SELECT max(place) FROM snapshot))`,
   );
-  const storedSets = connection.statement<[], { base: number | null; facts: Uint8Array | null }>(
-    "SELECT base, facts FROM snapshot WHERE facts IS NOT NULL",
-  );
-  const dropFacts = connection.statement<[string]>(
-    "DELETE FROM fact WHERE number NOT IN (SELECT value FROM json_each(?))",
-  );
-  const dropKeys = connection.statement<[]>(
+  const dropFacts = [
+    `DELETE FROM span WHERE NOT EXISTS (SELECT 1 FROM snapshot WHERE snapshot.strand = span.strand
+       AND place BETWEEN span.first AND ifnull(span.last, ${Number.MAX_SAFE_INTEGER}))`,
+    "DELETE FROM fact WHERE NOT EXISTS (SELECT 1 FROM span WHERE span.fact = fact.number)",
     "DELETE FROM fact_key WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.fact_key = fact_key.number)",
-  );
+  ].map((sql) => connection.statement<[]>(sql));
   let plainFrom = 0;
 
   function attemptsBefore(time: number, kept: string): DroppedCounts {
@@ -116,16 +113,7 @@ export function createRetention(connection: Connection): Retention {
   function leftovers(time: number): DroppedCounts {
     const boots = dropBoots.run(time, ATTEMPTS);
     const snapshots = dropSnapshots.run();
-    if (snapshots > 0) {
-      const used = new Set<number>();
-      for (const { base, facts } of storedSets.all()) {
-        const sets = unpackSets(facts ?? new Uint8Array());
-        // Of a difference only what it adds; what it takes away is its base's.
-        for (const number of (base === null ? sets[0] : sets[1]) ?? []) used.add(number);
-      }
-      dropFacts.run(JSON.stringify([...used]));
-      dropKeys.run();
-    }
+    if (snapshots > 0) for (const drop of dropFacts) drop.run();
     return { ...NOTHING, boots, snapshots };
   }
 

@@ -1,10 +1,17 @@
+import type Database from "better-sqlite3";
+import { unpackFactSets } from "./unpack-fact-sets.ts";
+
 /**
  * One step of the schema. Never edited once released: a later change is a new entry with the next version.
- * `sql` runs in one transaction with the new version number.
+ * All of it runs in one transaction with the new version number, without checks of foreign keys.
  */
 export interface Migration {
   readonly version: number;
   readonly sql: string;
+  /** What SQL alone cannot do; after `sql`. */
+  readonly convert?: (database: Database.Database) => void;
+  /** After `convert`. */
+  readonly finish?: string;
 }
 
 const VERSION_1 = `
@@ -218,10 +225,48 @@ DROP INDEX delivery_channel;
 CREATE INDEX delivery_pending ON delivery (channel, due_at) WHERE state = 'pending';
 `;
 
+// Facts as spans instead of packed sets of numbers: what all facts were over all boots is one read of one table, and a
+// new snapshot writes what differs. A strand is a row of snapshots of which each is much like the one before; `place`
+// counts through all that are stored, whatever their strand, and is NULL while only the id is known.
+const VERSION_3 = `
+ALTER TABLE snapshot RENAME TO packed_snapshot;
+CREATE TABLE snapshot (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  strand INTEGER,
+  place INTEGER
+) STRICT;
+INSERT INTO snapshot (number, id) SELECT number, id FROM packed_snapshot;
+CREATE UNIQUE INDEX snapshot_place ON snapshot (strand, place) WHERE place IS NOT NULL;
+
+ALTER TABLE fact RENAME TO old_fact;
+CREATE TABLE fact (
+  number INTEGER PRIMARY KEY,
+  fact_key INTEGER NOT NULL REFERENCES fact_key,
+  state TEXT NOT NULL CHECK (state IN ('text', 'json', 'absent', 'unknown')),
+  value TEXT NOT NULL,
+  UNIQUE (fact_key, state, value)
+) STRICT;
+INSERT INTO fact (number, fact_key, state, value)
+  SELECT number, fact_key, replace(state, 'value', 'text'), value FROM old_fact;
+DROP TABLE old_fact;
+
+-- The fact held in every snapshot of the strand from the first place to the last; without a last one, to the newest.
+CREATE TABLE span (
+  fact INTEGER NOT NULL REFERENCES fact,
+  strand INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER,
+  PRIMARY KEY (fact, strand, first)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX span_open ON span (strand) WHERE last IS NULL;
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
   { version: 2, sql: VERSION_2 },
+  { version: 3, sql: VERSION_3, convert: unpackFactSets, finish: "DROP TABLE packed_snapshot" },
 ];
 
 /** The version that this program reads and writes. */

@@ -38,7 +38,7 @@ export interface VaryingFact {
   /** The distinct values. */
   readonly values: readonly FactValue[];
   /** For each asked snapshot, in the asked order, the index into `values`; -1 where the snapshot lacks the key. */
-  readonly indexes: Int32Array;
+  readonly indexes: ArrayLike<number>;
 }
 
 /** Several snapshots side by side. */
@@ -56,7 +56,7 @@ export interface SnapshotStore {
   save(snapshot: Snapshot): boolean;
   /** Facts ordered by group and key. */
   get: SnapshotLookup;
-  /** Those of the snapshots that are stored, by id: quicker than one by one, since most of their facts are the same. */
+  /** Those of the snapshots that are stored, by id. */
   several(ids: readonly string[]): ReadonlyMap<string, Snapshot>;
   has(id: string): boolean;
   /**

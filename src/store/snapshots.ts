@@ -1,24 +1,12 @@
-import { FACT_GROUPS, type Fact, type FactGroup, type FactValue, type Snapshot } from "../model/fact.ts";
+import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import {
-  applyDelta,
-  deltaBetween,
-  type FactSet,
-  type FactSetDelta,
-  factSet,
-  packSets,
-  unpackSets,
-} from "./fact-sets.ts";
-import type { SnapshotMoment, SnapshotStore } from "./snapshot-store.ts";
-import { readSeries } from "./varying-facts.ts";
-
-/** A fact's value is one line; a longer one is a mistake of its collector and is cut. */
-const MOST_VALUE = 16 * 1024;
-/** A snapshot becomes a new base when what differs is more than this part of it. */
-const REBASE_AT = 1 / 32;
+import { decodeValue, encodeValue, type StoredValue } from "./fact-values.ts";
+import { readSeries, type SpanTuple } from "./series.ts";
+import type { SnapshotMoment, SnapshotSeries, SnapshotStore } from "./snapshot-store.ts";
+import { createSpanTable, type Position } from "./spans.ts";
 
 /** Snapshots for the other tables, which refer to them by number. */
 export interface SnapshotTable extends SnapshotStore {
@@ -27,43 +15,28 @@ export interface SnapshotTable extends SnapshotStore {
   ids(): ReadonlyMap<number, string>;
 }
 
-/** A snapshot as it is stored: whole, or what differs from its base. */
-export interface SnapshotRow {
-  readonly number: number;
-  readonly base: number | null;
-  readonly facts: Uint8Array | null;
-}
-
 /** A fact with its number in the table. */
-export interface FactRow {
+export interface FactRow extends StoredValue {
   readonly number: number;
   readonly fact_group: FactGroup;
   readonly key: string;
-  readonly state: FactValue["state"];
-  readonly value: string;
 }
 
 export function createSnapshotTable(connection: Connection, boots: BootTable): SnapshotTable {
-  const byId = connection.statement<[string], SnapshotRow>(
-    "SELECT number, base, facts FROM snapshot WHERE id = ?",
+  const spans = createSpanTable(connection);
+  const numberById = connection.statement<[string], { number: number }>(
+    "SELECT number FROM snapshot WHERE id = ?",
   );
-  const byIds = connection.tuples<
-    [string],
-    [place: number, number: number, base: number | null, facts: Uint8Array | null]
-  >(
-    `SELECT given.key, number, base, facts
-     FROM json_each(?) AS given CROSS JOIN snapshot ON snapshot.id = given.value`,
+  const positionById = connection.statement<[string], Position>(
+    "SELECT strand, place FROM snapshot WHERE id = ? AND place IS NOT NULL",
   );
-  const byNumber = connection.statement<[number], SnapshotRow>(
-    "SELECT number, base, facts FROM snapshot WHERE number = ?",
-  );
-  const newestBase = connection.statement<[], SnapshotRow>(
-    `SELECT number, base, facts FROM snapshot WHERE base IS NULL AND facts IS NOT NULL
-     ORDER BY number DESC LIMIT 1`,
+  const positionsByIds = connection.tuples<[string], [index: number, strand: number, place: number]>(
+    `SELECT given.key, strand, place FROM json_each(?) AS given
+     CROSS JOIN snapshot ON snapshot.id = given.value WHERE place IS NOT NULL`,
   );
   const announce = connection.statement<[string]>("INSERT INTO snapshot (id) VALUES (?)");
-  const fill = connection.statement<[number | null, Uint8Array, number]>(
-    "UPDATE snapshot SET base = ?, facts = ? WHERE number = ?",
+  const fill = connection.statement<[number, number, number]>(
+    "UPDATE snapshot SET strand = ?, place = ? WHERE number = ?",
   );
   const ids = connection.tuples<[], [number: number, id: string]>("SELECT number, id FROM snapshot");
   const factNumber = connection.statement<[string, string, string, string], { number: number }>(
@@ -88,17 +61,16 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   );
   const factColumns = `fact.number, fact_key.fact_group, fact_key.key, fact.state, fact.value
      FROM fact JOIN fact_key ON fact_key.number = fact.fact_key`;
-  const factsByNumber = connection.statement<[string], FactRow>(
-    `SELECT ${factColumns} WHERE fact.number IN (SELECT value FROM json_each(?))`,
+  const allFacts = connection.statement<[], FactRow>(
+    `SELECT ${factColumns} ORDER BY fact_key.key, fact_group`,
   );
-  const factsByKey = connection.statement<[string], FactRow>(`SELECT ${factColumns} WHERE fact_key.key = ?`);
-  const factsOfKeys = connection.statement<[string], FactRow>(
-    `SELECT ${factColumns} WHERE fact.fact_key IN (SELECT value FROM json_each(?))`,
+  const allSpans = connection.tuples<[], SpanTuple>("SELECT fact, strand, first, last FROM span");
+  const isHeld = "strand = ? AND first <= ? AND (last IS NULL OR last >= ?)";
+  const factsAt = connection.statement<[number, number, number], FactRow>(
+    `SELECT ${factColumns} JOIN span ON span.fact = fact.number WHERE ${isHeld} ORDER BY fact_key.key`,
   );
-  const keys = connection.tuples<[], [number: number, key: string]>("SELECT number, key FROM fact_key");
-  const keysOfFacts = connection.tuples<[string], [key: string]>(
-    `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
-     WHERE fact.number IN (SELECT value FROM json_each(?))`,
+  const factAt = connection.statement<[string, number, number, number], FactRow>(
+    `SELECT ${factColumns} JOIN span ON span.fact = fact.number WHERE fact_key.key = ? AND ${isHeld}`,
   );
   const unknownKeys = connection.tuples<[], [key: string]>(
     `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
@@ -122,103 +94,55 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
      ORDER BY boot.order_key, moment.number`,
   );
 
-  function numberOfFact(fact: Fact): number {
-    const { state } = fact.value;
-    const text = textOf(fact.value);
-    const known = factNumber.get(fact.key, fact.group, state, text);
+  function numberOfFact({ key, group, value }: Fact): number {
+    const stored = encodeValue(value);
+    const known = factNumber.get(key, group, stored.state, stored.value);
     if (known !== undefined) return known.number;
-    const key = keyNumber.get(fact.key, fact.group)?.number ?? insertKey.insert(fact.key, fact.group);
-    return insertFact.insert(key, state, text);
+    const own = keyNumber.get(key, group)?.number ?? insertKey.insert(key, group);
+    return insertFact.insert(own, stored.state, stored.value);
   }
 
-  function numbersOf(facts: readonly Fact[]): FactSet {
-    const asked = facts.map(({ key, group, value }) => [key, group, value.state, textOf(value)]);
+  function numbersOf(facts: readonly Fact[]): ReadonlySet<number> {
+    const asked = facts.map(({ key, group, value }) => {
+      const stored = encodeValue(value);
+      return [key, group, stored.state, stored.value];
+    });
     const known = new Map(knownFacts.all(JSON.stringify(asked)).map(({ place, number }) => [place, number]));
-    return factSet(facts.map((fact, place) => known.get(place) ?? numberOfFact(fact)));
+    return new Set(facts.map((fact, place) => known.get(place) ?? numberOfFact(fact)));
   }
 
-  /** The facts of a row; `bases` holds those of the bases that were read before. */
-  function setOf(
-    row: SnapshotRow | undefined,
-    bases = new Map<number, FactSet | undefined>(),
-  ): FactSet | undefined {
-    if (row === undefined || row.facts === null) return undefined;
-    const [first = [], second = []] = unpackSets(row.facts);
-    if (row.base === null) return first;
-    if (!bases.has(row.base)) bases.set(row.base, setOf(byNumber.get(row.base), bases));
-    const base = bases.get(row.base);
-    return base === undefined ? undefined : applyDelta(base, { removed: first, added: second });
+  function series(asked: readonly string[], isWanted?: (key: string) => boolean): SnapshotSeries {
+    const positions = new Array<Position | undefined>(asked.length).fill(undefined);
+    for (const [index, strand, place] of positionsByIds.all(JSON.stringify(asked)))
+      positions[index] = { strand, place };
+    const facts = allFacts.all();
+    const wanted = isWanted === undefined ? facts : facts.filter(({ key }) => isWanted(key));
+    return readSeries(positions, wanted, allSpans.all());
   }
-
-  /** Facts that only one of the two has; none where one of them is not stored. */
-  function changedFacts(
-    before: SnapshotRow | undefined,
-    after: SnapshotRow | undefined,
-    bases: Map<number, FactSet | undefined>,
-  ): FactSet {
-    const deltas: FactSetDelta[] = [];
-    if (before?.facts != null && after?.facts != null && before.base !== null && before.base === after.base) {
-      // What both take from their base, or leave, is no difference between them.
-      const [old, young] = [unpackSets(before.facts), unpackSets(after.facts)];
-      for (const part of [0, 1]) deltas.push(deltaBetween(old[part] ?? [], young[part] ?? []));
-    } else {
-      const [old, young] = [setOf(before, bases), setOf(after, bases)];
-      if (old !== undefined && young !== undefined) deltas.push(deltaBetween(old, young));
-    }
-    return deltas.flatMap(({ removed, added }) => [...removed, ...added]);
-  }
-
-  /** At the place of each id its row, if there is one. */
-  function rowsOf(wanted: readonly string[]): readonly (SnapshotRow | undefined)[] {
-    const rows = new Array<SnapshotRow | undefined>(wanted.length).fill(undefined);
-    for (const [place, number, base, facts] of byIds.all(JSON.stringify(wanted)))
-      rows[place] = { number, base, facts };
-    return rows;
-  }
-
-  const factRows = (numbers: FactSet) => factsByNumber.all(JSON.stringify(numbers));
 
   const table: SnapshotTable = {
-    numberOf: (id) => byId.get(id)?.number ?? announce.insert(id),
+    numberOf: (id) => numberById.get(id)?.number ?? announce.insert(id),
     ids: () => new Map(ids.all()),
-    has: (id) => (byId.get(id)?.facts ?? null) !== null,
+    has: (id) => positionById.get(id) !== undefined,
     save(snapshot) {
       return connection.batched(() => {
         if (table.has(snapshot.id)) return false;
-        const facts = numbersOf(snapshot.facts);
-        const base = newestBase.get();
-        const baseFacts = setOf(base);
-        const number = table.numberOf(snapshot.id);
-        if (base !== undefined && baseFacts !== undefined) {
-          const { removed, added } = deltaBetween(baseFacts, facts);
-          if (removed.length + added.length <= facts.length * REBASE_AT) {
-            fill.run(base.number, packSets(removed, added), number);
-            return true;
-          }
-        }
-        fill.run(null, packSets(facts), number);
+        const { strand, place } = spans.append(numbersOf(snapshot.facts));
+        fill.run(strand, place, table.numberOf(snapshot.id));
         return true;
       });
     },
-    get: (id) => table.several([id]).get(id),
+    get(id) {
+      const at = positionById.get(id);
+      if (at === undefined) return undefined;
+      const rows = factsAt.all(at.strand, at.place, at.place);
+      return { id, facts: byGroup(rows, ({ fact_group }) => fact_group).map(toFact) };
+    },
     several(wanted) {
-      const bases = new Map<number, FactSet | undefined>();
-      const sets = new Map<string, FactSet>();
-      for (const [place, row] of rowsOf(wanted).entries()) {
-        const facts = setOf(row, bases);
-        if (facts !== undefined) sets.set(wanted[place] ?? "", facts);
-      }
-      const rows = inOrder(factRows(factSet([...sets.values()].flat())));
-      const facts = rows.map((row) => ({ number: row.number, fact: toFact(row) }));
-      const largest = rows.reduce((most, { number }) => Math.max(most, number), 0);
       return new Map(
-        [...sets].map(([id, numbers]): [string, Snapshot] => {
-          const isOwn = new Uint8Array(largest + 1);
-          for (const number of numbers) isOwn[number] = 1;
-          return [
-            id,
-            { id, facts: facts.filter(({ number }) => isOwn[number] === 1).map(({ fact }) => fact) },
-          ];
+        wanted.flatMap((id): [string, Snapshot][] => {
+          const snapshot = table.get(id);
+          return snapshot === undefined ? [] : [[id, snapshot]];
         }),
       );
     },
@@ -250,30 +174,20 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         ),
       ].reverse(),
     changedKeys(pairs) {
-      const rows = rowsOf(pairs.flat());
-      const bases = new Map<number, FactSet | undefined>();
-      const changed = new Set<number>();
-      for (const pair of pairs.keys()) {
-        const [before, after] = [rows[pair * 2], rows[pair * 2 + 1]];
-        for (const number of changedFacts(before, after, bases)) changed.add(number);
-      }
-      return new Set(keysOfFacts.all(JSON.stringify([...changed])).map(([key]) => key));
+      const { varying, stored } = series(pairs.flat());
+      const isChanged = (indexes: ArrayLike<number>) =>
+        pairs.some(
+          (_pair, at) =>
+            stored[at * 2] === true && stored[at * 2 + 1] === true && indexes[at * 2] !== indexes[at * 2 + 1],
+        );
+      return new Set(varying.filter(({ indexes }) => isChanged(indexes)).map(({ key }) => key));
     },
     unknownKeys: () => new Set(unknownKeys.all().map(([key]) => key)),
-    series(asked, isWanted) {
-      const wantedRows = (wants: (key: string) => boolean) => {
-        const numbers = keys.all().flatMap((row) => (wants(row[1]) ? [row[0]] : []));
-        return factsOfKeys.all(JSON.stringify(numbers));
-      };
-      return readSeries(rowsOf(asked), (number) => byNumber.get(number), {
-        byNumbers: factRows,
-        wanted: isWanted && wantedRows(isWanted),
-      });
-    },
+    series,
     fact(id, key) {
-      const facts = new Set(setOf(byId.get(id)));
-      const row = factsByKey.all(key).find(({ number }) => facts.has(number));
-      return row === undefined ? undefined : toFact(row);
+      const at = positionById.get(id);
+      const row = at && factAt.get(key, at.strand, at.place, at.place);
+      return row && toFact(row);
     },
   };
   return table;
@@ -286,37 +200,17 @@ interface MomentRow {
   readonly reason: string;
 }
 
-function textOf(value: FactValue): string {
-  if (value.state === "value") return boundedText(value.value, MOST_VALUE);
-  return value.state === "unknown" ? boundedText(value.why, 512) : "";
-}
-
-/** The value that a row holds. */
-export function factValue(row: FactRow): FactValue {
-  if (row.state === "value") return { state: "value", value: row.value };
-  return row.state === "unknown" ? { state: "unknown", why: row.value } : { state: "absent" };
-}
-
-function toFact(row: FactRow): Fact {
-  return { group: row.fact_group, key: row.key, value: factValue(row) };
+/** The fact that a row holds. */
+export function toFact(row: FactRow): Fact {
+  return { group: row.fact_group, key: row.key, value: decodeValue(row) };
 }
 
 const GROUP_RANK = new Map<string, number>(FACT_GROUPS.map((group, rank) => [group, rank]));
 
-/** Rows ordered by group, then by key; group by group, because thousands of them would be slow to compare by both. */
-function inOrder(rows: readonly FactRow[]): readonly FactRow[] {
-  const groups = Map.groupBy(rows, ({ fact_group }) => fact_group);
-  return [...groups]
+/** What is in order by key, ordered by group first. */
+export function byGroup<T>(ordered: readonly T[], groupOf: (one: T) => FactGroup): readonly T[] {
+  // Group by group, because thousands of them would be slow to compare by both.
+  return [...Map.groupBy(ordered, groupOf)]
     .sort(([a], [b]) => (GROUP_RANK.get(a) ?? 99) - (GROUP_RANK.get(b) ?? 99))
-    .flatMap(([, own]) => own.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)));
-}
-
-/** Orders as a reader expects: by group, then by key. */
-export function byGroupAndKey(
-  a: Pick<FactRow, "fact_group" | "key">,
-  b: Pick<FactRow, "fact_group" | "key">,
-): number {
-  const groups = (GROUP_RANK.get(a.fact_group) ?? 99) - (GROUP_RANK.get(b.fact_group) ?? 99);
-  if (groups !== 0) return groups;
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+    .flatMap(([, own]) => own);
 }

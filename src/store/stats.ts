@@ -14,7 +14,7 @@ export function createStats(connection: Connection, dropped: () => DroppedCounts
        (SELECT count(*) FROM sighting) AS sightings,
        (SELECT count(*) FROM gap) AS gaps,
        (SELECT count(*) FROM boot) AS boots,
-       (SELECT count(*) FROM snapshot WHERE facts IS NOT NULL) AS snapshots,
+       (SELECT count(*) FROM snapshot WHERE place IS NOT NULL) AS snapshots,
        (SELECT count(*) FROM fact) AS facts,
        (SELECT count(*) FROM incident) AS incidents,
        (SELECT count(*) FROM delivery WHERE state = 'pending') AS pendingDeliveries`,

@@ -172,7 +172,7 @@ test("any series of snapshots comes back, and its differences are those of the f
           assert.deepEqual(constant?.value, same ? truth[0] : undefined);
           if (row !== undefined)
             assert.deepEqual(
-              [...row.indexes].map((index) => row.values[index]),
+              Array.from(row.indexes, (index) => row.values[index]),
               truth,
             );
         }
@@ -182,13 +182,13 @@ test("any series of snapshots comes back, and its differences are those of the f
         assert.deepEqual(
           some.varying.map(({ values, indexes, ...row }) => ({
             ...row,
-            there: [...indexes].map((index) => values[index]),
+            there: Array.from(indexes, (index) => values[index]),
           })),
           varying
             .filter(({ key }) => isWanted(key))
             .map(({ values, indexes, ...row }) => ({
               ...row,
-              there: [undefined, ...[...indexes].map((index) => values[index])],
+              there: [undefined, ...Array.from(indexes, (index) => values[index])],
             })),
         );
         assert.deepEqual(
