@@ -10,7 +10,11 @@ import { timeOf } from "./text.ts";
 export type DeviceNames = ReadonlyMap<Bdf, string>;
 
 /** The last good start before a failure, with the BIOS of that time where it is on record. */
-export type LastGood = Pick<AttemptRecord, "openedAt"> & { readonly biosVersion?: string };
+export type LastGood = Pick<AttemptRecord, "openedAt"> & {
+  readonly biosVersion?: string;
+  /** The devices in question that it did not have, where no good start had them. */
+  readonly without?: readonly Bdf[];
+};
 
 /** More changes than this are only counted. */
 const MOST_CHANGES = 8;
@@ -97,6 +101,8 @@ export function composeWillNotStart(options: {
   readonly changes: readonly Change[] | undefined;
   readonly lastGood?: LastGood;
   readonly deviceNames: DeviceNames;
+  /** It runs now, with what it had before. */
+  readonly isRunning?: boolean;
 }): AlertContent {
   const { vm, changes, lastGood, deviceNames } = options;
   const [cause] = options.causes;
@@ -107,7 +113,7 @@ export function composeWillNotStart(options: {
     vm,
     devices: named(cause?.devices ?? [], deviceNames),
     ...(cause !== undefined && { causeClass: cause.class, cause: cause.sentence }),
-    subject: `${quoted(vm)} will not start`,
+    subject: `${quoted(vm)} will not start${options.isRunning === true ? " the next time" : ""}`,
     changes: sentences(changes ?? []),
     lastGood: `${describeLastGood(lastGood, changes?.length)}${comparedWithBoot ? " The changes are those since the last boot." : ""}`,
     ...remedyOf(cause),
@@ -215,6 +221,9 @@ function describeLastGood(lastGood: LastGood | undefined, changes: number | unde
   // Unreadable is not unchanged (law 7).
   const unknown = changes === undefined ? " What has changed since is not on record." : "";
   const since = changes === 0 ? " Nothing that is watched has changed since." : unknown;
+  const { without = [] } = lastGood;
+  if (without.length > 0)
+    return `No good start with ${without.join(", ")} is on record. It last started without, ${timeOf(lastGood.openedAt)}${bios}.${since}`;
   return `Last good start: ${timeOf(lastGood.openedAt)}${bios}.${since}`;
 }
 

@@ -2,6 +2,7 @@ import type { SignatureMatch } from "../model/catalogue.ts";
 import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
 import { isStarting, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
+import { devicesOf } from "./definitions.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
 
 const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
@@ -28,8 +29,8 @@ export interface LibvirtSigns {
 /** Makes the reader of libvirt's events. */
 export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
   function lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean {
-    if (event.definition !== undefined) pen.learn(event.definition);
-    if (event.event === "undefined") pen.definitions.delete(event.vm);
+    if (event.definition !== undefined) pen.learn(event.definition, event.at);
+    if (event.event === "undefined") pen.definitions.forget(event.vm);
     const current = book.current(event.vm);
     if (event.event === "started") {
       // A start may take minutes (128 GB are pinned page by page), and settle before libvirt calls it started.
@@ -40,6 +41,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         (current.closedAt === undefined || current.outcome === "started");
       const attempt = isSame ? current : pen.open(event.vm, event, matches);
       attempt.startedAt = event.at;
+      if (event.running !== undefined) pen.hasDevices(attempt, devicesOf(event.running));
       pen.join(attempt, event, matches);
       book.watchSettling(attempt);
       return true;
@@ -80,14 +82,14 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
   }
 
   function reconcile(inventory: VmInventory): void {
-    for (const { definition, state } of inventory.vms) {
+    for (const { definition, state, running } of inventory.vms) {
       const current = book.current(definition.name);
       // Autostart while the service connects: it neither runs yet nor has it failed, and libvirt will tell.
       if (isStarting(state)) continue;
       const own = {
         ...inventory,
         identity: `${inventory.identity}/${definition.name}`,
-        vms: [{ definition, state }],
+        vms: [{ definition, state, ...(running !== undefined && { running }) }],
       };
       if (RUNNING_STATES.has(state.state)) {
         if (current?.closedAt === undefined && current !== undefined) {
@@ -98,6 +100,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         } else if (current?.outcome !== "started" || current.endedAt !== undefined) {
           const attempt = pen.open(definition.name, own, []);
           attempt.startedAt = inventory.at;
+          if (running !== undefined) pen.hasDevices(attempt, devicesOf(running));
           book.watchSettling(attempt);
         }
       } else if (state.state === "shutoff" && state.reason === "failed") {

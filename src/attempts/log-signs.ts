@@ -43,7 +43,7 @@ export function createLogSigns(options: {
     const attempt = adopted ?? pen.open(start.vm, start, []);
     attempt.hasLogStart = true;
     attempt.openedAt = Math.min(attempt.openedAt, start.at);
-    pen.addDevices(attempt, start.devices);
+    if (start.isWhole || attempt.devices.size === 0) pen.hasDevices(attempt, start.devices);
     pen.join(attempt, start, []);
     book.watchSettling(attempt);
     sweep();

@@ -3,6 +3,7 @@ import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
+import { createDefinitions, type Definitions, devicesOf } from "./definitions.ts";
 import { distance } from "./windows.ts";
 import { addEvidence, isRefusal, type WorkingAttempt } from "./working-attempt.ts";
 
@@ -13,15 +14,21 @@ export const LATE_MS = 10_000;
 
 /** What is written into the book of attempts, with what is known of VMs and IOMMU groups. */
 export interface Pen {
-  /** A VM's definition, as libvirt last told it. */
-  readonly definitions: Map<VmName, VmDefinition>;
+  readonly definitions: Definitions;
   /** The IOMMU group of each device; also of those that have vanished (law 3). */
   readonly groups: Map<Bdf, number>;
-  learn(definition: VmDefinition): void;
+  /** From `at` on the VM's next start gets this. */
+  learn(definition: VmDefinition, at: number): void;
   open(vm: VmName, first: Observation, matches: readonly SignatureMatch[]): WorkingAttempt;
   /** Adds evidence and tells the store; what is already known is dropped without a word. Returns true. */
   join(attempt: WorkingAttempt, observation: Observation, matches: readonly SignatureMatch[]): true;
-  addDevices(attempt: WorkingAttempt, devices: readonly Bdf[]): void;
+  /**
+   * What this very start was given, by the command line or by what then ran: more than a definition can tell, which may
+   * be another one by the time that it is read.
+   */
+  hasDevices(attempt: WorkingAttempt, devices: readonly Bdf[]): void;
+  /** The groups of its devices, as they are known by now. */
+  learnGroups(attempt: WorkingAttempt): void;
   /** The start did not succeed. */
   fail(attempt: WorkingAttempt, at: number): void;
   /** The VM died by itself; early, it was no good start. */
@@ -31,7 +38,7 @@ export interface Pen {
 
 /** Makes the pen for a book. A VM that dies within `crashedEarlyMs` of its start crashed early. */
 export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs: number }): Pen {
-  const definitions = new Map<VmName, VmDefinition>();
+  const definitions = createDefinitions();
   const groups = new Map<Bdf, number>();
 
   function addDevices(attempt: WorkingAttempt, devices: readonly Bdf[]): void {
@@ -42,19 +49,33 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
     }
   }
 
+  function setDevices(attempt: WorkingAttempt, devices: readonly Bdf[]): void {
+    attempt.devices.clear();
+    attempt.groups.clear();
+    addDevices(attempt, devices);
+  }
+
+  /** Until the start itself has shown what it got. Returns whether that makes a difference. */
+  function takeDefinition(attempt: WorkingAttempt): boolean {
+    const definition = definitions.at(attempt.vm, attempt.openedAt);
+    if (attempt.hasShownDevices || definition === undefined) return false;
+    const before = [...attempt.devices].join();
+    setDevices(attempt, devicesOf(definition));
+    return [...attempt.devices].join() !== before;
+  }
+
   const isEarly = (attempt: WorkingAttempt, at: number) => at - attempt.openedAt <= settings.crashedEarlyMs;
 
   return {
     definitions,
     groups,
-    learn(definition) {
-      definitions.set(definition.name, definition);
-      const attempt = book.current(definition.name);
-      if (attempt !== undefined && attempt.closedAt === undefined) addDevices(attempt, devicesOf(definition));
+    learn(definition, at) {
+      definitions.learn(definition, at);
+      for (const attempt of book.of(definition.name)) if (takeDefinition(attempt)) book.touched(attempt);
     },
     open(vm, first, matches) {
       const attempt = book.open(vm, first);
-      addDevices(attempt, devicesOf(definitions.get(vm)));
+      takeDefinition(attempt);
       addEvidence(attempt, first, matches);
       // Nothing more may be said until it has settled, and the facts are those of its beginning.
       book.touched(attempt);
@@ -64,16 +85,16 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
       if (addEvidence(attempt, observation, matches)) book.touched(attempt);
       return true;
     },
-    addDevices,
+    hasDevices(attempt, devices) {
+      if (attempt.hasShownDevices) addDevices(attempt, devices);
+      else setDevices(attempt, devices);
+      attempt.hasShownDevices = true;
+    },
+    learnGroups: (attempt) => addDevices(attempt, [...attempt.devices]),
     fail: (attempt, at) => book.close(attempt, at, isRefusal(attempt) ? "refused" : "failed"),
     died: (attempt, at) => book.close(attempt, at, isEarly(attempt, at) ? "crashed-early" : "started"),
     isEarly,
   };
-}
-
-/** Addresses of the devices that a definition passes through. */
-export function devicesOf(definition: VmDefinition | undefined): readonly Bdf[] {
-  return definition?.hostDevices.map((device) => device.bdf) ?? [];
 }
 
 /** The attempt whose span is nearest to a time. */

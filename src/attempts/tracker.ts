@@ -5,9 +5,10 @@ import { type Bdf, unknownVm, type VmName } from "../model/identifiers.ts";
 import type { KernelRecord, Observation, VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createAttemptBook } from "./book.ts";
+import { devicesOf } from "./definitions.ts";
 import { createLibvirtSigns } from "./libvirt-signs.ts";
 import { createLogSigns } from "./log-signs.ts";
-import { createPen, devicesOf } from "./pen.ts";
+import { createPen } from "./pen.ts";
 import { createUnclaimed } from "./unclaimed.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
 
@@ -107,7 +108,7 @@ export function createAttemptTracker(options: {
       unclaimed.sweep();
       if (book.tellsOf(record)) return;
       const group = pen.groups.get(device);
-      const users = [...pen.definitions.values()].filter((definition) =>
+      const users = [...pen.definitions.present().values()].filter((definition) =>
         devicesOf(definition).some(
           (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
         ),
@@ -115,7 +116,7 @@ export function createAttemptTracker(options: {
       if (users.length > 1 || (users.length === 0 && options.knownVmsOnly)) return;
       const [only] = users;
       const attempt = pen.open(only?.name ?? unknownVm(device), record, matches);
-      if (only === undefined) pen.addDevices(attempt, [device]);
+      if (only === undefined) pen.hasDevices(attempt, [device]);
       pen.fail(attempt, record.at);
     });
   }
@@ -127,7 +128,7 @@ export function createAttemptTracker(options: {
         return false;
       case "vm-inventory":
         libvirtTalks = true;
-        for (const { definition } of observation.vms) pen.learn(definition);
+        for (const { definition } of observation.vms) pen.learn(definition, observation.at);
         if (released) libvirt.reconcile(observation);
         else inventories.push(observation);
         return false;
@@ -160,7 +161,7 @@ export function createAttemptTracker(options: {
     observe,
     learnGroups(known) {
       for (const [device, group] of known) pen.groups.set(device, group);
-      for (const attempt of book.unsettled()) pen.addDevices(attempt, [...attempt.devices]);
+      for (const attempt of book.unsettled()) pen.learnGroups(attempt);
     },
     release() {
       if (released) return;
@@ -171,6 +172,6 @@ export function createAttemptTracker(options: {
     },
     runningAt: (time) => devicesByVm(book.runningAt(time)),
     begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),
-    definitions: () => pen.definitions,
+    definitions: () => pen.definitions.present(),
   };
 }

@@ -34,6 +34,8 @@ export interface WorkingAttempt {
   hasLogEnd: boolean;
   /** Its outcome has been announced; late evidence makes it settle again. */
   settled: boolean;
+  /** The devices are what this start was given, and not what a definition says. */
+  hasShownDevices: boolean;
   readonly devices: Set<Bdf>;
   readonly groups: Set<number>;
   readonly evidence: Evidence[];
@@ -54,6 +56,7 @@ export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
     hasLogStart: false,
     hasLogEnd: false,
     settled: false,
+    hasShownDevices: false,
     devices: new Set(),
     groups: new Set(),
     evidence: [],
@@ -80,6 +83,8 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
     hasLogStart: has("domain-log-start"),
     hasLogEnd: has("domain-log-end"),
     settled: stored.outcome !== undefined,
+    // A definition of now says nothing of a start that is told already.
+    hasShownDevices: stored.outcome !== undefined || has("domain-log-start"),
     devices: new Set(stored.devices),
     groups: new Set(stored.groups),
     evidence: [...stored.evidence],

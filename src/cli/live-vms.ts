@@ -76,13 +76,10 @@ export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">):
 function readProxmoxStates(paths: HostPaths): Reading<readonly VmStatus[]> {
   return mapReading(readProxmoxVms(paths), (vms) =>
     vms.map(
-      ({ vmid, definition }): VmStatus => ({
-        definition,
-        state:
-          runningQemu(paths, vmid) === undefined
-            ? { state: "shutoff", reason: "QEMU does not run" }
-            : { state: "running", reason: "QEMU runs" },
-      }),
+      ({ vmid, definition, running }): VmStatus =>
+        runningQemu(paths, vmid) === undefined
+          ? { definition, state: { state: "shutoff", reason: "QEMU does not run" } }
+          : { definition, state: { state: "running", reason: "QEMU runs" }, running },
     ),
   );
 }
@@ -94,8 +91,9 @@ async function askAll(client: LibvirtClient): Promise<Reading<readonly VmStatus[
   if (!domains.ok) return unreadable(`libvirt did not list its VMs: ${domains.error.why}`);
   const vms: VmStatus[] = [];
   for (const domain of domains.value) {
-    const [xml, state, autostart] = [
-      await client.domainXml(domain),
+    const [xml, live, state, autostart] = [
+      await client.domainXml(domain, "persistent"),
+      await client.domainXml(domain, "running"),
       await client.domainState(domain),
       await client.autostart(domain),
     ];
@@ -103,9 +101,11 @@ async function askAll(client: LibvirtClient): Promise<Reading<readonly VmStatus[
     if (!xml.ok || !state.ok) continue;
     const definition = parseDomainXml(xml.value);
     if (definition.state !== "read") continue;
+    const running = live.ok && domain.id >= 0 ? parseDomainXml(live.value) : undefined;
     vms.push({
       definition: { ...definition.value, ...(autostart.ok && { autostart: autostart.value }) },
       state: state.value,
+      ...(running?.state === "read" && { running: running.value }),
     });
   }
   return read(vms);

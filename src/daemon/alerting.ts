@@ -2,21 +2,25 @@ import type { Alerter } from "../alerts/alerter.ts";
 import { composeFailure, composeRecovery, composeWillNotStart, type LastGood } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { changesBetween } from "../history/changes-between.ts";
-import { lastGoodBefore } from "../history/last-good.ts";
+import { type GoodStart, lastGoodWith } from "../history/last-good.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { HostState } from "../model/host-state.ts";
-import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
-import type { AttemptRow } from "../store/attempt-store.ts";
+import type { HostState, VmStatus } from "../model/host-state.ts";
+import type { Bdf, BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
 
 /** Turns settled attempts and warnings into alerts, with what changed since the last good start. */
 export interface Alerting {
   /** Call inside the transaction that stores the attempt. */
   attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void;
-  /** A VM that is certain not to start now, known before anyone tries. */
-  willNotStart(vm: VmName, causes: readonly Cause[], snapshotId: string | undefined): void;
+  /** A VM that is certain not to start, or to start again where it runs now, known before anyone tries. */
+  willNotStart(
+    vm: VmStatus,
+    causes: readonly Cause[],
+    snapshotId: string | undefined,
+    isRunning: boolean,
+  ): void;
 }
 
 /** A failure that is told again is at most so many starts old. */
@@ -39,11 +43,12 @@ export function createAlerting(options: {
     }
     // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
     if (isOverSince(attempt)) return;
-    const lastGood = lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
+    const concerned = concernedDevices(attempt.diagnosis?.causes ?? [], attempt.devices);
+    const lastGood = lastGoodWith(store.attempts, attempt.vm, concerned, attempt.openedAt);
     const content = composeFailure({
       attempt,
       number,
-      changes: changesBetween(store.snapshots, lastGood?.snapshotId, snapshotId),
+      changes: changesBetween(store.snapshots, lastGood?.row.snapshotId, snapshotId),
       deviceNames: deviceNames(options.host()),
       ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
     });
@@ -84,14 +89,20 @@ export function createAlerting(options: {
 
   return {
     attemptSettled,
-    willNotStart(vm, causes, snapshotId) {
-      const lastGood = lastGoodBefore(store.attempts, vm, options.now());
+    willNotStart({ definition }, causes, snapshotId, isRunning) {
+      const { name: vm, hostDevices } = definition;
+      const concerned = concernedDevices(
+        causes,
+        hostDevices.map(({ bdf }) => bdf),
+      );
+      const lastGood = lastGoodWith(store.attempts, vm, concerned, options.now());
       const content = composeWillNotStart({
         vm,
         causes,
+        isRunning,
         changes: changesBetween(
           store.snapshots,
-          lastGood === undefined ? snapshotOfLastBoot() : lastGood.snapshotId,
+          lastGood === undefined ? snapshotOfLastBoot() : lastGood.row.snapshotId,
           snapshotId,
         ),
         deviceNames: deviceNames(options.host()),
@@ -114,11 +125,18 @@ function reasonWithin({ diagnosis }: StartAttempt): string | undefined {
   return cause !== undefined && WIDE_CLASSES.has(cause.class) ? cause.signature : undefined;
 }
 
-function withBios(store: Store, row: AttemptRow): LastGood {
+/** The devices that the failure is about; of a cause that names none, or others, all that the VM has. */
+function concernedDevices([first]: readonly Cause[], devices: readonly Bdf[]): readonly Bdf[] {
+  const named = devices.filter((device) => first?.devices.includes(device));
+  return named.length > 0 ? named : devices;
+}
+
+function withBios(store: Store, { row, without }: GoodStart): LastGood {
   const fact =
     row.snapshotId === undefined ? undefined : store.snapshots.fact(row.snapshotId, "firmware.bios.version");
   return {
     openedAt: row.openedAt,
+    ...(without.length > 0 && { without }),
     ...(fact?.value.state === "value" && { biosVersion: fact.value.value }),
   };
 }

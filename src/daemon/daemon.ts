@@ -199,6 +199,8 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       lastObservationAt = clock.now();
       pipeline.observe(observation);
       host.learn(observation, pipeline.vms);
+      // A VM that is given a card and started at once has had the card.
+      if (observation.kind === "vm-lifecycle" && observation.event === "defined") snapshots.outdate();
       facts.learn(observation);
     }, resume),
   );

@@ -79,6 +79,9 @@ export function createHostWatch(options: {
           vms = read(known());
           lookSoon(observation.source === "libvirt" ? "libvirt connected" : "VMs of Proxmox");
           break;
+        case "vm-device":
+          vms = read(known());
+          break;
         case "vm-lifecycle":
           vms = read(known());
           if (observation.event === "defined" || observation.event === "undefined") lookSoon("VM definition");

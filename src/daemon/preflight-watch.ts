@@ -1,14 +1,17 @@
 import { checkHostState } from "../diagnosis/state-checks.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { HostState } from "../model/host-state.ts";
+import { type HostState, hasOtherDevicesNext, type VmStatus } from "../model/host-state.ts";
 import type { VmName } from "../model/identifiers.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
 import type { Alerting } from "./alerting.ts";
 import type { ServiceLog } from "./log.ts";
 import type { Snapshots } from "./snapshots.ts";
 
-/** Says it before it fails: looks at every VM that is not running, at boot and when something changed. */
+/**
+ * Says it before it fails: looks at every VM that is not running, or that was given other devices while it runs, at
+ * boot and when something changed.
+ */
 export interface PreflightWatch {
   /**
    * Looks at the VMs that libvirt told of; before it has (on Unraid only once the array runs, and then VMs with
@@ -17,6 +20,7 @@ export interface PreflightWatch {
   look(host: HostState): void;
 }
 
+const NOT_SEEN: VmState = { state: "nostate", reason: "libvirt has not told of it yet" };
 const STOPPED: ReadonlySet<string> = new Set(["shutoff", "crashed", "nostate"]);
 /** A device that another VM uses at the moment is no reason to alarm anybody: that is how many people work. */
 const NOT_TOLD: ReadonlySet<CauseClass> = new Set(["device-busy"]);
@@ -34,14 +38,17 @@ export function createPreflightWatch(options: {
 }): PreflightWatch {
   const told = new Map<VmName, string>();
 
-  function tell({ name }: VmDefinition, causes: readonly Cause[]): void {
+  function tell(vm: VmStatus, causes: readonly Cause[], isRunning = false): void {
+    const { name } = vm.definition;
     const classes = causes.map((cause) => cause.class).join(",");
     if ((told.get(name) ?? "") === classes) return;
     told.set(name, classes);
     const [first] = causes;
     if (first === undefined) return;
-    options.log.warn(`'${name}' will not start: ${first.sentence}`);
-    options.transaction(() => options.alerting.willNotStart(name, causes, options.snapshots.latest()));
+    options.log.warn(`'${name}' will not start${isRunning ? " the next time" : ""}: ${first.sentence}`);
+    options.transaction(() =>
+      options.alerting.willNotStart(vm, causes, options.snapshots.latest(), isRunning),
+    );
   }
 
   const certain = (definition: VmDefinition, host: HostState) =>
@@ -52,16 +59,15 @@ export function createPreflightWatch(options: {
       if (host.vms.state !== "read") {
         for (const definition of options.remembered()) {
           const lasting = certain(definition, host).filter((cause) => LASTING.has(cause.class));
-          if (lasting.length > 0) tell(definition, lasting);
+          if (lasting.length > 0) tell({ definition, state: NOT_SEEN }, lasting);
         }
         return;
       }
-      for (const { definition, state } of host.vms.value) {
-        if (!STOPPED.has(state.state)) continue;
-        tell(
-          definition,
-          certain(definition, host).filter((cause) => !NOT_TOLD.has(cause.class)),
-        );
+      for (const vm of host.vms.value) {
+        const isRunning = !STOPPED.has(vm.state.state);
+        if (isRunning && !hasOtherDevicesNext(vm)) continue;
+        const causes = certain(vm.definition, host).filter((cause) => !NOT_TOLD.has(cause.class));
+        tell(vm, causes, isRunning);
       }
     },
   };

@@ -12,6 +12,8 @@ const FRESH_FOR = 2_000;
 export interface Snapshots {
   /** Id of the snapshot of now, stored with its reason; undefined where it could not be stored. */
   take(reason: string): string | undefined;
+  /** Something is known to have changed: the next one is taken anew, however young the last is. */
+  outdate(): void;
   /** Id of the newest one. */
   latest(): string | undefined;
 }
@@ -26,10 +28,12 @@ export function createSnapshots(options: {
 }): Snapshots {
   const { clock, store, bootId } = options;
   let latest: { readonly id: string; readonly at: number } | undefined;
+  let isOutdated = false;
 
   function take(reason: string): string | undefined {
     const at = clock.now();
-    if (latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at) return latest.id;
+    if (!isOutdated && latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at)
+      return latest.id;
     const snapshot = makeSnapshot(options.collect());
     const written = store.batched(() => {
       store.snapshots.save(snapshot);
@@ -40,8 +44,15 @@ export function createSnapshots(options: {
       return undefined;
     }
     latest = { id: snapshot.id, at };
+    isOutdated = false;
     return snapshot.id;
   }
 
-  return { take, latest: () => latest?.id };
+  return {
+    take,
+    outdate() {
+      isOutdated = true;
+    },
+    latest: () => latest?.id,
+  };
 }

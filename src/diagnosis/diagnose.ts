@@ -90,10 +90,16 @@ function layerOf(observation: Observation): Layer | undefined {
   }
 }
 
-/** The definition known to libvirt; else what the log's command line showed of the devices. */
+/** The definition that the start had: by now the VM may have another, or be unknown to libvirt. */
 function definitionFor(attempt: StartAttempt, host: HostState): VmDefinition | undefined {
   const known = definitionOf(attempt.vm, host);
-  if (known !== undefined || attempt.devices.length === 0) return known;
+  if (attempt.devices.length === 0) return known;
+  if (known !== undefined) {
+    const hostDevices = attempt.devices.map(
+      (bdf) => known.hostDevices.find((device) => device.bdf === bdf) ?? { bdf, managed: true },
+    );
+    return { ...known, hostDevices };
+  }
   return {
     name: attempt.vm,
     uuid: "",

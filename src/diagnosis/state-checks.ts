@@ -1,5 +1,5 @@
 import type { Cause } from "../model/diagnosis.ts";
-import type { HostState, IommuGroup, PciDevice } from "../model/host-state.ts";
+import { devicesInUse, type HostState, type IommuGroup, type PciDevice } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { HostDevice, VmDefinition } from "../model/virtual-machine.ts";
 import { directRegions } from "./direct-regions.ts";
@@ -92,14 +92,15 @@ function heldByOtherVm(vm: VmDefinition, host: HostState): Cause[] {
   const causes: Cause[] = [];
   for (const other of host.vms.value) {
     if (other.definition.name === vm.name || !isActive(other.state.state)) continue;
+    const used = devicesInUse(other);
     for (const { bdf } of vm.hostDevices) {
-      if (!other.definition.hostDevices.some((device) => device.bdf === bdf)) continue;
+      if (!used.some((device) => device.bdf === bdf)) continue;
       causes.push(
         cause("device-busy", "in-use-by-vm", {
           certainty: other.state.reason === BEGINNING ? "likely" : "certain",
           sentence: `${bdf} is in use by the running VM '${other.definition.name}', so '${vm.name}' cannot have it.`,
           remedies: [`Shut down '${other.definition.name}' first, or give each VM a device of its own.`],
-          evidence: [`'${other.definition.name}' is ${other.state.state} and its definition contains ${bdf}`],
+          evidence: [`'${other.definition.name}' is ${other.state.state} and has ${bdf}`],
           devices: [bdf],
           groups: groupNumbers(bdf, host),
         }),

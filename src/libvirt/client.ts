@@ -5,7 +5,15 @@ import type { Answer, Connection } from "./connection.ts";
 import { openConnection } from "./connection.ts";
 import type { DomainHandle, LibvirtEvent } from "./events.ts";
 import { decodeEvent, readDomain, writeDomain } from "./events.ts";
-import { AUTH, CONNECT_READ_ONLY, EVENT_ID, LIMIT, PROCEDURE } from "./protocol.ts";
+import {
+  AUTH,
+  CONNECT_READ_ONLY,
+  EVENT_ID,
+  LATER_EVENT_ID,
+  LIMIT,
+  PROCEDURE,
+  XML_INACTIVE,
+} from "./protocol.ts";
 import { vmStateOf } from "./state-words.ts";
 import type { XdrReader } from "./xdr.ts";
 import { createXdrWriter } from "./xdr.ts";
@@ -32,8 +40,11 @@ export interface LibvirtClient {
   /** All domains, running or not. */
   listDomains(): Promise<Answer<readonly DomainHandle[]>>;
   findDomain(name: VmName): Promise<Answer<DomainHandle>>;
-  /** The XML in force: of the running domain, else of its definition. */
-  domainXml(domain: DomainHandle): Promise<Answer<string>>;
+  /**
+   * `persistent`: the definition that the next start gets. `running`: what the domain has now, with what was plugged in
+   * since; of one that does not run its definition.
+   */
+  domainXml(domain: DomainHandle, which: "persistent" | "running"): Promise<Answer<string>>;
   domainState(domain: DomainHandle): Promise<Answer<VmState>>;
   autostart(domain: DomainHandle): Promise<Answer<boolean>>;
   /** Ends the connection as broken; `onLost` hears why. */
@@ -114,18 +125,20 @@ async function introduce(connection: Connection, uri: string): Promise<OpenError
   const answer = await connection.call(PROCEDURE.connectOpen, open.bytes(), ignored);
   if (!answer.ok) return openError(`opening ${uri}`, answer);
 
-  for (const id of Object.values(EVENT_ID)) {
+  const register = (id: number) => {
     const payload = createXdrWriter()
       .int(id)
       .optional(undefined, () => {})
       .bytes();
-    const registered = await connection.call(
-      PROCEDURE.connectDomainEventCallbackRegisterAny,
-      payload,
-      ignored,
-    );
+    return connection.call(PROCEDURE.connectDomainEventCallbackRegisterAny, payload, ignored);
+  };
+  const [needed, later] = await Promise.all(
+    [EVENT_ID, LATER_EVENT_ID].map((ids) => Promise.all(Object.values(ids).map(register))),
+  );
+  // An older libvirt refuses an event that it does not know.
+  const broken = later?.filter((answer) => !answer.ok && answer.error.kind !== "refused") ?? [];
+  for (const registered of [...(needed ?? []), ...broken])
     if (!registered.ok) return openError("registering for events", registered);
-  }
   // Only daemons that speak for another one (virtproxyd) have it; the others may refuse.
   const watched = await connection.call(PROCEDURE.connectRegisterCloseCallback, nothing(), ignored);
   return watched.ok || watched.error.kind === "refused" ? undefined : openError("registering", watched);
@@ -149,8 +162,8 @@ function openError(step: string, answer: { readonly error: Extract<Answer<never>
 
 function createClient(connection: Connection, version: string, clock: Clock): LibvirtClient {
   const ofDomain = (domain: DomainHandle): Buffer => writeDomain(createXdrWriter(), domain).bytes();
-  const ofDomainWithFlags = (domain: DomainHandle): Buffer =>
-    writeDomain(createXdrWriter(), domain).unsigned(0).bytes();
+  const ofDomainWithFlags = (domain: DomainHandle, flags = 0): Buffer =>
+    writeDomain(createXdrWriter(), domain).unsigned(flags).bytes();
   return {
     version,
     listDomains() {
@@ -162,10 +175,10 @@ function createClient(connection: Connection, version: string, clock: Clock): Li
     },
     findDomain: (name) =>
       connection.call(PROCEDURE.domainLookupByName, createXdrWriter().string(name).bytes(), readDomain),
-    domainXml: (domain) =>
-      connection.call(PROCEDURE.domainGetXmlDesc, ofDomainWithFlags(domain), (reader) =>
-        reader.string(LIMIT.string),
-      ),
+    domainXml(domain, which) {
+      const payload = ofDomainWithFlags(domain, which === "persistent" ? XML_INACTIVE : 0);
+      return connection.call(PROCEDURE.domainGetXmlDesc, payload, (reader) => reader.string(LIMIT.string));
+    },
     domainState: (domain) =>
       connection.call(PROCEDURE.domainGetState, ofDomainWithFlags(domain), (reader) =>
         vmStateOf(reader.int(), reader.int()),

@@ -45,6 +45,7 @@ function firmwareOf(os: XmlElement | undefined): string {
   return loader.attribute("type") === "pflash" || /ovmf|edk2|efi/i.test(loader.text()) ? "uefi" : "bios";
 }
 
+const MAX_ALIAS = 200;
 const MEMORY_UNIT = /^(?:b|bytes?|(?<scale>[kmgtpe])(?<kind>ib|b)?)$/i;
 
 /** libvirt's units: `k`, `KiB` are powers of 1024, `KB` of 1000, no unit is KiB; rounded up to whole KiB. */
@@ -88,6 +89,7 @@ function hostDevice(bdf: Bdf, managed: boolean, element: XmlElement): HostDevice
   const guest = element.child("address");
   const guestAddress = guest?.attribute("type") === "pci" ? addressOf(guest) : undefined;
   const rom = romOf(element.child("rom"));
+  const alias = element.child("alias")?.attribute("name");
   return {
     bdf,
     managed,
@@ -96,6 +98,7 @@ function hostDevice(bdf: Bdf, managed: boolean, element: XmlElement): HostDevice
     ...(guestAddress === undefined ? {} : { guestAddress }),
     ...(guest?.attribute("multifunction") === "on" ? { multifunction: true } : {}),
     ...(rom === undefined ? {} : { rom }),
+    ...(alias === undefined ? {} : { alias: alias.slice(0, MAX_ALIAS) }),
   };
 }
 

@@ -23,7 +23,11 @@ export type LibvirtEvent =
       readonly detail: string;
     }
   | { readonly kind: "control-error" | "reboot"; readonly domain: DomainHandle }
-  | { readonly kind: "device-removed"; readonly domain: DomainHandle; readonly alias: string }
+  | {
+      readonly kind: "device-added" | "device-removed" | "device-removal-failed";
+      readonly domain: DomainHandle;
+      readonly alias: string;
+    }
   /** The daemon lost the one that it speaks for (virtproxyd its virtqemud); no event will come any more. */
   | { readonly kind: "connection-closed" };
 
@@ -35,6 +39,11 @@ export function readDomain(reader: XdrReader): DomainHandle {
   // A copy: the rest of the chunk that it arrived in need not live as long.
   const uuid = Buffer.from(reader.fixedOpaque(UUID_BYTES));
   return { name, uuid, id: reader.int() };
+}
+
+/** As libvirt's XML writes it. */
+export function uuidText(uuid: Buffer): string {
+  return uuid.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** Writes a `remote_nonnull_domain`. */
@@ -51,17 +60,24 @@ export function decodeEvent(procedure: number, payload: Buffer): Decoded<Libvirt
     const domain = readDomain(reader);
     if (procedure === EVENT.controlError) return { kind: "control-error", domain };
     if (procedure === EVENT.reboot) return { kind: "reboot", domain };
-    if (procedure === EVENT.deviceRemoved) {
-      return { kind: "device-removed", domain, alias: reader.string(LIMIT.string).slice(0, 200) };
-    }
+    const change = DEVICE_EVENTS.get(procedure);
+    if (change !== undefined)
+      return { kind: change, domain, alias: reader.string(LIMIT.string).slice(0, 200) };
     const words = lifecycleOf(reader.int(), reader.int());
     return words === undefined ? undefined : { kind: "lifecycle", domain, ...words };
   });
 }
 
+const DEVICE_EVENTS: ReadonlyMap<number, "device-added" | "device-removed" | "device-removal-failed"> =
+  new Map([
+    [EVENT.deviceAdded, "device-added"],
+    [EVENT.deviceRemoved, "device-removed"],
+    [EVENT.deviceRemovalFailed, "device-removal-failed"],
+  ]);
+
 const CALLBACK_EVENTS: ReadonlySet<number> = new Set([
   EVENT.lifecycle,
   EVENT.reboot,
   EVENT.controlError,
-  EVENT.deviceRemoved,
+  ...DEVICE_EVENTS.keys(),
 ]);

@@ -27,11 +27,19 @@ export const EVENT = {
   reboot: 319,
   controlError: 325,
   deviceRemoved: 333,
+  deviceAdded: 354,
   connectionClosed: 362,
+  deviceRemovalFailed: 367,
 } as const;
 
-/** virDomainEventID of the events that are registered. */
+/** virDomainEventID of the events that every libvirt has. */
 export const EVENT_ID = { lifecycle: 0, reboot: 1, controlError: 7, deviceRemoved: 15 } as const;
+
+/** Those that came later: libvirt 1.2.15 and 1.3.4. */
+export const LATER_EVENT_ID = { deviceAdded: 19, deviceRemovalFailed: 22 } as const;
+
+/** VIR_DOMAIN_XML_INACTIVE: what the next start gets, not what the running domain has. */
+export const XML_INACTIVE = 2;
 
 export const AUTH = { none: 0, sasl: 1, polkit: 2 } as const;
 

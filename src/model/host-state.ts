@@ -1,6 +1,6 @@
 import type { Bdf } from "./identifiers.ts";
 import type { Reading } from "./reading.ts";
-import type { VmDefinition, VmState } from "./virtual-machine.ts";
+import type { HostDevice, VmDefinition, VmState } from "./virtual-machine.ts";
 
 /** A PCI function as sysfs shows it. */
 export interface PciDevice {
@@ -50,8 +50,24 @@ export interface FirmwareDemand {
 
 /** A VM and what libvirt says of it now. */
 export interface VmStatus {
+  /** What the next start gets. */
   readonly definition: VmDefinition;
   readonly state: VmState;
+  /** What the VM has that runs now, where that is known. */
+  readonly running?: VmDefinition;
+}
+
+/** The devices that a VM has while it is active: those it runs with, whatever its next start will get. */
+export function devicesInUse({ definition, running }: VmStatus): readonly HostDevice[] {
+  return (running ?? definition).hostDevices;
+}
+
+/** Whether a VM that runs will get other devices at its next start than it has. */
+export function hasOtherDevicesNext({ definition, running }: VmStatus): boolean {
+  if (running === undefined) return false;
+  const has = new Set(running.hostDevices.map(({ bdf }) => bdf));
+  const gets = new Set(definition.hostDevices.map(({ bdf }) => bdf));
+  return has.size !== gets.size || [...gets].some((bdf) => !has.has(bdf));
 }
 
 /** The IOMMU group of each device that is in one. */

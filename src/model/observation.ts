@@ -1,3 +1,4 @@
+import type { VmStatus } from "./host-state.ts";
 import type { Bdf, BootId, VmName } from "./identifiers.ts";
 import type { VmDefinition, VmState } from "./virtual-machine.ts";
 
@@ -70,7 +71,7 @@ export interface VfioNodeChange extends ObservationBase {
 /** All VMs of the host as libvirt lists them, sent after each (re)connection, or as Proxmox has them. */
 export interface VmInventory extends ObservationBase {
   readonly kind: "vm-inventory";
-  readonly vms: readonly { readonly definition: VmDefinition; readonly state: VmState }[];
+  readonly vms: readonly VmStatus[];
 }
 
 export interface VmLifecycle extends ObservationBase {
@@ -86,10 +87,14 @@ export interface VmLifecycle extends ObservationBase {
     | "shutdown"
     | "pmsuspended"
     | "crashed";
-  /** libvirt's detail in its own English, lower case: `booted`, `destroyed`, `failed`, `guest request`… */
+  /** libvirt's detail in its own English, lower case: `booted`, `destroyed`, `failed`, `renamed`, `guest request`… */
   readonly detail: string;
-  /** The definition in force, sent along with `defined` and `started`. */
+  /** The same under every name that the VM ever has; where the source knows it. */
+  readonly uuid?: string;
+  /** The definition that the next start gets, sent along with `defined` and `started`. */
   readonly definition?: VmDefinition;
+  /** What the VM got that was just started. */
+  readonly running?: VmDefinition;
 }
 
 /** libvirt's `control-error`: QEMU went away while it was being talked to; not VFIO specific (law 1). */
@@ -110,11 +115,15 @@ export interface VmReboot extends ObservationBase {
   readonly vm: VmName;
 }
 
-export interface VmDeviceRemoved extends ObservationBase {
-  readonly kind: "vm-device-removed";
+/** A device was plugged into a VM that runs, or out of it; `removal-failed` where the guest would not let go of it. */
+export interface VmDeviceChange extends ObservationBase {
+  readonly kind: "vm-device";
   readonly vm: VmName;
+  readonly change: "added" | "removed" | "removal-failed";
   /** libvirt's alias, e.g. `hostdev0`. */
   readonly alias: string;
+  /** What the VM has now. */
+  readonly running?: VmDefinition;
 }
 
 /** The connection to a source came or went; `detail` says why and what it would take. */
@@ -132,8 +141,10 @@ export interface DomainLogStart extends ObservationBase {
   readonly qemuVersion?: string;
   readonly kernelRelease?: string;
   readonly machine?: string;
-  /** Host addresses of the `vfio-pci` devices on the command line. */
+  /** Host addresses of the devices that the command line passes through. */
   readonly devices: readonly Bdf[];
+  /** The command line was read to its end, so that these are all of them. */
+  readonly isWhole: boolean;
 }
 
 /** A line of QEMU or of libvirt's child between `starting up` and `shutting down`; a line of a start task of Proxmox. */
@@ -179,7 +190,7 @@ export type Observation =
   | VmControlError
   | VmStateSeen
   | VmReboot
-  | VmDeviceRemoved
+  | VmDeviceChange
   | Connection
   | DomainLogStart
   | DomainLogLine

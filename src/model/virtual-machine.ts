@@ -10,11 +10,16 @@ export interface HostDevice {
   /** Address inside the VM. */
   readonly guestAddress?: Bdf;
   readonly multifunction?: boolean;
+  /** libvirt's name of it while the VM runs, e.g. `hostdev0`. */
+  readonly alias?: string;
   /** ROM file, or `off` for `<rom bar='off'/>`. */
   readonly rom?: string;
 }
 
-/** What libvirt's XML says about a VM, as far as this program cares; normalised. */
+/**
+ * What libvirt's XML says about a VM, as far as this program cares; normalised. A VM that runs has two: what it got when
+ * it was started (and was plugged in since), and what its next start gets.
+ */
 export interface VmDefinition {
   readonly name: VmName;
   readonly uuid: string;

@@ -150,8 +150,16 @@ export function createPipeline(options: {
     const beginning = tracker.begunSoonAfter(attempt.closedAt ?? attempt.openedAt);
     const known = vms().map((vm): VmStatus => {
       const { name } = vm.definition;
-      if (running.has(name)) return { ...vm, state: { state: "running", reason: "at the time" } };
-      return beginning.has(name) ? { ...vm, state: { state: "running", reason: BEGINNING } } : vm;
+      const had = running.get(name) ?? beginning.get(name);
+      if (had === undefined) return vm;
+      const reason = running.has(name) ? "at the time" : BEGINNING;
+      // By now it may have ended and been given other devices.
+      const { hostDevices } = statusFromLog([name, had]).definition;
+      return {
+        ...vm,
+        state: { state: "running", reason },
+        running: vm.running ?? { ...vm.definition, hostDevices },
+      };
     });
     const gone = [...running].filter(([vm]) => !tracker.definitions().has(vm));
     const host = readHost();

@@ -20,7 +20,10 @@ const VMS_LIMIT = 1000;
 /** A VM of this node, by the number that everybody calls it by. */
 export interface ProxmoxVm {
   readonly vmid: string;
+  /** What its next start gets. */
   readonly definition: VmDefinition;
+  /** What it has if it runs. */
+  readonly running: VmDefinition;
 }
 
 /** Says whether a process is there. */
@@ -43,10 +46,10 @@ export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> 
     const text = readText(paths.at(`${CONFIGURATIONS}/${vmid}.conf`), CONFIGURATION_LIMIT);
     if (text.state === "unreadable") return unreadable(`${CONFIGURATIONS}/${vmid}.conf: ${text.why}`);
     if (text.state === "absent") continue;
-    const settings = parseVmConfig(text.value);
-    if (!isYes(settings.get("template"))) {
-      vms.push({ vmid, definition: definitionOf(vmid, settings, node) });
-    }
+    const { inForce, next } = parseVmConfig(text.value);
+    if (isYes(inForce.get("template"))) continue;
+    const running = definitionOf(vmid, inForce, node);
+    vms.push({ vmid, definition: { ...definitionOf(vmid, next, node), name: running.name }, running });
   }
   return read(vms);
 }

@@ -16,15 +16,30 @@ const HOSTPCI = /^hostpci(?:[0-9]|1[0-5])$/;
 const MAX_NAME = 128;
 const DEFAULT_MEMORY_MIB = 512;
 
-/** The settings in force: those before the first section, for the sections are snapshots and pending changes. */
-export function parseVmConfig(text: string): Settings {
-  const settings = new Map<string, string>();
+/** What a VM's configuration says: of the VM that runs, and of its next start. */
+export interface VmConfig {
+  readonly inForce: Settings;
+  /** With the changes that wait for the end of the running VM, as after `qm set --hostpci0 …`. */
+  readonly next: Settings;
+}
+
+/** Reads a configuration. Before the first section are the settings in force; the others are snapshots. */
+export function parseVmConfig(text: string): VmConfig {
+  const inForce = new Map<string, string>();
+  const pending = new Map<string, string>();
+  let section: Map<string, string> | undefined = inForce;
   for (const line of text.split("\n")) {
-    if (/^\[[^\]]*\]\s*$/.test(line)) break;
+    const header = /^\[([^\]]*)\]\s*$/.exec(line)?.[1];
+    if (header !== undefined) section = header === "PENDING" ? pending : undefined;
     const [, key, value] = /^([a-z][a-z_-]*\d*):\s*(\S.*?)\s*$/.exec(line) ?? [];
-    if (key !== undefined && value !== undefined) settings.set(key, value);
+    if (key !== undefined && value !== undefined) section?.set(key, value);
   }
-  return settings;
+  const next = new Map(inForce);
+  // A `!` before a key forces the removal.
+  for (const key of (pending.get("delete") ?? "").split(",")) next.delete(key.trim().replace(/^!/, ""));
+  pending.delete("delete");
+  for (const [key, value] of pending) next.set(key, value);
+  return { inForce, next };
 }
 
 /**

@@ -76,8 +76,8 @@ function readCommand(words: readonly string[]): QemuCommand {
     if (value === undefined) break;
     if (option === "-name") vm = parameter(value, "guest");
     else if (option === "-machine" || option === "-M") machine = parameter(value, "type");
-    else if (option === "-device") {
-      const host = passedThroughHost(value);
+    else if (option === "-device" || option === "-blockdev") {
+      const host = option === "-device" ? passedThroughHost(value) : nvmeDevice(value);
       const bdf = host === undefined ? undefined : parseBdf(host);
       if (bdf !== undefined && !devices.includes(bdf)) devices.push(bdf);
     }
@@ -100,6 +100,20 @@ function passedThroughHost(device: string): string | undefined {
     return typeof driver === "string" && driver.startsWith("vfio-pci") && typeof host === "string"
       ? host
       : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `<disk type='nvme'>`: QEMU drives the device itself, through VFIO. */
+function nvmeDevice(blockdev: string): string | undefined {
+  if (!/nvme/.test(blockdev)) return undefined;
+  if (!blockdev.startsWith("{")) {
+    return parameter(blockdev, "driver") === "nvme" ? parameter(blockdev, "device", false) : undefined;
+  }
+  try {
+    const { driver, device } = JSON.parse(blockdev) as { driver?: unknown; device?: unknown };
+    return driver === "nvme" && typeof device === "string" ? device : undefined;
   } catch {
     return undefined;
   }

@@ -58,7 +58,7 @@ export function createDomainLogParser(options: DomainLogParserOptions): DomainLo
     return `${fileVm}:${offset}:${hash("sha1", `${lastTime ?? ""}\n${text}`, "hex").slice(0, 16)}`;
   }
 
-  function closeBlock(): DomainLogObservation[] {
+  function closeBlock(isWhole: boolean): DomainLogObservation[] {
     if (open === undefined) return [];
     const { header, block } = open;
     open = undefined;
@@ -82,6 +82,7 @@ export function createDomainLogParser(options: DomainLogParserOptions): DomainLo
         ...(kernelRelease === undefined ? {} : { kernelRelease }),
         ...(command.machine === undefined ? {} : { machine: command.machine.slice(0, MAX_NAME) }),
         devices: command.devices,
+        isWhole: isWhole && command.vm !== undefined,
       },
     ];
   }
@@ -96,9 +97,9 @@ export function createDomainLogParser(options: DomainLogParserOptions): DomainLo
       if (open !== undefined) {
         // Only within quotes may an argument look like a log line; anything else says that the block broke off.
         const brokenOff = starts || ends || (!open.block.quoted() && (stamp ?? qemu) !== undefined);
-        if (!brokenOff) return open.block.line(raw) ? [] : closeBlock();
+        if (!brokenOff) return open.block.line(raw) ? [] : closeBlock(true);
       }
-      const before = closeBlock();
+      const before = closeBlock(false);
       if (stamp !== undefined && said !== undefined) {
         lastTime = stamp.at;
         midFile = false;
@@ -132,7 +133,7 @@ export function createDomainLogParser(options: DomainLogParserOptions): DomainLo
         },
       ];
     },
-    end: closeBlock,
+    end: () => closeBlock(false),
     state: () => ({ vm: vm === fileVm ? undefined : vm, at: lastTime }),
   };
 }

@@ -14,8 +14,10 @@ export type SessionReport =
       readonly kind: "event";
       readonly at: number;
       readonly event: LibvirtEvent;
-      /** The definition in force, with `defined` and `started`. */
+      /** What the next start gets, with `defined` and `started`. */
       readonly definition: VmDefinition | undefined;
+      /** What the VM has now, with `started` and whenever a device came or went. */
+      readonly running: VmDefinition | undefined;
     }
   | { readonly kind: "state"; readonly at: number; readonly vm: VmName; readonly state: VmState };
 
@@ -109,13 +111,16 @@ async function listVms(client: LibvirtClient, skipped: () => void): Promise<Answ
   if (!domains.ok) return domains;
   const vms: VmStatus[] = [];
   for (const domain of domains.value) {
-    const [state, definition] = await Promise.all([
+    const [state, definition, running] = await Promise.all([
       client.domainState(domain),
       definitionOf(client, domain, skipped),
+      // libvirt gives numbers to domains that run only.
+      domain.id < 0 ? undefined : runningOf(client, domain, skipped),
     ]);
     // A VM may go between the list and the question; a libvirt that goes leaves no list at all.
     if (!state.ok && state.error.kind !== "refused") return state;
-    if (state.ok && definition !== undefined) vms.push({ definition, state: state.value });
+    if (state.ok && definition !== undefined)
+      vms.push({ definition, state: state.value, ...(running !== undefined && { running }) });
   }
   return { ok: true, value: vms };
 }
@@ -125,18 +130,34 @@ async function definitionOf(
   domain: DomainHandle,
   skipped: () => void,
 ): Promise<VmDefinition | undefined> {
-  const [xml, autostart] = await Promise.all([client.domainXml(domain), client.autostart(domain)]);
+  const [xml, autostart] = await Promise.all([
+    client.domainXml(domain, "persistent"),
+    client.autostart(domain),
+  ]);
+  const definition = definitionIn(xml, skipped);
+  // Transient VMs have no autostart; libvirt answers with an error.
+  return definition !== undefined && autostart.ok
+    ? { ...definition, autostart: autostart.value }
+    : definition;
+}
+
+async function runningOf(
+  client: LibvirtClient,
+  domain: DomainHandle,
+  skipped: () => void,
+): Promise<VmDefinition | undefined> {
+  return definitionIn(await client.domainXml(domain, "running"), skipped);
+}
+
+function definitionIn(xml: Answer<string>, skipped: () => void): VmDefinition | undefined {
   if (!xml.ok) {
     if (!isGone(xml)) skipped();
     return undefined;
   }
   const definition = parseDomainXml(xml.value);
-  if (definition.state !== "read") {
-    skipped();
-    return undefined;
-  }
-  // Transient VMs have no autostart; libvirt answers with an error.
-  return autostart.ok ? { ...definition.value, autostart: autostart.value } : definition.value;
+  if (definition.state === "read") return definition.value;
+  skipped();
+  return undefined;
 }
 
 interface Reporter {
@@ -157,10 +178,7 @@ function createReporter(client: LibvirtClient, options: SessionOptions, waiting:
     isWorking = true;
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { at, event } = next;
-      const isDefining =
-        event.kind === "lifecycle" && (event.event === "defined" || event.event === "started");
-      const definition = isDefining ? await definitionOf(client, event.domain, skipped) : undefined;
-      report({ kind: "event", at, event, definition });
+      report({ kind: "event", at, event, ...(await definitionsWith(client, event, skipped)) });
       const isEnd = event.kind === "lifecycle" && event.event === "stopped";
       if (isEnd || event.kind === "control-error") askState(event.domain.name);
     }
@@ -202,6 +220,33 @@ function createReporter(client: LibvirtClient, options: SessionOptions, waiting:
     },
   };
 }
+
+/** What an event leaves open: libvirt says that a definition or a device changed, and not to what. */
+async function definitionsWith(
+  client: LibvirtClient,
+  event: LibvirtEvent,
+  skipped: () => void,
+): Promise<{ readonly definition: VmDefinition | undefined; readonly running: VmDefinition | undefined }> {
+  if (event.kind === "device-added" || event.kind === "device-removed")
+    return { definition: undefined, running: await runningOf(client, event.domain, skipped) };
+  if (event.kind !== "lifecycle") return NOTHING_LEFT_OPEN;
+  const { domain } = event;
+  switch (event.event) {
+    case "defined":
+      return { definition: await definitionOf(client, domain, skipped), running: undefined };
+    case "started": {
+      const [definition, running] = await Promise.all([
+        definitionOf(client, domain, skipped),
+        runningOf(client, domain, skipped),
+      ]);
+      return { definition, running };
+    }
+    default:
+      return NOTHING_LEFT_OPEN;
+  }
+}
+
+const NOTHING_LEFT_OPEN = { definition: undefined, running: undefined };
 
 /** The VM is not there any more, or the whole connection: neither is a VM that could not be read. */
 function isGone(answer: Extract<Answer<never>, { ok: false }>): boolean {

@@ -1,12 +1,11 @@
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { OpenError } from "../libvirt/client.ts";
-import type { LibvirtEvent } from "../libvirt/events.ts";
+import { uuidText } from "../libvirt/events.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
-import type { LibvirtSession } from "./libvirt-session.ts";
+import type { LibvirtSession, SessionReport } from "./libvirt-session.ts";
 import { openLibvirtSession } from "./libvirt-session.ts";
 import type { SocketWatch } from "./libvirt-sockets.ts";
 import { libvirtSocketPaths, watchForSockets } from "./libvirt-sockets.ts";
@@ -142,7 +141,7 @@ export function createLibvirtSource(options: LibvirtSourceOptions): LibvirtSourc
       onLost: lose,
       skipped: () => health.skipped(1),
       report(said) {
-        if (said.kind === "event") observe(said.at, contentOf(said.event, said.definition));
+        if (said.kind === "event") observe(said.at, contentOf(said));
         else observe(said.at, { kind: "vm-state", vm: said.vm, state: said.state });
       },
     });
@@ -210,7 +209,15 @@ export function createLibvirtSource(options: LibvirtSourceOptions): LibvirtSourc
   };
 }
 
-function contentOf(event: LibvirtEvent, definition: VmDefinition | undefined): Content | undefined {
+type SessionEvent = Extract<SessionReport, { kind: "event" }>;
+
+const DEVICE_CHANGES = {
+  "device-added": "added",
+  "device-removed": "removed",
+  "device-removal-failed": "removal-failed",
+} as const;
+
+function contentOf({ event, definition, running }: SessionEvent): Content | undefined {
   switch (event.kind) {
     case "lifecycle":
       return {
@@ -218,14 +225,24 @@ function contentOf(event: LibvirtEvent, definition: VmDefinition | undefined): C
         vm: event.domain.name,
         event: event.event,
         detail: event.detail,
+        uuid: uuidText(event.domain.uuid),
         ...(definition === undefined ? {} : { definition }),
+        ...(running === undefined ? {} : { running }),
       };
     case "control-error":
       return { kind: "vm-control-error", vm: event.domain.name };
     case "reboot":
       return { kind: "vm-reboot", vm: event.domain.name };
+    case "device-added":
     case "device-removed":
-      return { kind: "vm-device-removed", vm: event.domain.name, alias: event.alias };
+    case "device-removal-failed":
+      return {
+        kind: "vm-device",
+        vm: event.domain.name,
+        change: DEVICE_CHANGES[event.kind],
+        alias: event.alias,
+        ...(running === undefined ? {} : { running }),
+      };
     case "connection-closed":
       return undefined;
   }

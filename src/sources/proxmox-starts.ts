@@ -118,6 +118,7 @@ export function createProxmoxStarts(options: {
       ...(qemuVersion !== undefined && { qemuVersion }),
       machine: definition.machine,
       devices: definition.hostDevices.map(({ bdf }) => bdf),
+      isWhole: true,
     });
     return definition;
   }

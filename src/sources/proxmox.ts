@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
+import type { VmStatus } from "../model/host-state.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
@@ -61,6 +62,8 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
   let tasks: ProxmoxTasks | undefined;
   let starts: ProxmoxStarts | undefined;
   let told = "";
+  /** What the VMs have that run; their next starts may get something else. */
+  let inForce: ReadonlyMap<string, VmDefinition> = new Map();
   let stopped = false;
   let cancelLook = () => {};
   /** Nothing is known to have happened: only the tasks that are open are looked at. */
@@ -109,6 +112,7 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     const vms = readProxmoxVms(paths);
     if (vms.state === "read") {
       of.learn(new Map(vms.value.map(({ vmid, definition }) => [vmid, definition])));
+      inForce = new Map(vms.value.map(({ vmid, running }) => [vmid, running]));
       return true;
     }
     const why = vms.state === "unreadable" ? vms.why : "there are no configurations of VMs";
@@ -120,7 +124,7 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
 
   /** pmxcfs has no inotify: what the configurations say is compared with what was told last. */
   function tellInventory(definitions: ReadonlyMap<string, VmDefinition>, isNews: boolean): void {
-    const content = JSON.stringify([...definitions]);
+    const content = JSON.stringify([[...definitions], [...inForce]]);
     if (content === told && !isNews) return;
     told = content;
     const at = clock.now();
@@ -131,13 +135,15 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
       exactTime: false,
       bootId,
       identity: `inventory:${bootId}:${at}`,
-      vms: [...definitions].map(([vmid, definition]) => ({
-        definition,
-        state: starts?.isRunning(vmid)
-          ? { state: "running", reason: "QEMU runs" }
-          : { state: "shutoff", reason: "QEMU does not run" },
-      })),
+      vms: [...definitions].map(([vmid, definition]) => statusOf(vmid, definition)),
     });
+  }
+
+  function statusOf(vmid: string, definition: VmDefinition): VmStatus {
+    if (!starts?.isRunning(vmid))
+      return { definition, state: { state: "shutoff", reason: "QEMU does not run" } };
+    const running = { ...(inForce.get(vmid) ?? definition), name: definition.name };
+    return { definition, state: { state: "running", reason: "QEMU runs" }, running };
   }
 
   function tellState(count: number): void {

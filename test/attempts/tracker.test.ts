@@ -1,179 +1,30 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { type AttemptTracker, createAttemptTracker } from "../../src/attempts/tracker.ts";
-import { createVirtualClock, type VirtualClock } from "../../src/clock.ts";
+import { createAttemptTracker } from "../../src/attempts/tracker.ts";
+import { createVirtualClock } from "../../src/clock.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
-import type { Signature, SignatureMatch } from "../../src/model/catalogue.ts";
-import { type Bdf, bootId, parseBdf, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
-import type { VmDefinition } from "../../src/model/virtual-machine.ts";
-
-const T0 = Date.UTC(2026, 0, 21, 12, 0, 0);
-const GPU = bdf("0000:01:00.0");
-const AUDIO = bdf("0000:01:00.1");
-const NIC = bdf("0000:04:00.0");
-const SETTINGS = { settlingMs: 60_000, crashedEarlyMs: 300_000, quietMs: 150 };
-
-function bdf(text: string): Bdf {
-  const parsed = parseBdf(text);
-  assert.ok(parsed);
-  return parsed;
-}
-
-const refusal: Signature = {
-  id: signatureId("test.direct-mapping"),
-  class: "iommu-direct-mapping-required",
-  layer: "kernel",
-  role: "cause",
-  severity: "fatal",
-  pattern: "1:1",
-  meaning: "",
-  remedies: [],
-  examples: [],
-};
-const REFUSAL: readonly SignatureMatch[] = [{ signature: refusal, captures: {} }];
-
-let counter = 0;
-function base(at: number) {
-  counter += 1;
-  return { at: T0 + at, exactTime: true, bootId: bootId("boot-1"), identity: `i${counter}` };
-}
-const logStart = (vm: string, at: number, devices: readonly Bdf[] = []): Observation => ({
-  ...base(at),
-  kind: "domain-log-start",
-  source: "domain-logs",
-  vm: vmName(vm),
-  devices,
-});
-const logLine = (vm: string, at: number, text: string): Observation => ({
-  ...base(at),
-  kind: "domain-log-line",
-  source: "domain-logs",
-  vm: vmName(vm),
-  text,
-});
-const logEnd = (vm: string, at: number, reason: string): Observation => ({
-  ...base(at),
-  kind: "domain-log-end",
-  source: "domain-logs",
-  vm: vmName(vm),
-  reason,
-});
-const controlError = (vm: string, at: number): Observation => ({
-  ...base(at),
-  kind: "vm-control-error",
-  source: "libvirt",
-  vm: vmName(vm),
-});
-const lifecycle = (vm: string, at: number, event: "started" | "stopped", detail: string): Observation => ({
-  ...base(at),
-  kind: "vm-lifecycle",
-  source: "libvirt",
-  vm: vmName(vm),
-  event,
-  detail,
-});
-const stateFailed = (vm: string, at: number): Observation => ({
-  ...base(at),
-  kind: "vm-state",
-  source: "libvirt",
-  vm: vmName(vm),
-  state: { state: "shutoff", reason: "failed" },
-});
-const kernel = (at: number, device: Bdf, text = "wants a 1:1 mapping"): Observation => ({
-  ...base(at),
-  kind: "kernel-record",
-  source: "kernel-log",
-  sequence: counter,
-  level: 4,
-  text,
-  device,
-});
-const libvirtd = (at: number, text: string): Observation => ({
-  ...base(at),
-  kind: "libvirtd-record",
-  source: "libvirtd-log",
-  level: "error",
-  text,
-});
-
-function definition(name: string, devices: readonly Bdf[]): VmDefinition {
-  return {
-    name: vmName(name),
-    uuid: name,
-    machine: "q35",
-    firmware: "uefi",
-    memoryKiB: 1,
-    hugepages: false,
-    hostDevices: devices.map((device) => ({ bdf: device, managed: true })),
-  };
-}
-
-interface Bench {
-  readonly tracker: AttemptTracker;
-  readonly clock: VirtualClock;
-  readonly told: StartAttempt[];
-  /** The last announcement of each attempt. */
-  outcomes(): readonly StartAttempt[];
-  feed(observation: Observation): void;
-}
-
-function bench(
-  options: {
-    released?: boolean;
-    stored?: readonly StartAttempt[];
-    others?: readonly VmDefinition[];
-    knownVmsOnly?: boolean;
-  } = {},
-): Bench {
-  const clock = createVirtualClock(T0);
-  const told: StartAttempt[] = [];
-  const tracker = createAttemptTracker({
-    clock,
-    settings: SETTINGS,
-    stored: options.stored ?? [],
-    knownVmsOnly: options.knownVmsOnly ?? false,
-    events: { changed: () => {}, settled: (attempt) => told.push(attempt) },
-  });
-  tracker.observe(
-    {
-      ...base(-1000),
-      kind: "vm-inventory",
-      source: "libvirt",
-      vms: [
-        {
-          definition: definition("Windows 11", [GPU, AUDIO]),
-          state: { state: "shutoff", reason: "unknown" },
-        },
-        { definition: definition("ubuntu", [NIC]), state: { state: "shutoff", reason: "unknown" } },
-        ...[definition("plain", []), ...(options.others ?? [])].map((other) => ({
-          definition: other,
-          state: { state: "shutoff", reason: "unknown" } as const,
-        })),
-      ],
-    },
-    [],
-  );
-  tracker.learnGroups(
-    new Map([
-      [GPU, 14],
-      [AUDIO, 14],
-      [NIC, 20],
-    ]),
-  );
-  if (options.released !== false) tracker.release();
-  return {
-    tracker,
-    clock,
-    told,
-    outcomes: () => [...new Map(told.map((attempt) => [attempt.id, attempt])).values()],
-    feed(observation) {
-      clock.moveTo(Math.max(clock.now(), observation.at));
-      tracker.observe(observation, observation.kind === "kernel-record" ? REFUSAL : []);
-    },
-  };
-}
+import {
+  AUDIO,
+  base,
+  bdf,
+  bench,
+  controlError,
+  definition,
+  GPU,
+  kernel,
+  libvirtd,
+  lifecycle,
+  logEnd,
+  logLine,
+  logStart,
+  NIC,
+  REFUSAL,
+  SETTINGS,
+  stateFailed,
+  T0,
+} from "./bench.ts";
 
 const kindsOf = (attempt: StartAttempt | undefined) =>
   attempt?.evidence.map(({ observation }) => observation.kind) ?? [];
@@ -481,7 +332,7 @@ describe("a start attempt", () => {
   it("is one though the kernel refuses several devices several times before the VM's log is read", () => {
     for (const hasLog of [true, false]) {
       const { feed, clock, outcomes } = bench();
-      for (const device of [GPU, GPU, AUDIO, GPU]) feed(kernel(1000 + counter, device));
+      for (const [index, device] of [GPU, GPU, AUDIO, GPU].entries()) feed(kernel(1000 + index, device));
       clock.moveTo(T0 + 3000);
       if (hasLog)
         for (const said of [logStart("Windows 11", 900, [GPU]), logEnd("Windows 11", 1100, "failed")])

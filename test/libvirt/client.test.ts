@@ -69,7 +69,7 @@ describe("libvirt client", () => {
     });
     assert.equal((await opened()).version, "11.3.0");
     assert.deepEqual(connectOpen, ["\0\0\0\x01\0\0\0\x0eqemu:///system\0\0\0\0\0\x01"]);
-    assert.deepEqual(registered, [0, 1, 7, 15]);
+    assert.deepEqual(registered, [0, 1, 7, 15, 19, 22]);
   });
 
   it("lists VMs and asks for their definition and state", async () => {
@@ -84,7 +84,7 @@ describe("libvirt client", () => {
       value: { state: "shutoff", reason: "failed" },
     });
     assert.deepEqual(await connected.autostart(domain), { ok: true, value: true });
-    const xml = await connected.domainXml(domain);
+    const xml = await connected.domainXml(domain, "running");
     assert.match(xml.ok ? xml.value : "", /<name>Windows 11/);
   });
 

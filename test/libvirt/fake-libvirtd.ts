@@ -12,6 +12,8 @@ const KEEPALIVE = 0x6b656570;
 export interface FakeVm {
   readonly uuid: Buffer;
   xml: string;
+  /** What the next start gets, where that is not what it has. */
+  inactiveXml?: string;
   state: readonly [state: number, reason: number];
   autostart: boolean;
 }
@@ -94,7 +96,12 @@ export async function startFakeLibvirtd(socketPath: string): Promise<FakeLibvirt
       case 360:
         return Buffer.alloc(0);
       case 14:
-        return ofVm(payload, (vm) => writer().string(vm.xml));
+        // The flags are the last word; VIR_DOMAIN_XML_INACTIVE is 2.
+        return ofVm(payload, (vm) =>
+          writer().string(
+            payload.readUInt32BE(payload.length - 4) === 2 ? (vm.inactiveXml ?? vm.xml) : vm.xml,
+          ),
+        );
       case 15:
         return ofVm(payload, (vm) => writer().int(vm.autostart ? 1 : 0));
       case 23: {

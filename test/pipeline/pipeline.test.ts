@@ -189,6 +189,7 @@ describe("the way of an observation", () => {
       const start: Observation = {
         ...{ ...base, kind: "domain-log-start", identity: `${upid}:start` },
         devices: device === undefined || others.length === 0 ? [] : [device],
+        isWhole: true,
       };
       const end: Observation = {
         ...{ ...base, kind: "domain-log-end", identity: `${upid}:end` },

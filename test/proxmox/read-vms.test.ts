@@ -37,7 +37,29 @@ function definitions(paths: Parameters<typeof readProxmoxVms>[0]): readonly VmDe
 
 const devicesOf = (definition: VmDefinition | undefined) => definition?.hostDevices.map(({ bdf }) => bdf);
 
-test("a VM's configuration gives its definition; snapshots and pending changes are not in force", (context) => {
+test("changes that wait are what the next start gets, and not what the running VM has", (context) => {
+  const { paths } = nodeWith(context, {
+    101: [
+      "hostpci0: 0000:01:00.0",
+      "hostpci1: 0000:02:00.0",
+      "name: win11",
+      "[PENDING]",
+      "delete: hostpci0,!net1",
+      "hostpci2: 0000:03:00.0",
+      "name: renamed",
+      "[before-update]",
+      "hostpci3: 0000:04:00.0",
+    ].join("\n"),
+  });
+  const vms = readProxmoxVms(paths);
+  assert.equal(vms.state, "read");
+  const [vm] = vms.state === "read" ? vms.value : [];
+  assert.deepEqual(devicesOf(vm?.running), ["0000:01:00.0", "0000:02:00.0"]);
+  assert.deepEqual(devicesOf(vm?.definition), ["0000:02:00.0", "0000:03:00.0"]);
+  assert.equal(vm?.definition.name, "101 (win11)");
+});
+
+test("a VM's configuration gives its definition, without what its snapshots say", (context) => {
   const { paths } = nodeWith(context, {
     101: [
       "#A description%3A with a colon",
@@ -51,8 +73,6 @@ test("a VM's configuration gives its definition; snapshots and pending changes a
       "onboot: 1",
       "smbios1: uuid=C65C8D4E-0B5C-4D6C-8F1E-3C2A6E2B9F10,manufacturer=x",
       "",
-      "[PENDING]",
-      "memory: 1",
       "[before-update]",
       "hostpci2: 0001:01:00.0",
       "name: old",
@@ -234,7 +254,7 @@ test("whatever stands in a configuration, a mapping or a directory, a VM's devic
   fc.assert(
     fc.property(text, text, (configuration, mapping) => {
       const node = { present: [], mappings: parsePciMappings(mapping, "pve"), reservedBy: new Map() };
-      const { hostDevices } = definitionOf("1", parseVmConfig(configuration), node);
+      const { hostDevices } = definitionOf("1", parseVmConfig(configuration).next, node);
       const addresses = hostDevices.map(({ bdf }) => bdf);
       assert.equal(new Set(addresses).size, addresses.length);
       for (const address of addresses)

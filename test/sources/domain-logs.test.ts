@@ -73,6 +73,7 @@ test("a recorded failing start is told with what its command block shows", () =>
     kernelRelease: "6.12.107+deb13-amd64",
     machine: "pc-q35-10.0",
     devices: ["0000:01:00.0", "0000:01:00.1"],
+    isWhole: true,
   });
   assert.equal(log[1]?.at, Date.UTC(2026, 10, 23, 8, 54, 58, 230));
 });

@@ -9,9 +9,10 @@ import { createVirtualClock } from "../../src/clock.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import { bootId, vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
+import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import type { LibvirtSource } from "../../src/sources/libvirt.ts";
 import { createLibvirtSource } from "../../src/sources/libvirt.ts";
-import type { FakeLibvirtd } from "../libvirt/fake-libvirtd.ts";
+import type { FakeLibvirtd, FakeVm } from "../libvirt/fake-libvirtd.ts";
 import { fakeVm, startFakeLibvirtd } from "../libvirt/fake-libvirtd.ts";
 
 const hostile = '$(reboot)<b>\n"x"';
@@ -130,6 +131,42 @@ describe("libvirt source", () => {
     const started = seen[3];
     assert.ok(started?.kind === "vm-lifecycle");
     assert.equal(started.definition?.machine, "q35");
+  });
+
+  it("tells what a running VM has and what its next start gets, at each change of either", async () => {
+    const { event, lifecycle, vms } = await startDaemon();
+    const vm: FakeVm = { ...fakeVm("Windows 11", 1), state: [1, 1] };
+    vms.set("Windows 11", vm);
+    await source.start(sink, new Map());
+    const devices = (definition: VmDefinition | undefined) => definition?.hostDevices.map(({ bdf }) => bdf);
+    const inventory = seen[1];
+    assert.ok(inventory?.kind === "vm-inventory");
+    assert.deepEqual(devices(inventory.vms[0]?.running), ["0000:01:00.0"]);
+    vm.inactiveXml = fakeVm("Windows 11", 2).xml;
+    lifecycle("Windows 11", 0, 1);
+    await until(() => seen.length === 3);
+    assert.ok(seen[2]?.kind === "vm-lifecycle");
+    assert.deepEqual([seen[2].detail, devices(seen[2].definition)], ["updated", ["0000:02:00.0"]]);
+    assert.equal(seen[2].uuid, "01010101-0101-0101-0101-010101010101");
+    vm.xml = fakeVm("Windows 11", 3).xml;
+    event(354, (out) => out.string("Windows 11").fixedOpaque(Buffer.alloc(16, 1)).int(1).string("hostdev0"));
+    await until(() => seen.length === 4);
+    assert.ok(seen[3]?.kind === "vm-device");
+    assert.deepEqual([seen[3].change, devices(seen[3].running)], ["added", ["0000:03:00.0"]]);
+    lifecycle("Windows 11", 2, 0);
+    await until(() => seen.length === 5);
+    assert.ok(seen[4]?.kind === "vm-lifecycle");
+    assert.deepEqual(
+      [devices(seen[4].running), devices(seen[4].definition)],
+      [["0000:03:00.0"], ["0000:02:00.0"]],
+    );
+  });
+
+  it("does without the events that an older libvirt does not have", async () => {
+    const { answers } = await startDaemon();
+    answers.set(316, (payload) => (payload.readInt32BE(0) > 15 ? { error: 8 } : Buffer.alloc(4)));
+    await source.start(sink, new Map());
+    assert.deepEqual(story(), ["connected", "1 VMs"]);
   });
 
   it("asks why after a control-error, which alone says nothing", async () => {

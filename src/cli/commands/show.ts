@@ -131,8 +131,8 @@ export function whatWasSaid(observation: Observation): string {
       return `state ${observation.state.state} (${observation.state.reason})`;
     case "vm-reboot":
       return "libvirt event: reboot";
-    case "vm-device-removed":
-      return `libvirt event: device ${observation.alias} removed`;
+    case "vm-device":
+      return `libvirt event: device ${observation.alias} ${observation.change}`;
     case "connection":
       return `${observation.state}: ${observation.detail}`;
     case "domain-log-start":

@@ -1,0 +1,51 @@
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+
+/** So many definitions of a VM are kept: a start is read of moments after it, not of weeks. */
+const KEPT = 8;
+
+/** What each VM's next start gets, now and a while back: a start has the definition that was in force when it began. */
+export interface Definitions {
+  /** From `at` on this is what the VM's next start gets. */
+  learn(definition: VmDefinition, at: number): void;
+  /** The VM is gone, or has another name from now on. */
+  forget(vm: VmName): void;
+  /** The VMs that are there, with their newest definition. */
+  present(): ReadonlyMap<VmName, VmDefinition>;
+  /** What a start that began at `time` got; of a time before all that is known, what was learned first. */
+  at(vm: VmName, time: number): VmDefinition | undefined;
+}
+
+interface Known {
+  readonly from: number;
+  readonly definition: VmDefinition;
+}
+
+export function createDefinitions(): Definitions {
+  const present = new Map<VmName, VmDefinition>();
+  const known = new Map<VmName, readonly Known[]>();
+
+  return {
+    learn(definition, at) {
+      const { name } = definition;
+      const before = known.get(name) ?? [];
+      const newest = before.at(-1);
+      if (newest === undefined || at >= newest.from) present.set(name, definition);
+      // An inventory tells again and again what has long been so.
+      if (newest !== undefined && JSON.stringify(newest.definition) === JSON.stringify(definition)) return;
+      const all = [...before, { from: at, definition }].sort((a, b) => a.from - b.from);
+      known.set(name, all.slice(-KEPT));
+    },
+    forget: (vm) => void present.delete(vm),
+    present: () => present,
+    at(vm, time) {
+      const all = known.get(vm) ?? [];
+      return (all.findLast(({ from }) => from <= time) ?? all[0])?.definition;
+    },
+  };
+}
+
+/** Addresses of the devices that a definition passes through. */
+export function devicesOf(definition: VmDefinition | undefined): readonly Bdf[] {
+  return definition?.hostDevices.map((device) => device.bdf) ?? [];
+}

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lastGoodWith } from "../../src/history/last-good.ts";
+import { type Bdf, vmName } from "../../src/model/identifiers.ts";
+import type { Store } from "../../src/store/store.ts";
+import { GPU, START, sampleAttempt, withStore } from "../store/samples.ts";
+
+const VM = vmName("Windows 11");
+const NIC = "0000:03:00.0" as Bdf;
+
+function started(store: Store, at: number, devices: readonly Bdf[]): void {
+  const attempt = sampleAttempt({ id: `start ${at}`, openedAt: START + at, devices, outcome: "started" });
+  store.attempts.save({ ...attempt, evidence: [] }, { origin: "live" });
+}
+
+function goodBefore(store: Store, devices: readonly Bdf[]) {
+  const found = lastGoodWith(store.attempts, VM, devices, START + 10_000);
+  return found && [found.row.openedAt - START, found.without];
+}
+
+test("a good start without the device is none of the device, and an older one with it is", () =>
+  withStore((store) => {
+    started(store, 1000, [GPU, NIC]);
+    started(store, 2000, [GPU]);
+    started(store, 3000, []);
+    assert.deepEqual(goodBefore(store, []), [3000, []]);
+    assert.deepEqual(goodBefore(store, [GPU]), [2000, []]);
+    assert.deepEqual(goodBefore(store, [GPU, NIC]), [1000, []]);
+  }));
+
+test("where none had the device the newest is told with what it lacked", () =>
+  withStore((store) => {
+    started(store, 1000, []);
+    started(store, 2000, [NIC]);
+    assert.deepEqual(goodBefore(store, [GPU, NIC]), [2000, [GPU]]);
+  }));
