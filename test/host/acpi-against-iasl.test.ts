@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { type DmarScope, decodeDmar } from "../../src/host/acpi-dmar.ts";
 import { decodeIvrs } from "../../src/host/acpi-ivrs.ts";
@@ -20,10 +20,11 @@ import {
   u32,
   u64,
 } from "../helpers/acpi-tables.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 import { recordingPath, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const IASL = "/usr/bin/iasl";
-const skip = existsSync(IASL) ? false : "iasl is not installed (Debian: acpica-tools)";
+const skip = needsPrograms(IASL);
 const directory = temporaryDirectory();
 after(() => directory.remove());
 

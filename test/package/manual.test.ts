@@ -6,16 +6,15 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES, type CommandName } from "../../src/cli/commands.ts";
 import { writeManual } from "../../tools/manual.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "manual-"));
 after(() => rmSync(directory, { recursive: true }));
 const { page, completion } = await writeManual("1.2.3");
 const names = Object.keys(COMMAND_SUMMARIES) as CommandName[];
 
-const groff = spawnSync("groff", ["--version"]).status === 0;
-
 test("the manual page shows every command as --help does, and roff has nothing to complain about", {
-  skip: !groff && "needs groff",
+  skip: needsPrograms("groff"),
 }, async () => {
   const file = join(directory, "vfio-watch.1");
   writeFileSync(file, page);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { packageAll } from "../../tools/package.ts";
 import { project } from "../../tools/package-tree.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 import { smallNodePackage, temporaryDirectory } from "./packages.ts";
 import { readPluginDefinition } from "./plugin-definition.ts";
 
@@ -15,10 +16,7 @@ const again = join(temporary.path, "second");
 const UNRAID = /^vfio-watch-\d.*\.txz$/;
 const DEBIAN = /^vfio-watch_.*_amd64\.deb$/;
 const NPM = /^vfio-watch-\d.*\.tgz$/;
-const missing = ["tar", "xz", "dpkg-deb", "npm"].filter(
-  (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).error !== undefined,
-);
-const skip = missing.length > 0 && `needs ${missing.join(", ")}`;
+const skip = needsPrograms("tar", "xz", "dpkg-deb", "npm");
 
 before(async () => {
   if (skip) return;
@@ -145,7 +143,7 @@ test("npm installs the tarball without asking a registry, and the command runs",
 });
 
 test("every shell script that is shipped passes shellcheck", {
-  skip: spawnSync("shellcheck", ["--version"], { stdio: "ignore" }).error !== undefined && "needs shellcheck",
+  skip: needsPrograms("shellcheck"),
 }, () => {
   const directories = ["unraid/plugin/event", "unraid/plugin/scripts", "unraid/install"];
   const scripts = [

@@ -52,7 +52,7 @@ function isAlive(pid: number): boolean {
   return pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
-test("the plugin's installation starts the service, detached from whoever reads its output", { skip }, () => {
+test("the plugin's installation starts the service, detached from whoever reads its output", { skip }, async () => {
   const unraid = installed();
   assert.equal(unraid.control("status").code, 0);
   const pid = unraid.pid();
@@ -67,9 +67,9 @@ test("the plugin's installation starts the service, detached from whoever reads 
     [".gitignore", "vfio-watch-0.1.0-x86_64-1.txz"],
   );
   assert.equal(readFileSync(unraid.at(`${FLASH}/.gitignore`), "utf8"), "*\n");
-  assert.match(
-    unraid.log(),
-    /is watching; the history is .*\/boot\/config\/plugins\/vfio-watch\/history\.db/,
+  // The service answers before the system's log daemon has its line.
+  await until("the line that says where the history is", () =>
+    /is watching; the history is .*\/boot\/config\/plugins\/vfio-watch\/history\.db/.test(unraid.log()),
   );
 });
 

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { needsPrograms } from "../helpers/needs.ts";
 
 /** A libvirtd of the test's own: its sockets, configuration, state and logs are below `root`. */
 export interface OwnLibvirtd {
@@ -40,11 +41,8 @@ const PLACES = [
 
 /** What keeps a libvirtd of one's own from running here, or undefined. */
 export function whyNoLibvirtd(): string | undefined {
-  for (const program of ["libvirtd", "virsh", "qemu-system-x86_64"]) {
-    if (spawnSync(program, ["--version"]).status !== 0) {
-      return `${program} is not installed; run tools/real-libvirt.sh`;
-    }
-  }
+  const missing = needsPrograms("libvirtd", "virsh", "qemu-system-x86_64");
+  if (missing !== false) return `${missing}; run tools/real-libvirt.sh`;
   if (process.getuid?.() !== 0) return "libvirtd for qemu:///system needs root";
   if (spawnSync("unshare", ["-m", "true"]).status !== 0) {
     return "no mount namespace can be made here, and the host's own libvirt is not to be touched";

@@ -1,15 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
-/** Why no browser can be used; undefined when one can. */
-export const noBrowser: string | undefined = existsSync(CHROMIUM)
-  ? undefined
-  : `${CHROMIUM} is not installed`;
+/** Why no browser can be used; false when one can. */
+export const noBrowser: string | false = needsPrograms(CHROMIUM);
 
 const FLAGS = [
   "--headless",

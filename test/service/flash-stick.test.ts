@@ -16,6 +16,7 @@ import { afterEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** As Unraid mounts its stick. */
@@ -23,7 +24,8 @@ const OPTIONS = "loop,rw,flush,noatime,nodiratime,dmask=77,fmask=177,shortname=m
 
 function whyNot(): string | false {
   if (process.getuid?.() !== 0) return "only root may mount";
-  if (spawnSync("mkfs.vfat", ["--help"]).error !== undefined) return "needs mkfs.vfat (dosfstools)";
+  const missing = needsPrograms("/sbin/mkfs.vfat");
+  if (missing !== false) return missing;
   if (
     !/\bvfat$/m.test(readFileSync("/proc/filesystems", "utf8")) &&
     spawnSync("modprobe", ["vfat"]).status !== 0

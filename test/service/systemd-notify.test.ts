@@ -7,6 +7,7 @@ import { afterEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { createVirtualClock } from "../../src/clock.ts";
 import { createSystemdNotifier } from "../../src/daemon/systemd-notify.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const directories: string[] = [];
 afterEach(() => {
@@ -126,11 +127,11 @@ test("a host without systemd-notify is told once what to do", async () => {
 });
 
 const python = ["/usr/bin/python3", "/usr/local/bin/python3"].find((path) => existsSync(path));
-const realCommand = existsSync("/usr/bin/systemd-notify");
 
 test("the real systemd-notify reaches a socket like systemd's", {
   skip:
-    python === undefined || !realCommand ? "needs python3 for a datagram socket, and systemd-notify" : false,
+    needsPrograms("/usr/bin/systemd-notify") ||
+    (python === undefined && "needs python3 for a datagram socket"),
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "vfio-watch-notify-"));
   directories.push(directory);

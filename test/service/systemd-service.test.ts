@@ -8,6 +8,7 @@ import { createHostPaths } from "../../src/host-paths.ts";
 import { createSystemdService, type SystemdServiceOptions } from "../../src/service/systemd-service.ts";
 import { unitFor, unitWord } from "../../src/service/unit-file.ts";
 import { runProgram } from "../helpers/command-io.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const shippedUnit = readFileSync(new URL("../../systemd/vfio-watch.service", import.meta.url), "utf8");
 const OWN = "etc/systemd/system/vfio-watch.service";
@@ -103,10 +104,11 @@ test("a start that fails is reported with what systemctl said", () => {
   assert.match(text, /Job for vfio-watch\.service failed\.\n'systemctl status/);
 });
 
-test("paths are written so that systemd reads them as they are", () => {
+test("a path of a unit is quoted as systemd wants it", () => {
   assert.equal(unitWord('/opt/a b/100%/$x/"q"\\z'), '"/opt/a b/100%%/$$x/\\"q\\"\\\\z"');
-  const verify = spawnSync("systemd-analyze", ["--version"]);
-  if (verify.error !== undefined) return;
+});
+
+test("systemd reads the paths of a unit as they are", { skip: needsPrograms("systemd-analyze") }, () => {
   const root = hostWith(["my programs/no%de", "#!/bin/sh\n"]);
   spawnSync("chmod", ["755", join(root, "my programs/no%de")]);
   const unit = join(root, "vfio-watch.service");

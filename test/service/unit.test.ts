@@ -3,12 +3,15 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const unit = fileURLToPath(new URL("../../systemd/vfio-watch.service", import.meta.url));
 const analyze = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
 // The offline check came with systemd 250.
 const skip =
-  Number(/systemd (\d+)/.exec(analyze.stdout ?? "")?.[1] ?? 0) < 250 && "needs systemd-analyze 250 or newer";
+  needsPrograms("systemd-analyze") ||
+  (Number(/systemd (\d+)/.exec(analyze.stdout ?? "")?.[1] ?? 0) < 250 &&
+    "needs systemd-analyze 250 or newer");
 
 test("the unit's exposure is at most 2.6", { skip }, () => {
   const command = ["security", "--offline=true", "--no-pager", "--threshold=26", unit];

@@ -20,6 +20,7 @@ import { createHostPaths } from "../../src/host-paths.ts";
 import type { Observation, ResumePoint } from "../../src/model/observation.ts";
 import { type KmsgRecord, textOf } from "../../src/sources/kernel-log/record-parser.ts";
 import { createKernelLogSource } from "../../src/sources/kernel-log.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 
 const FLOOD = Number(process.env.KERNEL_LOG_FLOOD ?? 20_000);
 const WRITER = join(import.meta.dirname, "kernel-log-writer.ts");
@@ -32,7 +33,7 @@ function missingRight(): string | false {
   } catch {
     return "needs a /dev/kmsg that may be read and written (root on a Linux host)";
   }
-  return spawnSync("dd", ["--version"]).error === undefined ? false : "needs dd";
+  return needsPrograms("dd");
 }
 
 interface Followed {

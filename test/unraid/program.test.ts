@@ -4,9 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { missing } from "./web-host.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 
-const needsPhp = { skip: missing("php") };
+const needsPhp = { skip: needsPrograms("php") };
 const INCLUDE = join(import.meta.dirname, "../../unraid/plugin/include");
 const root = mkdtempSync(join(tmpdir(), "vfio-watch-php-"));
 after(() => rmSync(root, { recursive: true }));

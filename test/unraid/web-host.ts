@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -38,16 +38,6 @@ export interface WebHost {
   /** Posts as a form does; the token is sent unless the fields have one of their own. */
   post(path: string, fields: readonly [string, string][]): Promise<Response>;
   close(): Promise<void>;
-}
-
-/** Whether a program can be run here; tests skip with this reason where it cannot. */
-export function missing(program: string): string | false {
-  try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return `${program} is not installed here`;
-  }
 }
 
 /** Builds the tree with the plugin in its place and starts the server. */

@@ -24,7 +24,7 @@ const REQUIRED = [
 ];
 const HOSTILE = `**<img src=x onerror=alert(1)>** $(id)"'<script>document.title='owned'</script></code></style>\`|\u001b[31m\u202e`;
 
-describe("the report as a page", { ...(noBrowser !== undefined && { skip: noBrowser }) }, () => {
+describe("the report as a page", { skip: noBrowser }, () => {
   const directory = mkdtempSync(join(tmpdir(), "vfio-watch-html-"));
   const file = join(directory, "report.html");
   let page: Page;

@@ -3,12 +3,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { needsPrograms } from "../helpers/needs.ts";
 import { noBrowser } from "../report/browser.ts";
-import { drivePage, giveHistory, missing, startWebHost, type WebHost } from "./web-host.ts";
+import { drivePage, giveHistory, startWebHost, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
-const needsPhp = { skip: missing("php") };
-const needsChromium = { skip: missing("php") || noBrowser || false };
+const needsPhp = { skip: needsPrograms("php") };
+const needsChromium = { skip: needsPrograms("php") || noBrowser };
 const TOOLS = "/plugins/vfio-watch/include/tools.php";
 const REPORT = "/plugins/vfio-watch/include/report.php";
 

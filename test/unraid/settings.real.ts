@@ -7,12 +7,13 @@ import fc from "fast-check";
 import { parseFlatFile } from "../../src/config/flat-file.ts";
 import { KEY_NAMES, KEYS } from "../../src/config/keys.ts";
 import { settingsForm } from "../../src/config/settings-form.ts";
+import { needsPrograms } from "../helpers/needs.ts";
 import { noBrowser } from "../report/browser.ts";
-import { drivePage, missing, SETTINGS, startWebHost, TOKEN, type WebHost } from "./web-host.ts";
+import { drivePage, SETTINGS, startWebHost, TOKEN, type WebHost } from "./web-host.ts";
 
 const PLUGIN = join(import.meta.dirname, "../../unraid/plugin");
-const needsChromium = { skip: missing("php") || noBrowser || false };
-const needsPhp = { skip: missing("php") };
+const needsChromium = { skip: needsPrograms("php") || noBrowser };
+const needsPhp = { skip: needsPrograms("php") };
 const PAGE = "/Settings/vfio-watch-settings";
 
 let host: WebHost;
