@@ -223,6 +223,10 @@ describe("a real libvirtd", { skip: reason ?? false, timeout: 120_000 }, () => {
     );
     assert.equal(source.health().state.state, "live");
 
+    // A VM that is destroyed before libvirtd has its monitor again is shut off for the reason "daemon".
+    const askMonitor = () => libvirtd.virsh("qemu-monitor-command", good, '{"execute":"query-status"}');
+    while ((await askMonitor()).code !== 0);
+
     const second = seen.length;
     await libvirtd.virsh("destroy", good);
     await observed(second, isState(good));
