@@ -52,7 +52,9 @@ function isAlive(pid: number): boolean {
   return pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
-test("the plugin's installation starts the service, detached from whoever reads its output", { skip }, async () => {
+test("the plugin's installation starts the service, detached from whoever reads its output", {
+  skip,
+}, async () => {
   const unraid = installed();
   assert.equal(unraid.control("status").code, 0);
   const pid = unraid.pid();
