@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { needsPrograms } from "../helpers/needs.ts";
 
 const needsPhp = { skip: needsPrograms("php") };
@@ -52,7 +53,7 @@ test(
   },
 );
 
-test("a program that hangs is given up and ended with all that it has started", needsPhp, () => {
+test("a program that hangs is given up and ended with all that it has started", needsPhp, async () => {
   const { output, problem } = run(
     `echo $$ > '${root}/pid'; sleep 100 & echo $! > '${root}/child'; echo begun; wait`,
     [],
@@ -61,7 +62,11 @@ test("a program that hangs is given up and ended with all that it has started", 
   assert.match(problem, /did not answer within 1 seconds/);
   for (const name of ["pid", "child"]) {
     const pid = readFileSync(join(root, name), "utf8").trim();
-    assert.equal(isAlive(pid), false, name);
+    // The signal is sent when PHP is done; that the process is gone takes the kernel a moment on a busy machine.
+    for (let round = 0; isAlive(pid); round++) {
+      assert.ok(round < 500, `${name} lives on`);
+      await pause(20);
+    }
   }
 });
 
