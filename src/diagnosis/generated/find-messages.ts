@@ -1,0 +1,97 @@
+import { eachFormat, type KnownFormat } from "../../knowledge/message-data.ts";
+import {
+  type FormatFit,
+  fit,
+  folded,
+  keyOf,
+  type MessageFormat,
+  parseFormat,
+  wordsOf,
+} from "../../knowledge/message-format.ts";
+import type { Speaker } from "../../model/speaker.ts";
+import { canSay } from "../speakers.ts";
+
+/** What is to be looked up. */
+export interface SaidLine {
+  readonly speaker: Speaker;
+  /** Without what a log puts in front; more does no harm where a colon ends it. */
+  readonly text: string;
+}
+
+/** A line and the message of some program's sources that it is. */
+export interface FoundMessage {
+  readonly known: KnownFormat;
+  readonly fit: FormatFit;
+  /** The part of the line that is the message, folded. */
+  readonly words: string;
+}
+
+/** The rest of a line is not looked at. */
+const LONGEST_LINE = 2_000;
+/** A word that stands in more of the lines tells them apart no better than none: such a format is tried on the first. */
+const MOST_LINES_OF_WORD = 400;
+
+/**
+ * For each line the message that says most of those that fit. One walk over the data, which looks at those formats
+ * whose longest word stands in some line: no index over twenty thousand formats has to be made or kept.
+ */
+export function findMessages(
+  data: string,
+  lines: readonly SaidLine[],
+): readonly (FoundMessage | undefined)[] {
+  const subjects = lines.map(({ text }) => folded(text.slice(0, LONGEST_LINE)).trim());
+  const linesOfWord = new Map<string, number[]>();
+  for (const [number, subject] of subjects.entries()) {
+    for (const word of new Set(wordsOf(subject))) {
+      const others = linesOfWord.get(word);
+      if (others === undefined) linesOfWord.set(word, [number]);
+      else if (others.length < MOST_LINES_OF_WORD) others.push(number);
+    }
+  }
+  const best: ({ readonly found: FoundMessage; readonly weight: number } | undefined)[] = [];
+  let candidates: readonly number[] = [];
+  eachFormat(
+    data,
+    (format) => {
+      const key = keyOf(format);
+      candidates = (key === undefined ? undefined : linesOfWord.get(key)) ?? [];
+      return candidates.length > 0;
+    },
+    (known) => {
+      let format: MessageFormat | undefined;
+      for (const number of candidates) {
+        const line = lines[number];
+        const subject = subjects[number];
+        if (line === undefined || subject === undefined || !maySay(line.speaker, known.program, subject))
+          continue;
+        format ??= parseFormat(known.format);
+        const before = best[number];
+        if (before !== undefined && before.weight >= weightOf(known, format)) continue;
+        const found = fit(format, subject);
+        if (found === undefined) continue;
+        best[number] = {
+          found: { known, fit: found, words: subject.slice(found.start, found.end) },
+          weight: weightOf(known, format),
+        };
+      }
+    },
+  );
+  return lines.map((_, number) => best[number]?.found);
+}
+
+/** Of two that say the same, an error is meant sooner than a note. */
+function weightOf({ severity }: KnownFormat, { weight }: MessageFormat): number {
+  return weight + (severity === "error" ? 0.5 : 0);
+}
+
+const OF_KERNEL: ReadonlySet<string> = new Set(["kernel", "nvidia", "vendor-reset"]);
+const OF_RUST: ReadonlySet<string> = new Set(["cloud-hypervisor", "rust-vmm"]);
+/** How these programs and what runs them put themselves in front: `<vmm> ERROR:vfio/src/lib.rs:12 -- `. */
+const RUST_WORDS = /cloud-hypervisor|\.rs:\d|<\w+> (?:error|warn)|vmmerror|\bkata\b/;
+
+function maySay(speaker: Speaker, program: string, text: string): boolean {
+  if (OF_KERNEL.has(program)) return canSay(speaker, "kernel", text);
+  if (OF_RUST.has(program)) return speaker.kind !== "kernel" && RUST_WORDS.test(text);
+  if (speaker.kind === "program" && speaker.name.startsWith(program)) return true;
+  return canSay(speaker, program === "qemu" ? "qemu" : "libvirt", text);
+}
