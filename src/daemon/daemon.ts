@@ -9,6 +9,7 @@ import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
+import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
@@ -168,6 +169,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     settings,
     origin: "live",
     readHost: host.read,
+    findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
     onSettled: alerting.attemptSettled,
     afterSettled(attempt) {

@@ -5,8 +5,10 @@ import type { HostState } from "../model/host-state.ts";
 import { type SignatureId, signatureId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { type MessageFinder, unknownCauses } from "./generated/unknown-causes.ts";
 import { definitionOf } from "./host-lookups.ts";
 import { isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "./rank.ts";
+import { speakerOf } from "./speakers.ts";
 import { checkHostState } from "./state-checks.ts";
 
 /** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
@@ -20,19 +22,24 @@ const NO_CONTAINER: SignatureId = signatureId("state.no-vfio-container");
 
 /**
  * Says why a start failed: first by what kernel, QEMU and libvirt said, then, where no log has the reason
- * (law 2), by the host's state at the time. No guess: with neither the answer is "unknown". `stateIsLate` says that
- * the state was read long after the failure, so that it proves less.
+ * (law 2), by the host's state at the time, and where that has none, by what is known of the programs' sources. No
+ * guess: with none of these the answer is "unknown". `stateIsLate` says that the state was read long after the failure,
+ * so that it proves less.
  */
 export function diagnose(
   attempt: StartAttempt,
   host: HostState | undefined,
-  options: { readonly stateIsLate?: boolean } = {},
+  options: { readonly stateIsLate?: boolean; readonly findMessages?: MessageFinder } = {},
 ): Diagnosis {
   const spoken = rankCauses(linesOf(attempt));
   const definition = host === undefined ? undefined : definitionFor(attempt, host);
   const found = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
   const seen = options.stateIsLate === true ? found.map(lessCertain) : found;
-  const causes = combine(spoken, seen);
+  const known = combine(spoken, seen);
+  const causes =
+    known.length > 0 || options.findMessages === undefined
+      ? known
+      : saidUnknown(attempt, options.findMessages);
   const [first] = causes;
   return {
     causes,
@@ -42,6 +49,19 @@ export function diagnose(
   };
 }
 
+/** What QEMU and libvirt said in words that no signature knows. */
+function saidUnknown(attempt: StartAttempt, findMessages: MessageFinder): readonly Cause[] {
+  const lines = attempt.evidence.flatMap(({ observation }) => {
+    const speaker = speakerOf(observation);
+    return speaker === undefined || speaker.kind === "kernel" || !("text" in observation)
+      ? []
+      : [{ speaker, text: observation.text }];
+  });
+  return unknownCauses(lines.slice(-MOST_UNKNOWN), findMessages).map(({ byKernel: _, ...cause }) => cause);
+}
+
+/** The last words tell why a program ended. */
+const MOST_UNKNOWN = 60;
 const LONGEST_QUOTE = 200;
 
 /** Words that no signature knows may still tell a person all; QEMU's last are its reason to end. */

@@ -1,5 +1,6 @@
 import type { TrackerSettings } from "../attempts/tracker.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
+import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
 import { makeSnapshot } from "../history/snapshot.ts";
 import { valueOfFact } from "../host/make-fact.ts";
@@ -24,6 +25,8 @@ export interface TakeInParts {
   readonly matcher: Matcher;
   readonly signatures: SignatureLookup;
   readonly settings: TrackerSettings;
+  /** For what no signature knows; without it that stays unexplained. */
+  readonly findMessages?: MessageFinder;
 }
 
 /** What one boot brought. */
@@ -103,7 +106,7 @@ export function takeInBoot(
     if (earlier === undefined) newAttempts += 1;
     const whole = earlier === undefined ? attempt : joinedAttempt(earlier, attempt);
     const host = hostOfPastBoot(facts, vms, tracked.running.get(attempt.id) ?? new Set());
-    store.attempts.save(diagnosed(whole, host, earlier), {
+    store.attempts.save(diagnosed(whole, host, earlier, parts), {
       origin: "imported",
       ...(snapshotId === undefined ? {} : { snapshotId }),
     });
@@ -165,7 +168,7 @@ export function takeInLoose(
   const fresh = settled.filter((attempt) => store.attempts.find(attempt.id) === undefined);
   for (const attempt of settled) {
     const host = hostOfPastBoot([], definitions, tracked.running.get(attempt.id) ?? new Set());
-    store.attempts.save(diagnosed(attempt, host, undefined), { origin: "imported" });
+    store.attempts.save(diagnosed(attempt, host, undefined, parts), { origin: "imported" });
   }
   return { newAttempts: fresh.length, attempts: settled.length };
 }
@@ -242,9 +245,14 @@ function joinedAttempt(earlier: StoredAttempt, attempt: StartAttempt): StartAtte
 }
 
 /** With its diagnosis; one that rests on material that is not there now stays. */
-function diagnosed(attempt: StartAttempt, host: HostState, earlier: StoredAttempt | undefined): StartAttempt {
+function diagnosed(
+  attempt: StartAttempt,
+  host: HostState,
+  earlier: StoredAttempt | undefined,
+  { findMessages }: TakeInParts,
+): StartAttempt {
   if (attempt.outcome === "started") return attempt;
-  const diagnosis = diagnose(attempt, host);
+  const diagnosis = diagnose(attempt, host, findMessages === undefined ? {} : { findMessages });
   const kept = diagnosis.causes.length === 0 ? earlier?.diagnosis : undefined;
   return { ...attempt, diagnosis: kept ?? diagnosis };
 }

@@ -25,12 +25,13 @@ export interface KnownFormat {
 const SEVERITIES: Readonly<Record<string, KnownFormat["severity"]>> = { E: "error", W: "warning", I: "info" };
 
 /**
- * Goes through the data once and calls for each format that `wants` to be looked at; nothing of the rest is made.
+ * Goes through the data once and gives each format that is wanted; nothing of the rest is made. `wants` is asked with
+ * the format's place in the data.
  * What is no line of the data is passed over.
  */
 export function eachFormat(
   data: string,
-  wants: (format: string) => boolean,
+  wants: (from: number, to: number) => boolean,
   take: (known: KnownFormat) => void,
 ): void {
   let program = "";
@@ -48,8 +49,8 @@ export function eachFormat(
       const severity = sign === undefined ? undefined : SEVERITIES[sign];
       const blank = data.indexOf(" ", start);
       if (severity !== undefined && blank > start && blank < end) {
-        const format = data.slice(blank + 1, end);
-        if (wants(format)) {
+        if (wants(blank + 1, end)) {
+          const format = data.slice(blank + 1, end);
           const mask = data.slice(start + 1, blank);
           const printing =
             mask === ""

@@ -78,19 +78,37 @@ export function wordsOf(text: string): readonly string[] {
   return text.match(/[a-z0-9_]{4,}/g) ?? [];
 }
 
-/** The longest word that stands as a whole in every text that the format fits; undefined where there is none. */
-export function keyOf(format: string): string | undefined {
-  // A word that touches a gap may be only the end of a longer one.
-  const literal = folded(format)
-    .replaceAll("%%", " ")
-    .replace(/%[sdxcm]/g, "\0");
-  let key: string | undefined;
-  for (const match of literal.matchAll(/[a-z0-9_]{4,}/g)) {
-    const [word] = match;
-    if (literal[match.index - 1] === "\0" || literal[match.index + word.length] === "\0") continue;
-    if (word.length >= SHORTEST_WORD && word.length > (key?.length ?? 0)) key = word;
+/** Letters, digits and the underscore by their codes. */
+const OF_WORD = Uint8Array.from({ length: 128 }, (_, code) => (/\w/.test(String.fromCharCode(code)) ? 1 : 0));
+const PERCENT = 0x25;
+
+/**
+ * The longest word, in small letters, that stands as a whole in every text that the format between two places of the
+ * data fits; undefined where there is none. A word that touches a gap may be only the end of a longer one. By hand: it
+ * is asked of all formats for each text that nobody knows.
+ */
+export function keyOf(data: string, from = 0, to = data.length): string | undefined {
+  let best = from;
+  let length = SHORTEST_WORD - 1;
+  let begin = -1;
+  let touches = false;
+  for (let at = from; at <= to; at++) {
+    const code = at < to ? data.charCodeAt(at) : 0;
+    if (code < 128 && OF_WORD[code] === 1) {
+      if (begin < 0) begin = at;
+      continue;
+    }
+    const isGap = code === PERCENT && data.charCodeAt(at + 1) !== PERCENT;
+    if (begin >= 0 && !touches && !isGap && at - begin > length) {
+      best = begin;
+      length = at - begin;
+    }
+    begin = -1;
+    touches = isGap;
+    // The letter behind a percent sign belongs to it, and so does the second of two.
+    if (code === PERCENT) at++;
   }
-  return key;
+  return length < SHORTEST_WORD ? undefined : data.slice(best, best + length).toLowerCase();
 }
 
 /**

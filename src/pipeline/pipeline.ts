@@ -1,6 +1,7 @@
 import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
 import type { Clock } from "../clock.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
+import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import { BEGINNING } from "../diagnosis/host-lookups.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
 import type { StartAttempt } from "../model/attempt.ts";
@@ -72,6 +73,8 @@ export function createPipeline(options: {
   readonly origin: Origin;
   /** Reads the host's state now. */
   readonly readHost: (vms: readonly VmStatus[]) => HostState;
+  /** What programs' sources can print, for what no signature knows; without it that stays unexplained. */
+  readonly findMessages?: MessageFinder;
   /** Takes the facts now, stores them and gives the snapshot's id; undefined where it failed. */
   readonly takeSnapshot: (reason: string) => string | undefined;
   readonly onSettled: SettledHandler;
@@ -166,7 +169,10 @@ export function createPipeline(options: {
     return diagnose(
       attempt,
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
-      { stateIsLate: isLate(attempt) },
+      {
+        stateIsLate: isLate(attempt),
+        ...(options.findMessages !== undefined && { findMessages: options.findMessages }),
+      },
     );
   }
 

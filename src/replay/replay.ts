@@ -10,7 +10,9 @@ import { createMatcher } from "../diagnosis/matcher.ts";
 import { collectFacts } from "../host/collect-facts.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import { read } from "../model/reading.ts";
+import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type SettledHandler } from "../pipeline/pipeline.ts";
+import { shippedConfigDirectory } from "../places.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { readRecordedHost } from "./recorded-host.ts";
@@ -102,6 +104,7 @@ function replayBoot(
     settings: PIPELINE_DEFAULTS,
     origin: "live",
     readHost: (vms) => ({ ...host, vms: read(vms) }),
+    findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
     onSettled: settled,
     afterSettled: () => {},

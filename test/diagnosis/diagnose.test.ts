@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { diagnose } from "../../src/diagnosis/diagnose.ts";
+import {
+  findMessages as findMessagesIn,
+  type SaidLine,
+} from "../../src/diagnosis/generated/find-messages.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
@@ -45,4 +49,25 @@ test("a failure that no signature knows is told with the last words of the log, 
     diagnose({ ...attemptWith(), outcome: "crashed-early" }, undefined).summary,
     "'plain' started and died soon after, and nothing that could be read says why.",
   );
+});
+
+const SOURCES = `= qemu 9.0.0
+@ backends/tpm/tpm_passthrough.c
+: tpm_open
+E '%s' is not a TPM device.
+`;
+
+test("words that no signature knows are looked up in the programs' sources, and say no more than is known there", () => {
+  const said = [
+    ["qemu", "-tpmdev passthrough,id=t0,path=/dev/fdset/0: '/dev/fdset/0' is not a TPM device."],
+    ["libvirt", "internal error: process exited"],
+  ] as const;
+  const findMessages = (lines: readonly SaidLine[]) => findMessagesIn(SOURCES, lines);
+  const { causes, summary } = diagnose(attemptWith(...said), undefined, { findMessages });
+  assert.deepEqual(
+    causes.map((cause) => [cause.class, cause.certainty, cause.signature]),
+    [["host-resource-missing", "possible", "generated.qemu"]],
+  );
+  assert.equal(summary, `QEMU (the VM's TPM) refuses: "'/dev/fdset/0' is not a TPM device".`);
+  assert.match(causes[0]?.remedies[0] ?? "", /backends\/tpm\/tpm_passthrough\.c, function tpm_open/);
 });

@@ -11,11 +11,16 @@ import { type ImportResult, importHistory } from "../../import/import-history.ts
 import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
 import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
+import { createMessageFinder } from "../../pipeline/message-finder.ts";
 import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
+import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
+
+/** Of failures of years that no signature knows, so many are looked up in the programs' sources at once. */
+const MOST_LOOKED_UP = 100;
 
 /** The service answers at once, unless the machine is very busy (ms). */
 const PATIENCE = 20_000;
@@ -81,6 +86,7 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
           store,
           matcher,
           signatures: signatureLookup(catalogue),
+          findMessages: createMessageFinder(shippedConfigDirectory(), systemClock, MOST_LOOKED_UP),
           settings: {
             ...PIPELINE_DEFAULTS,
             settlingMs: config.SETTLING_SECONDS * 1000,

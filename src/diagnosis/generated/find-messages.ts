@@ -52,8 +52,8 @@ export function findMessages(
   let candidates: readonly number[] = [];
   eachFormat(
     data,
-    (format) => {
-      const key = keyOf(format);
+    (from, to) => {
+      const key = keyOf(data, from, to);
       candidates = (key === undefined ? undefined : linesOfWord.get(key)) ?? [];
       return candidates.length > 0;
     },

@@ -1,0 +1,64 @@
+import type { Cause } from "../../model/diagnosis.ts";
+import { devicesIn, groupsIn } from "../explain/names.ts";
+import type { FoundMessage, SaidLine } from "./find-messages.ts";
+import { messageAnswer } from "./message-answer.ts";
+
+/** Looks lines up among the messages that programs' sources can print: for each line what was found. */
+export type MessageFinder = (lines: readonly SaidLine[]) => readonly (FoundMessage | undefined)[];
+
+/** A cause by rule, and what it was concluded from. */
+export interface UnknownCause extends Cause {
+  /** Of what is never raised by a VM's start alone, whatever it says: the kernel's and its drivers' messages. */
+  readonly byKernel: boolean;
+}
+
+/** QEMU's words come from where it failed; libvirt and Proxmox tell of it; the kernel speaks of the whole host. */
+const ORDER: Readonly<Record<string, number>> = {
+  qemu: 0,
+  "cloud-hypervisor": 0,
+  "rust-vmm": 0,
+  swtpm: 1,
+  virtiofsd: 1,
+};
+const OF_OTHERS = 2;
+const OF_KERNEL = 3;
+
+/**
+ * The causes that lines speak for which no signature knows, best first: by rule and so only possible ones. To be asked
+ * where nothing better is known, with the lines around a failure and no others, for a driver of the host may say
+ * anything.
+ */
+export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): readonly UnknownCause[] {
+  const candidates = lines.flatMap(({ speaker, text }) =>
+    text.split("\n").map((line) => ({ speaker, text: line })),
+  );
+  const found = find(candidates).flatMap((message, index) => {
+    const text = candidates[index]?.text ?? "";
+    const answer = message === undefined ? undefined : messageAnswer(message, text);
+    return answer?.class === undefined ? [] : [{ ...answer, class: answer.class, text }];
+  });
+  const ranked = found.sort((a, b) => rankOf(a.known.program) - rankOf(b.known.program));
+  const byClass = Map.groupBy(ranked, (answer) => answer.class);
+  return [...byClass].map(([causeClass, same]): UnknownCause => {
+    const [first] = same;
+    if (first === undefined) throw new Error("a group without members");
+    return {
+      class: causeClass,
+      certainty: "possible",
+      signature: first.signature,
+      sentence: first.sentence,
+      remedies: first.remedies,
+      evidence: [...new Set(same.map(({ text }) => text.trim()))].slice(0, MOST_EVIDENCE),
+      devices: [...new Set(same.flatMap(({ text }) => devicesIn(text)))],
+      groups: [...new Set(same.flatMap(({ text }) => groupsIn(text)))],
+      byKernel: rankOf(first.known.program) === OF_KERNEL,
+    };
+  });
+}
+
+const MOST_EVIDENCE = 4;
+
+function rankOf(program: string): number {
+  if (program === "kernel" || program === "nvidia" || program === "vendor-reset") return OF_KERNEL;
+  return ORDER[program] ?? OF_OTHERS;
+}
