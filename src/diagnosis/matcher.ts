@@ -144,7 +144,9 @@ function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch
 
 /** True for what somebody asked for, which says nothing of what came of it. */
 export function isAskedFor(role: StartRole | undefined): boolean {
-  return role === "start-command" || role === "other-command" || role === "other-call";
+  return (
+    role === "start-command" || role === "other-command" || role === "other-call" || role === "other-user"
+  );
 }
 
 function capturesOf({ groups }: RegExpExecArray, names: readonly string[]): Readonly<Record<string, string>> {

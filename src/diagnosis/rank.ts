@@ -13,6 +13,8 @@ export interface RankableLine {
   /** The device of a kernel record's dictionary; beats an address in the text. */
   readonly device?: Bdf;
   readonly matches: readonly SignatureMatch[];
+  /** Said of something else, so that it comes behind everything that is not. */
+  readonly isBackground?: boolean;
 }
 
 export interface RankContext {
@@ -90,6 +92,7 @@ const DEGRADED_CAUSE_RANK = 4;
 const DEGRADED_SYMPTOM_RANK = 7;
 /** The host's own trouble comes behind everything that is about a VM. */
 const HOST_DEVICE_RANK = 10;
+const BACKGROUND_RANK = 20;
 
 function findingOf(
   match: SignatureMatch,
@@ -113,7 +116,10 @@ function findingOf(
         : DEGRADED_SYMPTOM_RANK;
   return {
     ...verdict,
-    rank: usual + (isAboutHostDevice(match) ? HOST_DEVICE_RANK : 0),
+    rank:
+      usual +
+      (isAboutHostDevice(match) ? HOST_DEVICE_RANK : 0) +
+      (line.isBackground === true ? BACKGROUND_RANK : 0),
     doubt: DOUBT[verdict.certainty],
     position,
     match,
@@ -142,7 +148,7 @@ function causeClassOf(signatureClass: SignatureClass): CauseClass | undefined {
 
 function kernelTestimony(lines: readonly RankableLine[], complete: boolean): KernelTestimony {
   const classes = new Set<CauseClass>();
-  for (const match of lines.flatMap((line) => line.matches)) {
+  for (const match of lines.flatMap((line) => (line.isBackground === true ? [] : line.matches))) {
     const causeClass = causeClassOf(match.signature.class);
     const { layer, role } = match.signature;
     if (causeClass !== undefined && layer === "kernel" && role === "cause" && !isAboutHostDevice(match)) {

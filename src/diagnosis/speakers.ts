@@ -11,6 +11,7 @@ import type { Speaker } from "../model/speaker.ts";
 /** Programs that run VMs or hand devices to them; what they print may be QEMU's, libvirt's or their own words. */
 const OF_VIRTUALISATION =
   /^(?:(?:lib)?virt(?:[a-z]+d)?(?:-[\w-]+)?|virsh|vir[a-z]*qemud|swtpm|virtiofsd|incus\w*|lxd|multipassd?|nova-compute|neutron-\w+|vdsmd?|kata\w*(?:-[\w-]+)?|containerd|dockerd|cloud-hypervisor|vmm|firecracker|crosvm|lkvm|kvmtool|gnome-boxes|quickemu|qubesd?|qvm-[\w-]+|xl|xenlight|libxl|rc\.libvirt|emhttpd|unraid-api|ganeti[\w-]*|vagrant|terraform|kubelet)$/i;
+const OF_DRIVING = /^(?:dpdk[\w-]*|spdk\w*|vpp|ovs-vswitchd|testpmd|python[\d.]*)$/i;
 const OF_QEMU = /^(?:qemu(?:-[\d.]+)?(?:-system-[\w.-]+|-kvm)?|kvm|qemu-system\w*|[\w-]*-softmmu)$/i;
 const OF_LIBVIRT =
   /^(?:libvirtd?(?:\.libvirtError)?|virt(?:qemu|node|proxy|log|lock|xen|network|storage|interface|nwfilter|secret|lxc)\w*d|virsh|virt-(?:manager|install|viewer|xml|clone))$/i;
@@ -74,6 +75,11 @@ export function runsVms(speaker: Speaker): boolean {
   }
 }
 
+/** Programs that drive devices by themselves, through VFIO and without any VM. */
+export function drivesDevices(speaker: Speaker): boolean {
+  return speaker.kind === "program" && OF_DRIVING.test(speaker.name);
+}
+
 /** Words that stand only in what is said about VMs and the devices that they are given. */
 const OF_VMS = /vfio|iommufd|hostdev|hostpci|qemu|libvirt|\bvirsh\b|\bvirDomain|\bkvm:|pass-?through/i;
 
@@ -81,12 +87,13 @@ const OF_VMS = /vfio|iommufd|hostdev|hostpci|qemu|libvirt|\bvirsh\b|\bvirDomain|
 export function canSay(speaker: Speaker, layer: Layer, text: string): boolean {
   switch (speaker.kind) {
     case "kernel":
-      return layer === "kernel";
+      // Consoles and people put the kernel's stamp in front of what only QEMU or libvirt says of a passed-through device.
+      return layer === "kernel" || OF_VMS.test(text);
     case "unknown":
     case "person":
       return true;
     case "program":
-      return layer !== "kernel" && (runsVms(speaker) || OF_VMS.test(text));
+      return layer !== "kernel" && (runsVms(speaker) || drivesDevices(speaker) || OF_VMS.test(text));
     default:
       // libvirt's child and Proxmox's tools print the kernel's refusals of sysfs, never the kernel's own records.
       return layer !== "kernel";

@@ -3,13 +3,17 @@ import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
 import type { Catalogue } from "../catalogue.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
-import { isAboutHostDevice, isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "../rank.ts";
+import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
+import { runsVms } from "../speakers.ts";
+import { type Incident, incidentsOf } from "./incidents.ts";
 import { condense } from "./long-text.ts";
 import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
-import { isForm, isVmStartFailure, OF_ANY_PROCESS } from "./start-failure.ts";
+import { scopeOf } from "./scope.ts";
+import { isAboutVms, type SpokenLine, spokenBlocks, vmTalkIn } from "./spoken.ts";
+import { isForm, startRole } from "./start-failure.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
-import { linesOf, without } from "./wrapped.ts";
+import { createBlockReader, without } from "./wrapped.ts";
 
 /** One cause, as `explain` tells it. */
 export interface ExplainedCause {
@@ -21,6 +25,15 @@ export interface ExplainedCause {
   readonly remedies: readonly string[];
   /** Lines of the text that say so, without what was around them. */
   readonly evidence: readonly string[];
+}
+
+/** A start that failed before the one that the answer is about. */
+export interface OtherStart {
+  /** As the text has it; undefined where it names none. */
+  readonly when: string | undefined;
+  readonly vms: readonly VmName[];
+  readonly class: CauseClass | "unknown";
+  readonly sentence: string;
 }
 
 /** What a pasted text says. */
@@ -37,6 +50,8 @@ export interface Explanation {
   /** The answer in one sentence. */
   readonly summary: string;
   readonly noEffect: readonly string[];
+  /** Other starts that failed, which the text tells of before; oldest first. */
+  readonly others: readonly OtherStart[];
   /** Characters of the text that were not looked at; 0 for all but logs of many megabytes and endless lines. */
   readonly unread: number;
 }
@@ -52,35 +67,50 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
   const matcher = createMatcher(catalogue, { ignoreCase: true });
   const orderOf = new Map(catalogue.signatures.map(({ id }, index) => [id, index]));
   let tellingMatcher: Matcher | undefined;
+  const read = createBlockReader(matcher, orderOf);
   return (text) => {
     const short = condense(withoutGaps(text), () => {
       tellingMatcher ??= createMatcher(withoutNoise(catalogue), { ignoreCase: true });
       return tellingMatcher;
     });
-    const { blocks, unread } = blocksOf(short.text);
-    const clean = blocks.map((block) => block.lines.join("\n")).join("\n");
-    const known = blocks.flatMap((block) => linesOf(block, matcher, orderOf));
-    const lines = isAboutVms(blocks, clean) ? known : known.map(withoutCommonplace);
-    const vmStartFailure = isVmStartFailure(lines, clean);
-    const ranked = rankCauses(lines);
-    const causes =
-      (vmStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) && isUnexplained(ranked, lines)
-        ? [...unknown(lines, vmStartFailure), ...ranked.map(explained)]
-        : ranked.map(explained);
-    const devices = new Set([
-      ...ranked.flatMap((cause) => cause.devices),
-      ...(ranked.length > 0 ? particularDevicesIn(clean) : devicesIn(clean)),
-      ...brokenUp(blocks),
+    const { blocks: pieces, unread } = blocksOf(short.text);
+    const blocks = spokenBlocks(pieces);
+    const talk = vmTalkIn(blocks);
+    const known = blocks
+      .flatMap(read)
+      .map((line) =>
+        runsVms(line.speaker) || talk.near(line.block) || isAboutVms(line.text)
+          ? line
+          : without(line, isCommonplace),
+      );
+    const { answer, others } = incidentsOf(known, (lines) => lines.some(({ block }) => talk.nearVms(block)));
+    const lines = answer.lines;
+    const ranked = rankCauses([
+      ...lines,
+      ...answer.background.map((line) => ({ ...line, isBackground: true })),
     ]);
-    const groups = new Set([...ranked.flatMap((cause) => cause.groups), ...groupsIn(clean)]);
+    const causes =
+      (answer.isStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) &&
+      isUnexplained(ranked, lines)
+        ? [...unknown(lines, answer.isStartFailure), ...ranked.map(explained)]
+        : ranked.map(explained);
+    const scope = causes.length > 0 ? scopeOf(blocks, answer) : blocks;
+    const words = scope.map((block) => block.text).join("\n");
+    const devices = new Set([
+      ...ranked.slice(0, 1).flatMap((cause) => cause.devices),
+      ...(ranked.length > 0 ? particularDevicesIn(words) : devicesIn(words)),
+      ...brokenUp(scope),
+    ]);
+    const groups = new Set([...ranked.slice(0, 1).flatMap((cause) => cause.groups), ...groupsIn(words)]);
     const [first] = causes;
     return {
-      vmStartFailure,
-      deviceRelated: first !== undefined && isDeviceRelated(first, lines, clean),
+      vmStartFailure: answer.isStartFailure,
+      deviceRelated: first !== undefined && isDeviceRelated(first, lines, words),
       causes,
       devices: [...devices],
       groups: [...groups],
-      vms: vmsIn(unwrapTransport(clean)),
+      vms: vmsIn(unwrapTransport(words)),
+      others: others.map(otherStart),
       summary: first?.sentence ?? "Nothing in this text says that anything is wrong.",
       unread: short.unread + unread,
       noEffect: first === undefined || first.class === "unknown" ? [] : noEffectAdvice(first.class),
@@ -88,9 +118,15 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
   };
 }
 
-/** Words that stand in nearly every text about virtual machines. */
-const ABOUT_VMS =
-  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvirDomain\w+|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+function otherStart({ lines, background }: Incident): OtherStart {
+  const [first] = rankCauses([...lines, ...background.map((line) => ({ ...line, isBackground: true }))]);
+  return {
+    when: lines.find(({ when }) => when !== undefined)?.when?.written,
+    vms: vmsIn(lines.map(({ text }) => text).join("\n")),
+    class: first?.class ?? "unknown",
+    sentence: first?.sentence ?? "A VM did not start.",
+  };
+}
 
 /** Of a long log, the many lines that say that all is well are not worth keeping. */
 function withoutNoise(catalogue: Catalogue): Catalogue {
@@ -107,21 +143,10 @@ function brokenUp(blocks: readonly Block[]): readonly Bdf[] {
   return blocks.flatMap(({ lines }) => (lines.length > 1 ? fullAddressesIn(lines.join("")) : []));
 }
 
-/** Wrapping may have broken the very word that says it. */
-function isAboutVms(blocks: readonly Block[], clean: string): boolean {
-  return (
-    ABOUT_VMS.test(clean) || blocks.some(({ lines }) => lines.length > 1 && ABOUT_VMS.test(lines.join("")))
-  );
-}
-
 /**
- * Leaves out what other programs say in the same words and what kernels say on any host: in a text that does not
- * speak of virtual machines it means nothing for one.
+ * What other programs say in the same words and what kernels say on any host: where nobody speaks of virtual machines
+ * it means nothing for one.
  */
-function withoutCommonplace(line: RankableLine): RankableLine {
-  return without(line, isCommonplace);
-}
-
 function isCommonplace(match: SignatureMatch): boolean {
   const { id, class: ownClass, role, severity } = match.signature;
   const isOfAnyProgram =
@@ -142,7 +167,7 @@ function shortened(evidence: string): string {
  * True where nothing that is known can have stopped the start: nothing at all, or only what QEMU complains about and
  * then goes on, beside an option of another device that it refused in words that are not known.
  */
-function isUnexplained(ranked: readonly Cause[], lines: readonly RankableLine[]): boolean {
+function isUnexplained(ranked: readonly Cause[], lines: readonly SpokenLine[]): boolean {
   const [first] = ranked;
   if (first === undefined) return true;
   const goesOn = lines
@@ -154,27 +179,26 @@ function isUnexplained(ranked: readonly Cause[], lines: readonly RankableLine[])
   return goesOn && lines.some(isUnknownRefusal);
 }
 
-function isUnknownRefusal({ matches, text }: RankableLine): boolean {
+function isUnknownRefusal({ matches, text }: SpokenLine): boolean {
   return matches.length === 1 && matches.every(isForm) && / -(?!device \S*vfio)[a-z]+ \S+: /i.test(text);
 }
 
 /** QEMU is gone, though not while a VM was to be started. */
-function saysEnded({ matches }: RankableLine): boolean {
-  return matches.some((match) => isWrapper(match) && OF_ANY_PROCESS.has(match.signature.id));
+function saysEnded({ matches }: SpokenLine): boolean {
+  return matches.some((match) => startRole(match) === "ended");
 }
 
 /** Something else than a start was asked for, and refused in words that are not known. */
-function saysCallFailed({ matches }: RankableLine): boolean {
-  return (
-    matches.length > 0 && matches.every((match) => isForm(match) && match.signature.id !== OF_OTHER_TASKS)
-  );
+function saysCallFailed({ matches }: SpokenLine): boolean {
+  const told = matches.filter(({ signature }) => signature.role !== "context");
+  return told.length > 0 && told.every((match) => isForm(match) && match.signature.id !== OF_OTHER_TASKS);
 }
 
 /** Proxmox says it of all that it does; backups and copies are no matter of VMs that do not run. */
 const OF_OTHER_TASKS = "proxmox.task-failed";
 
 /** A start failed and no known message says why: all that is known about it, and no guess. */
-function unknown(lines: readonly RankableLine[], vmStartFailure: boolean): readonly ExplainedCause[] {
+function unknown(lines: readonly SpokenLine[], vmStartFailure: boolean): readonly ExplainedCause[] {
   const wrappers = lines.filter((line) => line.matches.some(isWrapper));
   const match = wrappers.flatMap((line) => line.matches).find(isWrapper);
   if (match === undefined) return [];
@@ -203,7 +227,7 @@ const PASSTHROUGH =
   /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device '?[0-9a-f]{2,4}[:.]|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
 const XEN = /\bxen\b|\bdom0\b|libxl|pciback/i;
 
-function isDeviceRelated(first: ExplainedCause, lines: readonly RankableLine[], text: string): boolean {
+function isDeviceRelated(first: ExplainedCause, lines: readonly SpokenLine[], text: string): boolean {
   const talksOfVfio = /vfio/i.test(text);
   if (XEN.test(text) && !talksOfVfio) return false;
   // A VM that has such a device and dies of itself mostly dies over it.

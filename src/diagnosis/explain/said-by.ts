@@ -36,18 +36,21 @@ const LIBVIRT_DOMAIN_LOG = /^(?:starting up(?: libvirt version)?|shutting down|D
 
 /** A program that begins its own line without a log: only these are sure, for the kernel's lines begin alike. */
 const OWN_TAG =
-  /^((?:\/\S{1,80}\/)?(?:qemu[\w.-]*|kvm|virt-\w+|libvirt(?:\.libvirtError)?|cloud-hypervisor|swtpm(?:_setup)?|virtiofsd|virsh|multipass)|[a-z][\w-]{1,40}\[\d{1,8}\]): ?/i;
-const LIBVIRT_WORDS =
-  /^(?:libvirt(?:\.libvirtError|Error)?: |error: |Error starting domain|internal error: |ERROR +(?:internal|unsupported|Requested|operation)|virError\(|libxl: )/;
+  /^((?:\/\S{1,80}\/)?(?:qemu[\w.-]*|kvm(?=: (?:-|vfio|warning: ))|virt-\w+|libvirt(?:\.libvirtError)?|cloud-hypervisor|swtpm(?:_setup)?|virtiofsd|virsh|multipass)|[a-z][\w-]{1,40}\[\d{1,8}\]): ?/i;
+/** The kernel names the program that crashed as a log names the program that speaks. */
+const CRASH =
+  /^[^[\]]{1,40}\[\d{1,8}\]:? (?:segfault|bad frame|trap[: ]|general protection|unhandled signal)/i;
+const NOT_OF_KERNEL =
+  /^((?:\/\S{1,80}\/)?(?:qemu(?:-[\w.-]+)?|libvirtd?|virsh|cloud-hypervisor|EAL)|kvm(?=: (?:-|vfio)))(?:\.libvirtError)?: /i;
 const PROXMOX_WORDS =
   /^(?:TASK (?:ERROR|WARNINGS|OK)|start failed: |UPID:|swtpm_setup: |generating cloud-init)/;
 /** Programs that drive devices by themselves print so. */
-const DPDK_WORDS = /^(?:EAL|PMD|SPDK|VFIO_PCI|MLX5)[\w ]{0,20}: |\|(?:EAL|dpdk)\b|\bdpdk\|/i;
+const DPDK_WORDS = /\b(?:EAL|PMD|SPDK): |\|(?:EAL|dpdk)\b|\bdpdk\|/;
 /** The kernel names driver and device; QEMU, which also does, says `vfio` for the driver. */
 const KERNEL_DEVICE =
-  /^(?!vfio )([a-z][\w-]{1,30}) (?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]:(?: |$)/i;
+  /^(?!(?:vfio|device|for|on|at|of|error|group) )([a-z][\w-]{1,30}) (?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]:(?: |$)/i;
 const KERNEL_WORDS =
-  /^(?:DMAR(?:-IR)?|AMD-Vi|ACPI|NVRM|pcieport|genirq|EDAC|x86\/|PCI(?=: )|BUG|watchdog|INFO: task|Call Trace|Command line|Kernel command line|Linux version|vfio_(?:cap|ecap|pin|bar)\w*|VFIO - |iommu(?=: )|vgaarb|clocksource|systemd-udevd)\b/;
+  /^(?:DMAR(?:-IR)?|AMD-Vi|ACPI|NVRM|pcieport|genirq|EDAC|x86\/|BUG|watchdog|INFO: task|Call Trace|Command line|Kernel command line|Linux version|vfio_(?:cap|ecap|pin|bar)\w*|VFIO - |iommu(?=: )|vgaarb|clocksource|systemd-udevd)\b/;
 
 /** Reads what stands in front of a message, however many tools have put something there. Never throws. */
 export function readSaidBy(line: string): SaidBy {
@@ -72,7 +75,7 @@ export function readSaidBy(line: string): SaidBy {
       cut(boot);
       // systemd and others write into the kernel's log before there is another one.
       const program = /^([\w.@-]{1,64})\[(\d{1,8})\]: /.exec(text);
-      if (program !== null && !/^\S+\[\d+\]: (?:segfault|bad frame|trap)/.test(text)) {
+      if (program !== null && !CRASH.test(text)) {
         speaker = speakerNamed(program[1] ?? "");
         cut(program);
       }
@@ -116,6 +119,9 @@ export function readSaidBy(line: string): SaidBy {
     speaker = bare.speaker;
     text = bare.text;
   }
+  // People put a stamp of the kernel's log in front of what they copied from elsewhere, and consoles mix both.
+  const inside = speaker.kind === "kernel" ? NOT_OF_KERNEL.exec(text)?.[1] : undefined;
+  if (inside !== undefined) speaker = speakerNamed(/^EAL$/i.test(inside) ? "dpdk" : inside);
   if (speaker.kind === "kernel") {
     const driver = KERNEL_DEVICE.exec(text)?.[1];
     if (driver !== undefined) speaker = { kind: "kernel", driver };
@@ -138,17 +144,16 @@ function bareSpeaker(text: string): { readonly speaker: Speaker; readonly text: 
     const rest = text.slice(kernelTag[0].length);
     return { speaker: { kind: "kernel" }, text: rest.replace(BOOT, "") };
   }
+  // Python puts an error's number in front of its text, as no program of VMs does.
+  if (/\[Errno \d{1,3}\]/.test(text)) return { speaker: { kind: "program", name: "python" }, text };
   if (DPDK_WORDS.test(text)) return { speaker: { kind: "program", name: "dpdk" }, text };
+  if (CRASH.test(text)) return { speaker: { kind: "kernel" }, text };
   const own = OWN_TAG.exec(text);
-  // The kernel's module is called kvm as Proxmox's QEMU is; QEMU goes on with an option, a device or a sentence.
-  if (
-    own?.[1] !== undefined &&
-    !/^kvm: (?:Nested|already|disabled|no hardware|VM_EXIT|exiting)/i.test(text)
-  ) {
+  // The kernel's module is called kvm as Proxmox's QEMU is; only what QEMU goes on with tells them apart.
+  if (own?.[1] !== undefined) {
     return { speaker: speakerNamed(own[1].replace(/\[\d+\]$/, "")), text };
   }
   if (PROXMOX_WORDS.test(text)) return { speaker: { kind: "proxmox" }, text };
-  if (LIBVIRT_WORDS.test(text)) return { speaker: { kind: "unknown" }, text };
   const device = KERNEL_DEVICE.exec(text);
   if (device !== null || KERNEL_WORDS.test(text)) return { speaker: { kind: "kernel" }, text };
   return { speaker: { kind: "unknown" }, text };

@@ -1,12 +1,16 @@
 import type { SignatureMatch } from "../../model/catalogue.ts";
 import type { SignatureId } from "../../model/identifiers.ts";
+import type { Speaker } from "../../model/speaker.ts";
 import type { Matcher } from "../matcher.ts";
 import { type RankableLine, refusesDevice } from "../rank.ts";
-import type { Block } from "./records.ts";
+import { canSay } from "../speakers.ts";
+import { readSaidBy } from "./said-by.ts";
+import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 import { isForm } from "./start-failure.ts";
 
 /** More is not looked at when a line's own words are weighed; no known message is longer. */
 const LONGEST_LINE_KEPT = 4_000;
+const UNKNOWN: Speaker = { kind: "unknown" };
 
 /** A match with the text that it was found in. */
 interface Found {
@@ -14,20 +18,60 @@ interface Found {
   readonly match: SignatureMatch;
 }
 
+/** What is known of a text from the mouth of its speaker. */
+type Hear = (text: string, speaker: Speaker) => readonly SignatureMatch[];
+
 /**
- * The lines of a block with what they say. A message that was wrapped fits no signature on any single line, so the
- * pieces are also tried together. What only the whole shows is more than what a piece shows: the beginning of a
- * known message is no unknown one, and what fits the whole no longer was a part of something else.
- *
- * `orderOf`: a signature's place in the catalogue, where what is specific comes first.
+ * Makes the reader of blocks: the lines of one with what they say. `orderOf`: a signature's place in the catalogue,
+ * where what is specific comes first.
  */
-export function linesOf(
-  block: Block,
+export function createBlockReader(
   matcher: Matcher,
   orderOf: ReadonlyMap<SignatureId, number>,
+): (block: SpokenBlock) => readonly SpokenLine[] {
+  const hear: Hear = (text, speaker) =>
+    matcher
+      .match(speaker.kind, asCSays(text))
+      .filter((match) => canSay(speaker, match.signature.layer, text));
+  return (block) => {
+    const { speaker, when } = block.said;
+    const spoken = (line: RankableLine, by: Speaker): SpokenLine => ({
+      ...line,
+      speaker: by,
+      when,
+      block: block.number,
+    });
+    const [only] = block.lines;
+    if (only === undefined) return [];
+    if (block.lines.length === 1) return [spoken(lineWith(only, hear(only, speaker)), speaker)];
+    const own = linesOf(block, speaker, hear, orderOf).map((line) => spoken(line, speaker));
+    if (speaker.kind !== "kernel" && speaker.kind !== "program") return own;
+    // What is pasted right behind a line of a log, without a blank between them, is no part of it.
+    const rest = { lines: block.lines.slice(1), spaced: block.spaced.slice(1) };
+    const known = new Set(own.flatMap(({ matches }) => matches.map(({ signature }) => signature.id)));
+    const more = wholesOf(rest, UNKNOWN, hear, orderOf)
+      .matches.filter(({ match }) => !known.has(match.signature.id) && !isForm(match))
+      .map(({ text, match }) => spoken(lineWith(text, [match]), UNKNOWN));
+    return [...own, ...more];
+  };
+}
+
+type Pieces = Pick<SpokenBlock, "lines" | "spaced">;
+
+/**
+ * A message that was wrapped fits no signature on any single line, so the pieces are also tried together. What only
+ * the whole shows is more than what a piece shows: the beginning of a known message is no unknown one, and what fits
+ * the whole no longer was a part of something else.
+ */
+function linesOf(
+  block: Pieces,
+  speaker: Speaker,
+  hear: Hear,
+  orderOf: ReadonlyMap<SignatureId, number>,
 ): readonly RankableLine[] {
-  const single = block.lines.map((text) => lineWith(text, matcher.match("unknown", asCSays(text))));
-  if (block.lines.length === 1) return single;
+  const single = block.lines.map((text, index) =>
+    lineWith(text, hear(text, index === 0 ? speaker : readSaidBy(text).speaker)),
+  );
   const pieces = new Map<SignatureId, Found[]>();
   for (const { text, matches } of single) {
     for (const match of matches) {
@@ -36,7 +80,7 @@ export function linesOf(
       else same.push({ text, match });
     }
   }
-  const { matches, whole } = bestWhole(block, matcher, orderOf);
+  const { matches, whole } = wholesOf(block, speaker, hear, orderOf);
   const more = matches.filter((found) => saysMore(found, pieces.get(found.match.signature.id)));
   const lines = more.map(({ text, match }) => lineWith(text, [match]));
   if (more.every(({ match }) => isForm(match))) {
@@ -59,15 +103,14 @@ export function linesOf(
  * words, too), or as the text has it. Where the ways disagree, that one is right which fits the most specific
  * message, and then the one that names most.
  */
-function bestWhole(
-  block: Block,
-  matcher: Matcher,
+function wholesOf(
+  block: Pieces,
+  speaker: Speaker,
+  hear: Hear,
   orderOf: ReadonlyMap<SignatureId, number>,
 ): { readonly matches: readonly Found[]; readonly whole: ReadonlySet<SignatureId> } {
   const texts = [block.lines.join(" "), block.lines.join(""), asWritten(block)];
-  const ways = [...new Set(texts)].map((text) =>
-    matcher.match("unknown", asCSays(text)).map((match) => ({ text, match })),
-  );
+  const ways = [...new Set(texts)].map((text) => hear(text, speaker).map((match) => ({ text, match })));
   const place = ({ match }: Found) => orderOf.get(match.signature.id) ?? Number.MAX_SAFE_INTEGER;
   const isShared = ({ match: { signature } }: Found) =>
     ways.every((way) => way.some(({ match }) => match.signature.id === signature.id));
@@ -82,7 +125,7 @@ function bestWhole(
   return { matches: best, whole: new Set(best.map(({ match }) => match.signature.id)) };
 }
 
-function asWritten({ lines, spaced }: Block): string {
+function asWritten({ lines, spaced }: Pieces): string {
   return lines.map((line, index) => (index > 0 && spaced[index] === true ? ` ${line}` : line)).join("");
 }
 
@@ -104,16 +147,16 @@ function asCSays(line: string): string {
 }
 
 /** A line with these matches; its layer is that of the first. */
-export function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
+function lineWith(text: string, matches: readonly SignatureMatch[]): RankableLine {
   return { layer: matches[0]?.signature.layer ?? "libvirt", text: text.slice(0, LONGEST_LINE_KEPT), matches };
 }
 
 /** The line without the matches that are not wanted. */
-export function without(line: RankableLine, isUnwanted: (match: SignatureMatch) => boolean): RankableLine {
-  return line.matches.some(isUnwanted)
-    ? lineWith(
-        line.text,
-        line.matches.filter((match) => !isUnwanted(match)),
-      )
-    : line;
+export function without<Line extends RankableLine>(
+  line: Line,
+  isUnwanted: (match: SignatureMatch) => boolean,
+): Line {
+  if (!line.matches.some(isUnwanted)) return line;
+  const matches = line.matches.filter((match) => !isUnwanted(match));
+  return { ...line, matches, layer: matches[0]?.signature.layer ?? "libvirt" };
 }

@@ -68,24 +68,40 @@ const MUTILATIONS: Readonly<Record<string, (text: string) => string>> = {
     `[    1.1] usb 1-1: new device\n${text}\n[    1.3] usb 1-2: new device`,
 };
 
+/** Stamps of the kernel's log; what stands behind them is the kernel's, unless it speaks of VMs. */
+const STAMPS = [
+  "dmesg's time",
+  "dmesg's time and caller",
+  "dmesg -x -T",
+  "the console's level",
+  "the journal's time",
+];
+
+/** And of libvirt's: what is ambiguous by itself means something from its mouth, so only what is known is compared. */
+const STAMP_OF_LIBVIRT = "libvirt's own prefix";
+
 /** It counts only at the beginning of a line: other programs have tasks, too. */
 const ONLY_AT_LINE_START = ["proxmox.task-failed"];
 
-const examples = catalogue.signatures
-  .filter(({ id }) => !ONLY_AT_LINE_START.includes(id))
-  .flatMap((signature) => signature.examples);
+const signatures = catalogue.signatures.filter(({ id }) => !ONLY_AT_LINE_START.includes(id));
+const examples = signatures.flatMap((signature) => signature.examples);
+const ofKernel = signatures.filter(({ layer }) => layer === "kernel").flatMap(({ examples: own }) => own);
+const ofOthers = examples.filter(
+  (example) => !ofKernel.includes(example) && explain(example).causes.length > 0,
+);
+const saidSo = (manner: string) =>
+  STAMPS.includes(manner) ? ofKernel : manner === STAMP_OF_LIBVIRT ? ofOthers : examples;
 
 describe("every known message keeps its cause and its devices through", () => {
   const answer = (text: string) => {
     const { causes, devices } = explain(text);
     return { cause: causes[0]?.class, devices: [...devices].sort() };
   };
-  const plain = new Map(examples.map((example) => [example, answer(example)]));
   for (const [manner, mutilate] of Object.entries(MUTILATIONS)) {
     test(manner, () => {
-      for (const [example, expected] of plain) {
+      for (const example of saidSo(manner)) {
         const mutilated = mutilate(example);
-        assert.deepEqual(answer(mutilated), expected, mutilated);
+        assert.deepEqual(answer(mutilated), answer(example), mutilated);
       }
     });
   }

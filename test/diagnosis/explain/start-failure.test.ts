@@ -31,12 +31,16 @@ describe("what libvirt says of any QEMU that ends", () => {
   });
 });
 
-describe("a running QEMU that cannot map memory", () => {
-  test("dies, and that is no start that failed", () => {
-    const died =
-      "qemu-system-x86_64: vfio_dma_map(0x55a2, 0xc0000, 0xb000, 0x7f1b) = -14 (Bad address)\nqemu: hardware error: vfio: DMA mapping failed, unable to continue";
+describe("a QEMU that cannot map memory and ends", () => {
+  const died =
+    "qemu-system-x86_64: vfio_dma_map(0x55a2, 0xc0000, 0xb000, 0x7f1b) = -14 (Bad address)\nqemu: hardware error: vfio: DMA mapping failed, unable to continue";
+  test("does so while it starts", () => {
     assert.equal(first(died), "dma-map-failed");
-    assert.equal(told(died), false);
+    assert.equal(told(died), true);
+  });
+  test("unless the VM gets one more device just then", () => {
+    assert.equal(told(`$ virsh attach-device w11 card.xml\n${died}`), false);
+    assert.equal(told(`(qemu) device_add vfio-pci,host=03:00.0\n${died}`), false);
   });
 });
 

@@ -1,0 +1,248 @@
+import type { Bdf, VmName } from "../../model/identifiers.ts";
+import { devicesIn, groupsIn, vmsIn } from "./names.ts";
+import type { When } from "./said-by.ts";
+import type { SpokenLine } from "./spoken.ts";
+import { isStartFailure, startRole } from "./start-failure.ts";
+
+/** What belongs together in a text: one try to start one VM, or all that a text tells where none failed. */
+export interface Incident {
+  /** In the order of the text. */
+  readonly lines: readonly SpokenLine[];
+  /** What else the text says, mostly of the host; it may explain, and it does not outrank the incident's own lines. */
+  readonly background: readonly SpokenLine[];
+  readonly isStartFailure: boolean;
+}
+
+export interface Incidents {
+  /** The newest start that failed; where none did, everything together. */
+  readonly answer: Incident;
+  /** Other starts that failed, in the order of the text. */
+  readonly others: readonly Incident[];
+}
+
+/** libvirt's, QEMU's and Proxmox's words about one start come within this time (ms). */
+const TOGETHER_MS = 60_000;
+/** The kernel waits longer: a device that does not come back from a reset is waited for a minute and more. */
+const KERNEL_TOGETHER_MS = 180_000;
+/** Lines that nothing else joins belong together where they stand this near, in blocks. */
+const NEAR_KERNEL = 10;
+
+/**
+ * Takes the lines of a text that say something apart into incidents. Only what tells them apart does: times of the
+ * same clock that are far from each other, names of two VMs, a start that begins after another one failed. Lines of
+ * which none of this is known stay together, for people paste what belongs together.
+ */
+export function incidentsOf(
+  lines: readonly SpokenLine[],
+  speakOfVms: (lines: readonly SpokenLine[]) => boolean,
+): Incidents {
+  const told = lines.filter(isTelling);
+  const kernel = told.filter(isOfKernel);
+  const gatherings = gather(told.filter((line) => !isOfKernel(line)));
+  const tries = gatherings.map((gathering) => {
+    const near = kernel.filter((line) => belongs(line, gathering));
+    const own = inOrder([...gathering.lines, ...near]);
+    return { gathering, own, failed: isStartFailure(own, speakOfVms(own)) };
+  });
+  const failed = merged(tries.filter((one) => one.failed));
+  const incidents = failed.map(
+    (own): Incident => ({
+      lines: own,
+      background: kernel.filter((line) => !own.includes(line)),
+      isStartFailure: true,
+    }),
+  );
+  const newest = incidents.at(-1);
+  if (newest !== undefined) return { answer: newest, others: incidents.slice(0, -1) };
+  return withoutTries(told, kernel, speakOfVms);
+}
+
+/** Where nothing but the kernel tells of starts, or none failed: its refusals by their time, else all together. */
+function withoutTries(
+  told: readonly SpokenLine[],
+  kernel: readonly SpokenLine[],
+  speakOfVms: (lines: readonly SpokenLine[]) => boolean,
+): Incidents {
+  const clusters = clustersOf(kernel).filter((cluster) => isStartFailure(cluster, speakOfVms(cluster)));
+  const others = told.filter((line) => !kernel.includes(line));
+  if (clusters.length > 0 && isStartFailure(told, speakOfVms(told))) {
+    const incidents = clusters.map((own) => ({
+      lines: inOrder([...own, ...others]),
+      background: kernel.filter((line) => !own.includes(line)),
+      isStartFailure: true,
+    }));
+    const newest = incidents.at(-1);
+    if (newest !== undefined) return { answer: newest, others: incidents.slice(0, -1) };
+  }
+  const focus = told.filter((line) => isFinding(line) && (!isOfKernel(line) || isOfVfio(line)));
+  const [first, ...rest] = focus;
+  if (first === undefined)
+    return { answer: { lines: told, background: [], isStartFailure: false }, others: [] };
+  const gathering = gatheringOf(first);
+  for (const line of rest) add(gathering, line);
+  const background = kernel.filter((line) => !focus.includes(line) && !belongs(line, gathering));
+  const lines = told.filter((line) => !background.includes(line));
+  return { answer: { lines, background, isStartFailure: false }, others: [] };
+}
+
+function isTelling({ matches }: SpokenLine): boolean {
+  return matches.some(({ signature: { role, start } }) => role !== "noise" || start !== undefined);
+}
+
+function isFinding({ matches }: SpokenLine): boolean {
+  return matches.some(({ signature: { role } }) => role === "cause" || role === "symptom");
+}
+
+function isOfKernel({ matches, speaker }: SpokenLine): boolean {
+  return (
+    speaker.kind === "kernel" || (matches.length > 0 && matches.every((m) => m.signature.layer === "kernel"))
+  );
+}
+
+/** Said by a driver that gives devices away, or a refusal that only giving them away brings. */
+function isOfVfio({ speaker, text, matches }: SpokenLine): boolean {
+  const driver = speaker.kind === "kernel" ? speaker.driver : undefined;
+  return /vfio|pciback/i.test(driver ?? "") || /vfio|qemu|\bkvm\b/i.test(text) || matches.some(stops);
+}
+
+function stops(match: SpokenLine["matches"][number]): boolean {
+  return startRole(match) === "stops";
+}
+
+/** Lines of one try, with what tells it from others. */
+interface Gathering {
+  readonly lines: SpokenLine[];
+  readonly vms: Set<VmName>;
+  readonly slots: Set<string>;
+  readonly groups: Set<number>;
+  readonly times: Map<When["clock"], { from: number; to: number }>;
+}
+
+function gather(lines: readonly SpokenLine[]): readonly Gathering[] {
+  const gatherings: Gathering[] = [];
+  for (const line of lines) {
+    const home = homeOf(line, gatherings);
+    if (home === undefined) gatherings.push(gatheringOf(line));
+    else add(home, line);
+  }
+  return gatherings;
+}
+
+function homeOf(line: SpokenLine, gatherings: readonly Gathering[]): Gathering | undefined {
+  const fitting = gatherings.filter((gathering) => !isOfOtherVm(line, gathering));
+  const last = fitting.at(-1);
+  const { when } = line;
+  const distances = fitting
+    .map((gathering) => ({ gathering, distance: distanceOf(when, gathering) }))
+    .filter(({ distance }) => distance !== undefined);
+  if (distances.length > 0) {
+    const [nearest] = distances.sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0));
+    if (nearest === undefined || (nearest.distance ?? 0) > TOGETHER_MS) return undefined;
+    // Of two tries within a minute the later line belongs to the later one.
+    const same = distances.filter(({ distance }) => distance === nearest.distance).at(-1) ?? nearest;
+    return beginsAnother(line, same.gathering) ? undefined : same.gathering;
+  }
+  return last === undefined || beginsAnother(line, last) ? undefined : last;
+}
+
+/** A start that is asked for after another one failed. */
+function beginsAnother(line: SpokenLine, { lines }: Gathering): boolean {
+  return line.matches.some((match) => startRole(match) === "start-command") && isStartFailure(lines, true);
+}
+
+/** Milliseconds between a time and the gathering's, undefined where their clocks cannot be compared. */
+function distanceOf(when: When | undefined, { times }: Gathering): number | undefined {
+  const known = when === undefined ? undefined : times.get(when.clock);
+  if (when === undefined || known === undefined) return undefined;
+  return Math.max(0, known.from - when.at, when.at - known.to);
+}
+
+function isOfOtherVm(line: SpokenLine, { vms }: Gathering): boolean {
+  if (vms.size === 0) return false;
+  const named = vmsIn(line.text);
+  const [name] = named;
+  if (name === undefined) return false;
+  // Proxmox knows a VM by its number where others say its name, and a command line shows a part of a name.
+  const isComparable = (other: VmName) => /^\d+$/.test(other) === /^\d+$/.test(name);
+  return [...vms].every((other) => isComparable(other) && !other.includes(name) && !name.includes(other));
+}
+
+function gatheringOf(line: SpokenLine): Gathering {
+  const gathering: Gathering = {
+    lines: [],
+    vms: new Set(),
+    slots: new Set(),
+    groups: new Set(),
+    times: new Map(),
+  };
+  add(gathering, line);
+  return gathering;
+}
+
+function add(gathering: Gathering, line: SpokenLine): void {
+  gathering.lines.push(line);
+  for (const vm of vmsIn(line.text)) gathering.vms.add(vm);
+  for (const device of devicesIn(line.text)) gathering.slots.add(slotOf(device));
+  for (const group of groupsIn(line.text)) gathering.groups.add(group);
+  if (line.when === undefined) return;
+  const { clock, at } = line.when;
+  const known = gathering.times.get(clock);
+  gathering.times.set(clock, { from: Math.min(known?.from ?? at, at), to: Math.max(known?.to ?? at, at) });
+}
+
+/** The kernel may name a sibling of the device that QEMU names (law 3). */
+function slotOf(device: Bdf): string {
+  return device.replace(/\.\d$/, "");
+}
+
+/** Whether what the kernel said belongs to a try. */
+function belongs(line: SpokenLine, gathering: Gathering): boolean {
+  const distance = distanceOf(line.when, gathering);
+  if (distance !== undefined) return distance <= KERNEL_TOGETHER_MS;
+  if (isOfVfio(line)) return true;
+  const devices = devicesIn(line.text);
+  if (devices.some((device) => gathering.slots.has(slotOf(device)))) return true;
+  if (groupsIn(line.text).some((group) => gathering.groups.has(group))) return true;
+  return gathering.lines.some(({ block }) => Math.abs(block - line.block) <= NEAR_KERNEL);
+}
+
+/** Kernel lines with long silence between them are of different events. */
+function clustersOf(kernel: readonly SpokenLine[]): readonly (readonly SpokenLine[])[] {
+  const clusters: SpokenLine[][] = [];
+  let last: When | undefined;
+  for (const line of kernel) {
+    const { when } = line;
+    const isApart =
+      when !== undefined && last?.clock === when.clock && Math.abs(when.at - last.at) > KERNEL_TOGETHER_MS;
+    const open = clusters.at(-1);
+    if (open === undefined || isApart) clusters.push([line]);
+    else open.push(line);
+    last = when ?? last;
+  }
+  return clusters;
+}
+
+/** A try that says nothing of its cause and no time is the end of the one before it. */
+function merged(
+  tries: readonly { readonly gathering: Gathering; readonly own: readonly SpokenLine[] }[],
+): readonly (readonly SpokenLine[])[] {
+  const result: (readonly SpokenLine[])[] = [];
+  for (const { gathering, own } of tries) {
+    const before = result.at(-1);
+    if (before !== undefined && gathering.times.size === 0 && !own.some(saysWhy))
+      result[result.length - 1] = inOrder([...new Set([...before, ...own])]);
+    else result.push(own);
+  }
+  return result;
+}
+
+function saysWhy({ matches }: SpokenLine): boolean {
+  return matches.some(
+    ({ signature: { role, class: ownClass } }) =>
+      (role === "cause" || role === "symptom") && ownClass !== "start-failure-wrapper",
+  );
+}
+
+function inOrder(lines: readonly SpokenLine[]): readonly SpokenLine[] {
+  return [...lines].sort((a, b) => a.block - b.block);
+}

@@ -1,0 +1,75 @@
+import type { Speaker } from "../../model/speaker.ts";
+import type { RankableLine } from "../rank.ts";
+import { runsVms } from "../speakers.ts";
+import type { Block } from "./records.ts";
+import { readSaidBy, type SaidBy } from "./said-by.ts";
+
+/** A piece of a text with who says it: a line, or several that one message was broken into. */
+export interface SpokenBlock extends Block {
+  /** Its place in the text. */
+  readonly number: number;
+  /** Of its first line. */
+  readonly said: SaidBy;
+  readonly text: string;
+}
+
+/** A line of a text with what is known about it and whose words it is. */
+export interface SpokenLine extends RankableLine, Pick<SaidBy, "speaker" | "when"> {
+  /** The place of its block in the text. */
+  readonly block: number;
+}
+
+/** Says of each block who says it. */
+export function spokenBlocks(blocks: readonly Block[]): readonly SpokenBlock[] {
+  return blocks.map((block, number) => ({
+    ...block,
+    number,
+    said: readSaidBy(block.lines[0] ?? ""),
+    text: block.lines.join("\n"),
+  }));
+}
+
+/** Words that stand in nearly every text about virtual machines. */
+const ABOUT_VMS =
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvirDomain\w+|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS/i;
+
+const VMS = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
+
+/** Who pastes a log puts what it is about near it; so near counts as together. */
+const NEAR = 40;
+
+/** Whether a line by itself speaks of VMs or of giving devices away. */
+export function isAboutVms(text: string): boolean {
+  return ABOUT_VMS.test(text);
+}
+
+/** Where a text speaks of VMs. */
+export interface VmTalk {
+  /** Whether somebody speaks of VMs or of giving devices away near this block. */
+  near(block: number): boolean;
+  /** The same of VMs alone: devices are given to other programs, too. */
+  nearVms(block: number): boolean;
+}
+
+/**
+ * Finds where a text speaks of VMs. The kernel's own lines and those of programs that have nothing to do with VMs do
+ * not count: every boot says `kvm`, and what a desktop's programs say beside it means nothing for a VM.
+ */
+export function vmTalkIn(blocks: readonly SpokenBlock[]): VmTalk {
+  const speaking = blocks.filter(({ said: { speaker } }) => isOfPeople(speaker) || runsVms(speaker));
+  const about = speaking.filter((block) => speaksOf(ABOUT_VMS, block)).map(({ number }) => number);
+  const vms = speaking.filter((block) => speaksOf(VMS, block)).map(({ number }) => number);
+  const isNear = (places: readonly number[], block: number) =>
+    places.some((place) => Math.abs(place - block) <= NEAR);
+  return { near: (block) => isNear(about, block), nearVms: (block) => isNear(vms, block) };
+}
+
+function isOfPeople({ kind }: Speaker): boolean {
+  return kind === "unknown" || kind === "person";
+}
+
+function speaksOf(words: RegExp, { said: { speaker }, text, lines }: SpokenBlock): boolean {
+  if (runsVms(speaker)) return true;
+  // Wrapping may have broken the very word that says it.
+  return words.test(text) || (lines.length > 1 && words.test(lines.join("")));
+}
