@@ -1,9 +1,9 @@
 import { parseDomainXml } from "../libvirt/domain-xml.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import type { FileBundle } from "./file-bundle.ts";
 import type { KnownHost } from "./known-host.ts";
 import { parseGroupLinks, parseLspci } from "./lspci.ts";
+import type { FileBundle } from "./zip-bundle.ts";
 
 /** A file of the archive as text, with plain line ends. */
 export type ReadText = (path: string) => Promise<string | undefined>;

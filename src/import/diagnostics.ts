@@ -1,12 +1,13 @@
 import type { Bdf } from "../model/identifiers.ts";
 import { readHostFiles } from "./diagnostics-host.ts";
 import { type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
-import type { FileBundle } from "./file-bundle.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
 import { factsOfKnownHost, type KnownHost } from "./known-host.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
+import { syslogAge } from "./syslog-age.ts";
 import { createSyslogReader, type SyslogBoot } from "./syslog-boots.ts";
 import { ownWallClock, type WallClock, wallClockOf } from "./wall-clock.ts";
+import type { FileBundle } from "./zip-bundle.ts";
 
 /** Texts that are told apart by the catalogue. */
 export type KnownText = (layer: "kernel" | "libvirt", text: string) => boolean;
@@ -184,10 +185,4 @@ async function readSyslogs(
   if (files.length > 0 && reader.understood() === 0)
     notes.push(`${files.map(({ name }) => `logs/${name}`).join(", ")}: no line of it could be understood.`);
   return reader.finish().boots;
-}
-
-/** Larger is older: `syslog.2.txt`, `syslog.1.txt`, `syslog.txt`, and at last the tail of the newest. */
-function syslogAge(name: string): number {
-  if (name.includes(".last200.")) return -1;
-  return Number(/\.(\d{1,4})(?:\.txt)?$/.exec(name)?.[1] ?? 0);
 }

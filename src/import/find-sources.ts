@@ -4,7 +4,7 @@ import type { HostPaths } from "../host-paths.ts";
 import { journalIsThere } from "../sources/libvirtd-log-journal.ts";
 import { type KnownText, looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
 import { isDomainLogName, type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
-import { type FileBundle, openFolderBundle, openZipBundle } from "./file-bundle.ts";
+import { openFolderBundle, openZipBundle } from "./file-bundle.ts";
 import { type JournalAccess, listJournalBoots, readJournalBoot } from "./journal.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
@@ -12,6 +12,7 @@ import { LAST_WORDS_PLACES, readDeadBoots } from "./pstore-boots.ts";
 import { createSyslogReader } from "./syslog-boots.ts";
 import { fileIsPackedWith, kindOfFile, readLines, readUnpacked } from "./text-files.ts";
 import { ownWallClock } from "./wall-clock.ts";
+import type { FileBundle } from "./zip-bundle.ts";
 
 /** One piece of older material, not read yet. */
 export interface ImportSource {

@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import { constants, createGunzip, gunzipSync } from "node:zlib";
 import { createLineSplitter } from "../sources/kernel-log/line-splitter.ts";
+import { isGzip, packedWith } from "./packed.ts";
 
 /** What kind of log a file is, judged by what stands in it. */
 export type LogKind = "syslog" | "domain-log" | "libvirtd-log" | "dump" | "zip" | "empty" | "unknown";
@@ -37,21 +38,6 @@ export function kindOfFile(path: string): LogKind {
   }
 }
 
-/** Magic numbers of what people pack logs with, and how it is unpacked; gzip and zip are read as they are. */
-const PACKED: readonly (readonly [magic: string, what: string])[] = [
-  ["fd377a585a00", "xz (unpack it with 'xz -dk')"],
-  ["28b52ffd", "zstd (unpack it with 'zstd -dk')"],
-  ["425a68", "bzip2 (unpack it with 'bzip2 -dk')"],
-  ["04224d18", "lz4 (unpack it with 'lz4 -dk')"],
-  ["377abcaf271c", "7-Zip (unpack it with '7z x')"],
-];
-
-/** What a file is packed with that is not unpacked here, and what to do about it; undefined for everything else. */
-export function packedWith(head: Buffer): string | undefined {
-  const digits = head.toString("hex", 0, 8);
-  return PACKED.find(([magic]) => digits.startsWith(magic))?.[1];
-}
-
 /** As `packedWith`, of a file. Throws what the file system throws. */
 export function fileIsPackedWith(path: string): string | undefined {
   const file = openSync(path, "r");
@@ -61,10 +47,6 @@ export function fileIsPackedWith(path: string): string | undefined {
   } finally {
     closeSync(file);
   }
-}
-
-function isGzip(bytes: Buffer): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 function unpackedHead(head: Buffer): Buffer {

@@ -36,7 +36,7 @@ test("what is packed otherwise is named with its remedy, and never called free o
     ["28b52ffd", /zstd/],
     ["425a6839", /bzip2/],
     ["04224d18", /lz4/],
-    ["504b0304", /is a zip archive/],
+    ["504b0304", /is a ZIP archive without any log/],
   ] as const) {
     const { code, out, err } = await explain(Buffer.concat([Buffer.from(magic, "hex"), Buffer.alloc(100)]));
     assert.equal(code, EXIT.failure);

@@ -1,8 +1,9 @@
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
-import { packedWith, readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
+import { textOfGiven } from "../../import/given-text.ts";
+import { readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
-import { decodeText } from "../decode-text.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 
 /** More than a host says in months; a batch file may be longer. */
@@ -17,8 +18,9 @@ export const explainCommand: Command = {
     "Says what a pasted log means: a forum post, a dmesg, libvirt's error. Needs no host and no history.",
   usage: "[FILE|-] [--json] | --batch FILE",
   help: `
-FILE is text, also packed with gzip; - or nothing reads standard input. Of a log of more than 2 MB (64 at most) the
-known messages and the lines beside them are looked at; what is not looked at for other reasons is counted.
+FILE is text, also packed with gzip, or a ZIP archive of logs (Unraid's diagnostics); - or nothing reads standard
+input. Of a log of more than 2 MB (64 at most) the known messages and the lines beside them are looked at; what is not
+looked at for other reasons is counted.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
@@ -38,7 +40,7 @@ Example: vfio-watch explain error.txt
     const text = await readText(file, LONGEST_TEXT, io);
     if (text === undefined) return EXIT.failure;
     const explanation = explain(text);
-    if (args.flag("json")) io.out(`${JSON.stringify(toJson(null, explanation), undefined, 2)}\n`);
+    if (args.flag("json")) io.out(`${JSON.stringify(explanationJson(null, explanation), undefined, 2)}\n`);
     else io.out(`${describeExplanation(explanation, createPaint(io.color), io.columns)}\n`);
     return explanation.causes.length > 0 || explanation.vmStartFailure ? EXIT.findings : EXIT.ok;
   },
@@ -58,7 +60,7 @@ async function explainBatch(
     if (item === undefined) {
       io.err(`vfio-watch: ${printable(file)}:${index + 1}: not a JSON object with "id" and "log"\n`);
       isGood = false;
-    } else io.out(`${JSON.stringify(toJson(item.id, explain(item.log)))}\n`);
+    } else io.out(`${JSON.stringify(explanationJson(item.id, explain(item.log)))}\n`);
   }
   return isGood ? EXIT.ok : EXIT.failure;
 }
@@ -82,11 +84,10 @@ async function readText(name: string, limit: number, io: CommandIo): Promise<str
   try {
     const bytes = name === "-" ? await io.readInput(limit) : readUnpacked(name, limit);
     if (bytes === undefined) return refuse(tooLong);
-    const packed = packedWith(bytes);
-    if (packed !== undefined) return refuse(`is packed with ${packed}.`);
-    if (bytes.toString("latin1", 0, 4) === "PK\u0003\u0004")
-      return refuse("is a zip archive; 'vfio-watch import' takes Unraid's diagnostics, 'unzip' the rest.");
-    return decodeText(bytes);
+    const given = await textOfGiven(bytes, name, limit);
+    if (given.state === "refused") return refuse(given.why);
+    for (const note of given.notes) io.err(`vfio-watch: ${shown}: ${printable(note)}\n`);
+    return given.text;
   } catch (error) {
     return refuse(error instanceof TooLarge ? tooLong : whyUnreadable(error));
   }
@@ -107,25 +108,6 @@ function whyUnreadable(error: unknown): string {
     default:
       return `cannot be read: ${printable(error instanceof Error ? error.message : String(error))}`;
   }
-}
-
-/** The stable shape of a result. */
-function toJson(id: unknown, explanation: Explanation): object {
-  const { vmStartFailure, deviceRelated, causes, devices, groups, vms } = explanation;
-  return {
-    id,
-    vmStartFailure,
-    deviceRelated,
-    causes: causes.map((cause) => ({
-      class: cause.class,
-      certainty: cause.certainty,
-      signature: cause.signature,
-      evidence: cause.evidence,
-    })),
-    devices,
-    groups,
-    vms,
-  };
 }
 
 function describeExplanation(explanation: Explanation, paint: Paint, columns: number): string {
