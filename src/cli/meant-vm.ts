@@ -11,10 +11,15 @@ export function meantVm(text: string, known: readonly VmName[]): VmName {
   return known.find((name) => name.startsWith(`${text} (`)) ?? said;
 }
 
-/** The same for what is asked of the history: of several VMs with one number the one that still exists. */
+/**
+ * The same for what is asked of the history, by what that calls the VM: a renamed one is meant by its former names too,
+ * and of several VMs with one number the one that still exists.
+ */
 export function withMeantVm<T extends { readonly vm?: VmName }>(question: T, store: Pick<Store, "vms">): T {
   const { vm } = question;
-  return vm === undefined ? question : { ...question, vm: meantVm(vm, vmsOnRecord(store)) };
+  return vm === undefined
+    ? question
+    : { ...question, vm: store.vms.past(meantVm(vm, vmsOnRecord(store))).name };
 }
 
 /** The VMs that the history knows, those that exist first. */

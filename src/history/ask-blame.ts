@@ -3,6 +3,7 @@ import type { CauseClass } from "../model/catalogue.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
 import { deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, FailedAttempt } from "../store/attempt-store.ts";
+import type { VmStore } from "../store/record-stores.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
 import { type Blame, findBlame } from "./blame.ts";
@@ -12,7 +13,7 @@ import { candidateFacts, withKinds } from "./candidate-facts.ts";
 import { changesBetween } from "./changes-between.ts";
 import type { FactTable } from "./fact-table.ts";
 import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
-import { joinRenamed, joinRenamedFacts } from "./renamed-vms.ts";
+import { formerNames, joinRenamedFacts } from "./renamed-vms.ts";
 import { createSnapshotLookup, type SnapshotLookup } from "./snapshot-lookup.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
 import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
@@ -25,6 +26,7 @@ export interface BlameReader {
     newestFailures(limit: number): readonly FailedAttempt[];
   };
   readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series" | "changedKeys" | "unknownKeys">;
+  readonly vms: Pick<VmStore, "past">;
 }
 
 /** Whose failures are asked about; neither: the VM with the newest failure. */
@@ -90,7 +92,8 @@ export function askBlame(
   const gathered = gather(reader, lookup, asked, selectAbove);
   const { placeOf, subject, snapshots } = gathered;
   const places = [...placeOf.values()];
-  const { tallies, names } = joinRenamed(gathered.tallies);
+  const { tallies } = gathered;
+  const names = formerNames(reader.vms, new Set(tallies.map((tally) => tally.vm)));
   const table = joinRenamedFacts(gathered.table, names, places);
   const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
   const newest = snapshots.at(-1);
@@ -98,7 +101,7 @@ export function askBlame(
   lookup.load([before, after].filter((id) => id !== undefined));
   const between = changesBetween(lookup, before, after);
   const changes = between?.filter((change) => canMatter(change.key, subject));
-  const vms = vm !== undefined ? [names.get(vm) ?? vm] : [...new Set(tallies.map((tally) => tally.vm))];
+  const vms = vm !== undefined ? [reader.vms.past(vm).name] : [...new Set(tallies.map((tally) => tally.vm))];
   return {
     question,
     vms,
@@ -108,7 +111,7 @@ export function askBlame(
     changes,
     otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
     otherClasses: otherClasses(tallies, blame.failure),
-    otherVms: otherFailures(recent, new Set([...vms, ...names.keys()])),
+    otherVms: otherFailures(recent, new Set(vms)),
     imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
     newest,
     names: deviceNames(snapshots),
@@ -143,7 +146,7 @@ function gather(
   const tallies =
     device !== undefined
       ? startsWithDevice(reader, device, vm)
-      : reader.attempts.tallies(vm === undefined ? {} : { vm, underFormerNames: true });
+      : reader.attempts.tallies(vm === undefined ? {} : { vm });
   const ids = [...new Set(tallies.flatMap(({ snapshotId }) => snapshotId ?? []))];
   const telling = tellingStarts(tallies);
   const boundary = boundaryOf(tallies);

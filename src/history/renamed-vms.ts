@@ -1,38 +1,17 @@
 import type { FactValue } from "../model/fact.ts";
 import type { VmName } from "../model/identifiers.ts";
+import type { VmStore } from "../store/record-stores.ts";
 import { ABSENT_INDEX, createFactTable, type FactColumn, type FactTable } from "./fact-table.ts";
 import { vmKey } from "./subject.ts";
-import type { StartTally } from "./trials.ts";
 
-/**
- * Proxmox knows a VM by its number and shows it as `101 (win11)`. With another name it is the same VM still, and its
- * good starts under the old name are what the failures under the new one have to be compared with.
- */
-export interface Renamed {
-  /** The starts, each under its VM's newest name. */
-  readonly tallies: readonly StartTally[];
-  /** Former names, each with the newest. */
-  readonly names: ReadonlyMap<VmName, VmName>;
-}
-
-/** Joins the starts of VMs that were renamed; `tallies` in order. */
-export function joinRenamed(tallies: readonly StartTally[]): Renamed {
-  const newest = new Map<string, VmName>();
-  for (const { vm } of tallies) {
-    const number = numberOf(vm);
-    if (number !== undefined) newest.set(number, vm);
-  }
-  const names = new Map<VmName, VmName>();
-  for (const { vm } of tallies) {
-    const current = newest.get(numberOf(vm) ?? "");
-    if (current !== undefined && current !== vm) names.set(vm, current);
-  }
-  if (names.size === 0) return { tallies, names };
-  return { tallies: tallies.map((tally) => ({ ...tally, vm: names.get(tally.vm) ?? tally.vm })), names };
-}
-
-function numberOf(vm: VmName): string | undefined {
-  return /^(\d+) \(.+\)$/.exec(vm)?.[1];
+/** Former names of these VMs, each with the one that the history calls it by. */
+export function formerNames(
+  vms: Pick<VmStore, "past">,
+  names: Iterable<VmName>,
+): ReadonlyMap<VmName, VmName> {
+  return new Map(
+    [...names].flatMap((vm) => vms.past(vm).formerNames.map((former): [VmName, VmName] => [former, vm])),
+  );
 }
 
 /** The table with what was known of a VM under a former name as facts of the VM under its newest. */

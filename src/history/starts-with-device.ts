@@ -32,7 +32,7 @@ export function startsWithDevice(
   if (isAddress) addresses.add(wanted);
   if (addresses.size === 0) return [];
   const tallies = reader.attempts.tallies({
-    ...(vm !== undefined && { vm, underFormerNames: true }),
+    ...(vm !== undefined && { vm }),
     devices: [...addresses] as Bdf[],
   });
   const cache = new Map<number, ReadonlySet<string>>();

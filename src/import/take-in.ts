@@ -8,7 +8,7 @@ import type { Evidence, StartAttempt } from "../model/attempt.ts";
 import type { Fact } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { HostState } from "../model/host-state.ts";
-import type { BootId } from "../model/identifiers.ts";
+import type { BootId, VmName } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
@@ -77,6 +77,7 @@ export function takeInBoot(
     | undefined;
   const stored = isLive ? [] : storedAttempts(id, parts);
   const own = pieces.flatMap((piece) => piece.definitions);
+  for (const piece of pieces) store.vms.rememberPast(piece.definitions, piece.lastSeenAt);
   const vms = own.length > 0 ? own : definitions;
   store.boots.begin({ id, startedAt, lastSeenAt, origin: "imported", ...(end === undefined ? {} : { end }) });
   const { facts, snapshotId } = keepFacts(id, startedAt, pieces, known, store);
@@ -98,11 +99,15 @@ export function takeInBoot(
     matcher: parts.matcher,
     settings: parts.settings,
   });
+  // A log has the name of its time, the history the one that the VM has now.
+  const nameOf = (vm: VmName) => store.vms.past(vm).name;
   const live = isLive ? liveSpans(id, parts) : [];
-  const fresh = tracked.settled.filter((attempt) => !live.some((span) => isSameStart(attempt, span)));
+  const fresh = tracked.settled.filter(
+    (attempt) => !live.some((span) => isSameStart(attempt, nameOf(attempt.vm), span)),
+  );
   let newAttempts = 0;
   for (const attempt of fresh) {
-    const earlier = earlierOf(stored, attempt);
+    const earlier = earlierOf(stored, attempt, nameOf(attempt.vm));
     if (earlier === undefined) newAttempts += 1;
     const whole = earlier === undefined ? attempt : joinedAttempt(earlier, attempt);
     const host = hostOfPastBoot(facts, vms, tracked.running.get(attempt.id) ?? new Set());
@@ -212,12 +217,16 @@ function storedAttempts(id: BootId, { store, signatures }: TakeInParts): readonl
 }
 
 /** The stored attempt that the new one continues. */
-function earlierOf(stored: readonly StoredAttempt[], attempt: StartAttempt): StoredAttempt | undefined {
+function earlierOf(
+  stored: readonly StoredAttempt[],
+  attempt: StartAttempt,
+  vm: VmName,
+): StoredAttempt | undefined {
   const identities = new Set(attempt.evidence.map(({ observation }) => observation.identity));
   return stored.find(
     (candidate) =>
       candidate.id === attempt.id ||
-      (candidate.vm === attempt.vm &&
+      (candidate.vm === vm &&
         candidate.evidence.some(({ observation }) => identities.has(observation.identity))),
   );
 }
@@ -273,7 +282,7 @@ function liveSpans(id: BootId, { store, signatures }: TakeInParts): readonly Spa
   }));
 }
 
-function isSameStart({ vm, openedAt, closedAt }: StartAttempt, span: Span): boolean {
+function isSameStart({ openedAt, closedAt }: StartAttempt, vm: VmName, span: Span): boolean {
   const to = closedAt ?? openedAt;
   return vm === span.vm && openedAt <= span.to + SAME_START_WITHIN && to >= span.from - SAME_START_WITHIN;
 }

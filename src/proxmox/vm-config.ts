@@ -51,10 +51,7 @@ export function definitionOf(vmid: string, settings: Settings, devices: NodeDevi
   const memory = parsePropertyString(settings.get("memory") ?? "", "current").get("current");
   return {
     name: vmName(name === undefined ? vmid : `${vmid} (${name})`),
-    uuid:
-      parsePropertyString(settings.get("smbios1") ?? "", "uuid")
-        .get("uuid")
-        ?.toLowerCase() ?? "",
+    uuid: identityOf(vmid, settings),
     machine: parsePropertyString(settings.get("machine") ?? "pc", "type").get("type") ?? "pc",
     firmware: settings.get("bios") === "ovmf" ? "uefi" : "bios",
     memoryKiB: (/^\d{1,9}$/.test(memory ?? "") ? Number(memory) : DEFAULT_MEMORY_MIB) * 1024,
@@ -62,6 +59,16 @@ export function definitionOf(vmid: string, settings: Settings, devices: NodeDevi
     autostart: isYes(settings.get("onboot")),
     hostDevices: hostDevicesOf(vmid, settings, devices),
   };
+}
+
+/**
+ * A number is given to another VM once the first is gone, and a restored backup or a copied configuration has the UUID of
+ * the first under another number: so both. `vmgenid` comes last, because a rollback to a snapshot changes it.
+ */
+function identityOf(vmid: string, settings: Settings): string {
+  const of = (key: string, name: string) => parsePropertyString(settings.get(key) ?? "", "").get(name);
+  const own = of("smbios1", "uuid") ?? of("meta", "ctime") ?? settings.get("vmgenid");
+  return own === undefined ? vmid : `${vmid}/${own.toLowerCase()}`;
 }
 
 function hostDevicesOf(vmid: string, settings: Settings, node: NodeDevices): readonly HostDevice[] {

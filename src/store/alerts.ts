@@ -1,5 +1,5 @@
 import type { AlertContent, AlertStore, Delivery, Incident } from "../model/alert.ts";
-import { bootId } from "../model/identifiers.ts";
+import { bootId, vmName } from "../model/identifiers.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
 import type { Connection, SqlValue } from "./connection.ts";
 
@@ -165,6 +165,22 @@ export function createAlertTable(connection: Connection): AlertStore {
         lastDeliveredAt: row.lastDeliveredAt ?? undefined,
       })),
   };
+}
+
+/** The incidents of a VM that has another name now, from when it had the old one on: they go on, and end, under it. */
+export function renameIncidents(connection: Connection, from: string, to: string, since: number): void {
+  const rows = connection.statement<[string, number], { number: number; key: string; content: string }>(
+    "SELECT number, key, content FROM incident WHERE content ->> '$.vm' = ? AND last_at >= ?",
+  );
+  const update = connection.statement<[string, string, number]>(
+    "UPDATE incident SET key = ?, content = ? WHERE number = ?",
+  );
+  for (const { number, key, content } of rows.all(from, since)) {
+    // A key is the list of what an incident is about: kind, VM and more.
+    const parts = (JSON.parse(key) as readonly unknown[]).map((part, place) => (place === 1 ? to : part));
+    const renamed = { ...(JSON.parse(content) as AlertContent), vm: vmName(to) };
+    update.run(JSON.stringify(parts), packContent(renamed), number);
+  }
 }
 
 function packContent(content: AlertContent): string {

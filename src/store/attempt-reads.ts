@@ -14,11 +14,12 @@ import type {
 import type { AttemptParts } from "./attempts.ts";
 import type { SqlValue } from "./connection.ts";
 import { type EvidenceRow, unpackEvidence } from "./evidence-rows.ts";
+import type { VmTable } from "./vms.ts";
 
 interface ListRow {
   readonly number: number;
   readonly id: string;
-  readonly vm: string;
+  readonly vm: number;
   readonly boot: number | null;
   readonly opened_at: number;
   readonly closed_at: number | null;
@@ -77,10 +78,10 @@ export function createAttemptReads(
     `SELECT source, identity, position, kind, at, monotonic_us, count, last_at, text, observation, matches
      FROM evidence WHERE attempt = ?`,
   );
-  const fullColumns = `attempt.number, attempt.id, vm.name AS vm, attempt.boot, boot.id AS boot_id, opened_at,
+  const fullColumns = `attempt.number, attempt.id, attempt.vm, attempt.boot, boot.id AS boot_id, opened_at,
     closed_at, outcome, device_set, cause, summary, snapshot.id AS snapshot, attempt.origin,
     diagnosis.body AS diagnosis, evidence_left_out
-    FROM attempt JOIN vm ON vm.number = attempt.vm LEFT JOIN boot ON boot.number = attempt.boot
+    FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
     LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
     LEFT JOIN diagnosis ON diagnosis.attempt = attempt.number`;
   const oneFull = connection.statement<[number], FullRow>(`SELECT ${fullColumns} WHERE attempt.number = ?`);
@@ -117,7 +118,7 @@ export function createAttemptReads(
     return {
       id: row.id,
       number: row.number,
-      vm: vmName(row.vm),
+      vm: vms.names().get(row.vm) ?? vmName(""),
       bootId,
       openedAt: row.opened_at,
       closedAt: row.closed_at ?? undefined,
@@ -143,16 +144,16 @@ export function createAttemptReads(
       return row === undefined ? undefined : whole(row, lookup);
     },
     list(filter = {}) {
-      const { where, values } = conditions(filter);
+      const { where, values } = conditions(filter, vms);
       const direction = filter.first === "oldest" ? "ASC" : "DESC";
       const order = `ORDER BY ${BOOT_ORDER} ${direction}, opened_at ${direction}, attempt.number ${direction}`;
       // Which ones are wanted is in the index; only their rows, which are far apart, need to be read.
       const source = filter.bootId === undefined && filter.since === undefined ? TALLY_INDEX : "attempt";
       const chosen = `attempt.number IN (SELECT attempt.number FROM ${source}
         LEFT JOIN boot ON boot.number = attempt.boot WHERE ${where} ${order} LIMIT ?)`;
-      const sql = `SELECT attempt.number, attempt.id, vm.name AS vm, attempt.boot, opened_at, closed_at, outcome,
+      const sql = `SELECT attempt.number, attempt.id, attempt.vm, attempt.boot, opened_at, closed_at, outcome,
           device_set, cause, summary, snapshot.id AS snapshot, attempt.origin
-        FROM attempt JOIN vm ON vm.number = attempt.vm LEFT JOIN boot ON boot.number = attempt.boot
+        FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
         LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
         WHERE ${filter.limit === undefined ? where : chosen} ${order}`;
       const statement = remembered(listStatements, sql, () => connection.statement<SqlValue[], ListRow>(sql));
@@ -162,11 +163,12 @@ export function createAttemptReads(
       );
       const positions = boots.positions();
       const sets = devicesByNumber();
+      const names = vms.names();
       return rows.map((row): AttemptRow => {
         return {
           number: row.number,
           id: row.id,
-          vm: vmName(row.vm),
+          vm: names.get(row.vm) ?? vmName(""),
           bootId: positions.idOf(row.boot),
           bootOrdinal: positions.ordinalOf(row.boot),
           openedAt: row.opened_at,
@@ -191,7 +193,7 @@ export function createAttemptReads(
       }));
     },
     tallies(filter = {}) {
-      const { where, values } = conditions(filter);
+      const { where, values } = conditions(filter, vms);
       const sql = `SELECT vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin,
           count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number)
         FROM ${TALLY_INDEX} WHERE ${where}
@@ -243,17 +245,18 @@ function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-function conditions(filter: AttemptFilter): { readonly where: string; readonly values: SqlValue[] } {
+function conditions(
+  filter: AttemptFilter,
+  vms: Pick<VmTable, "numbersOf">,
+): { readonly where: string; readonly values: SqlValue[] } {
   const where = ["outcome IS NOT NULL"];
   const values: SqlValue[] = [];
   const add = (condition: string, value: SqlValue) => {
     where.push(condition);
     values.push(value);
   };
-  const proxmoxNumber = /^(\d+) \(.+\)$/.exec(filter.vm ?? "")?.[1];
-  if (filter.underFormerNames === true && proxmoxNumber !== undefined)
-    add("attempt.vm IN (SELECT number FROM vm WHERE name GLOB ?)", `${proxmoxNumber} (*)`);
-  else if (filter.vm !== undefined) add("attempt.vm = (SELECT number FROM vm WHERE name = ?)", filter.vm);
+  if (filter.vm !== undefined)
+    add("attempt.vm IN (SELECT value FROM json_each(?))", JSON.stringify(vms.numbersOf(filter.vm)));
   if (filter.device !== undefined) {
     // The list is JSON, so the quotes keep a short address from matching inside a longer one.
     add("device_set IN (SELECT number FROM device_set WHERE instr(devices, ?) > 0)", `"${filter.device}"`);

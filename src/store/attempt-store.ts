@@ -24,9 +24,8 @@ export interface StoredAttempt extends StartAttempt {
 }
 
 export interface AttemptFilter {
+  /** The VM that is or was called so, under all its names, with those of which it is the successor. */
   readonly vm?: VmName;
-  /** With `vm`: its starts under other names too, where its name begins with its number (`101 (win11)`, Proxmox). */
-  readonly underFormerNames?: boolean;
   /** Only attempts that passed this device through. */
   readonly device?: Bdf;
   /** Only attempts that passed one of these through. */

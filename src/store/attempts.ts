@@ -1,6 +1,6 @@
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Origin } from "../model/history.ts";
-import { type VmName, vmName } from "../model/identifiers.ts";
+import { vmName } from "../model/identifiers.ts";
 import { createAttemptReads } from "./attempt-reads.ts";
 import type { AttemptStore } from "./attempt-store.ts";
 import type { BootTable } from "./boots.ts";
@@ -116,8 +116,8 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
   const dropEvidence = connection.statement<[number, string, string]>(
     "DELETE FROM evidence WHERE attempt = ? AND source = ? AND identity = ?",
   );
-  const byId = connection.statement<[string], FoundRow>(`${FIND} WHERE attempt.id = ?`);
-  const byNumber = connection.statement<[number], FoundRow>(`${FIND} WHERE attempt.number = ?`);
+  const byId = connection.statement<[string], FoundRow>(`${FIND} WHERE id = ?`);
+  const byNumber = connection.statement<[number], FoundRow>(`${FIND} WHERE number = ?`);
 
   function deviceSetOf(attempt: StartAttempt): number {
     const devices = boundedJson(attempt.devices, 32, 256);
@@ -135,7 +135,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
     const settled = attempt.outcome !== undefined && attempt.outcome !== "started";
     const diagnosis = settled ? attempt.diagnosis : undefined;
     const values: HeadValues = [
-      vms.numberOf(attempt.vm),
+      vms.numberOf(attempt.vm, attempt.openedAt, known?.vm),
       attempt.bootId === undefined ? null : boots.numberOf(attempt.bootId, attempt.openedAt, origin),
       Math.round(attempt.openedAt),
       attempt.closedAt === undefined ? null : Math.round(attempt.closedAt),
@@ -201,7 +201,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
       return {
         number: row.number,
         id: row.id,
-        vm: vmName(row.vm) satisfies VmName,
+        vm: vms.names().get(row.vm) ?? vmName(""),
         outcome: row.outcome ?? undefined,
       };
     },
@@ -237,12 +237,11 @@ function changeOf(known: HeadRow, values: HeadValues): "whole" | "outcome" | "re
 interface FoundRow {
   readonly number: number;
   readonly id: string;
-  readonly vm: string;
+  readonly vm: number;
   readonly outcome: Outcome | null;
 }
 
-const FIND =
-  "SELECT attempt.number, attempt.id, vm.name AS vm, outcome FROM attempt JOIN vm ON vm.number = attempt.vm";
+const FIND = "SELECT number, id, vm, outcome FROM attempt";
 
 function isSame(a: EvidenceRow, b: EvidenceRow): boolean {
   return (

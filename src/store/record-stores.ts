@@ -78,15 +78,31 @@ export interface KnownVm {
   readonly goneAt: number | undefined;
 }
 
+/** What became of a VM: the same one under other names, and the same in all but its UUID. */
+export interface VmPast {
+  /** What the history calls it: its newest name. */
+  readonly name: VmName;
+  readonly formerNames: readonly VmName[];
+  /** When it was deleted and made anew with the same name and devices (UTC epoch milliseconds). */
+  readonly madeAnewAt: readonly number[];
+}
+
 export interface VmStore {
-  /** The VMs that libvirt lists now; others are marked as gone. Batched; writes only what changed. */
+  /**
+   * The VMs that libvirt lists now; others are marked as gone. A known UUID under another name is the same VM renamed.
+   * Batched; writes only what changed.
+   */
   remember(definitions: readonly VmDefinition[], at: number): void;
   /** One VM, e.g. from a `defined` event. */
   rememberOne(definition: VmDefinition, at: number): void;
+  /** VMs as older material defines them: who they were, not what they are. Batched. */
+  rememberPast(definitions: readonly VmDefinition[], at: number): void;
   list(): readonly KnownVm[];
   /** The definitions of those that were there when the VMs were last listed. */
   present(): readonly VmDefinition[];
+  /** By any name that it ever had, unless another VM has that now. */
   get(vm: VmName): KnownVm | undefined;
+  past(vm: VmName): VmPast;
   /** Which device is in which IOMMU group now; devices that are missing keep their last known group (law 3). */
   rememberGroups(groups: ReadonlyMap<Bdf, number>, bootId: BootId, at: number): void;
   /** Last known groups; with `bootId` only what was seen in that boot. */

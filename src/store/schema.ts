@@ -262,11 +262,55 @@ CREATE TABLE span (
 CREATE INDEX span_open ON span (strand) WHERE last IS NULL;
 `;
 
+// A VM is its UUID; what it was called when is a table of its own. `successor` is the VM that was made anew in its place.
+// Rows of one UUID are one VM that was renamed, and so are those of one number of Proxmox (`101 (win11)`).
+const VERSION_4 = `
+CREATE TEMP TABLE same_vm AS
+  SELECT number, name, definition, since, gone_at, ifnull(nullif(definition ->> '$.uuid', ''),
+    iif(name GLOB CAST(name AS INTEGER) || ' (*)', 'number ' || CAST(name AS INTEGER), 'name ' || name)) AS identity
+  FROM vm;
+CREATE TEMP TABLE vm_now AS
+  SELECT number, identity, row_number() OVER
+    (PARTITION BY identity ORDER BY gone_at IS NULL DESC, since DESC, number DESC) AS age
+  FROM same_vm;
+UPDATE attempt SET vm = (SELECT vm_now.number FROM same_vm JOIN vm_now USING (identity)
+  WHERE same_vm.number = attempt.vm AND age = 1);
+
+ALTER TABLE vm RENAME TO named_vm;
+CREATE TABLE vm (
+  number INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  uuid TEXT,
+  definition TEXT,
+  since INTEGER,
+  gone_at INTEGER,
+  successor INTEGER REFERENCES vm
+) STRICT;
+INSERT INTO vm (number, name, uuid, definition, since, gone_at)
+  SELECT number, name, nullif(definition ->> '$.uuid', ''), definition, since, gone_at
+  FROM same_vm WHERE number IN (SELECT number FROM vm_now WHERE age = 1);
+CREATE UNIQUE INDEX vm_uuid ON vm (uuid) WHERE uuid IS NOT NULL;
+
+CREATE TABLE vm_name (
+  name TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  vm INTEGER NOT NULL REFERENCES vm ON DELETE CASCADE,
+  PRIMARY KEY (name, since)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vm_name_vm ON vm_name (vm);
+INSERT INTO vm_name (name, since, vm)
+  SELECT same_vm.name, 0, vm_now.number FROM same_vm JOIN vm_now USING (identity) WHERE age = 1;
+DROP TABLE named_vm;
+DROP TABLE same_vm;
+DROP TABLE vm_now;
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
   { version: 2, sql: VERSION_2 },
   { version: 3, sql: VERSION_3, convert: unpackFactSets, finish: "DROP TABLE packed_snapshot" },
+  { version: 4, sql: VERSION_4 },
 ];
 
 /** The version that this program reads and writes. */

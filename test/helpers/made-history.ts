@@ -3,10 +3,13 @@ import type { CauseClass } from "../../src/model/catalogue.ts";
 import type { Fact, FactGroup } from "../../src/model/fact.ts";
 import type { Origin } from "../../src/model/history.ts";
 import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
+import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import type { Store } from "../../src/store/store.ts";
 
 /** One boot of a made-up host with its starts, in their order. */
 export interface MadeBoot {
+  /** UUIDs of the VMs that are defined, by name. */
+  readonly defined?: Readonly<Record<string, string>>;
   readonly facts: Facts;
   readonly starts: readonly MadeStart[];
   readonly origin?: Origin;
@@ -117,6 +120,8 @@ function storeBoot(store: Store, boot: MadeBoot, index: number): void {
     store.snapshots.save(snapshot);
     store.snapshots.link({ bootId: id, at, snapshotId: snapshot.id, reason: "service start" });
   }
+  const defined = Object.entries(boot.defined ?? {}).map(([name, uuid]) => definedVm(name, uuid));
+  if (defined.length > 0) store.vms.remember(defined, at);
   let minute = 0;
   for (const start of boot.starts) {
     for (let time = 0; time < (start.times ?? 1); time++) {
@@ -173,4 +178,21 @@ function factsOf(facts: Facts): readonly Fact[] {
 /** The same boot several times. */
 export function repeat(times: number, boot: MadeBoot): readonly MadeBoot[] {
   return Array.from({ length: times }, () => boot);
+}
+
+/** A definition with the GPU, as libvirt would tell it. */
+export function definedVm(
+  name: string,
+  uuid: string,
+  devices: readonly string[] = [GPU_ADDRESS],
+): VmDefinition {
+  return {
+    name: vmName(name),
+    uuid,
+    machine: "pc-q35-9.2",
+    firmware: "uefi",
+    memoryKiB: 16 * 1024 * 1024,
+    hugepages: false,
+    hostDevices: devices.map((bdf) => ({ bdf: bdf as Bdf, managed: true })),
+  };
 }

@@ -139,6 +139,7 @@ describe("blame follows devices, not addresses", () => {
   it("a Proxmox VM with a new name is the same VM, and its definition went on", async () => {
     const named = (name: string, facts: Facts, start: MadeBoot["starts"][number]): MadeBoot => ({
       facts: hostFacts({ [`vm.${name}.machine`]: "pc-q35-9.2", ...facts }),
+      defined: { [name]: `${/^\d+/.exec(name)}/the-same-uuid` },
       starts: [{ ...start, vm: name }],
     });
     const another = named("1101 (win11)", {}, bad(1, "reset-failed"));

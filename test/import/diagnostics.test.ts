@@ -49,6 +49,24 @@ function write(context: TestContext, ...boots: readonly MadeUpBoot[]) {
 }
 
 describe("importing Unraid's diagnostics", () => {
+  it("knows a VM under the name that it had then, whatever is taken in first", async (context) => {
+    const renamed = (files: Map<string, string>) => {
+      for (const [path, content] of [...files]) {
+        if (!path.includes(VM)) continue;
+        files.delete(path);
+        files.set(path.replace(VM, "Gaming"), content.replaceAll(VM, "Gaming"));
+      }
+    };
+    const { bench, paths } = write(context, GOOD, { ...BROKEN, change: renamed });
+    await bench.import(paths.toReversed());
+    const { store } = bench;
+    for (const name of [VM, "Gaming"]) assert.equal(store.attempts.list({ vm: vmName(name) }).length, 6);
+    assert.deepEqual(store.vms.past(vmName(VM)), { name: "Gaming", formerNames: [VM], madeAnewAt: [] });
+    const before = bench.contents();
+    await bench.import(paths);
+    assert.deepEqual(bench.contents(), before);
+  });
+
   it("answers who broke it for a user who installed after it broke", async (context) => {
     const { bench, paths } = write(context, GOOD, BROKEN, HEALED);
     // In any order.

@@ -81,7 +81,7 @@ test("a VM's configuration gives its definition, without what its snapshots say"
   assert.deepEqual(definitions(paths), [
     {
       name: "101 (win11)",
-      uuid: "c65c8d4e-0b5c-4d6c-8f1e-3c2a6e2b9f10",
+      uuid: "101/c65c8d4e-0b5c-4d6c-8f1e-3c2a6e2b9f10",
       machine: "pc-q35-9.0",
       firmware: "uefi",
       memoryKiB: 16_384 * 1024,
@@ -101,7 +101,7 @@ test("what a configuration leaves out is Proxmox's default, and what cannot be r
   assert.deepEqual(definitions(paths), [
     {
       name: "7",
-      uuid: "",
+      uuid: "7",
       machine: "pc",
       firmware: "bios",
       memoryKiB: 512 * 1024,

@@ -10,6 +10,7 @@ import { vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
 import type { LibvirtSource } from "../../src/sources/libvirt.ts";
 import { createLibvirtSource } from "../../src/sources/libvirt.ts";
+import { sampleAttempt, withStore } from "../store/samples.ts";
 import type { OwnLibvirtd } from "./own-libvirtd.ts";
 import { prepareLibvirtd, whyNoLibvirtd } from "./own-libvirtd.ts";
 
@@ -165,6 +166,44 @@ describe("a real libvirtd", { skip: reason ?? false, timeout: 120_000 }, () => {
     assert.equal(last.definition?.memoryKiB, 16 * 1024);
     assert.equal(last.definition?.autostart, false);
   });
+
+  it("tells who a VM is whatever it is called, and that it was made anew", () =>
+    withStore(async (store) => {
+      const [before, later] = [vmName("before"), vmName("after")];
+      const card = definitions.get(missingDevice) ?? "";
+      const file = join(libvirtd.root, "vm.xml");
+      const follow = async (vm: VmName, ...words: readonly string[]) => {
+        const from = seen.length;
+        const { code, text } = await libvirtd.virsh(...words);
+        assert.equal(code, 0, text);
+        const one = await observed(from, (one) => one.kind === "vm-lifecycle" && one.vm === vm);
+        if (one.kind === "vm-lifecycle" && one.definition !== undefined)
+          store.vms.rememberOne(one.definition, one.at);
+        return story(from);
+      };
+      const define = (name: VmName) => {
+        writeFileSync(file, card.replace(`<name>${missingDevice}</name>`, `<name>${name}</name>`));
+        return follow(name, "define", file);
+      };
+      await define(before);
+      store.attempts.save(sampleAttempt({ id: "under the old name", vm: before, openedAt: 1000 }), {
+        origin: "live",
+      });
+      assert.deepEqual(await follow(later, "domrename", before, later), [
+        "before: undefined renamed",
+        "after: defined renamed",
+      ]);
+      assert.deepEqual(
+        store.attempts.list({ vm: later }).map(({ id }) => id),
+        ["under the old name"],
+      );
+      await libvirtd.virsh("undefine", later);
+      await define(later);
+      assert.equal(store.attempts.list({ vm: later }).length, 1);
+      const { formerNames, madeAnewAt } = store.vms.past(later);
+      assert.deepEqual([formerNames, madeAnewAt.length], [[before], 1]);
+      await libvirtd.virsh("undefine", later);
+    }));
 
   it("tells of a good start and of its end", async () => {
     const from = seen.length;

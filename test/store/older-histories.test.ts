@@ -23,7 +23,7 @@ interface Expected {
   readonly snapshots: Readonly<Record<string, readonly [number, string]>>;
   readonly attempts: readonly AttemptRow[];
   readonly tallies: readonly AttemptTally[];
-  readonly vms: readonly unknown[];
+  readonly vms: readonly { readonly goneAt?: number }[];
   readonly groups: readonly unknown[];
   readonly blame: readonly {
     readonly question: BlameQuestion;
@@ -36,6 +36,10 @@ interface Expected {
     }[];
   }[];
 }
+
+/** One VM of the history had another name before: it is one now, and called by its newest name. */
+const renamed = <T extends { readonly vm: string }>(rows: readonly T[]) =>
+  rows.map((row) => ({ ...row, vm: row.vm === "101 (win11)" ? "101 (gaming)" : row.vm }));
 
 const HISTORIES = fileURLToPath(new URL("../fixtures/histories", import.meta.url));
 const unzipped = (name: string) => gunzipSync(readFileSync(join(HISTORIES, name)));
@@ -81,9 +85,12 @@ test("a history of the release before spans is the same after it was taken along
     assert.deepEqual(store.stats().rows, expected.rows);
     assert.deepEqual(plain(store.boots.list()), expected.boots);
     assert.deepEqual(plain(store.snapshots.timeline()), expected.moments);
-    assert.deepEqual(plain(store.attempts.list()), expected.attempts);
-    assert.deepEqual(plain(store.attempts.tallies()), expected.tallies);
-    assert.deepEqual(plain(store.vms.list()), expected.vms);
+    assert.deepEqual(plain(store.attempts.list()), renamed(expected.attempts));
+    assert.deepEqual(plain(store.attempts.tallies()), renamed(expected.tallies));
+    assert.deepEqual(
+      plain(store.vms.list()),
+      expected.vms.filter(({ goneAt }) => goneAt === undefined),
+    );
     assert.deepEqual(plain([...store.vms.groups()]), expected.groups);
     for (const [id, [count, hash]] of Object.entries(expected.snapshots)) {
       const snapshot = store.snapshots.get(id);
