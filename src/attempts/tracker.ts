@@ -8,7 +8,7 @@ import { createAttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
 import { createLibvirtSigns } from "./libvirt-signs.ts";
 import { createLogSigns } from "./log-signs.ts";
-import { createPen } from "./pen.ts";
+import { createPen, LATE_MS } from "./pen.ts";
 import { createUnclaimed } from "./unclaimed.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
 
@@ -28,9 +28,26 @@ export interface TrackerEvents {
   settled(attempt: StartAttempt): void;
 }
 
+/** An observation that is no evidence of an attempt and yet has to be known. */
+export interface Unfinished {
+  readonly observation: Observation;
+  /** When it was observed first (UTC epoch milliseconds). */
+  readonly arrivedAt: number;
+}
+
 export interface AttemptTracker {
-  /** Takes one observation with what the catalogue knows of it. True when it became evidence of an attempt. */
-  observe(observation: Observation, matches: readonly SignatureMatch[]): boolean;
+  /**
+   * Takes one observation with what the catalogue knows of it. True when it became evidence of an attempt.
+   * `arrivedAt`: when it was observed first, where that is not now.
+   */
+  observe(observation: Observation, matches: readonly SignatureMatch[], arrivedAt?: number): boolean;
+  /**
+   * What a tracker that goes on where this one ends has to observe again besides the stored attempts: what nobody has
+   * claimed yet, and how runs ended whose start had settled.
+   */
+  unfinished(): readonly Unfinished[];
+  /** How many observations have come to be unfinished so far; what has not changed need not be looked through. */
+  kept(): number;
   /** Which IOMMU group each device is in; earlier knowledge stays for devices that vanished (law 3). */
   learnGroups(groups: ReadonlyMap<Bdf, number>): void;
   /** All sources have read their backlog: outcomes may now be announced. */
@@ -73,6 +90,11 @@ export function createAttemptTracker(options: {
   const isReleased = () => released;
   /** The time of the last refusal of each device that is waited for. */
   const refusedAt = new Map<Bdf, number>();
+  /** What is to be judged once the backlog has been read. */
+  const refusals: (() => void)[] = [];
+  /** The end of each VM's last run, where it is no part of an attempt: whether a VM had a device hangs on it. */
+  const ends = new Map<VmName, Unfinished>();
+  let endsKept = 0;
 
   const book = createAttemptBook({
     clock,
@@ -92,7 +114,7 @@ export function createAttemptTracker(options: {
    * where neither libvirt nor its logs can be read, and where the VM is nobody's that is watched here: a script that
    * runs QEMU, another manager.
    */
-  function watchRefusal(record: KernelRecord, matches: readonly SignatureMatch[]): void {
+  function watchRefusal(record: KernelRecord, matches: readonly SignatureMatch[], arrivedAt: number): void {
     const refusal = matches.some(
       ({ signature }) =>
         signature.role === "cause" &&
@@ -103,25 +125,49 @@ export function createAttemptTracker(options: {
     if (!refusal || device === undefined) return;
     if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
     refusedAt.set(device, record.at);
-    clock.after(KERNEL_ALONE_MS, () => {
-      // The refusals of all devices of a group are about one start.
-      unclaimed.sweep();
-      if (book.tellsOf(record)) return;
-      const group = pen.groups.get(device);
-      const users = [...pen.definitions.present().values()].filter((definition) =>
-        devicesOf(definition).some(
-          (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
-        ),
-      );
-      if (users.length > 1 || (users.length === 0 && options.knownVmsOnly)) return;
-      const [only] = users;
-      const attempt = pen.open(only?.name ?? unknownVm(device), record, matches);
-      if (only === undefined) pen.hasDevices(attempt, [device]);
-      pen.fail(attempt, record.at);
-    });
+    const judge = () => openFor(record, device, matches);
+    // Where it was heard by an earlier run, only the rest of the time; others may still speak of it a moment after the
+    // backlog, which is read source by source.
+    const waited = Math.max(0, clock.now() - arrivedAt);
+    const wait = () => clock.after(Math.max(KERNEL_ALONE_MS - waited, LATE_MS), judge);
+    if (released) wait();
+    else refusals.push(wait);
   }
 
-  function observe(observation: Observation, matches: readonly SignatureMatch[]): boolean {
+  function openFor(record: KernelRecord, device: Bdf, matches: readonly SignatureMatch[]): void {
+    // The refusals of all devices of a group are about one start.
+    unclaimed.sweep();
+    if (book.tellsOf(record)) return;
+    const group = pen.groups.get(device);
+    const users = [...pen.definitions.present().values()].filter((definition) =>
+      devicesOf(definition).some(
+        (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
+      ),
+    );
+    if (users.length > 1 || (users.length === 0 && options.knownVmsOnly)) return;
+    const [only] = users;
+    const attempt = pen.open(only?.name ?? unknownVm(device), record, matches);
+    if (only === undefined) pen.hasDevices(attempt, [device]);
+    pen.fail(attempt, record.at);
+  }
+
+  function observe(
+    observation: Observation,
+    matches: readonly SignatureMatch[],
+    arrivedAt = clock.now(),
+  ): boolean {
+    const joined = take(observation, matches, arrivedAt);
+    const isEnd =
+      observation.kind === "domain-log-end" ||
+      (observation.kind === "vm-lifecycle" && observation.event === "stopped");
+    if (isEnd && !joined) {
+      ends.set(observation.vm, { observation, arrivedAt });
+      endsKept += 1;
+    }
+    return joined;
+  }
+
+  function take(observation: Observation, matches: readonly SignatureMatch[], arrivedAt: number): boolean {
     switch (observation.kind) {
       case "connection":
         if (observation.source === "libvirt") libvirtTalks = observation.state === "connected";
@@ -145,13 +191,13 @@ export function createAttemptTracker(options: {
       case "domain-log-end":
         return log.ended(observation);
       case "kernel-record": {
-        const joined = unclaimed.offer(observation, matches, pen.groups);
-        if (!joined) watchRefusal(observation, matches);
+        const joined = unclaimed.offer(observation, matches, pen.groups, arrivedAt);
+        if (!joined) watchRefusal(observation, matches, arrivedAt);
         return joined;
       }
       case "libvirtd-record":
       case "vfio-node":
-        return unclaimed.offer(observation, matches, pen.groups);
+        return unclaimed.offer(observation, matches, pen.groups, arrivedAt);
       default:
         return false;
     }
@@ -169,6 +215,13 @@ export function createAttemptTracker(options: {
       unclaimed.sweep();
       for (const inventory of inventories.splice(0)) libvirt.reconcile(inventory);
       book.release();
+      for (const wait of refusals.splice(0)) wait();
+    },
+    kept: () => endsKept + unclaimed.kept(),
+    unfinished() {
+      const isOfLastRun = ({ observation }: Unfinished, vm: VmName) =>
+        observation.at >= (book.current(vm)?.openedAt ?? Number.POSITIVE_INFINITY);
+      return [...[...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [end] : [])), ...unclaimed.all()];
     },
     runningAt: (time) => devicesByVm(book.runningAt(time)),
     begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),

@@ -21,6 +21,8 @@ const STILL_STARTING = 60_000;
 const CLEAN_UP_MS = 250;
 /** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
 const MAXIMUM_WAITING = 1_024;
+/** Of one message about one device so many are kept: a flood of it must not push out what others said. */
+const MOST_ALIKE = 64;
 /** The attempt that a line belongs to may be read a moment after the line itself (ms). */
 const SECOND_LOOK_MS = 120;
 
@@ -31,9 +33,14 @@ export interface Unclaimed {
     observation: Claimable,
     matches: readonly SignatureMatch[],
     groups: ReadonlyMap<Bdf, number>,
+    arrivedAt: number,
   ): boolean;
   /** Looks again for attempts of everything that waits. */
   sweep(): void;
+  /** What waits, in the order of its arrival. */
+  all(): readonly { readonly observation: Claimable; readonly arrivedAt: number }[];
+  /** How many have ever had to wait. */
+  kept(): number;
 }
 
 /** Makes the waiting room between the sources that name devices and the attempts that name VMs. */
@@ -44,6 +51,9 @@ export function createUnclaimed(options: {
 }): Unclaimed {
   const { clock, book, isReleased } = options;
   let waiting: Waiting[] = [];
+  /** How many wait of each message. */
+  const alike = new Map<string, number>();
+  let kept = 0;
   let isLookDue = false;
   let isForgettingDue = false;
 
@@ -66,9 +76,31 @@ export function createUnclaimed(options: {
   function sweep(): void {
     if (!isReleased()) return;
     const newest = waiting.reduce((latest, entry) => Math.max(latest, entry.observation.at), 0);
-    waiting = waiting.filter(
-      (entry) => !claim(entry, true) && newest - entry.observation.at <= UNCLAIMED_FOR,
-    );
+    keepOnly((entry) => !claim(entry, true) && newest - entry.observation.at <= UNCLAIMED_FOR);
+  }
+
+  function keepOnly(isKept: (entry: Waiting) => boolean): void {
+    const kept = waiting.filter(isKept);
+    if (kept.length === waiting.length) return;
+    waiting = kept;
+    alike.clear();
+    for (const entry of kept) alike.set(kindOf(entry), (alike.get(kindOf(entry)) ?? 0) + 1);
+  }
+
+  function add(entry: Waiting): void {
+    const kind = kindOf(entry);
+    const count = (alike.get(kind) ?? 0) + 1;
+    const leaving =
+      count > MOST_ALIKE
+        ? waiting.findIndex((other) => kindOf(other) === kind)
+        : waiting.length >= MAXIMUM_WAITING
+          ? 0
+          : -1;
+    const [left] = leaving < 0 ? [] : waiting.splice(leaving, 1);
+    waiting.push(entry);
+    kept += 1;
+    alike.set(kind, count);
+    if (left !== undefined) alike.set(kindOf(left), (alike.get(kindOf(left)) ?? 1) - 1);
   }
 
   /** Nothing more may be said for weeks, and a host that is calm after a flood shall not hold it in memory. */
@@ -78,20 +110,19 @@ export function createUnclaimed(options: {
     clock.after(UNCLAIMED_FOR, () => {
       isForgettingDue = false;
       const now = clock.now();
-      waiting = waiting.filter(({ arrivedAt }) => now - arrivedAt < UNCLAIMED_FOR);
+      keepOnly(({ arrivedAt }) => now - arrivedAt < UNCLAIMED_FOR);
       if (waiting.length > 0) forgetLater();
     });
   }
 
   return {
-    offer(observation, matches, groups) {
+    offer(observation, matches, groups, arrivedAt) {
       if (!isWorthKeeping(observation, matches)) return false;
       if (book.knows(observation)) return true;
-      const entry: Waiting = { observation, matches, groups, arrivedAt: clock.now() };
+      const entry: Waiting = { observation, matches, groups, arrivedAt };
       // The backlog arrives source by source, so an attempt that is open now may turn out to have ended before.
       if (isReleased() && claim(entry, false)) return true;
-      waiting.push(entry);
-      if (waiting.length > MAXIMUM_WAITING) waiting.shift();
+      add(entry);
       forgetLater();
       if (!isLookDue) {
         isLookDue = true;
@@ -103,7 +134,17 @@ export function createUnclaimed(options: {
       return false;
     },
     sweep,
+    all: () => waiting,
+    kept: () => kept,
   };
+}
+
+/** The same for two that say the same of the same device. */
+function kindOf({ observation, matches }: Waiting): string {
+  const [first] = matches;
+  if (observation.kind === "vfio-node") return `node ${observation.node}`;
+  const about = observation.kind === "kernel-record" ? observation.device : observation.vm;
+  return `${first === undefined ? observation.text : first.signature.id} ${about ?? ""}`;
 }
 
 function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch[]): boolean {
@@ -114,7 +155,10 @@ function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch
 
 /** Milliseconds between the attempt and the observation, 0 inside its span, infinite where it cannot belong. */
 function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting): number {
-  const { at } = observation;
+  const { at, bootId } = observation;
+  // What the boot before left unclaimed is no word about this one's starts, whatever the clocks say.
+  if (bootId !== undefined && attempt.bootId !== undefined && bootId !== attempt.bootId)
+    return Number.POSITIVE_INFINITY;
   switch (observation.kind) {
     case "libvirtd-record":
       if (observation.vm !== undefined && observation.vm !== attempt.vm) return Number.POSITIVE_INFINITY;

@@ -305,9 +305,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
         await Promise.all([settingsWatch.stop(), control.stop()]);
         maintenance.stop();
         await Promise.all(sources.all.map((source) => source.stop()));
-        pipeline.flush();
         const position = sources.kernelLog?.position();
-        if (position !== undefined) store.batched(() => store.resumePoints.save([position]));
+        if (position !== undefined) pipeline.reached(position);
+        pipeline.flush();
         await desk.stop();
         noteCleanEnd(store, bootId, clock.now());
         clock.end();

@@ -9,14 +9,15 @@ import type { Diagnosis } from "../model/diagnosis.ts";
 import type { Origin } from "../model/history.ts";
 import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
-import type { Observation } from "../model/observation.ts";
+import type { Observation, ResumePoint } from "../model/observation.ts";
 import { read } from "../model/reading.ts";
-import type { SignatureLookup } from "../store/attempt-store.ts";
+import type { SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import type { SightingInput } from "../store/record-stores.ts";
 import { StoreRefusal, type StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 import { matchesOf, toSightings } from "./known-messages.ts";
 import { createSecondThoughts } from "./second-thoughts.ts";
+import { createUnfinishedKeeper } from "./unfinished.ts";
 import { createVmStates, statusFromLog } from "./vm-states.ts";
 
 export interface PipelineSettings extends TrackerSettings {
@@ -37,6 +38,8 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 
 /** What the disk refused is tried again this often (ms). */
 const RETRY_MS = 10_000;
+/** Late pieces may come to the last starts of a VM that is tried again and again. */
+const STORED_FOR_EACH_VM = 3;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -45,6 +48,8 @@ export interface Pipeline {
   observe(observation: Observation): void;
   /** All sources have read their backlog; outcomes may be announced. */
   release(): void;
+  /** A source has come this far without anything more to observe; it is stored with the next rows. */
+  reached(position: ResumePoint): void;
   /** Writes what is still in memory. */
   flush(): void;
   /** The VMs known now, with their last known state. */
@@ -113,16 +118,26 @@ export function createPipeline(options: {
   let cancelSave: (() => void) | undefined;
   let cancelPositions: (() => void) | undefined;
 
+  const stored =
+    apart("reading the starts of this boot", () =>
+      storedAttempts(store, options.bootId, options.signatures),
+    ) ?? [];
+  // The facts of a start are those of its beginning, which an earlier run has seen.
+  for (const { id, outcome, snapshotId } of stored)
+    if (outcome === undefined && snapshotId !== undefined) snapshots.set(id, snapshotId);
   const tracker: AttemptTracker = createAttemptTracker({
     clock,
     settings,
-    stored:
-      apart("reading the starts of this boot", () =>
-        storedAttempts(store, options.bootId, options.signatures),
-      ) ?? [],
+    stored,
     events: { changed, settled },
   });
   tracker.learnGroups(store.vms.groups());
+  const earlier = apart("reading what an earlier run left", () => store.unfinished.load()) ?? [];
+  for (const { observation, arrivedAt } of earlier) {
+    const matches = matchesOf(observation, options.matcher);
+    apart("going on with what an earlier run left", () => tracker.observe(observation, matches, arrivedAt));
+  }
+  const unfinished = createUnfinishedKeeper({ store, tracker, earlier });
 
   function changed(attempt: StartAttempt): void {
     if (!snapshots.has(attempt.id)) {
@@ -201,12 +216,15 @@ export function createPipeline(options: {
     cancelSave ??= clock.after(settings.saveWithinMs, flush);
   }
 
+  /** A source's position is written together with all that was made of what lies before it, or not at all. */
   function saveRemembered(): void {
+    unfinished.save();
     if (sightings.length > 0) store.sightings.record(sightings);
     if (positions.size > 0) store.resumePoints.save([...positions].map(([key, value]) => ({ key, value })));
   }
 
   function forgetRemembered(): void {
+    unfinished.saved();
     sightings = [];
     positions.clear();
     cancelPositions?.();
@@ -219,7 +237,7 @@ export function createPipeline(options: {
     const attempts = [...dirty.values()];
     const settled = [...untold.values()];
     const isCritical = attempts.length > 0 || settled.length > 0;
-    if (!isCritical && sightings.length === 0 && positions.size === 0) return;
+    if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return;
     const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
       saveRemembered();
@@ -247,10 +265,8 @@ export function createPipeline(options: {
     remember(observation);
     const joined = tracker.observe(observation, matches);
     if (joined) return;
-    const seen = toSightings(observation, matches);
-    if (seen.length === 0) return;
-    sightings.push(...seen);
-    saveSoon();
+    sightings.push(...toSightings(observation, matches));
+    if (sightings.length > 0 || unfinished.isDue()) saveSoon();
   }
 
   function remember(observation: Observation): void {
@@ -292,21 +308,25 @@ export function createPipeline(options: {
       apart("reading the host's state", readHost);
       tracker.release();
     },
+    reached: ({ key, value }) => void positions.set(key, value),
     flush,
     vms,
   };
 }
 
-/** This boot's attempts, so that a restarted service goes on with open ones and tells none twice. */
+/**
+ * Attempts of this boot, so that a restarted service goes on with open ones, tells none twice, and knows of every VM
+ * how its last start went: a VM that is found running is no new start then.
+ */
 function storedAttempts(
   store: Store,
   bootId: BootId | undefined,
   signatures: SignatureLookup,
-): readonly StartAttempt[] {
+): readonly StoredAttempt[] {
   if (bootId === undefined) return [];
-  const recent = store.attempts.list({ bootId, limit: 200 });
-  const settled = recent
-    .map((row) => store.attempts.full(row.id, signatures))
+  const newest = store.attempts.newestOfEachVm(bootId, STORED_FOR_EACH_VM);
+  const settled = newest
+    .map((number) => store.attempts.full(number, signatures))
     .filter((attempt) => attempt !== undefined);
   return [...settled, ...store.attempts.open(signatures, bootId)];
 }

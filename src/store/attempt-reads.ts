@@ -69,7 +69,7 @@ const BOOT_ORDER = `COALESCE(boot.order_key,
 export function createAttemptReads(
   parts: AttemptParts,
   findNumber: (numberOrId: number | string) => number | undefined,
-): Pick<AttemptStore, "open" | "list" | "newestFailures" | "tallies" | "full"> {
+): Pick<AttemptStore, "open" | "list" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"> {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
     "SELECT number, devices, groups FROM device_set",
@@ -90,6 +90,12 @@ export function createAttemptReads(
   );
   const openOfBoot = connection.statement<[string], FullRow>(
     `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
+  );
+  const newestOfEachVm = connection.statement<[string, number], { number: number }>(
+    `SELECT number FROM (
+       SELECT number, row_number() OVER (PARTITION BY vm ORDER BY opened_at DESC, number DESC) AS place
+       FROM ${TALLY_INDEX} WHERE boot = (SELECT number FROM boot WHERE id = ?) AND outcome IS NOT NULL
+     ) WHERE place <= ?`,
   );
   const newestFailures = connection.statement<
     [number],
@@ -182,6 +188,7 @@ export function createAttemptReads(
         };
       });
     },
+    newestOfEachVm: (bootId, most) => newestOfEachVm.all(bootId, most).map(({ number }) => number),
     newestFailures(limit) {
       const names = vms.names();
       return newestFailures.all(limit).map((row) => ({

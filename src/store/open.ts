@@ -19,6 +19,7 @@ import { createSnapshotTable } from "./snapshots.ts";
 import { createStats } from "./stats.ts";
 import type { OpenedStore, OpenStoreOptions, Store } from "./store.ts";
 import { createTroubles, type Troubles } from "./troubles.ts";
+import { createUnfinishedStore } from "./unfinished.ts";
 import { createVmTable } from "./vms.ts";
 import { takeWriterLock } from "./writer-lock.ts";
 
@@ -115,6 +116,7 @@ function asStore(
     sightings: createSightingStore(connection, boots),
     gaps: createGapStore(connection, boots),
     resumePoints: createResumePointStore(connection),
+    unfinished: createUnfinishedStore(connection),
     boots,
     snapshots,
     vms,

@@ -1,5 +1,5 @@
 import type { Bdf, BootId, SignatureId, VmName } from "../model/identifiers.ts";
-import type { Gap, ResumePoint, SourceName } from "../model/observation.ts";
+import type { Gap, Observation, ResumePoint, SourceName } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 
 /** A known line that belongs to no attempt, repeats collapsed. */
@@ -68,6 +68,22 @@ export interface ResumePointStore {
   /** Batched; unchanged ones are not written. */
   save(points: readonly ResumePoint[]): void;
   forget(keys: readonly string[]): void;
+}
+
+/** An observation that is no evidence yet, and when it was observed first (UTC epoch milliseconds). */
+export interface UnfinishedObservation {
+  readonly observation: Observation;
+  readonly arrivedAt: number;
+}
+
+export interface UnfinishedStore {
+  /** In the order of their arrival; without `resume`. */
+  load(): readonly UnfinishedObservation[];
+  /** Batched: adds some and takes others away. */
+  change(
+    added: readonly UnfinishedObservation[],
+    removed: readonly Pick<Observation, "source" | "identity">[],
+  ): void;
 }
 
 export interface KnownVm {

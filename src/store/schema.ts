@@ -305,12 +305,26 @@ DROP TABLE same_vm;
 DROP TABLE vm_now;
 `;
 
+// What is read and belongs to no start yet: a source's position is past it, so whoever goes on after a restart finds it
+// here. A handful of rows, looked through as a whole.
+const VERSION_5 = `
+CREATE TABLE unfinished (
+  source TEXT NOT NULL,
+  identity TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  arrived_at INTEGER NOT NULL,
+  observation TEXT NOT NULL,
+  PRIMARY KEY (source, identity)
+) STRICT, WITHOUT ROWID;
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
   { version: 2, sql: VERSION_2 },
   { version: 3, sql: VERSION_3, convert: unpackFactSets, finish: "DROP TABLE packed_snapshot" },
   { version: 4, sql: VERSION_4 },
+  { version: 5, sql: VERSION_5 },
 ];
 
 /** The version that this program reads and writes. */

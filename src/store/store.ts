@@ -1,6 +1,13 @@
 import type { AlertStore } from "../model/alert.ts";
 import type { AttemptStore } from "./attempt-store.ts";
-import type { GapStore, MetaStore, ResumePointStore, SightingStore, VmStore } from "./record-stores.ts";
+import type {
+  GapStore,
+  MetaStore,
+  ResumePointStore,
+  SightingStore,
+  UnfinishedStore,
+  VmStore,
+} from "./record-stores.ts";
 import type { StoreTrouble, Written } from "./refusal.ts";
 import type { BootStore, SnapshotStore } from "./snapshot-store.ts";
 
@@ -18,6 +25,7 @@ export interface Store {
   readonly sightings: SightingStore;
   readonly gaps: GapStore;
   readonly resumePoints: ResumePointStore;
+  readonly unfinished: UnfinishedStore;
   readonly boots: BootStore;
   readonly snapshots: SnapshotStore;
   readonly vms: VmStore;
