@@ -32,6 +32,8 @@ export interface PackageTree {
   link(path: string, target: string): void;
   /** Paths of all files and directories, sorted. */
   paths(): readonly string[];
+  /** Size of the file at that path. */
+  bytes(path: string): number;
   /** Gives everything one time (seconds since 1970). */
   setTimes(epoch: number): void;
   remove(): void;
@@ -76,6 +78,7 @@ export function createPackageTree(): PackageTree {
       symlinkSync(target, directoryFor(path));
     },
     paths,
+    bytes: (path) => lstatSync(join(root, path)).size,
     setTimes(epoch) {
       for (const path of [...paths(), "."]) lutimesSync(join(root, path), epoch, epoch);
     },

@@ -103,11 +103,15 @@ function packSlackware(tree: PackageTree, file: string, epoch: number): string {
     ],
     { cwd: tree.root, input: names, maxBuffer: 2 ** 30, env: { ...process.env, LC_ALL: "C" } },
   );
-  // More than one thread would cut the stream into blocks by the number of processors.
-  const packed = execFileSync("xz", ["-9e", "--threads=1", "--check=crc32", "--stdout"], {
-    input: archive,
-    maxBuffer: 2 ** 30,
-  });
+  // Blocks of a set size, so that the bytes are the same on any number of processors.
+  const packed = execFileSync(
+    "xz",
+    ["-9", "--threads=2", "--block-size=64MiB", "--check=crc32", "--stdout"],
+    {
+      input: archive,
+      maxBuffer: 2 ** 30,
+    },
+  );
   writeFileSync(file, packed);
   return file;
 }

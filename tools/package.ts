@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildRelease, readManifest } from "./build.ts";
 import { writeManual } from "./manual.ts";
-import { packDebian, packDebianNode } from "./package-debian.ts";
+import { packDebian } from "./package-debian.ts";
 import { packageTime, project, sha256 } from "./package-tree.ts";
 import { packUnraidNode, packUnraidPlugin, writePluginDefinition } from "./package-unraid.ts";
 
@@ -14,24 +14,37 @@ import { packUnraidNode, packUnraidPlugin, writePluginDefinition } from "./packa
  * Builds every package into `output`: Unraid's plugin with its two packages, .deb files, the tarball for npm, and
  * their checksums. `node` is a directory with Node's binary and licence. Returns the files.
  */
-export async function packageAll(output: string, node: string): Promise<readonly string[]> {
+export async function packageAll(
+  output: string,
+  node: string,
+  say: (line: string) => void = () => {},
+): Promise<readonly string[]> {
   mkdirSync(output, { recursive: true });
   const { version } = readManifest();
   const epoch = packageTime();
   const release = mkdtempSync(join(tmpdir(), "vfio-watch-release-"));
+  const files: string[] = [];
+  const pack = <T extends string>(what: string, work: () => T): T => {
+    say(`${what} …`);
+    const began = performance.now();
+    const file = work();
+    files.push(file);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    say(`  ${basename(file)}, ${(statSync(file).size / 1024).toFixed(0)} KB, in ${seconds} s`);
+    return file;
+  };
   try {
+    say("the release (all packages hold the same) …");
     await buildRelease(release);
+    const manual = await writeManual(version);
     const common = { release, version, epoch, output };
-    const plugin = packUnraidPlugin(common);
-    const nodePackage = packUnraidNode({ nodePackage: node, epoch, output });
-    const files = [
-      plugin,
-      nodePackage,
-      writePluginDefinition({ ...common, plugin, nodePackage }),
-      ...packDebian({ ...common, manual: await writeManual(version) }),
-      packDebianNode({ nodePackage: node, epoch, output }),
-      packForNpm(release, output),
-    ];
+    const plugin = pack("Unraid's package", () => packUnraidPlugin(common));
+    const nodePackage = pack("Node for Unraid 7.0 and 7.1 (packing it takes a while)", () =>
+      packUnraidNode({ nodePackage: node, epoch, output }),
+    );
+    pack("Unraid's plugin definition", () => writePluginDefinition({ ...common, plugin, nodePackage }));
+    pack("Debian's package, with Node inside (this one too)", () => packDebian({ ...common, node, manual }));
+    pack("the tarball for npm", () => packForNpm(release, output));
     const sums = join(output, "SHA256SUMS");
     writeFileSync(sums, files.map((file) => `${sha256(file)}  ${basename(file)}\n`).join(""));
     return [...files, sums];
@@ -61,7 +74,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     );
     process.exit(1);
   }
-  for (const file of await packageAll(resolve(values.output ?? join(project, "dist")), node)) {
-    process.stdout.write(`${(statSync(file).size / 1024).toFixed(0).padStart(7)} KB  ${basename(file)}\n`);
-  }
+  const output = resolve(values.output ?? join(project, "dist"));
+  process.stdout.write(`Packing into ${output}; it takes about a minute on two cores.\n`);
+  await packageAll(output, node, (line) => process.stdout.write(`${line}\n`));
+  process.stdout.write("SHA256SUMS has their checksums.\n");
 }
