@@ -1,23 +1,18 @@
+import type { Answer } from "../answer/answer.ts";
+import type { ChangeLine } from "../answer/change-lines.ts";
+import { changeTexts, linesTexts, MOST_CHANGES, sinceText } from "../answer/words.ts";
+import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { AlertContent, AlertKind, Importance, Incident } from "../model/alert.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { Change } from "../model/fact.ts";
-import type { AttemptRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import { timeOf } from "./text.ts";
 
 /** Names of devices by address, where the host knows them. */
 export type DeviceNames = ReadonlyMap<Bdf, string>;
 
-/** The last good start before a failure, with the BIOS of that time where it is on record. */
-export type LastGood = Pick<AttemptRecord, "openedAt"> & {
-  readonly biosVersion?: string;
-  /** The devices in question that it did not have, where no good start had them. */
-  readonly without?: readonly Bdf[];
-};
-
-/** More changes than this are only counted. */
-const MOST_CHANGES = 8;
+/** The others stand in `vfio-watch show`. */
+const MOST_REMEDIES = 3;
 
 const FAILED_SUBJECT: Readonly<Record<Exclude<Outcome, "started">, (vm: string) => string>> = {
   failed: (vm) => `${vm} did not start`,
@@ -26,7 +21,7 @@ const FAILED_SUBJECT: Readonly<Record<Exclude<Outcome, "started">, (vm: string) 
 };
 
 /**
- * A start that failed, with its diagnosis. Where no device, VFIO or the IOMMU is to blame it is a plain warning
+ * A start that failed, with its answer. Where no device, VFIO or the IOMMU is to blame it is a plain warning
  * without their words. A refusal by the platform's own policy (law 10) is a warning too, but says what changed, for
  * that is often why it was refused.
  */
@@ -34,16 +29,14 @@ export function composeFailure(options: {
   readonly attempt: StartAttempt;
   /** The number that `vfio-watch show` takes; without it the attempt's id. */
   readonly number?: number;
-  /** What changed since the last good start, most interesting first; undefined where that cannot be told. */
-  readonly changes: readonly Change[] | undefined;
-  readonly lastGood?: LastGood;
+  readonly answer: Answer;
   readonly deviceNames: DeviceNames;
 }): AlertContent {
-  const { attempt, changes, lastGood, deviceNames } = options;
-  const { vm, diagnosis } = attempt;
-  const [cause] = diagnosis?.causes ?? [];
+  const { attempt, answer, deviceNames } = options;
+  const { vm } = attempt;
+  const { cause } = answer;
   const outcome = attempt.outcome === undefined || attempt.outcome === "started" ? "failed" : attempt.outcome;
-  const deviceRelated = diagnosis?.deviceRelated === true;
+  const deviceRelated = cause !== undefined && isDeviceClass(cause.class);
   const faulty = deviceRelated && outcome !== "refused";
   return {
     kind: faulty ? "start-failed" : "start-failed-other",
@@ -52,10 +45,13 @@ export function composeFailure(options: {
     devices: deviceRelated ? named(concerned(cause, attempt.devices), deviceNames) : [],
     ...(cause !== undefined && { causeClass: cause.class }),
     subject: FAILED_SUBJECT[outcome](quoted(vm)),
-    cause: causeSentence(cause, diagnosis?.summary),
-    changes: deviceRelated ? sentences(changes ?? []) : [],
-    ...(deviceRelated && { lastGood: describeLastGood(lastGood, changes?.length) }),
-    ...remedyOf(cause),
+    cause:
+      cause?.certainty === "possible"
+        ? `${answer.why} (This fits what was seen, but is not proven.)`
+        : answer.why,
+    changes: deviceRelated ? changeTexts(answer) : [],
+    ...(deviceRelated && { lastGood: sinceText(answer) }),
+    ...remediesOf(answer),
     command: `vfio-watch show ${options.number ?? attempt.id}`,
   };
 }
@@ -64,7 +60,7 @@ export function composeFailure(options: {
 export function composeRecovery(options: {
   readonly vm: VmName;
   readonly incident: Pick<Incident, "openedAt" | "count" | "content">;
-  readonly changes: readonly Change[] | undefined;
+  readonly changes: readonly ChangeLine[] | undefined;
   /** The number of the good start, for `vfio-watch show`. */
   readonly number?: number;
 }): AlertContent {
@@ -83,40 +79,33 @@ export function composeRecovery(options: {
     ...(causeClass !== undefined && { causeClass }),
     subject: predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`,
     cause: cause === undefined ? `${before}.` : `${before}: ${cause}`,
-    changes: sentences(changes ?? []),
+    changes: linesTexts(changes ?? []),
     ...(changes === undefined && { lastGood: "What has changed in between is not on record." }),
     ...(changes?.length === 0 && { lastGood: "Nothing that is watched has changed in between." }),
     ...(options.number !== undefined && { command: `vfio-watch show ${options.number}` }),
   };
 }
 
-/** Known at boot, before anyone tries: this VM cannot start. `causes` are the certain ones, best first. */
+/** Known at boot, before anyone tries: this VM cannot start. */
 export function composeWillNotStart(options: {
   readonly vm: VmName;
-  readonly causes: readonly Cause[];
-  /**
-   * What changed since the last good start, or without one since the last boot, most interesting first; undefined
-   * where that cannot be told.
-   */
-  readonly changes: readonly Change[] | undefined;
-  readonly lastGood?: LastGood;
+  readonly answer: Answer;
   readonly deviceNames: DeviceNames;
   /** It runs now, with what it had before. */
   readonly isRunning?: boolean;
 }): AlertContent {
-  const { vm, changes, lastGood, deviceNames } = options;
-  const [cause] = options.causes;
-  const comparedWithBoot = lastGood === undefined && changes !== undefined && changes.length > 0;
+  const { vm, answer, deviceNames } = options;
+  const { cause } = answer;
   return {
     kind: "will-not-start",
     importance: "alert",
     vm,
     devices: named(cause?.devices ?? [], deviceNames),
-    ...(cause !== undefined && { causeClass: cause.class, cause: cause.sentence }),
+    ...(cause !== undefined && { causeClass: cause.class, cause: answer.why }),
     subject: `${quoted(vm)} will not start${options.isRunning === true ? " the next time" : ""}`,
-    changes: sentences(changes ?? []),
-    lastGood: `${describeLastGood(lastGood, changes?.length)}${comparedWithBoot ? " The changes are those since the last boot." : ""}`,
-    ...remedyOf(cause),
+    changes: changeTexts(answer),
+    lastGood: sinceText(answer),
+    ...remediesOf(answer),
     command: "vfio-watch check",
   };
 }
@@ -141,9 +130,9 @@ export function composeTrouble(options: {
   };
 }
 
-/** The machine is not what it was, while nothing has failed. */
+/** The machine is not what it was, while nothing has failed. Everything that changed with it is named. */
 export function composeFactsChanged(options: {
-  readonly changes: readonly Change[];
+  readonly changes: readonly ChangeLine[];
   /** The moment that is compared with, e.g. `since the last boot`. */
   readonly since: string;
   /** VMs with passed-through devices that this may concern. */
@@ -159,7 +148,7 @@ export function composeFactsChanged(options: {
     devices: [],
     subject: single ? `Changed ${since}: ${first.sentence}` : `${changes.length} things changed ${since}`,
     ...(concerned !== "" && { cause: `It may concern ${concerned}; no start has failed since.` }),
-    changes: single ? [] : sentences(changes),
+    changes: single ? first.consequences.slice(0, MOST_CHANGES) : linesTexts(changes),
     command: "vfio-watch diff",
   };
 }
@@ -208,25 +197,6 @@ export function composeTest(channel: string): AlertContent {
   };
 }
 
-function causeSentence(cause: Cause | undefined, summary: string | undefined): string {
-  const sentence = summary ?? cause?.sentence ?? "Nothing that could be read says why.";
-  return cause?.certainty === "possible"
-    ? `${sentence} (This fits what was seen, but is not proven.)`
-    : sentence;
-}
-
-function describeLastGood(lastGood: LastGood | undefined, changes: number | undefined): string {
-  if (lastGood === undefined) return "No good start of it is on record.";
-  const bios = lastGood.biosVersion === undefined ? "" : `, on BIOS ${lastGood.biosVersion}`;
-  // Unreadable is not unchanged (law 7).
-  const unknown = changes === undefined ? " What has changed since is not on record." : "";
-  const since = changes === 0 ? " Nothing that is watched has changed since." : unknown;
-  const { without = [] } = lastGood;
-  if (without.length > 0)
-    return `No good start with ${without.join(", ")} is on record. It last started without, ${timeOf(lastGood.openedAt)}${bios}.${since}`;
-  return `Last good start: ${timeOf(lastGood.openedAt)}${bios}.${since}`;
-}
-
 function concerned(cause: Cause | undefined, passedThrough: readonly Bdf[]): readonly Bdf[] {
   return cause !== undefined && cause.devices.length > 0 ? cause.devices : passedThrough;
 }
@@ -238,14 +208,9 @@ function named(devices: readonly Bdf[], names: DeviceNames): AlertContent["devic
   });
 }
 
-function sentences(changes: readonly Change[]): readonly string[] {
-  const shown = changes.slice(0, MOST_CHANGES).map((change) => change.sentence);
-  return changes.length > MOST_CHANGES ? [...shown, `and ${changes.length - MOST_CHANGES} more`] : shown;
-}
-
-function remedyOf(cause: Cause | undefined): { readonly remedy?: string } {
-  const remedy = cause?.remedies[0];
-  return remedy === undefined ? {} : { remedy };
+function remediesOf({ remedies }: Answer): Pick<AlertContent, "remedy" | "remedies"> {
+  const [first] = remedies;
+  return first === undefined ? {} : { remedy: first, remedies: remedies.slice(0, MOST_REMEDIES) };
 }
 
 function quoted(vm: VmName): string {

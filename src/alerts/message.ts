@@ -46,7 +46,7 @@ export function alertText(message: AlertMessage): AlertText {
   add(undefined, [content.cause]);
   add(content.kind === "storm-summary" ? "Held back" : "Changed", content.changes);
   add(undefined, [content.lastGood]);
-  add("What to do", [content.remedy]);
+  add("What to do", content.remedies ?? [content.remedy]);
   add(content.devices.length > 1 ? "Devices" : "Device", content.devices.map(describeDevice));
   if (content.count !== undefined && content.count > 1)
     add(undefined, [`It has happened ${content.count} times.`]);

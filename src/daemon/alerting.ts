@@ -1,8 +1,9 @@
 import type { Alerter } from "../alerts/alerter.ts";
-import { composeFailure, composeRecovery, composeWillNotStart, type LastGood } from "../alerts/compose.ts";
+import { composeFailure, composeRecovery, composeWillNotStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
-import { changesBetween } from "../history/changes-between.ts";
-import { type GoodStart, lastGoodWith } from "../history/last-good.ts";
+import { askAnswer, linesBetween, questionOf } from "../answer/ask-answer.ts";
+import type { Catalogue } from "../diagnosis/catalogue.ts";
+import type { AlertContent } from "../model/alert.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
@@ -10,7 +11,7 @@ import type { HostState, VmStatus } from "../model/host-state.ts";
 import type { Bdf, BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
 
-/** Turns settled attempts and warnings into alerts, with what changed since the last good start. */
+/** Turns settled attempts and warnings into alerts, each with the answer of that moment. */
 export interface Alerting {
   /** Call inside the transaction that stores the attempt. */
   attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void;
@@ -30,28 +31,24 @@ const LOOK_BACK = 500;
 export function createAlerting(options: {
   readonly store: Store;
   readonly alerter: Alerter;
+  readonly catalogue: Catalogue;
   readonly bootId: BootId | undefined;
   readonly now: () => number;
   readonly host: () => HostState | undefined;
 }): Alerting {
-  const { store, alerter, bootId } = options;
+  const { store, alerter, catalogue, bootId } = options;
+  /** The last answer for each VM: a storm of the same failure on the same host has one. */
+  const answered = new Map<string, { readonly of: string; readonly content: AlertContent }>();
 
   function attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
     if (attempt.outcome === "started") {
+      answered.delete(attempt.vm);
       recovered(attempt, number, snapshotId);
       return;
     }
     // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
     if (isOverSince(attempt)) return;
-    const concerned = concernedDevices(attempt.diagnosis?.causes ?? [], attempt.devices);
-    const lastGood = lastGoodWith(store.attempts, attempt.vm, concerned, attempt.openedAt);
-    const content = composeFailure({
-      attempt,
-      number,
-      changes: changesBetween(store.snapshots, lastGood?.row.snapshotId, snapshotId),
-      deviceNames: deviceNames(options.host()),
-      ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
-    });
+    const content = contentOf(attempt, number, snapshotId);
     alerter.raise({
       key: incidentKey(content, reasonWithin(attempt)),
       content,
@@ -61,54 +58,50 @@ export function createAlerting(options: {
     });
   }
 
+  /** Nothing is compared again for a start that failed as the one before it, on a host that did not change. */
+  function contentOf(attempt: StartAttempt, number: number, snapshotId: string | undefined): AlertContent {
+    const { outcome, diagnosis, devices } = attempt;
+    const of = JSON.stringify([snapshotId, outcome, diagnosis, devices]);
+    const known = answered.get(attempt.vm);
+    if (known?.of === of) return { ...known.content, command: `vfio-watch show ${number}` };
+    const content = composeFailure({
+      ...{ attempt, number },
+      answer: askAnswer(store, questionOf(attempt, number, snapshotId), catalogue),
+      deviceNames: deviceNames(options.host()),
+    });
+    answered.set(attempt.vm, { of, content });
+    return content;
+  }
+
   function isOverSince({ vm, openedAt }: StartAttempt): boolean {
     return store.attempts.list({ vm, since: openedAt + 1, startedOnly: true, limit: 1 }).length > 0;
   }
 
-  /** What the machine was in the boot before this one. */
-  function snapshotOfLastBoot(): string | undefined {
-    const boots = store.boots.list();
-    const current = boots.findIndex(({ id }) => id === bootId);
-    return boots.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
-      ?.snapshotId;
-  }
-
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
-    alerter.recovered(attempt.vm, attempt.openedAt, (incident) => {
+    const { vm, openedAt, devices } = attempt;
+    alerter.recovered(vm, openedAt, (incident) => {
       const failedSnapshot = store.attempts
-        .list({ vm: attempt.vm, until: attempt.openedAt, limit: LOOK_BACK })
+        .list({ vm, until: openedAt, limit: LOOK_BACK })
         .find(({ id }) => id === incident.attemptId)?.snapshotId;
-      return composeRecovery({
-        vm: attempt.vm,
-        incident,
-        changes: changesBetween(store.snapshots, failedSnapshot, snapshotId),
-        number,
-      });
+      const changes = linesBetween(store, { vm, devices, before: failedSnapshot, after: snapshotId });
+      return composeRecovery({ vm, incident, changes, number });
     });
   }
 
   return {
     attemptSettled,
     willNotStart({ definition }, causes, snapshotId, isRunning) {
-      const { name: vm, hostDevices } = definition;
-      const concerned = concernedDevices(
-        causes,
-        hostDevices.map(({ bdf }) => bdf),
-      );
-      const lastGood = lastGoodWith(store.attempts, vm, concerned, options.now());
+      const { name, hostDevices } = definition;
+      const at = options.now();
+      const devices = hostDevices.map(({ bdf }) => bdf);
+      const question = { vm: name, devices, causes, at, bootId, snapshot: snapshotId };
       const content = composeWillNotStart({
-        vm,
-        causes,
+        vm: name,
         isRunning,
-        changes: changesBetween(
-          store.snapshots,
-          lastGood === undefined ? snapshotOfLastBoot() : lastGood.row.snapshotId,
-          snapshotId,
-        ),
+        answer: askAnswer(store, question, catalogue),
         deviceNames: deviceNames(options.host()),
-        ...(lastGood !== undefined && { lastGood: withBios(store, lastGood) }),
       });
-      alerter.raise({ key: incidentKey(content), content, at: options.now(), bootId, attemptId: undefined });
+      alerter.raise({ key: incidentKey(content), content, at, bootId, attemptId: undefined });
     },
   };
 }
@@ -123,22 +116,6 @@ const WIDE_CLASSES: ReadonlySet<CauseClass> = new Set([
 function reasonWithin({ diagnosis }: StartAttempt): string | undefined {
   const [cause] = diagnosis?.causes ?? [];
   return cause !== undefined && WIDE_CLASSES.has(cause.class) ? cause.signature : undefined;
-}
-
-/** The devices that the failure is about; of a cause that names none, or others, all that the VM has. */
-function concernedDevices([first]: readonly Cause[], devices: readonly Bdf[]): readonly Bdf[] {
-  const named = devices.filter((device) => first?.devices.includes(device));
-  return named.length > 0 ? named : devices;
-}
-
-function withBios(store: Store, { row, without }: GoodStart): LastGood {
-  const fact =
-    row.snapshotId === undefined ? undefined : store.snapshots.fact(row.snapshotId, "firmware.bios.version");
-  return {
-    openedAt: row.openedAt,
-    ...(without.length > 0 && { without }),
-    ...(fact?.value.state === "value" && { biosVersion: fact.value.value }),
-  };
 }
 
 function deviceNames(host: HostState | undefined): ReadonlyMap<Bdf, string> {

@@ -148,6 +148,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const alerting = createAlerting({
     store,
     alerter: desk.alerter,
+    catalogue,
     bootId,
     now: clock.now,
     host: host.latest,

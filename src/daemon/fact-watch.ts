@@ -1,6 +1,7 @@
 import type { Alerter } from "../alerts/alerter.ts";
 import { composeFactsChanged } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
+import { type ChangeLine, changeLines } from "../answer/change-lines.ts";
 import { diffSnapshots } from "../history/changes.ts";
 import { concernedVms, watchedChanges } from "../history/watched-changes.ts";
 import type { Change, Fact } from "../model/fact.ts";
@@ -28,12 +29,13 @@ export function createFactWatch(options: {
   const { store, alerter, log, bootId } = options;
   let compared: string | undefined;
 
-  function tell(changes: readonly Change[], before: string, after: string, isSameBoot: boolean): void {
+  function tell(found: Found, before: string, after: string, isSameBoot: boolean): void {
     const snapshots = [before, after].map(store.snapshots.get).filter((snapshot) => snapshot !== undefined);
     const content = composeFactsChanged({
-      changes,
+      // What a boot changed is named whole; while the host runs drivers come and go.
+      changes: isSameBoot ? found.lines : found.all,
       since: isSameBoot ? "while the host runs" : "since the last boot",
-      vms: concernedVms(changes, snapshots, store.vms.present()),
+      vms: concernedVms(found.changes, snapshots, store.vms.present()),
     });
     const key = incidentKey(content, `${bootId} ${after}`);
     alerter.raise({ key, content, at: options.now(), bootId });
@@ -42,14 +44,12 @@ export function createFactWatch(options: {
   }
 
   /** An alert about a VM that fails, or will, has said it already, and better. */
-  function isSaidAlready(changes: readonly Change[]): boolean {
-    const said = new Set(
-      store.alerts
-        .incidents({ openOnly: true })
-        .filter(({ content, lastToldAt }) => content.vm !== undefined && lastToldAt !== undefined)
-        .flatMap(({ content }) => content.changes),
-    );
-    return changes.every(({ sentence }) => said.has(sentence));
+  function isSaidAlready({ lines }: Found): boolean {
+    const said = store.alerts
+      .incidents({ openOnly: true })
+      .filter(({ content, lastToldAt }) => content.vm !== undefined && lastToldAt !== undefined)
+      .flatMap(({ content }) => content.changes);
+    return lines.every(({ sentence }) => said.some((text) => text.includes(sentence)));
   }
 
   return {
@@ -62,17 +62,39 @@ export function createFactWatch(options: {
       );
       // What cannot be read now is compared when it can (law 7); it must not become what is compared with.
       if (current === undefined || current.facts.some(isUnreadable)) return;
-      const changes = old === undefined ? [] : watchedChanges(diffSnapshots(old, current));
+      const found = findChanges(old === undefined ? [] : diffSnapshots(old, current));
+      const { changes } = found;
       const written = store.durable(() => {
         if (changes.length > 0 && before !== undefined) {
           for (const { sentence } of changes) log.warn(`changed: ${sentence}`);
-          if (!isSaidAlready(changes)) tell(changes, before, snapshotId, lastBoot === bootId);
+          if (!isSaidAlready(found)) tell(found, before, snapshotId, lastBoot === bootId);
         }
         if (old === undefined || lastBoot !== bootId || changes.length > 0)
           store.meta.set(COMPARED, `${bootId} ${snapshotId}`);
       });
       if (written.state === "written") compared = snapshotId;
     },
+  };
+}
+
+interface Found {
+  /** Those that people hear of. */
+  readonly changes: readonly Change[];
+  /** The lines with one of them, and all lines of what a person or an update changed. */
+  readonly lines: readonly ChangeLine[];
+  readonly all: readonly ChangeLine[];
+}
+
+function findChanges(every: readonly Change[]): Found {
+  const changes = watchedChanges(every);
+  const watched = new Set(changes.map(({ key }) => key));
+  const given = { changes: every, matters: () => true, suspects: [], newKeys: undefined, plausible: [] };
+  const { lines } = changes.length === 0 ? { lines: [] } : changeLines(given);
+  const isWatched = (line: ChangeLine) => line.changes.some(({ key }) => watched.has(key));
+  return {
+    changes,
+    lines: lines.filter(isWatched),
+    all: lines.filter((line) => line.knob !== undefined || isWatched(line)),
   };
 }
 

@@ -1,6 +1,11 @@
 import {
   CAUSE_CLASSES,
+  type ClassAdvice,
+  CONDITIONS,
+  type Condition,
+  KNOBS,
   type Layer,
+  type Remedy,
   type Severity,
   type Signature,
   type SignatureClass,
@@ -10,18 +15,25 @@ import {
 import { signatureId } from "../model/identifiers.ts";
 import { type JsonNode, JsonSyntaxError, parseJsonWithLines } from "./json-with-lines.ts";
 import { expandPattern, faultOfPattern } from "./pattern.ts";
+import { nameIn, namesIn } from "./sentence.ts";
+import { isVersionRange } from "./version-range.ts";
 
 /*
- * A catalogue file is about one class:
+ * A catalogue file is about one class (docs/signatures.md has it in full):
  *
  *   { "class": "device-busy",
- *     "meaning": "…", "remedies": ["…"], "confirm": ["…"],      what holds for all of its signatures
+ *     "sentence": "{device} is already in use[[ by the VM '{holder}']].",   what is wrong, with places for names
+ *     "meaning": "…", "remedies": [REMEDY], "confirm": ["…"],   what holds for all of its signatures
+ *     "goBack": ["bios", "kernel"],                             what can have brought it, if it changed
+ *     "states": { "state.in-use-by-vm": [REMEDY] },             remedies for checks of the host's state
  *     "signatures": [
  *       { "id": "qemu.group-node-busy", "layer": "qemu", "role": "cause", "severity": "fatal",
  *         "pattern": "…", "examples": ["…"],
- *         "meaning": "…", "remedies": ["…"], "confirm": ["…"],  where it differs from the class
+ *         "meaning": "…", "remedies": [REMEDY], "confirm": ["…"],   where it differs from the class
  *         "versions": "…", "order": 100, "refusal": false, "start": "stops" } ] }
  *
+ * A signature's own meaning is its sentence, with the same places. REMEDY is a text, or
+ * { "text": "…", "when": { "cpu": "amd", "kernel": ">=6.6" }, "first": true }.
  * `order`: signatures with a smaller one are tried first (default 100); general messages have a larger one.
  */
 
@@ -34,6 +46,8 @@ export interface OrderedSignature {
 }
 
 export interface CatalogueFile {
+  readonly class: SignatureClass | undefined;
+  readonly advice: ClassAdvice;
   readonly signatures: readonly OrderedSignature[];
   readonly problems: readonly { readonly line: number; readonly reason: string }[];
 }
@@ -42,7 +56,7 @@ const CLASSES: readonly SignatureClass[] = [...CAUSE_CLASSES, "start-failure-wra
 const LAYERS: readonly Layer[] = ["kernel", "qemu", "libvirt"];
 const ROLES: readonly SignatureRole[] = ["cause", "symptom", "context", "noise"];
 const SEVERITIES: readonly Severity[] = ["fatal", "degraded", "info"];
-const FILE_KEYS = ["class", "meaning", "remedies", "confirm", "signatures"];
+const FILE_KEYS = ["class", "sentence", "meaning", "remedies", "confirm", "goBack", "states", "signatures"];
 const SIGNATURE_KEYS = [
   ...["id", "layer", "role", "severity", "pattern", "examples", "meaning", "remedies", "confirm"],
   ...["versions", "order", "refusal", "start"],
@@ -74,9 +88,9 @@ export function readCatalogueFile(text: string): CatalogueFile {
         problems.push(problemOf(error));
       }
     }
-    return { signatures, problems };
+    return { class: shared.class, advice: readAdvice(file, shared), signatures, problems };
   } catch (error) {
-    return { signatures: [], problems: [problemOf(error)] };
+    return { class: undefined, advice: NO_ADVICE, signatures: [], problems: [problemOf(error)] };
   }
 }
 
@@ -86,18 +100,39 @@ function problemOf(error: unknown): { readonly line: number; readonly reason: st
   throw error;
 }
 
+const NO_ADVICE: ClassAdvice = { remedies: [], goBack: [], states: {} };
+
+function readAdvice(file: JsonObject, shared: Shared): ClassAdvice {
+  const states = file.members.get("states");
+  return {
+    remedies: shared.remedies ?? [],
+    goBack:
+      optional(file, "goBack", asTexts)?.map((knob) =>
+        oneOf(required(file, "goBack"), "goBack", KNOBS, knob),
+      ) ?? [],
+    states: states === undefined ? {} : readStates(states),
+  };
+}
+
+function readStates(node: JsonNode): ClassAdvice["states"] {
+  if (!(node.value instanceof Map)) throw new Unwanted(node, '"states" must be an object in braces');
+  return Object.fromEntries([...node.value].map(([id, remedies]) => [id, asRemedies(remedies, id)]));
+}
+
 interface Shared {
   readonly class: SignatureClass;
+  readonly sentence: string | undefined;
   readonly meaning: string | undefined;
-  readonly remedies: readonly string[] | undefined;
+  readonly remedies: readonly Remedy[] | undefined;
   readonly confirm: readonly string[] | undefined;
 }
 
 function readShared(file: JsonObject): Shared {
   return {
     class: oneOf(required(file, "class"), "class", CLASSES),
+    sentence: optional(file, "sentence", asText),
     meaning: optional(file, "meaning", asText),
-    remedies: optional(file, "remedies", asTexts),
+    remedies: optional(file, "remedies", asRemedies),
     confirm: optional(file, "confirm", asTexts),
   };
 }
@@ -118,8 +153,13 @@ function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
   const missed = examples.find((example) => !fits.test(example));
   if (missed !== undefined)
     throw new Unwanted(examplesNode, `the pattern of ${id} does not fit its example: ${missed}`);
-  const meaning = optional(object, "meaning", asText) ?? shared.meaning;
+  const own = optional(object, "meaning", asText);
+  const meaning = own ?? shared.meaning;
   if (meaning === undefined) throw new Unwanted(node, `${id} has no "meaning", and neither has the file`);
+  const caught = ["device", ...[...pattern.matchAll(/\(\?<(\w+)>/g)].map(([, name = ""]) => name)];
+  const unnamed = own === undefined ? undefined : namesIn(own).find((name) => !caught.includes(name));
+  if (unnamed !== undefined)
+    throw new Unwanted(node, `${id} speaks of {${unnamed}}, which its pattern does not catch`);
   const confirm = optional(object, "confirm", asTexts) ?? shared.confirm;
   const versions = optional(object, "versions", asText);
   const refusal = optional(object, "refusal", asBoolean);
@@ -134,8 +174,9 @@ function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
       role,
       severity: oneOf(required(object, "severity"), "severity", SEVERITIES),
       pattern,
-      meaning,
-      remedies: optional(object, "remedies", asTexts) ?? shared.remedies ?? [],
+      meaning: nameIn(meaning),
+      sentence: own ?? shared.sentence ?? meaning,
+      remedies: optional(object, "remedies", asRemedies) ?? shared.remedies ?? [],
       examples,
       ...(confirm !== undefined && { confirm }),
       ...(versions !== undefined && { versions }),
@@ -202,6 +243,47 @@ function asTexts(node: JsonNode, what: string): readonly string[] {
   return items.map((item) => asText(item, what));
 }
 
+function asRemedies(node: JsonNode, what: string): readonly Remedy[] {
+  return asArray(node, what).map((item): Remedy => {
+    if (typeof item.value === "string") return { text: asText(item, what), when: {}, first: false };
+    const object = asObject(item, "a remedy", ["text", "when", "first"]);
+    return {
+      text: asText(required(object, "text"), "text"),
+      when: optional(object, "when", asConditions) ?? {},
+      first: optional(object, "first", asBoolean) ?? false,
+    };
+  });
+}
+
+function asConditions(node: JsonNode): Remedy["when"] {
+  const { members } = asObject(node, "when", CONDITIONS);
+  return Object.fromEntries(
+    [...members].map(([name, value]) => {
+      const wanted = typeof value.value === "string" ? [asText(value, name)] : asTexts(value, name);
+      const fault = wanted.find((text) => !isValid(name, text.replace(/^!/, "")));
+      if (fault !== undefined)
+        throw new Unwanted(value, `"${fault}" is no value for the condition "${name}"`);
+      return [name, wanted];
+    }),
+  );
+}
+
+function isValid(name: string, text: string): boolean {
+  const choices = (CHOICES as Readonly<Partial<Record<string, readonly string[]>>>)[name];
+  if (choices !== undefined) return choices.includes(text);
+  if (name === "kernel") return isVersionRange(text);
+  return name === "device" ? /^[0-9a-f]{4}:[0-9a-f]{0,4}\*?$/.test(text) : text !== "";
+}
+
+const CHOICES = {
+  cpu: ["amd", "intel"],
+  system: ["unraid", "proxmox"],
+  "pre-boot-dma-protection": ["on", "off"],
+  "secure-boot": ["on", "off"],
+  hugepages: ["yes", "no"],
+  changed: KNOBS,
+} as const satisfies Readonly<Partial<Record<Condition, readonly string[]>>>;
+
 function asArray(node: JsonNode, what: string): readonly JsonNode[] {
   if (!Array.isArray(node.value)) throw new Unwanted(node, `"${what}" must be a list in brackets`);
   return node.value;
@@ -217,8 +299,13 @@ function asBoolean(node: JsonNode, what: string): boolean {
   return node.value;
 }
 
-function oneOf<T extends string>(node: JsonNode, what: string, choices: readonly T[]): T {
-  const chosen = choices.find((choice) => choice === node.value);
+function oneOf<T extends string>(
+  node: JsonNode,
+  what: string,
+  choices: readonly T[],
+  value: unknown = node.value,
+): T {
+  const chosen = choices.find((choice) => choice === value);
   if (chosen === undefined) throw new Unwanted(node, `"${what}" must be one of ${choices.join(", ")}`);
   return chosen;
 }

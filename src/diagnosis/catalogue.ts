@@ -1,11 +1,23 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Signature } from "../model/catalogue.ts";
+import type { CauseClass, ClassAdvice, Remedy, Signature, SignatureClass } from "../model/catalogue.ts";
+import type { SignatureId } from "../model/identifiers.ts";
 import { type OrderedSignature, readCatalogueFile } from "./catalogue-file.ts";
 
 /** All known messages, in match order: what is specific stands before what is general. */
 export interface Catalogue {
   readonly signatures: readonly Signature[];
+  readonly advice: ReadonlyMap<SignatureClass, ClassAdvice>;
+}
+
+/** All that is advised for a cause, whatever the host: the signature's own remedies, the state check's, the class's. */
+export function remediesFor(
+  { signatures, advice }: Catalogue,
+  cause: { readonly class: CauseClass; readonly signature: SignatureId },
+): readonly Remedy[] {
+  const ofClass = advice.get(cause.class);
+  const own = signatures.find(({ id, class: named }) => id === cause.signature && named === cause.class);
+  return own?.remedies ?? ofClass?.states[cause.signature] ?? ofClass?.remedies ?? [];
 }
 
 /** Why something of the catalogue was not taken; the rest of it works all the same. */
@@ -40,6 +52,7 @@ export function loadCatalogue(directories: CatalogueDirectories): {
   const problems: CatalogueProblem[] = [];
   const all: OrderedSignature[] = [];
   const fileOfId = new Map<string, string>();
+  const advice = new Map<SignatureClass, ClassAdvice>();
 
   const add = (directory: string, required: boolean) => {
     for (const file of catalogueFiles(directory, required, problems)) {
@@ -47,6 +60,9 @@ export function loadCatalogue(directories: CatalogueDirectories): {
       if (text === undefined) continue;
       const content = readCatalogueFile(text);
       problems.push(...content.problems.map((problem) => ({ file, ...problem })));
+      // The shipped files come first, and an owner's file says what holds for its own signatures only.
+      if (content.class !== undefined && !advice.has(content.class))
+        advice.set(content.class, content.advice);
       for (const candidate of content.signatures) {
         const { id } = candidate.signature;
         const taken = fileOfId.get(id);
@@ -70,7 +86,7 @@ export function loadCatalogue(directories: CatalogueDirectories): {
   if (directories.userDirectory !== undefined) add(directories.userDirectory, false);
   // Stable: of equal order, what was read first comes first.
   const signatures = all.sort((a, b) => a.order - b.order).map(({ signature }) => signature);
-  return { catalogue: { signatures }, problems: firstOfEachFile(problems) };
+  return { catalogue: { signatures, advice }, problems: firstOfEachFile(problems) };
 }
 
 /** A file with the same mistake in a thousand places is one thing to put right; the rest is counted. */

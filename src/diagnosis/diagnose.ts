@@ -66,17 +66,21 @@ const LONGEST_QUOTE = 200;
 
 /** Words that no signature knows may still tell a person all; QEMU's last are its reason to end. */
 function unexplained(attempt: StartAttempt): string {
+  const crashed = attempt.evidence.some(
+    ({ observation }) => observation.kind === "domain-log-end" && observation.reason === "crashed",
+  );
+  // libvirt writes it where QEMU went away by itself: a crash, or a signal (processMonitorEOFEvent).
+  const how = crashed ? "QEMU ended by itself (libvirt: reason=crashed), and " : "";
   const unknown = linesOf(attempt).filter(({ layer, matches }) => layer !== "kernel" && matches.length === 0);
   const last = unknown.findLast(({ layer }) => layer === "qemu") ?? unknown.at(-1);
-  const what =
-    attempt.outcome === "crashed-early"
-      ? `'${attempt.vm}' started and died soon after`
-      : `'${attempt.vm}' did not start`;
   const [words = ""] = (last?.text.trim() ?? "").split(/[\r\n]/, 1);
-  if (last === undefined || words === "") return `${what}, and nothing that could be read says why.`;
+  const none = last === undefined || words === "";
   const quote = words.length > LONGEST_QUOTE ? `${words.slice(0, LONGEST_QUOTE - 1)}…` : words;
-  const speaker = last.layer === "qemu" ? "in its log" : "from libvirt";
-  return `${what}, and no known message says why. The last words ${speaker}: ${quote}`;
+  const speaker = last?.layer === "qemu" ? "in its log" : "from libvirt";
+  const why = none
+    ? "nothing that could be read says why."
+    : `no known message says why. The last words ${speaker}: ${quote}`;
+  return how === "" ? `${why.charAt(0).toUpperCase()}${why.slice(1)}` : `${how}${why}`;
 }
 
 /** What the firmware demands does not change while a boot lasts; who holds a device does. */

@@ -1,44 +1,134 @@
 import type { Cause } from "../model/diagnosis.ts";
-import type { HostState, IommuGroup } from "../model/host-state.ts";
+import type { FirmwareDemand, HostState, IommuGroup, ReservedRegion } from "../model/host-state.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { deviceAt, groupsOf } from "./host-lookups.ts";
 import { cause } from "./state-cause.ts";
+import { isInRange } from "./version-range.ts";
 
-/** The kernel refuses devices with hard 1:1 regions since this version, whoever the vendor is. */
-const REFUSES_SINCE = [6, 6] as const;
+/** Since when the kernel refuses to give a device with a hard 1:1 region to a VM (law 12). */
+const REFUSES = { IVRS: ">=6.6", DMAR: ">=3.17" } as const;
+
+/** A kernel that does not refuse today: what there is to say of it before a newer one is booted. */
+export interface NotYetRefused {
+  readonly sentence: string;
+  readonly evidence: readonly string[];
+  readonly group: IommuGroup;
+}
 
 /** Groups of the VM for which the firmware demands a fixed mapping, each with the regions and the entries (law 4). */
 export function directRegions(vm: VmDefinition, host: HostState): Cause[] {
-  const causes: Cause[] = [];
-  for (const group of groupsOf(vm, host)) {
-    const regions = group.reservedRegions.filter((region) => region.kind === "direct");
-    if (regions.length === 0) continue;
-    const refuses = kernelRefuses(host);
-    const demands = demandsOn(group, host);
-    const bios = host.bios.state === "read" ? ` (BIOS ${host.bios.value.version})` : "";
-    causes.push(
+  return demandedGroups(vm, host).flatMap(({ group, regions, demands, subject }): Cause[] => {
+    const refusal = refusalBy(host, demands);
+    if (refusal === "not-yet") return overlap(vm, host, group, regions, subject);
+    return [
       cause("iommu-direct-mapping-required", "direct-region", {
-        certainty: refuses === false ? "possible" : refuses === undefined ? "likely" : "certain",
-        sentence:
-          `The firmware${bios} demands a fixed 1:1 memory mapping for ${named(vm, group, host)}, ` +
-          `and the kernel does not hand such a device to '${vm.name}'.`,
-        remedies: [
-          "Go back to the BIOS version with which it worked, or ask the board's vendor for one without the demand.",
-          "In the BIOS turn off Kernel DMA Protection, Pre-boot DMA Protection or DMAr Support, where it is offered.",
-        ],
-        evidence: [
-          ...regions.map(
-            (region) =>
-              `/sys/kernel/iommu_groups/${group.id}/reserved_regions: 0x${hex(region.start)} 0x${hex(region.end)} direct`,
-          ),
-          ...demands,
-        ],
+        certainty: refusal === "refuses" ? "certain" : "likely",
+        sentence: `${subject}, and the kernel does not hand such a device to '${vm.name}'${refusal === "refuses" ? "" : ` (${UNKNOWN[refusal]})`}.`,
+        evidence: evidenceOf(group, regions, demands),
         devices: group.members,
         groups: [group.id],
       }),
-    );
-  }
-  return causes;
+    ];
+  });
+}
+
+/** The same groups on a kernel that still gives the device away. */
+export function notYetRefused(vm: VmDefinition, host: HostState): readonly NotYetRefused[] {
+  return demandedGroups(vm, host).flatMap(({ group, regions, demands, subject }) =>
+    refusalBy(host, demands) !== "not-yet"
+      ? []
+      : [
+          {
+            sentence: `${subject}. Linux ${host.kernelRelease.state === "read" ? host.kernelRelease.value : "of this host"} gives the device away all the same; Linux 6.6 and newer will refuse it to '${vm.name}', so a kernel update will stop this VM.`,
+            evidence: evidenceOf(group, regions, demands),
+            group,
+          },
+        ],
+  );
+}
+
+const UNKNOWN = {
+  "unknown-kernel": "the kernel's version could not be read; on AMD those before 6.6 give it away",
+  "unknown-table":
+    "whose demand it is could not be read; on AMD this kernel gives it away, on Intel it does not",
+  relaxed: "unless the option relax_rmrr, which only patched kernels have, is in effect",
+} as const;
+
+function demandedGroups(vm: VmDefinition, host: HostState) {
+  return groupsOf(vm, host).flatMap((group) => {
+    const regions = group.reservedRegions.filter((region) => region.kind === "direct");
+    const demands = demandsOn(group, host);
+    const bios = host.bios.state === "read" ? ` (BIOS ${host.bios.value.version})` : "";
+    const subject = `The firmware${bios} demands a fixed 1:1 memory mapping for ${named(vm, group, host)}`;
+    return regions.length === 0 ? [] : [{ group, regions, demands, subject }];
+  });
+}
+
+function refusalBy(
+  { kernelRelease, kernelParameters, firmwareDemands }: HostState,
+  demands: readonly FirmwareDemand[],
+): "refuses" | "not-yet" | keyof typeof UNKNOWN {
+  const words = kernelParameters.state === "read" ? kernelParameters.value : [];
+  if (words.some((word) => /^intel_iommu=.*\brelax_rmrr\b/.test(word))) return "relaxed";
+  if (kernelRelease.state !== "read") return "unknown-kernel";
+  const all = demands.length > 0 || firmwareDemands.state !== "read" ? demands : firmwareDemands.value;
+  const tables = new Set(all.map(({ table }) => table));
+  const refuses = (["IVRS", "DMAR"] as const)
+    .filter((table) => tables.size === 0 || tables.has(table))
+    .map((table) => isInRange(kernelRelease.value, REFUSES[table]));
+  if (refuses.includes(undefined)) return "unknown-kernel";
+  if (refuses.every((one) => one === true)) return "refuses";
+  return refuses.every((one) => one === false) ? "not-yet" : "unknown-table";
+}
+
+const MIB = 1024n * 1024n;
+const FOUR_GIB = 4096n * MIB;
+
+/**
+ * A kernel that gives the device away still cuts the region out of what VFIO may map (`vfio_iommu_resv_exclude`), so
+ * QEMU fails with -22 where the guest's memory lies there. QEMU puts memory below 4 GiB up to 2 GiB on q35 and 3 GiB
+ * on i440fx once there is more than fits (`pc_q35_init`, `pc_init1`), and the rest above 4 GiB.
+ */
+function overlap(
+  vm: VmDefinition,
+  { kernelRelease }: HostState,
+  group: IommuGroup,
+  regions: readonly ReservedRegion[],
+  subject: string,
+): Cause[] {
+  if (vm.memoryKiB === 0) return [];
+  const memory = BigInt(vm.memoryKiB) * 1024n;
+  const isQ35 = /q35/.test(vm.machine);
+  const [most, split] = isQ35 ? [2816n * MIB, 2048n * MIB] : [3584n * MIB, 3072n * MIB];
+  const low = memory >= most ? split : memory;
+  const covered = regions.filter(
+    ({ start, end }) => start < low || (end >= FOUR_GIB && start < FOUR_GIB + (memory - low) && memory > low),
+  );
+  if (covered.length === 0) return [];
+  const kernel = kernelRelease.state === "read" ? ` ${kernelRelease.value}` : "";
+  return [
+    cause("dma-map-failed", "memory-over-direct-region", {
+      certainty: "likely",
+      sentence: `${subject}. Linux${kernel} gives the device away all the same, but the memory of '${vm.name}' covers that range, and QEMU cannot map it there.`,
+      evidence: evidenceOf(group, covered, []),
+      devices: group.members,
+      groups: [group.id],
+    }),
+  ];
+}
+
+function evidenceOf(
+  { id }: IommuGroup,
+  regions: readonly ReservedRegion[],
+  demands: readonly FirmwareDemand[],
+): readonly string[] {
+  return [
+    ...regions.map(
+      ({ start, end }) =>
+        `/sys/kernel/iommu_groups/${id}/reserved_regions: 0x${hex(start)} 0x${hex(end)} direct`,
+    ),
+    ...demands.map(({ table, description }) => `${table}: ${description}`),
+  ];
 }
 
 /** The VM's first device of the group by name and address, and the group, which is what the demand is on. */
@@ -55,20 +145,9 @@ function hex(value: bigint): string {
   return value.toString(16).padStart(16, "0");
 }
 
-/** Undefined where the kernel's version could not be read. */
-function kernelRefuses(host: HostState): boolean | undefined {
-  if (host.kernelRelease.state !== "read") return undefined;
-  const version = /^(\d+)\.(\d+)/.exec(host.kernelRelease.value);
-  if (version === null) return undefined;
-  const [major, minor] = [Number(version[1]), Number(version[2])];
-  return major > REFUSES_SINCE[0] || (major === REFUSES_SINCE[0] && minor >= REFUSES_SINCE[1]);
-}
-
-function demandsOn(group: IommuGroup, host: HostState): string[] {
+function demandsOn(group: IommuGroup, host: HostState): readonly FirmwareDemand[] {
   if (host.firmwareDemands.state !== "read") return [];
-  return host.firmwareDemands.value
-    .filter(
-      (demand) => demand.strength === "hard" && demand.devices.some((bdf) => group.members.includes(bdf)),
-    )
-    .map((demand) => `${demand.table}: ${demand.description}`);
+  return host.firmwareDemands.value.filter(
+    ({ strength, devices }) => strength === "hard" && devices.some((bdf) => group.members.includes(bdf)),
+  );
 }

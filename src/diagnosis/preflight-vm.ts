@@ -1,73 +1,68 @@
+import type { Answer } from "../answer/answer.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { HostState, PciDevice } from "../model/host-state.ts";
+import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import { formatDay } from "../time-words.ts";
+import { notYetRefused } from "./direct-regions.ts";
 import { deviceAt, groupNumbers } from "./host-lookups.ts";
 import type { KnownDevice, PreflightFinding, PreflightInput } from "./preflight.ts";
 import { checkHostState } from "./state-checks.ts";
 
-/** What stops this VM now. */
-export function vmFindings(vm: VmDefinition, input: PreflightInput): readonly PreflightFinding[] {
-  return [
-    ...policyRefusals(vm, input),
-    ...forbiddenModules(vm, input),
-    ...checkHostState(vm, input.host).map((cause) => fromCause(cause, vm, input)),
-    ...exchangedDevices(vm, input),
-  ];
-}
-
-function fromCause(cause: Cause, vm: VmDefinition, input: PreflightInput): PreflightFinding {
-  const { signature, certainty, sentence, evidence, remedies, devices, groups } = cause;
-  const finding: PreflightFinding = {
-    check: signature,
-    matter: "stops",
-    certainty,
-    sentence,
-    evidence,
-    remedies,
-    devices,
-    groups,
-  };
-  if (cause.class === "iommu-direct-mapping-required") return withOrigin(finding, input);
-  if (cause.class === "device-missing") return withNewAddress(finding, vm, input);
-  return finding;
-}
-
-/** Names the BIOS with which the demand appeared, which turns "the firmware" into something to act on. */
-function withOrigin(finding: PreflightFinding, { history }: PreflightInput): PreflightFinding {
-  const origin = finding.devices.map((bdf) => history?.demandOn(bdf)).find((known) => known !== undefined);
-  if (origin === undefined) return finding;
-  const { bios, biosWithout, since } = origin;
-  const day = formatDay(since);
-  if (biosWithout === undefined || bios === undefined) {
-    return {
-      ...finding,
-      evidence: [...finding.evidence, `it is there in every boot on record, since ${day}${on(bios)}`],
-    };
-  }
-  if (bios === biosWithout) {
-    return {
-      ...finding,
-      evidence: [
-        ...finding.evidence,
-        `it appeared on ${day} with the same BIOS ${bios}: a setting of the BIOS may have brought it`,
-      ],
-    };
-  }
+/** What stops this VM now, and the answer for it. */
+export function vmFindings(
+  status: VmStatus,
+  input: PreflightInput,
+): { readonly findings: readonly PreflightFinding[]; readonly answer: Answer | undefined } {
+  const vm = status.definition;
+  const causes = byCertainty(checkHostState(vm, input.host));
+  const answer = causes.length === 0 ? undefined : input.answer(status, causes);
+  const remedies = [answer?.remedies ?? [], ...(answer?.others.map((other) => other.remedies) ?? [])];
   return {
-    ...finding,
-    sentence: `${finding.sentence} It appeared with BIOS ${bios}; BIOS ${biosWithout} did not have it.`,
-    evidence: [...finding.evidence, `first seen ${day} on BIOS ${bios}, not there on BIOS ${biosWithout}`],
-    remedies: [
-      `Go back to BIOS ${biosWithout}, the last one on record without it.`,
-      ...finding.remedies.slice(1),
+    answer,
+    findings: [
+      ...policyRefusals(vm, input),
+      ...forbiddenModules(vm, input),
+      ...causes.map((cause, index) => fromCause(cause, remedies[index] ?? [], vm, input)),
+      ...exchangedDevices(vm, input),
+      ...refusedLater(vm, input.host),
     ],
   };
 }
 
-function on(bios: string | undefined): string {
-  return bios === undefined ? "" : ` on BIOS ${bios}`;
+const CERTAINTIES = ["certain", "likely", "possible"] as const;
+
+/** The most certain first; of equal certainty in the order of the checks. */
+export function byCertainty(causes: readonly Cause[]): readonly Cause[] {
+  return causes.toSorted((a, b) => CERTAINTIES.indexOf(a.certainty) - CERTAINTIES.indexOf(b.certainty));
+}
+
+function fromCause(
+  cause: Cause,
+  remedies: readonly string[],
+  vm: VmDefinition,
+  input: PreflightInput,
+): PreflightFinding {
+  const { signature, certainty, sentence, evidence, devices, groups } = cause;
+  const finding: PreflightFinding = {
+    ...{ check: signature, matter: "stops", certainty, sentence, evidence, remedies, devices, groups },
+  };
+  return cause.class === "device-missing" ? withNewAddress(finding, vm, input) : finding;
+}
+
+/** Law 12: what a kernel gives away today the next one may refuse. */
+function refusedLater(vm: VmDefinition, host: HostState): readonly PreflightFinding[] {
+  return notYetRefused(vm, host).map(({ sentence, evidence, group }) => ({
+    check: "preflight.refused-by-newer-kernel",
+    matter: "later",
+    certainty: "certain",
+    sentence,
+    evidence,
+    remedies: [
+      "Before an update to Linux 6.6 or newer get rid of the demand: see the firmware's setting for DMA protection before boot, or another BIOS version.",
+    ],
+    devices: group.members,
+    groups: [group.id],
+  }));
 }
 
 function withNewAddress(

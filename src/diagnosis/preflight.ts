@@ -1,8 +1,9 @@
+import type { Answer } from "../answer/answer.ts";
 import type { BootLoaderFindings } from "../host/boot-loader.ts";
 import type { PlacedModprobeSetting } from "../host/modprobe.ts";
 import type { UnraidPolicy } from "../host/unraid-policy.ts";
 import type { VfioSetup } from "../host/vfio-setup.ts";
-import type { Certainty } from "../model/diagnosis.ts";
+import type { Cause, Certainty } from "../model/diagnosis.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Reading } from "../model/reading.ts";
@@ -14,10 +15,11 @@ import { vmFindings } from "./preflight-vm.ts";
 
 /**
  * - `stops`: while it is so, the VM does not start.
+ * - `later`: it does not stop the VM now, and will after an update.
  * - `harmless`: it misleads people who look for the cause, and changes nothing.
  * - `tidy`: it works, and is better set right before it bites.
  */
-export type Matter = "stops" | "harmless" | "tidy";
+export type Matter = "stops" | "later" | "harmless" | "tidy";
 
 /** One thing that was found. */
 export interface PreflightFinding {
@@ -41,6 +43,8 @@ export interface VmPreflight {
   readonly verdict: "runs" | "will-not-start" | "may-not-start" | "nothing-stops-it";
   /** Those that stop it first, the most certain first. */
   readonly findings: readonly PreflightFinding[];
+  /** Why it does not start, since when, what changed and what to do; undefined where nothing stops it. */
+  readonly answer?: Answer;
 }
 
 export interface Preflight {
@@ -57,8 +61,6 @@ export interface Preflight {
 export interface PreflightHistory {
   /** Who stood at an address when the VM last had it, by VM and address. */
   readonly deviceAt: (vm: VmName, bdf: Bdf) => KnownDevice | undefined;
-  /** Since when the group of this device has a direct region. */
-  readonly demandOn: (bdf: Bdf) => DemandOrigin | undefined;
 }
 
 /** A device as it was once seen. */
@@ -66,15 +68,6 @@ export interface KnownDevice {
   /** `vendor:device/subvendor:subdevice` with `#2` for the second of a kind. */
   readonly identity: string;
   readonly name: string | undefined;
-}
-
-/** Where a direct region came from. */
-export interface DemandOrigin {
-  /** BIOS of the first boot with it, and when that was (UTC epoch milliseconds). */
-  readonly bios: string | undefined;
-  readonly since: number;
-  /** BIOS of the boot before, without it; undefined where every boot on record has it. */
-  readonly biosWithout: string | undefined;
 }
 
 /** Everything that preflight looks at; plain values, read before. */
@@ -86,6 +79,8 @@ export interface PreflightInput {
   /** Only on Unraid. */
   readonly unraid?: UnraidPolicy;
   readonly history?: PreflightHistory;
+  /** The one answer for a VM that these causes stop, best first. */
+  readonly answer: (vm: VmStatus, causes: readonly Cause[]) => Answer;
   /** Only this VM. */
   readonly only?: VmName;
 }
@@ -112,14 +107,15 @@ export function runPreflight(input: PreflightInput): Preflight {
   };
 }
 
-const MATTERS: readonly Matter[] = ["stops", "harmless", "tidy"];
+const MATTERS: readonly Matter[] = ["stops", "later", "harmless", "tidy"];
 const CERTAINTIES: readonly Certainty[] = ["certain", "likely", "possible"];
 
 function preflightOf(vm: VmStatus, input: PreflightInput): VmPreflight {
   const { name } = vm.definition;
   // What would stop it cannot be so while it runs with its devices.
   if (isActive(vm.state.state)) return { vm: name, verdict: "runs", findings: [] };
-  const findings = vmFindings(vm.definition, input).toSorted(
+  const { answer, findings: unsorted } = vmFindings(vm, input);
+  const findings = unsorted.toSorted(
     (a, b) =>
       MATTERS.indexOf(a.matter) - MATTERS.indexOf(b.matter) ||
       CERTAINTIES.indexOf(a.certainty) - CERTAINTIES.indexOf(b.certainty),
@@ -130,7 +126,7 @@ function preflightOf(vm: VmStatus, input: PreflightInput): VmPreflight {
     : stops.length > 0
       ? "may-not-start"
       : "nothing-stops-it";
-  return { vm: name, verdict, findings };
+  return { vm: name, verdict, findings, ...(answer !== undefined && { answer }) };
 }
 
 /** Whether somebody has to act: a VM that is stopped by something certain or likely. */

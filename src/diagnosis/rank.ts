@@ -1,7 +1,7 @@
 import type { CauseClass, Layer, SignatureClass, SignatureMatch } from "../model/catalogue.ts";
 import type { Cause, Certainty } from "../model/diagnosis.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
-import { sentenceFor } from "./sentences.ts";
+import { nameIn } from "./sentence.ts";
 import { type KernelTestimony, readSymptom } from "./symptoms.ts";
 
 /** A line of a log and what the catalogue knows about it. Lines are given in the order in which they were said. */
@@ -169,12 +169,12 @@ function causeFrom(findings: readonly Finding[]): Cause {
     certainty: certainties.sort((a, b) => DOUBT[a] - DOUBT[b])[0] ?? best.certainty,
     signature: best.match.signature.id,
     // The kernel's line about a limit names no device; QEMU's about the same thing does.
-    sentence: sentenceFor(best.class, {
+    sentence: nameIn(best.match.signature.sentence, {
       devices: firstGiven(devicesOf(best), devices),
       groups: firstGiven(groupsOf(best), groups),
-      match: best.match,
+      names: best.match.captures,
     }),
-    remedies: best.match.signature.remedies,
+    names: best.match.captures,
     evidence: [...new Set(findings.map(({ line }) => line.text.slice(0, LONGEST_EVIDENCE)))].slice(
       0,
       MOST_EVIDENCE,

@@ -6,10 +6,10 @@ import { type Bdf, type SignatureId, signatureId } from "../model/identifiers.ts
 export interface CauseParts {
   readonly certainty: Certainty;
   readonly sentence: string;
-  readonly remedies: readonly string[];
   readonly evidence: readonly string[];
   readonly devices: readonly Bdf[];
   readonly groups?: readonly number[];
+  readonly names?: Readonly<Record<string, string>>;
 }
 
 /** A cause that was seen in the host's state; its signature is `state.` and the name of the check. */

@@ -20,11 +20,43 @@ export function checkHostState(vm: VmDefinition, host: HostState): readonly Caus
     ...withoutIommu(vm, host),
     ...withoutVfio(vm, host),
     ...directRegions(vm, host),
+    ...hardLimitTooLow(vm),
     ...heldByOtherVm(vm, host),
     ...heldByHostDriver(vm, host),
     ...groupsNotViable(vm, host),
     ...withoutInterruptRemapping(vm, host),
   ];
+}
+
+/** What QEMU needs locked beside the guest's memory: the devices' own windows, which libvirt reckons with 1 GiB. */
+const LOCKED_BESIDE_KIB = 1024 * 1024;
+
+/**
+ * With a passed-through device all of the guest's memory is pinned. libvirt sets QEMU's limit for locked memory to
+ * `hard_limit` where the definition has one (`qemuDomainGetMemLockLimitBytes`), else to the memory and 1 GiB.
+ */
+function hardLimitTooLow({ name, memoryKiB, memory, hostDevices }: VmDefinition): Cause[] {
+  const limit = memory?.hardLimitKiB;
+  if (limit === undefined || memoryKiB === 0 || limit >= memoryKiB + LOCKED_BESIDE_KIB) return [];
+  const [has, wants] = [mebibytes(limit), mebibytes(memoryKiB)];
+  const tooLow = limit <= memoryKiB;
+  return [
+    cause("memlock-limit", "hard-limit-too-low", {
+      certainty: tooLow ? "certain" : "possible",
+      sentence: tooLow
+        ? `The definition of '${name}' limits its memory to ${has} (hard_limit), and a passed-through device needs all of its ${wants} locked and some more.`
+        : `The definition of '${name}' limits its memory to ${has} (hard_limit), which is little more than the ${wants} that a passed-through device needs locked; the devices' own windows may not fit.`,
+      evidence: [
+        `<hard_limit unit='KiB'>${limit}</hard_limit> beside <memory unit='KiB'>${memoryKiB}</memory>`,
+      ],
+      devices: hostDevices.map(({ bdf }) => bdf),
+      names: { needed: mebibytes(memoryKiB + LOCKED_BESIDE_KIB) },
+    }),
+  ];
+}
+
+function mebibytes(kib: number): string {
+  return `${Math.floor(kib / 1024)} MiB`;
 }
 
 function missingDevices(vm: VmDefinition, host: HostState): Cause[] {
@@ -36,10 +68,6 @@ function missingDevices(vm: VmDefinition, host: HostState): Cause[] {
       cause("device-missing", "device-absent", {
         certainty: "certain",
         sentence: `'${vm.name}' wants the device ${device.bdf}, and no device has that address now.`,
-        remedies: [
-          "Look for the card at another address (a BIOS update or another card can renumber the bus) and select it again in the VM's settings.",
-          "If it is nowhere, power the host off completely, reseat the card and check its power.",
-        ],
         evidence: [`/sys/bus/pci/devices/${device.bdf} does not exist`],
         devices: [device.bdf],
       }),
@@ -54,10 +82,6 @@ function withoutIommu(vm: VmDefinition, host: HostState): Cause[] {
     cause("iommu-not-enabled", "no-iommu-groups", {
       certainty: "certain",
       sentence: `The host has no IOMMU groups: the IOMMU is off, so no device can be passed to '${vm.name}'.`,
-      remedies: [
-        "Turn on the IOMMU in the BIOS (AMD: IOMMU or AMD-Vi; Intel: VT-d).",
-        "On Intel add intel_iommu=on to the kernel parameters, and remove intel_iommu=off or amd_iommu=off.",
-      ],
       evidence: ["/sys/kernel/iommu_groups is empty", ...disablingParameters(host)],
       devices: vm.hostDevices.map((device) => device.bdf),
     }),
@@ -80,7 +104,6 @@ function withoutVfio(vm: VmDefinition, host: HostState): Cause[] {
     cause("driver-binding", "no-vfio-container", {
       certainty: "likely",
       sentence: `/dev/vfio/vfio does not exist: the VFIO modules are not loaded, so '${vm.name}' gets no device.`,
-      remedies: ["Load the modules (modprobe vfio-pci) and see what forbids it in /etc/modprobe.d."],
       evidence: ["/dev/vfio/vfio does not exist"],
       devices: vm.hostDevices.map((device) => device.bdf),
     }),
@@ -99,10 +122,10 @@ function heldByOtherVm(vm: VmDefinition, host: HostState): Cause[] {
         cause("device-busy", "in-use-by-vm", {
           certainty: other.state.reason === BEGINNING ? "likely" : "certain",
           sentence: `${bdf} is in use by the running VM '${other.definition.name}', so '${vm.name}' cannot have it.`,
-          remedies: [`Shut down '${other.definition.name}' first, or give each VM a device of its own.`],
           evidence: [`'${other.definition.name}' is ${other.state.state} and has ${bdf}`],
           devices: [bdf],
           groups: groupNumbers(bdf, host),
+          names: { holder: other.definition.name },
         }),
       );
     }
@@ -120,10 +143,6 @@ function heldByHostDriver(vm: VmDefinition, host: HostState): Cause[] {
       cause("driver-binding", "unmanaged-not-bound", {
         certainty: "certain",
         sentence: `${device.bdf} is bound to ${holder} instead of vfio-pci, and '${vm.name}' does not detach it by itself (managed='no').`,
-        remedies: [
-          "Bind the device to vfio-pci at boot (Unraid: Tools → System Devices; elsewhere vfio-pci.ids=).",
-          "Or set managed='yes' for it in the VM's definition.",
-        ],
         evidence: [`/sys/bus/pci/devices/${device.bdf}/driver is ${found.driver ?? "absent"}`],
         devices: [device.bdf],
         groups: groupNumbers(device.bdf, host),
@@ -148,10 +167,6 @@ function groupsNotViable(vm: VmDefinition, host: HostState): Cause[] {
       cause("group-not-viable", "group-shared-with-host", {
         certainty: "likely",
         sentence: `IOMMU group ${group.id} is shared with ${named}, which the host still uses, so '${vm.name}' cannot have its part.`,
-        remedies: [
-          "Pass all devices of the group through, or bind the others to vfio-pci as well.",
-          "Move the card to another slot, or look for a BIOS setting or version that splits the group (ACS).",
-        ],
         evidence: holders.map((holder) => `${holder.bdf} in group ${group.id} is bound to ${holder.driver}`),
         devices: holders.map((holder) => holder.bdf),
         groups: [group.id],
@@ -171,10 +186,6 @@ function withoutInterruptRemapping(vm: VmDefinition, host: HostState): Cause[] {
     cause("interrupt-remapping-missing", "no-interrupt-remapping", {
       certainty: "likely",
       sentence: `The host does not remap interrupts, and VFIO gives '${vm.name}' no device without it.`,
-      remedies: [
-        "Turn on interrupt remapping (x2APIC, VT-d or IOMMU) in the BIOS and remove intremap=off from the kernel parameters.",
-        "Only if the hardware cannot do it, and knowing that the guest could then disturb the host: vfio_iommu_type1.allow_unsafe_interrupts=1.",
-      ],
       evidence: ["the kernel does not report interrupt remapping"],
       devices: vm.hostDevices.map((device) => device.bdf),
     }),

@@ -1,4 +1,5 @@
-import type { DemandOrigin, KnownDevice, PreflightHistory } from "../diagnosis/preflight.ts";
+import type { DemandOrigin } from "../answer/answer.ts";
+import type { KnownDevice, PreflightHistory } from "../diagnosis/preflight.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
@@ -20,7 +21,10 @@ const MOST_STARTS = 50;
 const MOST_BOOTS = 10;
 
 /** What the history knows about devices and demands; each question is answered once. Reads only. */
-export function createPreflightHistory(reader: PreflightReader): PreflightHistory {
+export function createPreflightHistory(reader: PreflightReader): PreflightHistory & {
+  /** Since when the group of this device has a direct region. */
+  readonly demandOn: (bdf: Bdf) => DemandOrigin | undefined;
+} {
   const snapshots = remember((id: string) => reader.snapshots.get(id));
   const boots = remember((_all: "all") => reader.boots.list());
   const table = remember((_all: "all") => demandTable(reader, boots("all")));

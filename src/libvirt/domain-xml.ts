@@ -30,6 +30,7 @@ export function parseDomainXml(xml: string): Reading<VmDefinition> {
     firmware: firmwareOf(os),
     memoryKiB: memoryKiBOf(domain.child("memory")),
     hugepages: domain.child("memoryBacking")?.child("hugepages") !== undefined,
+    ...limitsOf(domain.child("memtune")),
     hostDevices: hostDevices.value,
   });
 }
@@ -57,6 +58,14 @@ function memoryKiBOf(memory: XmlElement | undefined): number {
   const power = "kmgtpe".indexOf(unit.groups?.scale?.toLowerCase() ?? "?") + 1;
   const base = unit.groups?.kind?.toLowerCase() === "b" ? 1000 : 1024;
   return Math.ceil((Number(amount) * base ** power) / 1024);
+}
+
+/** What libvirt takes for unlimited (`VIR_DOMAIN_MEMORY_PARAM_UNLIMITED`), and all above it, is no limit. */
+const UNLIMITED_KIB = 9_007_199_254_740_991;
+
+function limitsOf(memtune: XmlElement | undefined): Pick<VmDefinition, "memory"> {
+  const hardLimitKiB = memoryKiBOf(memtune?.child("hard_limit"));
+  return hardLimitKiB === 0 || hardLimitKiB >= UNLIMITED_KIB ? {} : { memory: { hardLimitKiB } };
 }
 
 function hostDevicesOf(domain: XmlElement): Reading<readonly HostDevice[]> {

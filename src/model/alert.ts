@@ -30,7 +30,10 @@ export interface AlertContent {
   readonly changes: readonly string[];
   /** e.g. `last good start 2026-11-20 18:02 UTC on BIOS E7E49AMSI.1A63`, or that there is none. */
   readonly lastGood?: string;
+  /** The best of `remedies`. */
   readonly remedy?: string;
+  /** Best first, up to a few. */
+  readonly remedies?: readonly string[];
   /** Command that shows more, e.g. `vfio-watch show 12`. */
   readonly command?: string;
   /** Occurrences so far, when this is a reminder or a summary. */

@@ -56,6 +56,61 @@ export const START_ROLES = [
 ] as const;
 export type StartRole = (typeof START_ROLES)[number];
 
+/** What a remedy's conditions can ask; see `docs/signatures.md`. */
+export const CONDITIONS = [
+  "kernel",
+  "cpu",
+  "system",
+  "loader",
+  "device",
+  "driver",
+  "module",
+  "parameter",
+  "pre-boot-dma-protection",
+  "secure-boot",
+  "hugepages",
+  "changed",
+] as const;
+export type Condition = (typeof CONDITIONS)[number];
+
+/** One piece of advice, and where it is true. */
+export interface Remedy {
+  /** One or two sentences, with places for names like a signature's sentence. */
+  readonly text: string;
+  /** All have to hold, of each one of its values; what is not known of a host forbids nothing. None: always. */
+  readonly when: Readonly<Partial<Record<Condition, readonly string[]>>>;
+  /** Better than going back to what worked. */
+  readonly first: boolean;
+}
+
+/** What a person or an update changes. */
+export const KNOBS = [
+  "BIOS",
+  "BIOS setting",
+  "operating system",
+  "kernel",
+  "kernel parameter",
+  "device binding",
+  "module option",
+  "definition of VM",
+  "QEMU",
+  "libvirt",
+  "plugin",
+  "mainboard",
+  "card in its slot",
+  "cards in the group",
+] as const;
+export type Knob = (typeof KNOBS)[number];
+
+/** What the catalogue advises for a class of causes. */
+export interface ClassAdvice {
+  readonly remedies: readonly Remedy[];
+  /** What can have brought it, so that going back is advice. */
+  readonly goBack: readonly Knob[];
+  /** By id of a check of the host's state (`state.in-use-by-vm`), where it is more exact than the class. */
+  readonly states: Readonly<Record<string, readonly Remedy[]>>;
+}
+
 /** One known message: what it looks like and what it means. */
 export interface Signature {
   readonly id: SignatureId;
@@ -70,8 +125,10 @@ export interface Signature {
   readonly pattern: string;
   /** What it means, one or two sentences for a person who has never heard of an IOMMU. */
   readonly meaning: string;
+  /** What is wrong where it is found, with places for the names of device and others: its own, or its class's. */
+  readonly sentence: string;
   /** What to do, best first. */
-  readonly remedies: readonly string[];
+  readonly remedies: readonly Remedy[];
   /** How to make sure. */
   readonly confirm?: readonly string[];
   /** Versions in which the message exists, in words. */

@@ -12,7 +12,8 @@ export interface Cause {
   readonly signature: SignatureId;
   /** One sentence for a person. */
   readonly sentence: string;
-  readonly remedies: readonly string[];
+  /** What the catalogue's advice may name: what the pattern caught, or the check of the host's state saw. */
+  readonly names?: Readonly<Record<string, string>>;
   /** Lines or facts, word for word. */
   readonly evidence: readonly string[];
   readonly devices: readonly Bdf[];

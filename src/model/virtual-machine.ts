@@ -27,6 +27,8 @@ export interface VmDefinition {
   readonly firmware: "bios" | "uefi" | string;
   readonly memoryKiB: number;
   readonly hugepages: boolean;
+  /** Limits of `<memtune>`; those that are not set are left out. */
+  readonly memory?: { readonly hardLimitKiB?: number };
   readonly autostart?: boolean;
   readonly hostDevices: readonly HostDevice[];
 }

@@ -67,8 +67,8 @@ function outcomeOf({ attempt }: ReportInput): Mark | undefined {
   return attempt === undefined ? undefined : outcomeMark(attempt.outcome);
 }
 
-function answerOf({ attempt, blame, vm }: ReportInput): readonly string[] {
-  const why = attempt?.diagnosis?.summary;
+function answerOf({ attempt, answer: told, blame, vm }: ReportInput): readonly string[] {
+  const why = attempt?.diagnosis === undefined ? undefined : told?.why;
   const answer = [...(why === undefined ? [] : [why]), ...(blame === undefined ? [] : [blame.headline])];
   if (answer.length > 0 || attempt !== undefined) return answer;
   return [
@@ -82,7 +82,8 @@ const GLANCE = [
   ["kernel.release", "Kernel"],
 ] as const;
 
-function glanceOf({ attempt, devices, lastGood }: ReportInput, facts: HostFacts): readonly FactRow[] {
+function glanceOf({ attempt, devices, answer }: ReportInput, facts: HostFacts): readonly FactRow[] {
+  const lastGood = answer?.lastGood;
   const named = devices.map((address) => {
     const device = deviceAt(facts, address);
     return device === undefined ? address : `${address} ${describeDevice(device)}`;
@@ -109,7 +110,7 @@ function glanceOf({ attempt, devices, lastGood }: ReportInput, facts: HostFacts)
 }
 
 function sectionsOf(input: ReportInput, facts: HostFacts): readonly Section[] {
-  const { attempt, blame, devices, lastGood, vm } = input;
+  const { answer, attempt, blame, devices, vm } = input;
   const failed = attempt !== undefined && attempt.outcome !== "started";
   const diagnosis = attempt?.diagnosis;
   const host = hostSections(facts, devices);
@@ -118,16 +119,16 @@ function sectionsOf(input: ReportInput, facts: HostFacts): readonly Section[] {
         causes: diagnosis?.causes.map((cause) => cause.class) ?? [],
         devices: diagnosis?.causes[0]?.devices.length ? diagnosis.causes[0].devices : devices,
         facts,
-        goodBios: lastGood?.bios,
-        changes: lastGood?.changes ?? [],
+        goodBios: answer?.lastGood?.bios,
+        changes: answer?.changes?.flatMap((line) => line.changes) ?? [],
         biosBlamed: blame?.biosBlamed === true,
       })
     : [];
   const sections: readonly (Section | undefined)[] = [
     blameSection(blame, input.timeLine),
-    diagnosisSection(diagnosis),
+    diagnosis === undefined ? undefined : diagnosisSection(answer),
     attempt === undefined ? undefined : evidenceSection(attempt),
-    failed ? changesSection(sinceOf(input), lastGood?.changes) : undefined,
+    failed && answer !== undefined ? changesSection(answer) : undefined,
     vm === undefined || input.tried.length === 0
       ? undefined
       : triedSection(vm, input.tried, input.triedEarlier, timeOf),
@@ -144,11 +145,4 @@ function sectionsOf(input: ReportInput, facts: HostFacts): readonly Section[] {
     ...host.filter(({ id }) => id === "software" || id === "unknown"),
   ];
   return sections.filter((section) => section !== undefined);
-}
-
-function sinceOf({ lastGood }: ReportInput): string {
-  if (lastGood === undefined) return "No good start is on record before it, so nothing can be compared.";
-  const bios = lastGood.bios === undefined ? "" : `, on BIOS ${lastGood.bios}`;
-  const unknown = lastGood.changes === undefined ? " What has changed since is not on record." : "";
-  return `The last good start was start ${lastGood.number}, ${timeOf(lastGood.at)}${bios}.${unknown}`;
 }

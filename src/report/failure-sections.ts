@@ -1,7 +1,9 @@
+import type { Answer } from "../answer/answer.ts";
+import { changeTexts, demandText, failingText, sinceText } from "../answer/words.ts";
 import { vmFactPrefix } from "../host/virtual-machines.ts";
 import type { Evidence } from "../model/attempt.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
-import type { Change, FactValue } from "../model/fact.ts";
+import type { FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
@@ -11,34 +13,43 @@ import type { TriedStart } from "./input.ts";
 import { count, outcomeMark, quoted, shortened } from "./words.ts";
 
 const MOST_LINES = 60;
-const MOST_CHANGES = 80;
 const MOST_DIFFERENCES = 6;
 
 /** Why it failed and what to do, best cause first. */
-export function diagnosisSection(diagnosis: Diagnosis | undefined): Section | undefined {
-  if (diagnosis === undefined) return undefined;
-  const blocks: Block[] = [];
-  if (diagnosis.causes[0]?.sentence !== diagnosis.summary)
-    blocks.push({ kind: "text", text: diagnosis.summary });
-  for (const [index, cause] of diagnosis.causes.entries()) {
-    const where = [...cause.devices, ...cause.groups.map((group) => `IOMMU group ${group}`)].join(", ");
-    blocks.push({
+export function diagnosisSection(answer: Answer | undefined): Section | undefined {
+  if (answer === undefined) return undefined;
+  const { cause, why, remedies, others } = answer;
+  const first = cause === undefined ? [{ kind: "text", text: why } as const, ...adviceBlocks(remedies)] : [];
+  const causes = [...(cause === undefined ? [] : [{ cause, remedies }]), ...others];
+  return {
+    id: "diagnosis",
+    title: "Diagnosis and what to do",
+    blocks: [...first, ...causes.flatMap(causeBlocks)],
+  };
+}
+
+function causeBlocks({ cause, remedies }: Answer["others"][number], index: number): readonly Block[] {
+  const where = [...cause.devices, ...cause.groups.map((group) => `IOMMU group ${group}`)].join(", ");
+  const rows = [
+    ...(where === "" ? [] : [said("Where", where)]),
+    ...cause.evidence.filter(isState).map((line) => said("Seen on the host", line)),
+  ];
+  return [
+    {
       kind: "text",
       text: `${index === 0 ? "" : "Also: "}${cause.sentence} (${cause.class}, ${cause.certainty})`,
-    });
-    const rows = [
-      ...(where === "" ? [] : [said("Where", where)]),
-      ...cause.evidence.filter(isState).map((line) => said("Seen on the host", line)),
-    ];
-    if (rows.length > 0) blocks.push({ kind: "facts", rows });
-    if (cause.remedies.length > 0) {
-      blocks.push(
-        { kind: "heading", text: "What to do, best first" },
-        { kind: "list", ordered: true, items: cause.remedies },
-      );
-    }
-  }
-  return { id: "diagnosis", title: "Diagnosis and what to do", blocks };
+    },
+    ...(rows.length > 0 ? [{ kind: "facts", rows } as const] : []),
+    ...adviceBlocks(remedies),
+  ];
+}
+
+function adviceBlocks(remedies: readonly string[]): readonly Block[] {
+  if (remedies.length === 0) return [];
+  return [
+    { kind: "heading", text: "What to do, best first" },
+    { kind: "list", ordered: true, items: remedies },
+  ];
 }
 
 /** Evidence that is no log line stands in no list of lines: a reserved region, an entry of a table. */
@@ -111,31 +122,27 @@ function textOf(observation: Observation): string | undefined {
   }
 }
 
-/** What changed since the last good start. */
-export function changesSection(since: string, changes: readonly Change[] | undefined): Section {
-  const title = "What changed since the last good start";
-  if (changes === undefined) return { id: "changes", title, blocks: [{ kind: "text", text: since }] };
-  const shown = changes.slice(0, MOST_CHANGES).map(toChangeLine);
+/** Since when, and what changed since the last good start. */
+export function changesSection(answer: Answer): Section {
+  const changes = changeTexts(answer).map((sentence, index): ChangeLine => {
+    const [change] = answer.changes?.[index]?.changes ?? [];
+    return { sentence, before: shown(change?.before), after: shown(change?.after) };
+  });
+  const said = [sinceText(answer), failingText(answer), demandText(answer)].filter(
+    (text) => text !== undefined,
+  );
   return {
     id: "changes",
-    title,
+    title: "What changed since the last good start",
     blocks: [
-      { kind: "text", text: since },
-      ...(shown.length === 0
-        ? [{ kind: "text", text: "Nothing that is watched has changed since." } as const]
-        : [{ kind: "changes", changes: shown } as const]),
-      ...(changes.length > shown.length
-        ? [{ kind: "text", text: `And ${changes.length - shown.length} more changes.` } as const]
-        : []),
+      ...said.map((text) => ({ kind: "text", text }) as const),
+      ...(changes.length === 0 ? [] : [{ kind: "changes", changes } as const]),
     ],
   };
 }
 
-function toChangeLine({ sentence, before, after }: Change): ChangeLine {
-  return { sentence, before: shown(before), after: shown(after) };
-}
-
-function shown(value: FactValue): string {
+function shown(value: FactValue | undefined): string {
+  if (value === undefined) return "";
   return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
 }
 

@@ -1,14 +1,16 @@
+import type { Answer } from "../answer/answer.ts";
+import { askAnswer, questionOf } from "../answer/ask-answer.ts";
+import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { askBlame } from "../history/ask-blame.ts";
 import { diffSnapshots } from "../history/changes.ts";
 import { describeBlame } from "../history/describe-blame.ts";
-import { lastGoodBefore } from "../history/last-good.ts";
 import { readFactTable } from "../history/read-fact-table.ts";
 import type { Fact, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptRow, StoredAttempt } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
 import type { TimeLine } from "./document.ts";
-import type { BlameFindings, LastGoodStart, ReportInput, TriedStart } from "./input.ts";
+import type { BlameFindings, ReportInput, TriedStart } from "./input.ts";
 import { drawTimeLine } from "./time-line.ts";
 import { quoted } from "./words.ts";
 
@@ -28,6 +30,7 @@ export type ReportSubject =
 export function gatherReport(
   subject: ReportSubject,
   store: Store | undefined,
+  catalogue: Catalogue,
   made: Pick<ReportInput, "madeAt" | "madeBy" | "missing">,
 ): ReportInput {
   const attempt = subject.about === "start" ? subject.attempt : undefined;
@@ -43,7 +46,8 @@ export function gatherReport(
     );
   }
   const tried = triedStarts(starts, snapshots);
-  const good = attempt === undefined ? undefined : lastGood(attempt, store, snapshots);
+  const answer =
+    attempt && askAnswer(store, questionOf(attempt, attempt.number, attempt.snapshotId), catalogue);
   return {
     ...made,
     missing,
@@ -53,11 +57,11 @@ export function gatherReport(
     facts: subject.about === "host" ? subject.facts : (stored?.facts ?? []),
     factsFrom:
       subject.about === "host" ? "are of the host as it is now" : "are of the host as it was at that start",
-    lastGood: good,
+    answer,
     tried,
     triedEarlier: earlierStarts(store, vm, tried),
     blame:
-      vm === undefined || store === undefined || starts.length === 0 ? undefined : blameOf(store, vm, good),
+      vm === undefined || store === undefined || starts.length === 0 ? undefined : blameOf(store, vm, answer),
     timeLine: vm === undefined || store === undefined ? undefined : timeLineOf(store, vm),
   };
 }
@@ -99,22 +103,6 @@ function knownDevices(store: Store | undefined, vm: VmName | undefined): readonl
     .list()
     .filter(({ definition, goneAt }) => vm === definition.name || (vm === undefined && goneAt === undefined));
   return [...new Set(vms?.flatMap(({ definition }) => definition.hostDevices.map(({ bdf }) => bdf)))];
-}
-
-function lastGood(
-  attempt: StoredAttempt,
-  store: Store | undefined,
-  snapshots: SnapshotReader,
-): LastGoodStart | undefined {
-  const good = store && lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
-  if (good === undefined) return undefined;
-  const [then, now] = [snapshots(good.snapshotId), snapshots(attempt.snapshotId)];
-  return {
-    number: good.number,
-    at: good.openedAt,
-    bios: biosOf(then),
-    changes: then === undefined || now === undefined ? undefined : diffSnapshots(then, now),
-  };
 }
 
 /** Newest first in, oldest first out. Only what is shown is compared, for that means loading whole snapshots. */
@@ -173,8 +161,8 @@ function earlierStarts(
   return Math.max(0, all - shown.reduce((sum, { count }) => sum + count, 0));
 }
 
-function blameOf(store: Store, vm: VmName, good: LastGoodStart | undefined): BlameFindings {
-  const told = new Set(good?.changes?.map(({ sentence }) => sentence));
+function blameOf(store: Store, vm: VmName, told: Answer | undefined): BlameFindings {
+  const said = new Set(told?.changes?.flatMap(({ changes }) => changes.map(({ sentence }) => sentence)));
   const answer = askBlame(store, { vm });
   const { headline, certainty, table, sections } = describeBlame(answer);
   const [first] = answer.blame.sets;
@@ -183,7 +171,7 @@ function blameOf(store: Store, vm: VmName, good: LastGoodStart | undefined): Bla
     certainty,
     biosTable: table,
     // What changed since the last good start has a section of its own.
-    sections: sections.filter(({ lines }) => !lines.every((line) => told.has(line))),
+    sections: sections.filter(({ lines }) => !lines.every((line) => said.has(line))),
     biosBlamed:
       answer.blame.certainty !== "unknown" &&
       first?.suspects.some(({ family }) => family === "BIOS") === true,

@@ -157,5 +157,6 @@ function changeLine({ sentence, before, after }: ChangeLine): string {
   const arrow = sentence.indexOf(" → ");
   const colon = sentence.lastIndexOf(": ", arrow < 0 ? undefined : arrow);
   if (arrow < 0 || colon < 0 || before === "" || after === "") return `<li>${escapeHtml(sentence)}</li>`;
-  return `<li>${escapeHtml(sentence.slice(0, colon))}<div class="vfw-diff"><del>${escapeHtml(before)}</del><ins>${escapeHtml(after)}</ins></div></li>`;
+  const rest = / (?:\(with it: .*|\[new since [^\]]*\])$/.exec(sentence)?.[0] ?? "";
+  return `<li>${escapeHtml(sentence.slice(0, colon))}<div class="vfw-diff"><del>${escapeHtml(before)}</del><ins>${escapeHtml(after)}</ins></div>${escapeHtml(rest.trim())}</li>`;
 }

@@ -1,5 +1,6 @@
+import type { Answer } from "../answer/answer.ts";
 import type { Outcome } from "../model/attempt.ts";
-import type { Change, Fact } from "../model/fact.ts";
+import type { Fact } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { TimeLine } from "./document.ts";
@@ -17,7 +18,8 @@ export interface ReportInput {
   readonly facts: readonly Fact[];
   /** When the facts were so, in words, e.g. `as they were at that start`. */
   readonly factsFrom: string;
-  readonly lastGood: LastGoodStart | undefined;
+  /** The one answer for the start; undefined for a report of the host alone. */
+  readonly answer: Answer | undefined;
   /** Oldest first; starts in a row that went the same way on the same machine are one. */
   readonly tried: readonly TriedStart[];
   /** Starts before the first of `tried`. */
@@ -26,14 +28,6 @@ export interface ReportInput {
   readonly timeLine: TimeLine | undefined;
   /** What could not be read for this report, a sentence each. */
   readonly missing: readonly string[];
-}
-
-export interface LastGoodStart {
-  readonly number: number;
-  readonly at: number;
-  readonly bios: string | undefined;
-  /** Undefined where one of the two has no facts on record. */
-  readonly changes: readonly Change[] | undefined;
 }
 
 export interface TriedStart {

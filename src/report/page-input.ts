@@ -1,5 +1,6 @@
+import type { Answer } from "../answer/answer.ts";
 import type { RuntimeState } from "../daemon/runtime-state.ts";
-import type { Cause } from "../model/diagnosis.ts";
+import type { PreflightFinding } from "../diagnosis/preflight.ts";
 import type { Reading } from "../model/reading.ts";
 import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
 import type { AttemptRow } from "../store/attempt-store.ts";
@@ -53,8 +54,10 @@ export interface PreflightVm {
   readonly definition: VmDefinition;
   /** What libvirt says of it; unreadable where it does not answer. */
   readonly state: Reading<VmState>;
-  /** What stands in its way, most decisive first. */
-  readonly causes: readonly Cause[];
+  /** What stands in its way, or will, most decisive first. */
+  readonly findings: readonly PreflightFinding[];
+  /** The answer for the first of them. */
+  readonly answer?: Answer | undefined;
   /** What could not be looked at, a sentence each. */
   readonly unknown: readonly string[];
 }

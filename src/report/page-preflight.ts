@@ -1,4 +1,5 @@
-import type { Cause } from "../model/diagnosis.ts";
+import { historyTexts } from "../answer/words.ts";
+import type { PreflightFinding } from "../diagnosis/preflight.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { PreflightView, PreflightVm } from "./page-input.ts";
@@ -29,36 +30,39 @@ ${without > 0 && judged.length > 0 ? `<p class="vfw-small">${count(without, "mor
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
 
 /** A device that a running VM uses at the moment is no surprise: that is how many people share a card. */
-function verdictOf({ state, causes, unknown }: PreflightVm): Mark {
+function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
   if (state.state === "read" && !AT_REST.has(state.value.state))
     return { word: state.value.state, tone: "good" };
-  const [worst] = causes;
+  const [worst] = findings.filter(({ matter }) => matter === "stops");
   if (worst?.certainty === "certain")
-    return { word: "will not start", tone: worst.class === "device-busy" ? "warning" : "bad" };
+    return { word: "will not start", tone: worst.check === "state.in-use-by-vm" ? "warning" : "bad" };
   if (worst?.certainty === "likely") return { word: "will probably not start", tone: "warning" };
   if (worst !== undefined) return { word: "may fail", tone: "warning" };
   if (unknown.length > 0) return { word: "cannot be told", tone: "neutral" };
+  if (findings.length > 0) return { word: "starts, until an update", tone: "warning" };
   return { word: "nothing stands in its way", tone: "good" };
 }
 
-function card({ definition, state, causes, unknown }: PreflightVm, verdict: Mark): string {
+function card(vm: PreflightVm, verdict: Mark): string {
+  const { definition, state, findings, unknown } = vm;
   const atRest = state.state !== "read" || AT_REST.has(state.value.state);
   return [
     `<article class="vfw-card vfw-${verdict.tone}">`,
     `<span class="vfw-name">${escapeHtml(definition.name)}</span> ${markHtml(verdict.word, verdict.tone)}`,
     `<p class="vfw-small"><code>${definition.hostDevices.map(({ bdf }) => escapeHtml(bdf)).join(" ")}</code></p>`,
-    ...(atRest ? causes.map(causeHtml) : []),
-    ...(atRest && causes.length === 0
+    ...(atRest ? findings.map((finding) => findingHtml(finding, vm)) : []),
+    ...(atRest && findings.length === 0
       ? unknown.map((sentence) => `<p class="vfw-small">${escapeHtml(sentence)}</p>`)
       : []),
     "</article>",
   ].join("");
 }
 
-function causeHtml({ sentence, remedies }: Cause): string {
+function findingHtml({ check, sentence, remedies }: PreflightFinding, { answer }: PreflightVm): string {
+  const history = answer?.cause?.signature === check ? historyTexts(answer) : [];
   const list =
     remedies.length === 0
       ? ""
       : `<ol>${remedies.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("")}</ol>`;
-  return `<p>${escapeHtml(sentence)}</p>${list}`;
+  return `<p>${escapeHtml(sentence)}</p>${history.map((text) => `<p class="vfw-small">${escapeHtml(text)}</p>`).join("")}${list}`;
 }

@@ -11,9 +11,9 @@ const PUBLIC_FACTS =
 export function findPrivateNames(
   paths: HostPaths,
   env: NodeJS.ProcessEnv,
-  { facts, lastGood, tried, timeLine }: Pick<ReportInput, "facts" | "lastGood" | "tried" | "timeLine">,
+  { facts, answer, tried, timeLine }: Pick<ReportInput, "facts" | "answer" | "tried" | "timeLine">,
 ): RedactionNames {
-  const changes = lastGood?.changes ?? [];
+  const changes = answer?.changes?.flatMap((line) => line.changes) ?? [];
   const values = [
     ...facts.filter(({ key }) => PUBLIC_FACTS.test(key)).map(({ value }) => value),
     ...changes.filter(({ key }) => PUBLIC_FACTS.test(key)).flatMap(({ before, after }) => [before, after]),
@@ -25,7 +25,9 @@ export function findPrivateNames(
       ...values.flatMap((value) => (value.state === "value" ? [value.value] : [])),
       ...tried.flatMap(({ bios }) => bios ?? []),
       ...(timeLine?.runs.map(({ bios }) => bios) ?? []),
-      ...(lastGood?.bios === undefined ? [] : [lastGood.bios]),
+      ...[answer?.lastGood, answer?.here, answer?.failing?.since].flatMap((moment) => moment?.bios ?? []),
+      ...[answer?.lastGood, answer?.here, answer?.failing?.since].flatMap((moment) => moment?.kernel ?? []),
+      ...(answer?.goBack.flatMap(({ to }) => to ?? []) ?? []),
     ],
   };
 }

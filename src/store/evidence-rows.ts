@@ -155,5 +155,5 @@ export function formerSignature(
   known: Pick<Signature, "id" | "class" | "layer" | "role" | "severity" | "meaning">,
 ): Signature {
   // Matches nothing: it only stands for what once matched.
-  return { ...known, pattern: "[^\\s\\S]", remedies: [], examples: [] };
+  return { ...known, sentence: known.meaning, pattern: "[^\\s\\S]", remedies: [], examples: [] };
 }

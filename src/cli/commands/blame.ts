@@ -1,3 +1,4 @@
+import { answerJson } from "../../answer/json.ts";
 import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/ask-blame.ts";
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
@@ -5,7 +6,14 @@ import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
-import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
+import { newestLike, type OwnAnswer, remedyLines } from "../own-answer.ts";
+import {
+  findCatalogue,
+  findSurroundings,
+  HISTORY_OPTIONS,
+  HISTORY_OPTIONS_HELP,
+  withHistory,
+} from "../surroundings.ts";
 
 /** Which change broke passthrough. */
 export const blameCommand: Command = {
@@ -22,22 +30,53 @@ Exit code: 0 when there is an answer or nothing to blame, 3 when the newest star
 JSON: {"headline","certainty","reason","failure","healed","good","bad","chance","imported","vms","devices",
 "suspects":[{"families","values","proof","besides","reverted","changedAlone","turnedWith","misplaced"}],
 "bios":[{"version","firstSeen","lastSeen","starts","worked","failed","refused","causes"}],
-"boundary":{"lastGood","firstBad"},"changes","cleared","sections","otherVms"}, times as UTC epoch milliseconds.
+"boundary":{"lastGood","firstBad"},"changes","cleared","sections","otherVms","answer"}, times as UTC epoch
+milliseconds; "answer" is that of 'show' for the newest such failure, null where it works again.
 Example: vfio-watch blame --vm "Windows 11"`,
   options: { ...HISTORY_OPTIONS, vm: { type: "string" }, device: { type: "string" } },
   run(args, io) {
     if (args.positionals.length > 0) throw new UsageError("name the VM with --vm, or a device with --device");
     const question = readQuestion(args.text("vm"), args.text("device"));
-    const { database, paths } = findSurroundings(io.env, args.text("database"));
-    return withHistory(database, io, (store) => {
-      const answer = withNames(askBlame(store, withMeantVm(question, store)), createPciNames(paths));
-      if (args.flag("json")) io.out(`${JSON.stringify(blameToJson(answer), undefined, 2)}\n`);
-      else io.out(`${renderBlame(answer, createPaint(io.color), io.columns)}\n`);
+    const surroundings = findSurroundings(io.env, args.text("database"));
+    return withHistory(surroundings.database, io, (store) => {
+      const names = createPciNames(surroundings.paths);
+      const answer = withNames(askBlame(store, withMeantVm(question, store)), names);
+      const { failure, healed } = answer.blame;
+      const own = newestLike(
+        store,
+        findCatalogue(surroundings, io),
+        ({ vm, cause }) =>
+          answer.vms.includes(vm) && (failure === undefined || (cause ?? "unknown") === failure),
+      );
+      if (args.flag("json")) {
+        const json = {
+          ...blameToJson(answer),
+          answer: own === undefined || healed ? null : answerJson(own.answer),
+        };
+        io.out(`${JSON.stringify(json, undefined, 2)}\n`);
+      } else {
+        const paint = createPaint(io.color);
+        io.out(
+          `${[renderBlame(answer, paint, io.columns), ...adviceLines(own, healed, paint, io.columns)].join("\n")}\n`,
+        );
+      }
       const failing = answer.blame.failure !== undefined && !answer.blame.healed;
       return failing ? EXIT.findings : EXIT.ok;
     });
   },
 };
+
+/** What is advised for the newest such failure; nothing where it was done already. */
+function adviceLines(
+  own: OwnAnswer | undefined,
+  healed: boolean,
+  paint: Paint,
+  columns: number,
+): readonly string[] {
+  if (own === undefined) return [];
+  if (!healed) return remedyLines(own.answer, paint, columns);
+  return ["", paint("bold", "What to do"), "Nothing: it works again."];
+}
 
 function readQuestion(vm: string | undefined, device: string | undefined): BlameQuestion {
   if (device === undefined) return vm === undefined ? {} : { vm: vmName(vm) };

@@ -1,31 +1,15 @@
-import {
-  needsAction,
-  type Preflight,
-  type PreflightFinding,
-  runPreflight,
-} from "../../diagnosis/preflight.ts";
-import { createPreflightHistory } from "../../history/preflight-history.ts";
-import { readBootLoaders } from "../../host/boot-loader.ts";
-import { readHostState } from "../../host/host-state.ts";
-import { readCommandLine } from "../../host/kernel.ts";
-import { readModprobeSettings } from "../../host/modprobe.ts";
-import { createPciNames } from "../../host/pci-names.ts";
-import { readUnraidPolicy } from "../../host/unraid-policy.ts";
-import { readVfioSetup } from "../../host/vfio-setup.ts";
+import { answerJson } from "../../answer/json.ts";
+import { historyTexts } from "../../answer/words.ts";
+import { needsAction, type Preflight, type PreflightFinding } from "../../diagnosis/preflight.ts";
 import type { VmStatus } from "../../model/host-state.ts";
 import { vmName } from "../../model/identifiers.ts";
 import { openStore } from "../../store/open.ts";
-import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
+import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
-import {
-  findSurroundings,
-  HISTORY_OPTIONS,
-  HISTORY_OPTIONS_HELP,
-  type Surroundings,
-} from "../surroundings.ts";
+import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
 
 /** Says what will stop a VM before it is started. */
 export const checkCommand: Command = {
@@ -39,9 +23,9 @@ who holds them, VFIO, boot parameters that are not in effect, and Unraid's own r
 ${HISTORY_OPTIONS_HELP}
 
 Exit code: 0 when nothing stops a VM, 3 when something does, 1 when there is no such VM or VMs cannot be read.
-JSON: {"from","vms":[{"vm","verdict","findings":[FINDING]}],"host":[FINDING],"noEffect","unchecked"} where FINDING is
-{"check","matter":"stops|harmless|tidy","certainty","sentence","evidence","remedies","devices","groups"} and the
-verdict one of runs, will-not-start, may-not-start, nothing-stops-it.
+JSON: {"from","vms":[{"vm","verdict","findings":[FINDING],"answer":ANSWER}],"host":[FINDING],"noEffect","unchecked"} where FINDING is
+{"check","matter":"stops|later|harmless|tidy","certainty","sentence","evidence","remedies","devices","groups"} and the
+verdict one of runs, will-not-start, may-not-start, nothing-stops-it. ANSWER is as in 'show --json'.
 Example: vfio-watch check "Windows 11"`,
   options: HISTORY_OPTIONS,
   async run(args, io) {
@@ -60,8 +44,10 @@ Example: vfio-watch check "Windows 11"`,
         io.err(`vfio-watch: ${problem}.\n`);
         return EXIT.failure;
       }
-      const preflight = checkHost(surroundings, live, vm, store);
-      if (args.flag("json")) io.out(`${JSON.stringify({ from: live.from, ...preflight }, undefined, 2)}\n`);
+      const only = vm === undefined ? undefined : vmName(vm);
+      const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
+      if (args.flag("json"))
+        io.out(`${JSON.stringify({ from: live.from, ...preflightJson(preflight) }, undefined, 2)}\n`);
       else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
       return needsAction(preflight) ? EXIT.findings : EXIT.ok;
     } finally {
@@ -83,28 +69,19 @@ function problemOf(vm: string | undefined, vms: readonly VmStatus[]): string | u
   return `there is no VM '${printable(vm)}' on this host; there is ${printable(list)}`;
 }
 
-function checkHost(
-  { paths, unraid }: Surroundings,
-  live: LiveVms,
-  only: string | undefined,
-  store: Store | undefined,
-): Preflight {
-  const host = readHostState({ paths, vms: live.vms, pciNames: createPciNames(paths) });
-  const commandLine = readCommandLine(paths);
-  const modprobe = readModprobeSettings(paths);
-  return runPreflight({
-    host,
-    modprobe,
-    setup: readVfioSetup(paths, { commandLine, modprobe, devices: host.devices }),
-    bootLoaders: readBootLoaders(paths, commandLine),
-    ...(unraid && { unraid: readUnraidPolicy(paths, host.devices) }),
-    ...(only !== undefined && { only: vmName(only) }),
-    ...(store !== undefined && { history: createPreflightHistory(store) }),
-  });
+function preflightJson({ vms, ...rest }: Preflight): object {
+  return {
+    vms: vms.map(({ answer, ...vm }) => ({
+      ...vm,
+      ...(answer !== undefined && { answer: answerJson(answer) }),
+    })),
+    ...rest,
+  };
 }
 
 const MATTER_WORDS = {
   stops: "stops the VM",
+  later: "will stop it after an update",
   harmless: "misleading but harmless",
   tidy: "worth tidying",
 } as const;
@@ -118,7 +95,7 @@ export function describePreflight(
 ): string {
   const lines: string[] = [];
   if (vms.length === 0) lines.push("No VM with a passed-through device is defined, so nothing can stop one.");
-  for (const { vm, verdict, findings } of vms) {
+  for (const { vm, verdict, findings, answer } of vms) {
     const name = `'${printable(vm)}'`;
     if (lines.length > 0) lines.push("");
     switch (verdict) {
@@ -134,10 +111,13 @@ export function describePreflight(
       default:
         lines.push(paint("red", `${name} will not start:`));
     }
-    for (const finding of findings) lines.push(...findingLines(finding, paint, columns));
+    for (const finding of findings) {
+      const own = answer?.cause?.signature === finding.check ? historyTexts(answer) : [];
+      lines.push(...findingLines(finding, own, paint, columns));
+    }
   }
   if (host.length > 0) lines.push("", paint("bold", "Also seen on this host"));
-  for (const finding of host) lines.push(...findingLines(finding, paint, columns));
+  for (const finding of host) lines.push(...findingLines(finding, [], paint, columns));
   if (noEffect.length > 0) lines.push("", paint("bold", "Has no effect, whatever people say"));
   lines.push(...noEffect.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
   if (unchecked.length > 0) lines.push("", paint("yellow", "Could not be looked at"));
@@ -150,13 +130,22 @@ export function describePreflight(
   return lines.join("\n");
 }
 
-function findingLines(finding: PreflightFinding, paint: Paint, columns: number): readonly string[] {
+function findingLines(
+  finding: PreflightFinding,
+  history: readonly string[],
+  paint: Paint,
+  columns: number,
+): readonly string[] {
   const { matter, certainty, sentence, evidence, remedies } = finding;
   const label = `[${MATTER_WORDS[matter]}${certainty === "certain" ? "" : `, ${certainty}`}]`;
-  const colored = paint(matter === "stops" ? "red" : matter === "tidy" ? "yellow" : "cyan", label);
+  const colored = paint(
+    matter === "stops" ? "red" : matter === "tidy" || matter === "later" ? "yellow" : "cyan",
+    label,
+  );
   return [
     wrap(`  ${colored} ${printable(sentence)}`, columns, "    "),
     ...evidence.map((text) => wrap(`    seen: ${printable(text)}`, columns, "      ")),
+    ...history.map((text) => wrap(`    ${printable(text)}`, columns, "      ")),
     ...remedies.map((text) => wrap(`    do: ${printable(text)}`, columns, "      ")),
   ];
 }

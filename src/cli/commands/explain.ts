@@ -1,9 +1,15 @@
+import { answerJson } from "../../answer/json.ts";
+import { historyTexts } from "../../answer/words.ts";
+import { systemClock } from "../../clock.ts";
+import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { isTold, newestLike, type OwnAnswer, remedyLines } from "../own-answer.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 
 /** More than a host says in months; a batch file may be longer. */
@@ -11,7 +17,7 @@ const LONGEST_TEXT = 64 * 1024 * 1024;
 const LONGEST_BATCH = 512 * 1024 * 1024;
 const MOST_EVIDENCE_SHOWN = 4;
 
-/** Any log text explained, without a host. */
+/** Any log text explained; a history is looked at where there is one. */
 export const explainCommand: Command = {
   name: "explain",
   summary:
@@ -20,14 +26,15 @@ export const explainCommand: Command = {
   help: `
 FILE is text, also packed with gzip, or a ZIP archive of logs (Unraid's diagnostics); - or nothing reads standard
 input. Of a log of more than 2 MB (64 at most) the known messages and the lines beside them are looked at; what is not
-looked at for other reasons is counted.
+looked at for other reasons is counted. Where this host's history holds a start that failed so, what changed before it
+and what to do here is said too.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
 
 Exit code: 0 when nothing is wrong in the text, 3 when something is.
 JSON: {"id","vmStartFailure","deviceRelated","causes":[{"class","certainty","signature","evidence":[…]}],"devices",
-"groups","vms"}, best cause first.
+"groups","vms"}, best cause first; with "own":{"number","answer"} where the history holds such a start ('show').
 Example: vfio-watch explain error.txt
          dmesg | vfio-watch explain`,
   options: { json: { type: "boolean" }, batch: { type: "string" } },
@@ -35,16 +42,39 @@ Example: vfio-watch explain error.txt
     const batch = args.text("batch");
     const [file = "-", ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one text at a time");
-    const explain = createExplainer(findCatalogue(findSurroundings(io.env), io));
+    const surroundings = findSurroundings(io.env);
+    const catalogue = findCatalogue(surroundings, io);
+    const explain = createExplainer(catalogue);
     if (batch !== undefined) return explainBatch(batch, explain, io);
     const text = await readText(file, LONGEST_TEXT, io);
     if (text === undefined) return EXIT.failure;
     const explanation = explain(text);
-    if (args.flag("json")) io.out(`${JSON.stringify(explanationJson(null, explanation), undefined, 2)}\n`);
-    else io.out(`${describeExplanation(explanation, createPaint(io.color), io.columns)}\n`);
+    const own = ownAnswer(surroundings.database, catalogue, explanation);
+    if (args.flag("json")) {
+      const json = {
+        ...explanationJson(null, explanation),
+        ...(own && { own: { number: own.number, answer: answerJson(own.answer) } }),
+      };
+      io.out(`${JSON.stringify(json, undefined, 2)}\n`);
+    } else io.out(`${describeExplanation(explanation, own, createPaint(io.color), io.columns)}\n`);
     return explanation.causes.length > 0 || explanation.vmStartFailure ? EXIT.findings : EXIT.ok;
   },
 };
+
+/** Where this host's own history holds such a start, its answer is worth more than the text's. */
+function ownAnswer(database: string, catalogue: Catalogue, explanation: Explanation): OwnAnswer | undefined {
+  const opened = openStore({ path: database, readOnly: true, clock: systemClock });
+  // There mostly is no history where a text is explained, and the text is explained all the same.
+  if (opened.state !== "open") return undefined;
+  const { causes, vms, devices } = explanation;
+  try {
+    return newestLike(opened.store, catalogue, (row) =>
+      isTold(row, { class: causes[0]?.class, vms, devices }),
+    );
+  } finally {
+    opened.store.close();
+  }
+}
 
 async function explainBatch(
   file: string,
@@ -110,7 +140,12 @@ function whyUnreadable(error: unknown): string {
   }
 }
 
-function describeExplanation(explanation: Explanation, paint: Paint, columns: number): string {
+function describeExplanation(
+  explanation: Explanation,
+  own: OwnAnswer | undefined,
+  paint: Paint,
+  columns: number,
+): string {
   const { causes, devices, groups, vms, noEffect } = explanation;
   const lines = [paint("bold", wrap(printable(explanation.summary), columns))];
   const about = [
@@ -127,10 +162,12 @@ function describeExplanation(explanation: Explanation, paint: Paint, columns: nu
         .slice(0, MOST_EVIDENCE_SHOWN)
         .map((text) => wrap(`  > ${printable(text)}`, columns, "    ")),
     );
-    if (first.remedies.length > 0) lines.push("", paint("bold", "What to do"));
-    lines.push(
-      ...first.remedies.map((remedy, index) => wrap(`${index + 1}. ${printable(remedy)}`, columns, "   ")),
-    );
+    if (own !== undefined) {
+      const { vm } = own.answer;
+      lines.push("", paint("bold", `On this host: start #${own.number} of '${printable(vm)}' failed so`));
+      lines.push(...historyTexts(own.answer).map((text) => wrap(printable(text), columns, "  ")));
+    }
+    lines.push(...remedyLines(own?.answer ?? first, paint, columns));
   }
   for (const other of others)
     lines.push(

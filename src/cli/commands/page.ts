@@ -2,10 +2,7 @@ import { LONGEST_FILE } from "../../config/flat-file.ts";
 import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
-import { checkHostState } from "../../diagnosis/state-checks.ts";
-import { readHostState } from "../../host/host-state.ts";
-import { createPciNames } from "../../host/pci-names.ts";
-import type { HostState } from "../../model/host-state.ts";
+import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { read, unreadable } from "../../model/reading.ts";
 import { describeReport } from "../../report/content.ts";
 import type { SectionId } from "../../report/document.ts";
@@ -18,10 +15,10 @@ import type {
   PreflightView,
   ServiceView,
 } from "../../report/page-input.ts";
-import type { SignatureLookup } from "../../store/attempt-store.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
+import { checkHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
@@ -98,15 +95,15 @@ async function readPage(
   });
   const store = opened.state === "open" ? opened.store : undefined;
   try {
-    const signatures = signatureLookup(findCatalogue(surroundings, io));
+    const catalogue = findCatalogue(surroundings, io);
     return {
       now,
       service,
       history: store === undefined ? undefined : readHistory(store),
       historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
-      preflight: await readPreflight(surroundings, store),
+      preflight: await readPreflight(surroundings, catalogue, store),
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
-      chosen: store === undefined ? undefined : chooseStart(store, start, signatures, now),
+      chosen: store === undefined ? undefined : chooseStart(store, start, catalogue, now),
     };
   } finally {
     store?.close();
@@ -129,55 +126,57 @@ function readHistory(store: Store): HistoryView {
   };
 }
 
-async function readPreflight({ paths }: Surroundings, store: Store | undefined): Promise<PreflightView> {
-  const live = await readLiveVms(paths, store);
+async function readPreflight(
+  surroundings: Surroundings,
+  catalogue: Catalogue,
+  store: Store | undefined,
+): Promise<PreflightView> {
+  const live = await readLiveVms(surroundings.paths, store);
   const vms = live.vms.state === "read" ? live.vms.value : [];
-  const host = readHostState({ paths, vms: read(vms), pciNames: createPciNames(paths) });
-  const unknown = unreadableParts(host);
+  const preflight = checkHost(surroundings, live, catalogue, store);
   return {
-    vms: vms.map(({ definition, state }) => ({
-      definition,
-      state: live.statesKnown ? read(state) : unreadable("libvirt does not answer"),
-      causes: checkHostState(definition, host),
-      unknown,
-    })),
+    vms: vms.map(({ definition, state }) => {
+      const own = preflight.vms.find(({ vm }) => vm === definition.name);
+      return {
+        definition,
+        state: live.statesKnown ? read(state) : unreadable("libvirt does not answer"),
+        findings: own?.findings.filter(({ matter }) => matter === "stops" || matter === "later") ?? [],
+        answer: own?.answer,
+        unknown: preflight.unchecked
+          .filter((what) => DECISIVE.test(what))
+          .map((what) => `Cannot be read: ${what}.`),
+      };
+    }),
     notes: live.statesKnown ? [] : [noteOn(live)],
   };
 }
+
+/** Without these nothing can be said of a VM's start. */
+const DECISIVE = /^the (?:PCI devices|IOMMU groups|nodes in \/dev\/vfio): /;
 
 function noteOn({ vms, from }: LiveVms): string {
   if (vms.state === "unreadable") return `The VMs of this host could not be read: ${vms.why}.`;
   return `The VMs are taken from ${from}. Which of them run, and have a device in use, is not known.`;
 }
 
-function unreadableParts(host: HostState): readonly string[] {
-  const parts = [
-    ["PCI devices", host.devices],
-    ["IOMMU groups", host.groups],
-    ["VFIO nodes", host.vfioNodes],
-  ] as const;
-  return parts.flatMap(([name, reading]) =>
-    reading.state === "unreadable" ? [`The ${name} cannot be read: ${reading.why}.`] : [],
-  );
-}
-
 /** The start that was asked for, else the newest failed one, else how the VM fares that started last. */
 function chooseStart(
   store: Store,
   wanted: number | undefined,
-  signatures: SignatureLookup,
+  catalogue: Catalogue,
   now: number,
 ): ChosenStart | undefined {
   const made = { madeAt: now, madeBy: `vfio-watch ${programVersion()}`, missing: [] };
   const number =
     (wanted === undefined ? undefined : store.attempts.find(wanted)?.number) ??
     store.attempts.list({ failedOnly: true, limit: 1 })[0]?.number;
-  const attempt = number === undefined ? undefined : store.attempts.full(number, signatures);
+  const attempt = number === undefined ? undefined : store.attempts.full(number, signatureLookup(catalogue));
   const vm = attempt?.vm ?? store.attempts.list({ limit: 1 })[0]?.vm;
   if (vm === undefined) return undefined;
   const input = gatherReport(
     attempt === undefined ? { about: "host", facts: [], vm } : { about: "start", attempt },
     store,
+    catalogue,
     made,
   );
   // Nobody hands in this page, so nothing is masked.

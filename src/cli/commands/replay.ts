@@ -1,10 +1,11 @@
+import type { Answer } from "../../answer/answer.ts";
+import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
+import { answerJson } from "../../answer/json.ts";
+import { historyTexts } from "../../answer/words.ts";
 import { askBlame } from "../../history/ask-blame.ts";
-import { changesBetween } from "../../history/changes-between.ts";
-import { lastGoodBefore } from "../../history/last-good.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
 import { replay } from "../../replay/replay.ts";
-import type { Store } from "../../store/store.ts";
 import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
@@ -37,9 +38,12 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
     }
     const told = new Map<string, ToldStart>();
     const paint = createPaint(io.color);
-    const answer = await replay(boots, findCatalogue(findSurroundings(io.env), io), {
-      onSettled: (boot, attempt, _number, store, snapshotId) =>
-        told.set(attempt.id, { boot, attempt, changes: changesSinceGood(store, attempt, snapshotId) }),
+    const catalogue = findCatalogue(findSurroundings(io.env), io);
+    const answer = await replay(boots, catalogue, {
+      onSettled: (boot, attempt, number, store, snapshotId) => {
+        const question = questionOf(attempt, number, snapshotId);
+        told.set(attempt.id, { boot, attempt, answer: askAnswer(store, question, catalogue) });
+      },
       use: (store) => askBlame(store, {}),
     });
     const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
@@ -60,29 +64,20 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
 interface ToldStart {
   readonly boot: RecordedBoot;
   readonly attempt: StartAttempt;
-  /** Undefined where there was no good start before. */
-  readonly changes: readonly string[] | undefined;
-}
-
-function changesSinceGood(
-  store: Store,
-  attempt: StartAttempt,
-  snapshotId: string | undefined,
-): readonly string[] | undefined {
-  const good = lastGoodBefore(store.attempts, attempt.vm, attempt.openedAt);
-  return changesBetween(store.snapshots, good?.snapshotId, snapshotId)?.map(({ sentence }) => sentence);
+  readonly answer: Answer;
 }
 
 function toJson(boots: readonly RecordedBoot[], starts: readonly ToldStart[]): object {
   return {
     boots: boots.map(({ name, bootId }) => ({ name, bootId })),
-    starts: starts.map(({ boot, attempt, changes }) => ({
+    starts: starts.map(({ boot, attempt, answer }) => ({
       boot: boot.name,
       vm: attempt.vm,
       openedAt: attempt.openedAt,
       outcome: attempt.outcome,
       diagnosis: attempt.diagnosis ?? null,
-      changes: changes ?? null,
+      changes: answer.changes?.flatMap(({ changes }) => changes.map(({ sentence }) => sentence)) ?? null,
+      answer: answerJson(answer),
     })),
   };
 }
@@ -98,22 +93,14 @@ function describe(
     lines.push(paint("bold", `Boot ${printable(boot.name)}, ${formatTime(boot.bootedAt)}`));
     const own = starts.filter((start) => start.boot === boot);
     if (own.length === 0) lines.push("  No VM was started.");
-    for (const { attempt, changes } of own) {
+    for (const { attempt, answer } of own) {
       lines.push(
         `  ${formatTime(attempt.openedAt)}  '${printable(attempt.vm)}'  ${outcomeWord(attempt.outcome, paint)}`,
       );
-      const { diagnosis } = attempt;
-      if (diagnosis === undefined) continue;
-      lines.push(wrap(`    ${printable(diagnosis.summary)}`, columns, "    "));
-      if (changes === undefined) lines.push("    No good start is on record before it.");
-      else if (changes.length === 0)
-        lines.push("    Nothing that is known has changed since the last good start.");
-      else
-        lines.push(
-          "    Since the last good start:",
-          ...changes.map((change) => wrap(`      - ${printable(change)}`, columns, "        ")),
-        );
-      const [remedy] = diagnosis.causes[0]?.remedies ?? [];
+      if (attempt.diagnosis === undefined) continue;
+      const told = [answer.why, ...historyTexts(answer)];
+      lines.push(...told.map((text) => wrap(`    ${printable(text)}`, columns, "      ")));
+      const [remedy] = answer.remedies;
       if (remedy !== undefined)
         lines.push(wrap(`    What to do first: ${printable(remedy)}`, columns, "    "));
     }

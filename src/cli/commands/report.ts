@@ -92,7 +92,8 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
       throw new UsageError(`--json is --format json, not '${named}'`);
     const format = args.flag("json") ? "json" : readFormat(named, output);
     const surroundings = findSurroundings(io.env, args.text("database"));
-    const signatures = signatureLookup(findCatalogue(surroundings, io));
+    const catalogue = findCatalogue(surroundings, io);
+    const signatures = signatureLookup(catalogue);
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
     if (opened.state === "refused" && (wanted !== undefined || opened.reason !== "missing")) {
       io.err(`vfio-watch: ${opened.why} ${opened.remedy}\n`);
@@ -106,7 +107,7 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
         io.err(`vfio-watch: ${subject.problem}\n`);
         return EXIT.failure;
       }
-      const input = gatherReport(subject, store, {
+      const input = gatherReport(subject, store, catalogue, {
         madeAt: Date.now(),
         madeBy: `vfio-watch ${programVersion()}`,
         missing,

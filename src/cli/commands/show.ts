@@ -1,3 +1,7 @@
+import type { Answer } from "../../answer/answer.ts";
+import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
+import { answerJson } from "../../answer/json.ts";
+import { changeTexts, historyTexts, momentText } from "../../answer/words.ts";
 import type { Evidence } from "../../model/attempt.ts";
 import type { DomainLogEnd, Observation } from "../../model/observation.ts";
 import type { StoredAttempt } from "../../store/attempt-store.ts";
@@ -24,14 +28,17 @@ ATTEMPT is the number that 'vfio-watch starts' prints; without it the newest fai
 ${HISTORY_OPTIONS_HELP}
 
 Exit code: 0 for a good start, 3 for one that failed.
-JSON: the attempt with its evidence and diagnosis; times as UTC epoch milliseconds.
+JSON: the attempt with its evidence, diagnosis and "answer": {"class","certainty","why","here","lastGood","failing",
+"comparedWith","changes":[{"knob","sentence","consequences","isNew","probability"}],"otherChanges","demand",
+"goBack":[{"knob","to","sentence"}],"remedies"}; times as UTC epoch milliseconds.
 Example: vfio-watch show 12`,
   options: HISTORY_OPTIONS,
   run(args, io) {
     const [wanted, ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one start at a time");
     const surroundings = findSurroundings(io.env, args.text("database"));
-    const signatures = signatureLookup(findCatalogue(surroundings, io));
+    const catalogue = findCatalogue(surroundings, io);
+    const signatures = signatureLookup(catalogue);
     return withHistory(surroundings.database, io, (store) => {
       const newest =
         wanted === undefined ? store.attempts.list({ failedOnly: true, limit: 1 })[0]?.id : undefined;
@@ -45,17 +52,19 @@ Example: vfio-watch show 12`,
         );
         return EXIT.failure;
       }
-      if (args.flag("json")) io.out(`${JSON.stringify(withoutPatterns(attempt), undefined, 2)}\n`);
-      else io.out(`${describeAttempt(attempt, createPaint(io.color), io.columns)}\n`);
+      const answer = askAnswer(store, questionOf(attempt, attempt.number, attempt.snapshotId), catalogue);
+      if (args.flag("json")) io.out(`${JSON.stringify(toJson(attempt, answer), undefined, 2)}\n`);
+      else io.out(`${describeAttempt(attempt, answer, createPaint(io.color), io.columns)}\n`);
       return attempt.outcome === "started" || attempt.outcome === undefined ? EXIT.ok : EXIT.findings;
     });
   },
 };
 
 /** The attempt for programs: signatures by id, since their text belongs to the catalogue. */
-function withoutPatterns(attempt: StoredAttempt): object {
+function toJson(attempt: StoredAttempt, answer: Answer): object {
   return {
     ...attempt,
+    answer: answerJson(answer),
     evidence: attempt.evidence.map((entry) => ({
       ...entry,
       matches: entry.matches.map(({ signature, captures }) => ({ signature: signature.id, captures })),
@@ -64,36 +73,46 @@ function withoutPatterns(attempt: StoredAttempt): object {
 }
 
 /** The attempt as a page for a person. */
-export function describeAttempt(attempt: StoredAttempt, paint: Paint, columns: number): string {
+export function describeAttempt(
+  attempt: StoredAttempt,
+  answer: Answer,
+  paint: Paint,
+  columns: number,
+): string {
+  const { here, cause, others } = answer;
+  const boot = attempt.bootId ?? "unknown";
   const lines = [
     `${paint("bold", `Start #${attempt.number} of '${printable(attempt.vm)}'`)}  ${outcomeWord(attempt.outcome, paint)}${attempt.origin === "imported" ? "  (imported)" : ""}`,
-    `${formatTime(attempt.openedAt)}, boot ${attempt.bootId ?? "unknown"}`,
+    `${formatTime(attempt.openedAt)}, boot ${here.boot === undefined ? boot : `b${here.boot} (${boot})`}`,
+    `BIOS ${printable(here.bios ?? "not on record")}, kernel ${printable(here.kernel ?? "not on record")}`,
   ];
   if (attempt.devices.length > 0) {
     const groups = attempt.groups.length > 0 ? `, IOMMU group ${attempt.groups.join(", ")}` : "";
     lines.push(`Devices: ${attempt.devices.join(", ")}${groups}`);
   }
-  const { diagnosis } = attempt;
-  if (diagnosis !== undefined) {
-    lines.push("", paint("bold", "Why"), wrap(printable(diagnosis.summary), columns));
-    const [first, ...others] = diagnosis.causes;
-    if (first !== undefined) {
-      lines.push(`(${first.class}, ${first.certainty})`);
-      if (first.remedies.length > 0) lines.push("", paint("bold", "What to do"));
-      lines.push(
-        ...first.remedies.map((remedy, index) => wrap(`${index + 1}. ${printable(remedy)}`, columns, "   ")),
-      );
-    }
-    for (const other of others) {
-      lines.push(
-        wrap(`Also ${other.certainty}: ${printable(other.sentence)} (${other.class})`, columns, "   "),
-      );
-    }
-    if (diagnosis.noEffect.length > 0) {
+  const told = (text: string, lead = "", indent = lead.length) =>
+    wrap(`${lead}${printable(text)}`, columns, " ".repeat(indent));
+  if (attempt.diagnosis !== undefined) {
+    lines.push("", paint("bold", "Why"), told(answer.why));
+    if (cause !== undefined) lines.push(`(${cause.class}, ${cause.certainty})`);
+    lines.push(
+      ...others.map((other) =>
+        told(`${other.cause.sentence} (${other.cause.class})`, `Also ${other.cause.certainty}: `, 3),
+      ),
+    );
+    lines.push("", paint("bold", "Since when"), ...historyTexts(answer).map((text) => told(text, "", 2)));
+    if (answer.remedies.length > 0) lines.push("", paint("bold", "What to do"));
+    lines.push(...answer.remedies.map((remedy, index) => told(remedy, `${index + 1}. `)));
+    if (attempt.diagnosis.noEffect.length > 0) {
       lines.push("", paint("bold", "What has no effect here, whatever people say"));
-      lines.push(...diagnosis.noEffect.map((advice) => wrap(`- ${printable(advice)}`, columns, "  ")));
+      lines.push(...attempt.diagnosis.noEffect.map((advice) => told(advice, "- ")));
     }
-  }
+  } else if (answer.lastGood !== undefined)
+    lines.push(
+      "",
+      told(`The good start before it: ${momentText(answer.lastGood)}.`),
+      ...changeTexts(answer).map((text) => told(text, "- ")),
+    );
   lines.push("", paint("bold", "What was said, in order"));
   lines.push(...attempt.evidence.map((entry) => evidenceLine(entry, attempt.openedAt, paint, columns)));
   if (attempt.evidenceLeftOut > 0) lines.push(`(${attempt.evidenceLeftOut} more lines were not kept)`);

@@ -1,3 +1,5 @@
+import { nameIn } from "../../diagnosis/sentence.ts";
+import type { Remedy } from "../../model/catalogue.ts";
 import { printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
@@ -36,7 +38,7 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
             `${one.id}: ${one.class}, ${one.layer}, ${one.role}, ${one.severity}`,
             wrap(printable(one.meaning), io.columns),
             ...one.remedies.map((remedy, index) =>
-              wrap(`${index + 1}. ${printable(remedy)}`, io.columns, "   "),
+              wrap(`${index + 1}. ${printable(remedyText(remedy))}`, io.columns, "   "),
             ),
             ...(one.confirm ?? []).map((how) => wrap(`To make sure: ${printable(how)}`, io.columns, "   ")),
             ...(one.versions === undefined ? [] : [`Versions: ${printable(one.versions)}`]),
@@ -49,3 +51,9 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
     return EXIT.ok;
   },
 };
+
+/** With its conditions, which on a host decide whether it is shown. */
+function remedyText({ text, when }: Remedy): string {
+  const conditions = Object.entries(when).map(([name, values]) => `${name} ${values.join(" or ")}`);
+  return `${nameIn(text)}${conditions.length === 0 ? "" : ` (only: ${conditions.join(", ")})`}`;
+}

@@ -1,9 +1,10 @@
-import type { CauseClass, SignatureMatch } from "../../model/catalogue.ts";
+import type { CauseClass, Remedy, SignatureMatch } from "../../model/catalogue.ts";
 import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
-import type { Catalogue } from "../catalogue.ts";
+import { type Catalogue, remediesFor } from "../catalogue.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
+import { chooseRemedies, NO_TRUTHS } from "../remedies.ts";
 import { runsVms } from "../speakers.ts";
 import { type Incident, incidentsOf } from "./incidents.ts";
 import { condense } from "./long-text.ts";
@@ -85,10 +86,11 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
       );
     const { answer, others } = incidentsOf(known, (lines) => lines.some(({ block }) => talk.nearVms(block)));
     const lines = answer.lines;
-    const ranked = rankCauses([
-      ...lines,
-      ...answer.background.map((line) => ({ ...line, isBackground: true })),
-    ]);
+    const explained = (cause: Cause) => explainedWith(remediesFor(catalogue, cause), cause);
+    const ranked = rankCauses(
+      [...lines, ...answer.background.map((line) => ({ ...line, isBackground: true }))],
+      { catalogue },
+    );
     const causes =
       (answer.isStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) &&
       isUnexplained(ranked, lines)
@@ -130,7 +132,10 @@ function otherStart({ lines, background }: Incident): OtherStart {
 
 /** Of a long log, the many lines that say that all is well are not worth keeping. */
 function withoutNoise(catalogue: Catalogue): Catalogue {
-  return { signatures: catalogue.signatures.filter(({ role }) => role === "cause" || role === "symptom") };
+  return {
+    ...catalogue,
+    signatures: catalogue.signatures.filter(({ role }) => role === "cause" || role === "symptom"),
+  };
 }
 
 /** A log file that was open when the host lost its power has a hole of NULs in it. */
@@ -154,9 +159,13 @@ function isCommonplace(match: SignatureMatch): boolean {
   return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
 }
 
-function explained(cause: Cause): ExplainedCause {
-  const { class: causeClass, certainty, signature, sentence, remedies, evidence } = cause;
-  return { class: causeClass, certainty, signature, sentence, remedies, evidence: evidence.map(shortened) };
+function explainedWith(remedies: readonly Remedy[], cause: Cause): ExplainedCause {
+  const { class: causeClass, certainty, signature, sentence, devices, groups, names = {}, evidence } = cause;
+  return {
+    ...{ class: causeClass, certainty, signature, sentence },
+    remedies: chooseRemedies(remedies, NO_TRUTHS, { devices, groups, names }).map(({ text }) => text),
+    evidence: evidence.map(shortened),
+  };
 }
 
 function shortened(evidence: string): string {
@@ -212,7 +221,7 @@ function unknown(lines: readonly SpokenLine[], vmStartFailure: boolean): readonl
         : lines.some(saysEnded)
           ? "QEMU ended, and nothing in this text says why."
           : "libvirt or QEMU refused something, and it is not known why.",
-      remedies: match.signature.remedies,
+      remedies: match.signature.remedies.map(({ text }) => text),
       evidence: [...new Set(wrappers.map((line) => shortened(line.text)))].slice(0, 8),
     },
   ];

@@ -1,0 +1,278 @@
+import type { Catalogue } from "../diagnosis/catalogue.ts";
+import type { HostTruths } from "../diagnosis/remedies.ts";
+import { isInRange } from "../diagnosis/version-range.ts";
+import { askBlame, type BlameReader } from "../history/ask-blame.ts";
+import { diffSnapshots } from "../history/changes.ts";
+import { lastGoodWith } from "../history/last-good.ts";
+import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
+import { canMatter, findSubject } from "../history/subject.ts";
+import type { Outcome, StartAttempt } from "../model/attempt.ts";
+import type { Cause } from "../model/diagnosis.ts";
+import type { Change, Snapshot } from "../model/fact.ts";
+import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
+import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
+import type { BootStore, SnapshotStore } from "../store/snapshot-store.ts";
+import { type Answer, type AnswerInput, type Moment, makeAnswer } from "./answer.ts";
+import { type ChangeLine, changeLines, type SuspectShare } from "./change-lines.ts";
+import { truthsOf } from "./host-truths.ts";
+
+/** What the answer needs of the stored history; the store has these. */
+export interface AnswerReader {
+  readonly attempts: BlameReader["attempts"] & { list(filter?: AttemptFilter): readonly AttemptRow[] };
+  readonly boots: Pick<BootStore, "list">;
+  readonly snapshots: BlameReader["snapshots"] &
+    PreflightReader["snapshots"] &
+    Pick<SnapshotStore, "fact" | "get">;
+}
+
+/** A start, or a VM that nobody has started yet, to be answered for. */
+export interface AnswerQuestion {
+  readonly vm: VmName;
+  readonly devices: readonly Bdf[];
+  readonly causes: readonly Cause[];
+  readonly outcome?: Outcome | undefined;
+  /** Said where there is no cause. */
+  readonly unexplained?: string | undefined;
+  readonly at: number;
+  readonly number?: number | undefined;
+  readonly bootId?: BootId | undefined;
+  /** The host at that time: as stored, or as read now. */
+  readonly snapshot: Snapshot | string | undefined;
+  /** What is known of the host besides its facts. */
+  readonly truths?: HostTruths;
+}
+
+/** The question for a start that has settled. */
+export function questionOf(
+  attempt: StartAttempt,
+  number: number | undefined,
+  snapshotId: string | undefined,
+): AnswerQuestion {
+  const { vm, devices, outcome, openedAt, bootId, diagnosis } = attempt;
+  const unexplained = diagnosis?.summary;
+  return {
+    ...{ vm, devices, outcome, unexplained, number, bootId, at: openedAt },
+    causes: diagnosis?.causes ?? [],
+    snapshot: snapshotId,
+  };
+}
+
+/** So many failed starts since the last good one are looked at for what was tried. */
+const MOST_TRIED = 50;
+
+/** Answers from the stored history; without one (`reader` undefined) from the host alone. Reads only. */
+export function askAnswer(
+  reader: AnswerReader | undefined,
+  question: AnswerQuestion,
+  catalogue: Catalogue,
+): Answer {
+  return makeAnswer(reader === undefined ? fromHost(question) : fromHistory(reader, question), catalogue);
+}
+
+/** What changed between two stored moments, without the question what broke it; undefined where one is not stored. */
+export function linesBetween(
+  { snapshots }: { readonly snapshots: Pick<SnapshotStore, "get"> },
+  options: {
+    readonly vm: VmName;
+    readonly devices: readonly Bdf[];
+    readonly before: string | undefined;
+    readonly after: string | undefined;
+  },
+): readonly ChangeLine[] | undefined {
+  const { vm, devices, before, after } = options;
+  const [then, here] = [before, after].map((id) => (id === undefined ? undefined : snapshots.get(id)));
+  if (then === undefined || here === undefined) return undefined;
+  const subject = findSubject(
+    [vm],
+    [then, here].map((snapshot) => ({ snapshot, devices })),
+  );
+  return changeLines({
+    changes: diffSnapshots(then, here),
+    matters: (key) => canMatter(key, subject),
+    ...{ suspects: [], newKeys: undefined, plausible: [] },
+  }).lines;
+}
+
+function fromHost({
+  vm,
+  devices,
+  causes,
+  outcome,
+  unexplained,
+  at,
+  snapshot,
+  truths,
+}: AnswerQuestion): AnswerInput {
+  const here = typeof snapshot === "object" ? snapshot : undefined;
+  return {
+    ...{ vm, causes, outcome, unexplained: unexplained ?? NOBODY_KNOWS },
+    here: { at, ...versionsOf(here) },
+    lastGood: undefined,
+    failing: undefined,
+    changes: undefined,
+    comparedWith: undefined,
+    newKeys: undefined,
+    matters: () => true,
+    suspects: [],
+    truths: { ...truthsOf(here, vm, devices), ...truths },
+    demand: undefined,
+    demandedThen: undefined,
+    failedWith: () => false,
+  };
+}
+
+const NOBODY_KNOWS = "Nothing that could be read says why.";
+
+function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInput {
+  const { vm, devices, causes, at, number, snapshot } = question;
+  const load = remember((id: string) => reader.snapshots.get(id));
+  const here = typeof snapshot === "string" ? load(snapshot) : snapshot;
+  const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), at);
+  const good = found?.row;
+  const failures = failuresSince(reader, vm, good, at);
+  const before = good === undefined ? snapshotOfLastBoot(reader, question) : good.snapshotId;
+  const then = before === undefined ? undefined : load(before);
+  const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
+  const subject = findSubject(
+    [vm],
+    [then, here].flatMap((one) => (one === undefined ? [] : [{ snapshot: one, devices }])),
+  );
+  const lastGood = good && { ...momentOf(good, load), without: found?.without ?? [] };
+  const first = failures.at(-1);
+  const isDemanded = causes.some((cause) => cause.class === "iommu-direct-mapping-required");
+  return {
+    ...fromHost({ ...question, snapshot: here }),
+    here: { at, ...versionsOf(here), ...(number !== undefined && { number }), ...bootOf(reader, question) },
+    lastGood,
+    failing: first && {
+      since: momentOf(first, load),
+      starts: failures.length + (question.outcome === undefined ? 0 : 1),
+    },
+    changes,
+    comparedWith: good !== undefined ? "good start" : then === undefined ? undefined : "boot before",
+    newKeys: keysSince(failures[0], here, load),
+    matters: (key) => canMatter(key, subject),
+    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm),
+    demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
+    demandedThen:
+      lastGood && then && found?.without.length === 0 ? demandedAt(then, devices, lastGood) : undefined,
+    failedWith: createTried(reader, failures),
+  };
+}
+
+/** The devices that the failure is about; of a cause that names none, or others, all that the VM has. */
+function concernedDevices([first]: readonly Cause[], devices: readonly Bdf[]): readonly Bdf[] {
+  const named = devices.filter((device) => first?.devices.includes(device));
+  return named.length > 0 ? named : devices;
+}
+
+function remember(find: (id: string) => Snapshot | undefined): (id: string) => Snapshot | undefined {
+  const known = new Map<string, Snapshot | undefined>();
+  return (id) => {
+    if (!known.has(id)) known.set(id, find(id));
+    return known.get(id);
+  };
+}
+
+/** Newest first, without the start in question. */
+function failuresSince(
+  { attempts }: AnswerReader,
+  vm: VmName,
+  good: AttemptRow | undefined,
+  at: number,
+): readonly AttemptRow[] {
+  const since = good === undefined ? {} : { since: good.openedAt + 1 };
+  return attempts.list({ vm, ...since, until: at - 1, failedOnly: true, limit: MOST_TRIED });
+}
+
+function snapshotOfLastBoot({ boots }: AnswerReader, { bootId }: AnswerQuestion): string | undefined {
+  const all = boots.list();
+  const current = bootId === undefined ? all.length - 1 : all.findIndex(({ id }) => id === bootId);
+  return all.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
+    ?.snapshotId;
+}
+
+function bootOf({ boots }: AnswerReader, { bootId }: AnswerQuestion): { readonly boot?: number } {
+  const boot = bootId === undefined ? undefined : boots.list().find(({ id }) => id === bootId);
+  return boot === undefined ? {} : { boot: boot.ordinal };
+}
+
+function momentOf(row: AttemptRow, load: (id: string) => Snapshot | undefined): Moment {
+  const { openedAt, number, bootOrdinal, snapshotId } = row;
+  const versions = versionsOf(snapshotId === undefined ? undefined : load(snapshotId));
+  return { at: openedAt, number, ...(bootOrdinal !== undefined && { boot: bootOrdinal }), ...versions };
+}
+
+function versionsOf(snapshot: Snapshot | undefined): { readonly bios?: string; readonly kernel?: string } {
+  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textOf(snapshot, key));
+  return { ...(bios !== undefined && { bios }), ...(kernel !== undefined && { kernel }) };
+}
+
+function textOf(snapshot: Snapshot | undefined, key: string): string | undefined {
+  const value = snapshot?.facts.find((fact) => fact.key === key)?.value;
+  return value?.state === "value" ? value.value : undefined;
+}
+
+function keysSince(
+  previous: AttemptRow | undefined,
+  here: Snapshot | undefined,
+  load: (id: string) => Snapshot | undefined,
+): ReadonlySet<string> | undefined {
+  const then = previous?.snapshotId === undefined ? undefined : load(previous.snapshotId);
+  if (then === undefined || here === undefined) return undefined;
+  return new Set(diffSnapshots(then, here).map(({ key }) => key));
+}
+
+const SHARES = { confirmed: 0.97, likely: 0.9, possible: 0.5, unknown: 0 } as const;
+
+function suspectsOf(reader: AnswerReader, vm: VmName): readonly SuspectShare[] {
+  const { blame } = askBlame(reader, { vm });
+  return blame.sets.map(({ suspects }, rank): SuspectShare => {
+    const keys = new Set(suspects.flatMap(({ facts }) => facts.map(({ key }) => key)));
+    return {
+      keys,
+      probability: rank === 0 ? SHARES[blame.certainty] : (1 - SHARES[blame.certainty]) / blame.sets.length,
+    };
+  });
+}
+
+function demandOf(reader: AnswerReader, devices: readonly Bdf[]): AnswerInput["demand"] {
+  const history = createPreflightHistory(reader);
+  return devices.map((bdf) => history.demandOn(bdf)).find((origin) => origin !== undefined);
+}
+
+/** Law 13: a start that worked on a kernel that refuses proves that the group had no direct region. */
+function demandedAt(then: Snapshot, devices: readonly Bdf[], { kernel }: Moment): boolean | undefined {
+  if (kernel !== undefined && isInRange(kernel, ">=6.6") === true) return false;
+  const wanted = new Set<string>(devices);
+  const identities = new Set(
+    then.facts.flatMap(({ key, value }) => {
+      const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
+      return identity !== undefined && value.state === "value" && wanted.has(value.value) ? [identity] : [];
+    }),
+  );
+  const states = then.facts.flatMap(({ key, value }) => {
+    const group = /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
+    if (group === undefined || value.state !== "value") return [];
+    if (!value.value.split(", ").some((member) => identities.has(member))) return [];
+    return [then.facts.find((fact) => fact.key === `iommu.group.${group}.direct`)?.value.state ?? "unknown"];
+  });
+  if (states.includes("value")) return true;
+  return states.length > 0 && states.every((state) => state === "absent") ? false : undefined;
+}
+
+/** Whether one of the failed starts had the old value again: going back was tried, and did not help. */
+function createTried(
+  { snapshots }: AnswerReader,
+  failures: readonly AttemptRow[],
+): AnswerInput["failedWith"] {
+  const ids = [...new Set(failures.flatMap(({ snapshotId }) => snapshotId ?? []))];
+  return ({ key, before }: Change) =>
+    ids.some((id) => {
+      const value = snapshots.fact(id, key)?.value;
+      if (value === undefined || before.state === "unknown") return false;
+      return before.state === "value"
+        ? value.state === "value" && value.value === before.value
+        : value.state === before.state;
+    });
+}

@@ -1,0 +1,55 @@
+import type { Answer } from "../answer/answer.ts";
+import { askAnswer, questionOf } from "../answer/ask-answer.ts";
+import type { Catalogue } from "../diagnosis/catalogue.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { AttemptRow } from "../store/attempt-store.ts";
+import type { Store } from "../store/store.ts";
+import { type Paint, printable, wrap } from "../terminal-text.ts";
+import { signatureLookup } from "./surroundings.ts";
+
+/** So many failed starts are looked through for one of the kind. */
+const RECENT = 200;
+
+/** A failed start on record with the answer for it. */
+export interface OwnAnswer {
+  readonly number: number;
+  readonly answer: Answer;
+}
+
+/** The answer for the newest failed start that is like what is asked about; undefined where there is none. */
+export function newestLike(
+  store: Store,
+  catalogue: Catalogue,
+  isLike: (row: AttemptRow) => boolean,
+): OwnAnswer | undefined {
+  const row = store.attempts.list({ failedOnly: true, limit: RECENT }).find(isLike);
+  const attempt = row && store.attempts.full(row.number, signatureLookup(catalogue));
+  if (attempt === undefined) return undefined;
+  const question = questionOf(attempt, attempt.number, attempt.snapshotId);
+  return { number: attempt.number, answer: askAnswer(store, question, catalogue) };
+}
+
+/** Whether a failed start on record can be the one that a text tells of. */
+export function isTold(
+  row: AttemptRow,
+  told: {
+    readonly class: string | undefined;
+    readonly vms: readonly VmName[];
+    readonly devices: readonly Bdf[];
+  },
+): boolean {
+  if (row.cause === undefined || row.cause !== told.class) return false;
+  if (told.vms.length > 0 && !told.vms.includes(row.vm)) return false;
+  return told.devices.length === 0 || told.devices.some((bdf) => row.devices.includes(bdf));
+}
+
+/** What to do, as every command lists it. */
+export function remedyLines(
+  { remedies }: Pick<Answer, "remedies">,
+  paint: Paint,
+  columns: number,
+): readonly string[] {
+  if (remedies.length === 0) return [];
+  const lines = remedies.map((remedy, index) => wrap(`${index + 1}. ${printable(remedy)}`, columns, "   "));
+  return ["", paint("bold", "What to do"), ...lines];
+}
