@@ -134,8 +134,11 @@ export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
 }
 
 function chosen(cause: Cause, truths: HostTruths, catalogue: Catalogue): ReturnType<typeof chooseRemedies> {
-  const { devices, groups, names = {} } = cause;
-  return chooseRemedies(remediesFor(catalogue, cause), truths, { devices, groups, names });
+  const { devices, groups, names = {}, remedies = [] } = cause;
+  return [
+    ...remedies.map((text) => ({ text, first: false })),
+    ...chooseRemedies(remediesFor(catalogue, cause), truths, { devices, groups, names }),
+  ];
 }
 
 function withChanges(truths: HostTruths, lines: readonly ChangeLine[] | undefined): HostTruths {

@@ -7,26 +7,37 @@ export const MOST_CHANGES = 8;
 const MOST_CONSEQUENCES = 2;
 
 /** What changed, a line each, at most eight; what is new since it failed the time before is marked. */
-export function changeTexts({ changes = [], otherChanges }: Answer): readonly string[] {
-  const shown = linesTexts(changes);
+export function changeTexts(
+  { changes = [], otherChanges }: Answer,
+  options: { readonly withConsequences?: boolean } = {},
+): readonly string[] {
+  const shown = linesTexts(changes, options);
   return otherChanges > 0 && shown.length > 0 && shown.length < MOST_CHANGES
     ? [...shown, `and ${otherChanges} more that cannot matter for it`]
     : shown;
 }
 
 /** The same of lines alone. */
-export function linesTexts(lines: readonly ChangeLine[]): readonly string[] {
+export function linesTexts(
+  lines: readonly ChangeLine[],
+  { withConsequences = false }: { readonly withConsequences?: boolean } = {},
+): readonly string[] {
   const marks = lines.some(({ isNew }) => isNew) && !lines.every(({ isNew }) => isNew);
-  const all = lines.map((line) => changeText(line, marks));
+  const all = lines.map(
+    (line) =>
+      `${line.sentence}${withConsequences ? consequencesText(line) : ""}${marks && line.isNew ? NEW : ""}`,
+  );
   const left = all.length - MOST_CHANGES;
   return left > 0 ? [...all.slice(0, MOST_CHANGES - 1), `and ${left + 1} more`] : all;
 }
 
-function changeText({ sentence, consequences, isNew }: ChangeLine, marks: boolean): string {
+const NEW = " [new since the last failure]";
+
+function consequencesText({ consequences }: ChangeLine): string {
   const told = consequences.slice(0, MOST_CONSEQUENCES);
   const more = consequences.length - told.length;
   const withIt = [...told, ...(more > 0 ? [`${more} more`] : [])].join("; ");
-  return `${sentence}${withIt === "" ? "" : ` (with it: ${withIt})`}${marks && isNew ? " [new since the last failure]" : ""}`;
+  return withIt === "" ? "" : ` (with it: ${withIt})`;
 }
 
 /** When it last worked and on what, and what cannot be known of that. */
@@ -61,7 +72,7 @@ export function failingText({ failing }: Answer): string | undefined {
 
 /** Since when, and what changed: what stands between the cause and what to do. */
 export function historyTexts(answer: Answer): readonly string[] {
-  const changed = changeTexts(answer);
+  const changed = changeTexts(answer, { withConsequences: true });
   return [
     sinceText(answer),
     ...[failingText(answer), demandText(answer)].filter((text) => text !== undefined),
@@ -84,16 +95,15 @@ export function demandText({ demand }: Answer): string | undefined {
   return `The demand appeared on ${day} with BIOS ${bios}; BIOS ${biosWithout} did not have it.`;
 }
 
-/** `2026-11-20 18:02 UTC, on BIOS A63, kernel 6.12.54 (start #12, boot b4)` */
+/** `2026-11-20 18:02 UTC (start #12, boot b4), with kernel 6.12.54, on BIOS A63` */
 export function momentText({ at, number, boot, bios, kernel }: Moment): string {
-  const on = [
-    ...(bios === undefined ? [] : [`BIOS ${bios}`]),
-    ...(kernel === undefined ? [] : [`kernel ${kernel}`]),
-  ].join(", ");
   const which = [
     ...(number === undefined ? [] : [`start #${number}`]),
     ...(boot === undefined ? [] : [`boot b${boot}`]),
   ].join(", ");
-  const time = formatMinute(at, "an unknown time");
-  return `${time}${on === "" ? "" : `, on ${on}`}${which === "" ? "" : ` (${which})`}`;
+  return [
+    `${formatMinute(at, "an unknown time")}${which === "" ? "" : ` (${which})`}`,
+    ...(kernel === undefined ? [] : [`with kernel ${kernel}`]),
+    ...(bios === undefined ? [] : [`on BIOS ${bios}`]),
+  ].join(", ");
 }

@@ -100,11 +100,12 @@ function problemOf(error: unknown): { readonly line: number; readonly reason: st
   throw error;
 }
 
-const NO_ADVICE: ClassAdvice = { remedies: [], goBack: [], states: {} };
+const NO_ADVICE: ClassAdvice = { sentence: undefined, remedies: [], goBack: [], states: {} };
 
 function readAdvice(file: JsonObject, shared: Shared): ClassAdvice {
   const states = file.members.get("states");
   return {
+    sentence: shared.sentence,
     remedies: shared.remedies ?? [],
     goBack:
       optional(file, "goBack", asTexts)?.map((knob) =>

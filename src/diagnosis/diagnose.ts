@@ -5,6 +5,7 @@ import type { HostState } from "../model/host-state.ts";
 import { type SignatureId, signatureId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { type MessageFinder, unknownCauses } from "./generated/unknown-causes.ts";
 import { definitionOf } from "./host-lookups.ts";
 import { isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "./rank.ts";
@@ -29,9 +30,13 @@ const NO_CONTAINER: SignatureId = signatureId("state.no-vfio-container");
 export function diagnose(
   attempt: StartAttempt,
   host: HostState | undefined,
-  options: { readonly stateIsLate?: boolean; readonly findMessages?: MessageFinder } = {},
+  options: {
+    readonly stateIsLate?: boolean;
+    readonly catalogue?: Pick<Catalogue, "advice">;
+    readonly findMessages?: MessageFinder;
+  } = {},
 ): Diagnosis {
-  const spoken = rankCauses(linesOf(attempt));
+  const spoken = rankCauses(linesOf(attempt), { catalogue: options.catalogue });
   const definition = host === undefined ? undefined : definitionFor(attempt, host);
   const found = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
   const seen = options.stateIsLate === true ? found.map(lessCertain) : found;

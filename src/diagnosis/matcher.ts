@@ -10,6 +10,8 @@ export const LONGEST_TEXT = 16_384;
 
 /** Finds the known messages in a text. */
 export interface Matcher {
+  /** What it knows. */
+  readonly catalogue: Catalogue;
   /**
    * The signatures that fit, in the catalogue's order: what is specific comes first. Where two fit the same
    * words, only the first of them counts. Only the first LONGEST_TEXT characters are looked at.
@@ -88,6 +90,7 @@ export function createMatcher(catalogue: Catalogue, options: MatcherOptions = {}
     return matches;
   };
   return {
+    catalogue,
     match,
     knows: (speaker, text) => match(speaker, text).length > 0,
     words(speaker) {

@@ -1,6 +1,7 @@
 import type { CauseClass, Layer, SignatureClass, SignatureMatch } from "../model/catalogue.ts";
 import type { Cause, Certainty } from "../model/diagnosis.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { nameIn } from "./sentence.ts";
 import { type KernelTestimony, readSymptom } from "./symptoms.ts";
 
@@ -20,6 +21,8 @@ export interface RankableLine {
 export interface RankContext {
   /** The kernel's log of the time is known without a gap, so its silence is evidence too. Default false. */
   readonly kernelLogComplete?: boolean;
+  /** The words for classes; of a class without any the signature's own are taken. */
+  readonly catalogue?: Pick<Catalogue, "advice"> | undefined;
 }
 
 const MOST_EVIDENCE = 8;
@@ -46,7 +49,7 @@ export function rankCauses(lines: readonly RankableLine[], context: RankContext 
     if (same === undefined) byClass.set(finding.class, [finding]);
     else same.push(finding);
   }
-  return [...byClass.values()].map(causeFrom);
+  return [...byClass.values()].map((all) => causeFrom(all, context.catalogue));
 }
 
 /** True where a passed-through device, VFIO or the IOMMU is what a cause of this class is about. */
@@ -158,7 +161,18 @@ function kernelTestimony(lines: readonly RankableLine[], complete: boolean): Ker
   return { classes, complete };
 }
 
-function causeFrom(findings: readonly Finding[]): Cause {
+/** A symptom, or the option that QEMU refused, may mean another class than its signature stands in. */
+function sentenceOf(
+  { class: causeClass, match: { signature } }: Finding,
+  catalogue: RankContext["catalogue"],
+): string {
+  if (signature.class === causeClass) return signature.sentence;
+  if (signature.class === "vm-config-invalid")
+    return `The VM cannot have {device} in the way that its definition says. ${signature.sentence}`;
+  return catalogue?.advice.get(causeClass)?.sentence ?? signature.sentence;
+}
+
+function causeFrom(findings: readonly Finding[], catalogue: RankContext["catalogue"]): Cause {
   const [best] = findings;
   if (best === undefined) throw new Error("a cause without findings");
   const devices = [...new Set(findings.flatMap(devicesOf))];
@@ -169,7 +183,7 @@ function causeFrom(findings: readonly Finding[]): Cause {
     certainty: certainties.sort((a, b) => DOUBT[a] - DOUBT[b])[0] ?? best.certainty,
     signature: best.match.signature.id,
     // The kernel's line about a limit names no device; QEMU's about the same thing does.
-    sentence: nameIn(best.match.signature.sentence, {
+    sentence: nameIn(sentenceOf(best, catalogue), {
       devices: firstGiven(devicesOf(best), devices),
       groups: firstGiven(groupsOf(best), groups),
       names: best.match.captures,

@@ -33,8 +33,8 @@ export interface HostTruths {
 export const NO_TRUTHS: HostTruths = {};
 
 /**
- * The remedies that contradict nothing that is known, in their order, with the names put in. One that speaks of a
- * change is left out also where it is not known whether there was one.
+ * The remedies that contradict nothing that is known, in their order, with the names put in. One that takes a change,
+ * a parameter or a kind of card for granted is left out also where that is not known.
  */
 export function chooseRemedies(
   remedies: readonly Remedy[],
@@ -46,6 +46,11 @@ export function chooseRemedies(
     .map(({ text, first }) => ({ text: nameIn(text, named), first }));
 }
 
+/** What a remedy takes for granted when it speaks of it. */
+const MUST_BE_KNOWN: ReadonlySet<string> = new Set<Condition>([
+  ...(["changed", "device", "module", "parameter", "pre-boot-dma-protection"] as const),
+]);
+
 /** Whether nothing that is known speaks against it. */
 export function applies({ when }: Remedy, truths: HostTruths): boolean {
   return Object.entries(when).every(([condition, wanted]) => {
@@ -53,7 +58,7 @@ export function applies({ when }: Remedy, truths: HostTruths): boolean {
     // Of several values one is enough, unless they say what must not be.
     const isDenied = wanted.every((value) => value.startsWith("!"));
     if (known.some((one) => one === true) && !isDenied) return true;
-    if (condition === "changed" && !isDenied) return false;
+    if (MUST_BE_KNOWN.has(condition) && !isDenied) return false;
     return isDenied ? !known.includes(false) : known.includes(undefined);
   });
 }

@@ -258,10 +258,13 @@ function diagnosed(
   attempt: StartAttempt,
   host: HostState,
   earlier: StoredAttempt | undefined,
-  { findMessages }: TakeInParts,
+  { findMessages, matcher: { catalogue } }: TakeInParts,
 ): StartAttempt {
   if (attempt.outcome === "started") return attempt;
-  const diagnosis = diagnose(attempt, host, findMessages === undefined ? {} : { findMessages });
+  const diagnosis = diagnose(attempt, host, {
+    catalogue,
+    ...(findMessages !== undefined && { findMessages }),
+  });
   const kept = diagnosis.causes.length === 0 ? earlier?.diagnosis : undefined;
   return { ...attempt, diagnosis: kept ?? diagnosis };
 }

@@ -104,6 +104,8 @@ export type Knob = (typeof KNOBS)[number];
 
 /** What the catalogue advises for a class of causes. */
 export interface ClassAdvice {
+  /** What is wrong, with places for names; undefined where each signature says it by itself. */
+  readonly sentence: string | undefined;
   readonly remedies: readonly Remedy[];
   /** What can have brought it, so that going back is advice. */
   readonly goBack: readonly Knob[];

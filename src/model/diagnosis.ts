@@ -12,6 +12,8 @@ export interface Cause {
   readonly signature: SignatureId;
   /** One sentence for a person. */
   readonly sentence: string;
+  /** What to do that the catalogue does not know: where to look up a message that it does not have. */
+  readonly remedies?: readonly string[];
   /** What the catalogue's advice may name: what the pattern caught, or the check of the host's state saw. */
   readonly names?: Readonly<Record<string, string>>;
   /** Lines or facts, word for word. */

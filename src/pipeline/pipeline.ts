@@ -186,6 +186,7 @@ export function createPipeline(options: {
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
       {
         stateIsLate: isLate(attempt),
+        catalogue: options.matcher.catalogue,
         ...(options.findMessages !== undefined && { findMessages: options.findMessages }),
       },
     );

@@ -124,7 +124,7 @@ function textOf(observation: Observation): string | undefined {
 
 /** Since when, and what changed since the last good start. */
 export function changesSection(answer: Answer): Section {
-  const changes = changeTexts(answer).map((sentence, index): ChangeLine => {
+  const changes = changeTexts(answer, { withConsequences: true }).map((sentence, index): ChangeLine => {
     const [change] = answer.changes?.[index]?.changes ?? [];
     return { sentence, before: shown(change?.before), after: shown(change?.after) };
   });

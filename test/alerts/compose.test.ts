@@ -10,10 +10,13 @@ import {
   composeWillNotStart,
 } from "../../src/alerts/compose.ts";
 import { decide, incidentKey } from "../../src/alerts/incident-policy.ts";
+import { type Answer, type AnswerInput, makeAnswer } from "../../src/answer/answer.ts";
+import type { ChangeLine } from "../../src/answer/change-lines.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import type { Cause } from "../../src/model/diagnosis.ts";
 import type { Change } from "../../src/model/fact.ts";
 import { signatureId, vmName } from "../../src/model/identifiers.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { bdf } from "./examples.ts";
 
 const cause: Cause = {
@@ -21,7 +24,6 @@ const cause: Cause = {
   certainty: "certain",
   signature: signatureId("kernel.direct-mapping-required"),
   sentence: "The firmware demands a 1:1 mapping for 0000:01:00.0.",
-  remedies: ["Go back to the BIOS that worked.", "Ask the vendor."],
   evidence: [],
   devices: [bdf("01:00.0")],
   groups: [14],
@@ -38,19 +40,48 @@ const attempt: StartAttempt = {
   evidence: [],
   diagnosis: { causes: [cause], summary: cause.sentence, deviceRelated: true, noEffect: [] },
 };
-const change = (sentence: string): Change => ({
+const bios: Change = {
   group: "firmware",
   key: "firmware.bios.version",
   before: { state: "value", value: "A63" },
   after: { state: "value", value: "A95" },
-  sentence,
+  sentence: "BIOS version: A63 → A95",
+};
+const line = (change: Change): ChangeLine => ({
+  ...{ knob: "BIOS", sentence: change.sentence, consequences: [], isNew: false, probability: undefined },
+  changes: [change],
 });
-const bios = change("BIOS version: A63 → A95");
 const deviceNames = new Map([[bdf("01:00.0"), "RTX 4060 Ti"]]);
-const lastGood = { openedAt: Date.UTC(2026, 10, 20, 18, 2), biosVersion: "A63" };
+const lastGood = { at: Date.UTC(2026, 10, 20, 18, 2), bios: "A63" };
 
-test("a failure by a device names it, its cause, what changed, the last good start and the first remedy", () => {
-  assert.deepEqual(composeFailure({ attempt, number: 12, changes: [bios], lastGood, deviceNames }), {
+function answer(given: Partial<AnswerInput> = {}): Answer {
+  return makeAnswer(
+    {
+      ...{
+        vm: attempt.vm,
+        causes: [cause],
+        unexplained: "",
+        outcome: "failed",
+        here: { at: attempt.openedAt },
+      },
+      ...{ lastGood: undefined, failing: undefined, changes: undefined, comparedWith: undefined },
+      ...{ newKeys: undefined, matters: () => true, suspects: [], truths: {}, demand: undefined },
+      ...{ demandedThen: undefined, failedWith: () => false },
+      ...given,
+    },
+    catalogue,
+  );
+}
+const since = { lastGood, changes: [bios], comparedWith: "good start" } as const;
+
+test("a failure by a device names it, its cause, what changed, the last good start and what to go back to", () => {
+  const { remedies, ...content } = composeFailure({
+    attempt,
+    number: 12,
+    answer: answer(since),
+    deviceNames,
+  });
+  assert.deepEqual(content, {
     kind: "start-failed",
     importance: "alert",
     vm: "Windows 11",
@@ -60,17 +91,28 @@ test("a failure by a device names it, its cause, what changed, the last good sta
     cause: cause.sentence,
     changes: ["BIOS version: A63 → A95"],
     lastGood: "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.",
-    remedy: "Go back to the BIOS that worked.",
+    remedy: "Go back to BIOS A63, with which it last worked on 2026-11-20.",
     command: "vfio-watch show 12",
   });
+  assert.equal(remedies?.[0], content.remedy);
 });
 
 test("that nothing changed, that it is not known, and that there never was a good start are three different things", () => {
-  const said = (changes: readonly Change[] | undefined, good?: typeof lastGood) =>
-    composeFailure({ attempt, changes, deviceNames, ...(good && { lastGood: good }) }).lastGood;
-  assert.match(said([], lastGood) ?? "", /Nothing that is watched has changed since\.$/);
-  assert.match(said(undefined, lastGood) ?? "", /What has changed since is not on record\.$/);
-  assert.equal(said(undefined), "No good start of it is on record.");
+  const said = (given: Partial<AnswerInput>) =>
+    composeFailure({ attempt, answer: answer(given), deviceNames }).lastGood;
+  assert.match(said({ ...since, changes: [] }) ?? "", /Nothing that is watched has changed since\.$/);
+  assert.match(said({ ...since, changes: undefined }) ?? "", /What has changed since is not on record\.$/);
+  assert.equal(said({}), "No good start of it is on record.");
+});
+
+test("a good start without the device is not told as one with it, and nothing is to be gone back to", () => {
+  const without = { ...since, lastGood: { ...lastGood, without: [bdf("01:00.0")] } };
+  const content = composeFailure({ attempt, answer: answer(without), deviceNames });
+  assert.match(
+    content.lastGood ?? "",
+    /^No good start with 0000:01:00\.0 is on record\. It last started without: /,
+  );
+  assert.ok(content.remedies?.every((text) => !/Go back to/.test(text)));
 });
 
 test("a failure without a device is a plain warning without VFIO words", () => {
@@ -80,13 +122,7 @@ test("a failure without a device is a plain warning without VFIO words", () => {
     sentence: "The disk image is missing.",
     devices: [],
   };
-  const diagnosis = { causes: [other], summary: other.sentence, deviceRelated: false, noEffect: [] };
-  const content = composeFailure({
-    attempt: { ...attempt, diagnosis },
-    changes: [bios],
-    lastGood,
-    deviceNames,
-  });
+  const content = composeFailure({ attempt, answer: answer({ ...since, causes: [other] }), deviceNames });
   assert.equal(content.kind, "start-failed-other");
   assert.equal(content.importance, "warning");
   assert.deepEqual([content.devices, content.changes, content.lastGood], [[], [], undefined]);
@@ -95,8 +131,7 @@ test("a failure without a device is a plain warning without VFIO words", () => {
 test("a refusal is a warning in its own words, and says what changed", () => {
   const content = composeFailure({
     attempt: { ...attempt, outcome: "refused" },
-    changes: [bios],
-    lastGood,
+    answer: answer(since),
     deviceNames,
   });
   assert.equal(content.subject, "The start of 'Windows 11' was refused");
@@ -105,21 +140,17 @@ test("a refusal is a warning in its own words, and says what changed", () => {
 });
 
 test("what is only possible is not told as certain", () => {
-  const possible = { ...cause, certainty: "possible" as const };
-  const diagnosis = { causes: [possible], summary: cause.sentence, deviceRelated: true, noEffect: [] };
-  assert.match(
-    composeFailure({ attempt: { ...attempt, diagnosis }, changes: [], deviceNames }).cause ?? "",
-    /not proven/,
-  );
+  const possible = answer({ causes: [{ ...cause, certainty: "possible" }] });
+  assert.match(composeFailure({ attempt, answer: possible, deviceNames }).cause ?? "", /not proven/);
 });
 
 test("a recovery says how often it had failed, why, and what changed in between", () => {
-  const failed = composeFailure({ attempt, changes: [bios], lastGood, deviceNames });
+  const failed = composeFailure({ attempt, answer: answer(since), deviceNames });
   const at = attempt.openedAt;
   const { incident } = decide(undefined, { key: incidentKey(failed), content: failed, at }, at, {
     reminders: true,
   });
-  const back = change("BIOS version: A95 → A63");
+  const back = line({ ...bios, sentence: "BIOS version: A95 → A63" });
   const content = composeRecovery({
     vm: attempt.vm,
     incident: { ...incident, count: 3 },
@@ -129,7 +160,7 @@ test("a recovery says how often it had failed, why, and what changed in between"
   assert.equal(content.subject, "'Windows 11' starts again");
   assert.equal(content.cause, `It had failed 3 times since 2026-11-23 09:00 UTC: ${cause.sentence}`);
   assert.deepEqual(content.changes, ["BIOS version: A95 → A63"]);
-  const said = (changes: readonly Change[] | undefined) =>
+  const said = (changes: readonly ChangeLine[] | undefined) =>
     composeRecovery({ vm: attempt.vm, incident, changes }).lastGood;
   assert.equal(said([]), "Nothing that is watched has changed in between.");
   assert.equal(said(undefined), "What has changed in between is not on record.");
@@ -137,7 +168,9 @@ test("a recovery says how often it had failed, why, and what changed in between"
 });
 
 test("before anything fails: the VM, the cause and the change that brings it", () => {
-  const content = composeWillNotStart({ vm: attempt.vm, causes: [cause], changes: [bios], deviceNames });
+  const told = (given: Partial<AnswerInput>) =>
+    composeWillNotStart({ vm: attempt.vm, answer: answer({ outcome: undefined, ...given }), deviceNames });
+  const content = told({ changes: [bios], comparedWith: "boot before" });
   assert.equal(content.subject, "'Windows 11' will not start");
   assert.equal(content.importance, "alert");
   assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
@@ -145,21 +178,18 @@ test("before anything fails: the VM, the cause and the change that brings it", (
     content.lastGood,
     "No good start of it is on record. The changes are those since the last boot.",
   );
-  const later = composeWillNotStart({
-    ...{ vm: attempt.vm, causes: [cause], changes: [bios], deviceNames, lastGood },
-  });
-  assert.equal(later.lastGood, "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.");
+  assert.equal(told(since).lastGood, "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.");
 });
 
 test("a single changed fact stands in the subject, many are listed and counted", () => {
-  const one = composeFactsChanged({ changes: [bios], since: "since the last boot", vms: [attempt.vm] });
+  const one = composeFactsChanged({ changes: [line(bios)], since: "since the last boot", vms: [attempt.vm] });
   assert.equal(one.subject, "Changed since the last boot: BIOS version: A63 → A95");
   const many = composeFactsChanged({
-    changes: Array.from({ length: 11 }, () => bios),
+    changes: Array.from({ length: 11 }, () => line(bios)),
     since: "since the last boot",
   });
   assert.equal(many.subject, "11 things changed since the last boot");
-  assert.equal(many.changes.at(-1), "and 3 more");
+  assert.deepEqual([many.changes.length, many.changes.at(-1)], [8, "and 4 more"]);
 });
 
 test("the summary of a storm says how many, and shows some", () => {
@@ -175,9 +205,9 @@ test("the summary of a storm says how many, and shows some", () => {
 test("every command that an alert names exists", async () => {
   const { COMMAND_SUMMARIES } = await import("../../src/cli/commands.ts");
   const contents = [
-    composeFailure({ attempt, changes: [], deviceNames }),
-    composeWillNotStart({ vm: attempt.vm, causes: [cause], changes: [], deviceNames }),
-    composeFactsChanged({ changes: [bios], since: "since the last boot" }),
+    composeFailure({ attempt, answer: answer(), deviceNames }),
+    composeWillNotStart({ vm: attempt.vm, answer: answer(), deviceNames }),
+    composeFactsChanged({ changes: [line(bios)], since: "since the last boot" }),
     composeTrouble({ subject: "s", why: "w" }),
     composeStorm({ kind: "start-failed", importance: "alert", count: 2, examples: [] }),
     composeTest("ntfy"),

@@ -27,6 +27,7 @@ const refusal: Signature = {
   severity: "fatal",
   pattern: "1:1",
   meaning: "",
+  sentence: "",
   remedies: [],
   examples: [],
 };

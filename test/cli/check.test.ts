@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, describe, it } from "node:test";
+import type { DemandOrigin } from "../../src/answer/answer.ts";
 import type { Preflight, PreflightFinding } from "../../src/diagnosis/preflight.ts";
 import { makeSnapshot } from "../../src/history/snapshot.ts";
 import { collectFacts } from "../../src/host/collect-facts.ts";
@@ -141,14 +142,20 @@ describe("check on the host of the forum report", () => {
       { paths: before, good: true },
       { paths: now, good: false },
     ]);
-    const finding = (await check(now, [], database)).vms[0]?.findings[0];
-    assert.match(
-      finding?.sentence ?? "",
-      /It appeared with BIOS E7E49AMSI\.1A95; BIOS E7E49AMSI\.1A63 did not have it\.$/,
+    const [vm] = (await check(now, [], database)).vms;
+    const origin = (demand: DemandOrigin | undefined) => [demand?.bios, demand?.biosWithout];
+    assert.deepEqual(origin(vm?.answer?.demand), ["E7E49AMSI.1A95", "E7E49AMSI.1A63"]);
+    assert.deepEqual(
+      vm?.answer?.goBack.map(({ knob, to }) => [knob, to]),
+      [["BIOS", "E7E49AMSI.1A63"]],
     );
-    assert.match(finding?.remedies[0] ?? "", /^Go back to BIOS E7E49AMSI\.1A63/);
-    const always = await check(now, [], history([{ paths: now, good: false }]));
-    assert.match(always.vms[0]?.findings[0]?.evidence.join("\n") ?? "", /in every boot on record/);
+    assert.deepEqual(vm?.findings[0]?.remedies, vm?.answer?.remedies);
+    assert.ok(
+      vm?.answer?.remedies.some((text) => /^Go back to BIOS E7E49AMSI\.1A63, with which it last/.test(text)),
+    );
+    const [always] = (await check(now, [], history([{ paths: now, good: false }]))).vms;
+    assert.deepEqual(origin(always?.answer?.demand), ["E7E49AMSI.1A95", undefined]);
+    assert.deepEqual(always?.answer?.goBack, [], "no version without the demand is known");
   });
 
   it("finds nothing that stops the VM once the demand is gone, and then exits with 0", async () => {

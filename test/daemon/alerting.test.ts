@@ -7,13 +7,14 @@ import { createAlerting } from "../../src/daemon/alerting.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import { signatureId } from "../../src/model/identifiers.ts";
 import type { Store } from "../../src/store/store.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/samples.ts";
 
 function alertingOf(store: Store) {
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
   const policy = alertPolicy(loadConfig({ paths }).config, false);
   const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
-  return createAlerting({ store, alerter, bootId: BOOT, now: () => START, host: () => undefined });
+  return createAlerting({ store, alerter, catalogue, bootId: BOOT, now: () => START, host: () => undefined });
 }
 
 function save(store: Store, id: string, overrides: Partial<StartAttempt>, snapshotId?: string) {
@@ -63,7 +64,6 @@ test("another reason of a class that holds all kinds is another incident, the sa
           certainty: "certain",
           signature: signatureId(signature),
           sentence: signature,
-          remedies: [],
           evidence: [],
           devices: [],
           groups: [],

@@ -44,7 +44,10 @@ test("another BIOS at a boot is told once, whatever happens to the service in th
     lookAt(store, "boot 3", value("A95"));
     lookAt(store, "boot 3", value("A95"), "6.18");
     lookAt(store, "boot 4", value("A95"));
-    assert.deepEqual(subjects(store), ["Changed since the last boot: BIOS version: A63 → A95"]);
+    // The kernel changed in the same boot, so it is named with the BIOS.
+    assert.deepEqual(subjects(store), ["2 things changed since the last boot"]);
+    const [{ content } = { content: { changes: [] } }] = store.alerts.incidents({});
+    assert.match(content.changes.join("\n"), /BIOS version: A63 → A95\nKernel[^\n]*: 6\.18 → /);
     assert.deepEqual(store.alerts.incidents({ openOnly: true }), []);
   }));
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { askAnswer } from "../../src/answer/ask-answer.ts";
 import { needsAction, type PreflightInput, runPreflight } from "../../src/diagnosis/preflight.ts";
 import type { HostState, VmStatus } from "../../src/model/host-state.ts";
 import { absent, read, unreadable } from "../../src/model/reading.ts";
 import type { VmState } from "../../src/model/virtual-machine.ts";
 import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { recordingPath } from "../helpers/recorded-tree.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 
 function input(name: string, change: (host: HostState) => Partial<HostState> = () => ({})): PreflightInput {
   const host = readRecordedHost(recordingPath(name, "snap-before"), recordingPath(name, "libvirt"));
@@ -18,6 +20,12 @@ function input(name: string, change: (host: HostState) => Partial<HostState> = (
       unreadable: [],
     },
     modprobe: read([]),
+    answer: ({ definition }, causes) =>
+      askAnswer(
+        undefined,
+        { vm: definition.name, devices: [], causes, at: 0, snapshot: undefined },
+        catalogue,
+      ),
   };
 }
 
@@ -49,10 +57,35 @@ describe("preflight", () => {
     }
   });
 
-  it("does not need action for what is merely possible, as the demand on a kernel before 6.6", () => {
+  it("says of a kernel before 6.6 on AMD that it starts the VM, and that a newer one will not", () => {
     const preflight = runPreflight(input("ivmd-amd", () => ({ kernelRelease: read("6.1.106-Unraid") })));
-    assert.equal(preflight.vms[0]?.verdict, "may-not-start");
+    const [vm] = preflight.vms;
+    assert.equal(vm?.verdict, "nothing-stops-it");
+    assert.deepEqual(
+      vm.findings.map(({ check, matter }) => [check, matter]),
+      [["preflight.refused-by-newer-kernel", "later"]],
+    );
+    assert.match(
+      vm.findings[0]?.sentence ?? "",
+      /Linux 6\.1\.106-Unraid gives the device away all the same; Linux 6\.6/,
+    );
     assert.equal(needsAction(preflight), false);
+  });
+
+  it("expects the RMRR refusal of Intel on kernels long before 6.6", () => {
+    const preflight = runPreflight(input("rmrr-intel", () => ({ kernelRelease: read("6.1.106-Unraid") })));
+    assert.equal(preflight.vms[0]?.verdict, "will-not-start");
+  });
+
+  it("says whose demand is not known where the tables cannot be read, and only that it may fail", () => {
+    const preflight = runPreflight(
+      input("ivmd-amd", () => ({
+        kernelRelease: read("6.1.106"),
+        firmwareDemands: unreadable("needs root"),
+      })),
+    );
+    assert.equal(preflight.vms[0]?.verdict, "may-not-start");
+    assert.match(preflight.vms[0].findings[0]?.sentence ?? "", /whose demand it is could not be read/);
   });
 
   it("says what could not be looked at instead of calling it fine", () => {

@@ -65,8 +65,29 @@ describe("the host's state before a start", () => {
       checkHostState(vm, { ...host, kernelRelease })[0]?.certainty;
     assert.equal(certainty(read("6.6.0")), "certain");
     assert.equal(certainty(read("6.12.54-Unraid")), "certain");
-    assert.equal(certainty(read("6.1.106-Unraid")), "possible");
+    assert.equal(certainty(read("6.1.106-Unraid")), undefined);
     assert.equal(certainty(unreadable("needs root")), "likely");
+  });
+
+  it("expects QEMU to fail on an older kernel where the VM's memory covers the range", () => {
+    const { host, vm } = recorded("ivmd-amd");
+    const old = { ...host, kernelRelease: read("6.1.106-Unraid") };
+    const checks = (memoryKiB: number, machine: string) =>
+      checkHostState({ ...vm, memoryKiB, machine }, old).map(({ signature }) => signature);
+    // The region is at 0x7fff0000: below the 2 GiB that a large q35 VM has there, above a VM of 1 GiB.
+    assert.deepEqual(checks(16 * 1024 * 1024, "pc-q35-9.2"), ["state.memory-over-direct-region"]);
+    assert.deepEqual(checks(1024 * 1024, "pc-q35-9.2"), []);
+  });
+
+  it("foresees a memory limit below what a passed-through device needs locked", () => {
+    const { host, vm } = recorded("good-amd");
+    const check = (memoryKiB: number, hardLimitKiB: number) =>
+      checkHostState({ ...vm, memoryKiB, memory: { hardLimitKiB } }, host).map(
+        ({ signature, certainty }) => `${signature} ${certainty}`,
+      );
+    assert.deepEqual(check(4_194_304, 4_000_000), ["state.hard-limit-too-low certain"]);
+    assert.deepEqual(check(4_194_304, 4_500_000), ["state.hard-limit-too-low possible"]);
+    assert.deepEqual(check(4_194_304, 8_000_000), []);
   });
 
   it("concludes nothing from what could not be read", () => {

@@ -148,7 +148,6 @@ function storeBoot(store: Store, boot: MadeBoot, index: number): void {
                   certainty: "certain" as const,
                   signature: signatureId("test.made"),
                   sentence: `It failed with ${cause}.`,
-                  remedies: [],
                   evidence: [],
                   devices,
                   groups: [14],

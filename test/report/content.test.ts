@@ -8,6 +8,7 @@ import type { Block, ReportContent, Section, SectionId } from "../../src/report/
 import { gatherReport } from "../../src/report/gather.ts";
 import { createRedactor } from "../../src/report/redaction.ts";
 import { renderText } from "../../src/report/text.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { contentFor, inputFor, signatures, withRecording } from "./replayed.ts";
 
 const MADE = { madeAt: 0, madeBy: "test", missing: [] };
@@ -119,13 +120,13 @@ describe("the content of a report", () => {
   it("says that nothing can be compared where no start was good", async () => {
     const content = await contentFor("rmrr-intel");
     const [text] = blocksOf(sectionOf(content, "changes"), "text");
-    assert.match(text?.text ?? "", /^No good start is on record before it/);
+    assert.match(text?.text ?? "", /^No good start of it is on record\./);
     assert.match(content.answer.join(" "), /has ever worked on record/);
   });
 
   it("reports the host alone where nothing has failed and nothing is on record", () => {
     const facts = vmFacts(read([]));
-    const input = gatherReport({ about: "host", facts, vm: undefined }, undefined, {
+    const input = gatherReport({ about: "host", facts, vm: undefined }, undefined, catalogue, {
       ...MADE,
       missing: ["There is no history: nothing was stored yet."],
     });
@@ -146,7 +147,12 @@ describe("the content of a report", () => {
       const attempt = store.attempts.full(row?.id ?? "", signatures);
       assert.ok(attempt !== undefined);
       return describeReport(
-        gatherReport({ about: "start", attempt: { ...attempt, snapshotId: undefined } }, store, MADE),
+        gatherReport(
+          { about: "start", attempt: { ...attempt, snapshotId: undefined } },
+          store,
+          catalogue,
+          MADE,
+        ),
         undefined,
       );
     });

@@ -16,7 +16,7 @@ const REQUIRED = [
   "Firmware has requested this device have a 1:1 IOMMU mapping",
   "IVMD type 22h",
   "0x7fff0000-0x7fff7fff",
-  "Go back to the BIOS version with which passthrough worked",
+  "Go back to BIOS E7E49AMSI.1A63, with which it last worked on",
   "What does not matter here",
   "Questions for the board's vendor",
   "pc-q35-10.0",

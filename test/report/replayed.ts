@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
-import { shippedConfigDirectory } from "../../src/places.ts";
 import { readRecordings } from "../../src/replay/recording.ts";
 import { replay } from "../../src/replay/replay.ts";
 import { describeReport } from "../../src/report/content.ts";
@@ -11,9 +9,9 @@ import { gatherReport } from "../../src/report/gather.ts";
 import type { ReportInput } from "../../src/report/input.ts";
 import type { SignatureLookup } from "../../src/store/attempt-store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 
 const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "..", "fixtures", "recordings");
-const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
 const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
 export const signatures: SignatureLookup = (id) => byId.get(id);
 
@@ -34,7 +32,7 @@ export function inputFor(recording: string): Promise<ReportInput> {
     const [newest] = store.attempts.list({ failedOnly: true, limit: 1 });
     const attempt = newest === undefined ? undefined : store.attempts.full(newest.id, signatures);
     assert.ok(attempt !== undefined, `${recording} holds a failed start`);
-    return gatherReport({ about: "start", attempt }, store, {
+    return gatherReport({ about: "start", attempt }, store, catalogue, {
       madeAt: Date.UTC(2026, 10, 23, 12),
       madeBy: "vfio-watch test",
       missing: [],

@@ -22,7 +22,8 @@ export const demandsMapping: Signature = {
   severity: "fatal",
   pattern: "1:1",
   meaning: "The firmware wants memory of this device mapped one to one.",
-  remedies: ["Go back to the older firmware."],
+  sentence: "The firmware wants memory of {device} mapped one to one.",
+  remedies: [],
   examples: [],
 };
 
@@ -118,7 +119,6 @@ export function sampleAttempt(
                 certainty: "certain",
                 signature: demandsMapping.id,
                 sentence: "The firmware demands a 1:1 mapping.",
-                remedies: ["Go back."],
                 evidence: [line],
                 devices: [GPU],
                 groups: [14],

@@ -60,7 +60,8 @@ const refusal: Signature = {
   severity: "fatal",
   pattern: "1:1 IOMMU mapping",
   meaning: "The firmware wants memory of this device mapped one to one.",
-  remedies: ["Go back to the older firmware."],
+  sentence: "The firmware wants memory of {device} mapped one to one.",
+  remedies: [],
   examples: [],
 };
 
@@ -213,7 +214,6 @@ function diagnosisOf(device: Bdf, group: number, said: string): Diagnosis {
         certainty: "certain",
         signature: refusal.id,
         sentence,
-        remedies: refusal.remedies,
         evidence: [said],
         devices: [device],
         groups: [group],
