@@ -5,10 +5,10 @@ import { askBlame, type BlameReader } from "../history/ask-blame.ts";
 import { diffSnapshots } from "../history/changes.ts";
 import { lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
-import { canMatter, findSubject } from "../history/subject.ts";
+import { canMatter, findSubject, vmKey } from "../history/subject.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { Change, Snapshot } from "../model/fact.ts";
+import type { Change, Fact, Snapshot } from "../model/fact.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { BootStore, SnapshotStore } from "../store/snapshot-store.ts";
@@ -20,6 +20,7 @@ import { truthsOf } from "./host-truths.ts";
 export interface AnswerReader {
   readonly attempts: BlameReader["attempts"] & { list(filter?: AttemptFilter): readonly AttemptRow[] };
   readonly boots: Pick<BootStore, "list">;
+  readonly vms: BlameReader["vms"];
   readonly snapshots: BlameReader["snapshots"] &
     PreflightReader["snapshots"] &
     Pick<SnapshotStore, "fact" | "get">;
@@ -71,7 +72,7 @@ export function askAnswer(
 
 /** What changed between two stored moments, without the question what broke it; undefined where one is not stored. */
 export function linesBetween(
-  { snapshots }: { readonly snapshots: Pick<SnapshotStore, "get"> },
+  reader: Pick<AnswerReader, "vms"> & { readonly snapshots: Pick<SnapshotStore, "get"> },
   options: {
     readonly vm: VmName;
     readonly devices: readonly Bdf[];
@@ -80,7 +81,9 @@ export function linesBetween(
   },
 ): readonly ChangeLine[] | undefined {
   const { vm, devices, before, after } = options;
-  const [then, here] = [before, after].map((id) => (id === undefined ? undefined : snapshots.get(id)));
+  const [then, here] = [before, after].map((id) =>
+    id === undefined ? undefined : underOneName(reader.snapshots.get(id), vm, reader),
+  );
   if (then === undefined || here === undefined) return undefined;
   const subject = findSubject(
     [vm],
@@ -125,7 +128,7 @@ const NOBODY_KNOWS = "Nothing that could be read says why.";
 
 function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInput {
   const { vm, devices, causes, at, number, snapshot } = question;
-  const load = remember((id: string) => reader.snapshots.get(id));
+  const load = remember((id: string) => underOneName(reader.snapshots.get(id), vm, reader));
   const here = typeof snapshot === "string" ? load(snapshot) : snapshot;
   const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), at);
   const good = found?.row;
@@ -164,6 +167,22 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
 function concernedDevices([first]: readonly Cause[], devices: readonly Bdf[]): readonly Bdf[] {
   const named = devices.filter((device) => first?.devices.includes(device));
   return named.length > 0 ? named : devices;
+}
+
+/** What was known of the VM under a former name, under the one that it has. */
+function underOneName(
+  snapshot: Snapshot | undefined,
+  vm: VmName,
+  { vms }: Pick<AnswerReader, "vms">,
+): Snapshot | undefined {
+  const { formerNames } = vms.past(vm);
+  if (snapshot === undefined || formerNames.length === 0) return snapshot;
+  const prefixes = formerNames.map((former) => `${vmKey(former)}.`);
+  const facts = snapshot.facts.map((fact): Fact => {
+    const prefix = prefixes.find((one) => fact.key.startsWith(one));
+    return prefix === undefined ? fact : { ...fact, key: `${vmKey(vm)}.${fact.key.slice(prefix.length)}` };
+  });
+  return { id: `${snapshot.id} as ${vm}`, facts };
 }
 
 function remember(find: (id: string) => Snapshot | undefined): (id: string) => Snapshot | undefined {
