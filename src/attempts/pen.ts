@@ -86,9 +86,12 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
       return true;
     },
     hasDevices(attempt, devices) {
+      const before = [...attempt.devices].join();
       if (attempt.hasShownDevices) addDevices(attempt, devices);
       else setDevices(attempt, devices);
       attempt.hasShownDevices = true;
+      // Who goes on after a kill has them from the store alone, and what names a device is joined by them.
+      if ([...attempt.devices].join() !== before) book.touched(attempt);
     },
     learnGroups: (attempt) => addDevices(attempt, [...attempt.devices]),
     fail: (attempt, at) => book.close(attempt, at, isRefusal(attempt) ? "refused" : "failed"),
