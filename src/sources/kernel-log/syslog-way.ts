@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, statSync, watch } from "node:fs";
 import { valueOr } from "../../model/reading.ts";
 import { createLineSplitter, type LineSplitter } from "./line-splitter.ts";
 import { type KernelLogPosition, resumePoint } from "./position.ts";
@@ -8,6 +8,8 @@ import type { KernelLogWay, WayOptions, WayStart } from "./way.ts";
 /** Files in which syslog daemons keep the kernel's lines, best first. */
 const FILES = ["/var/log/syslog", "/var/log/messages", "/var/log/kern.log"];
 const POLL = 500;
+/** A daemon writes in bursts, which are read together (ms). */
+const WAKE = 20;
 const LINE_LIMIT = 64 * 1024;
 /** Of a longer backlog only this much is read, in bytes. */
 const BACKLOG_LIMIT = 64 * 1024 * 1024;
@@ -41,6 +43,7 @@ export function createSyslogWay(options: WayOptions): KernelLogWay {
   let file: OpenFile | undefined;
   let stopped = false;
   let takeBackPoll = () => {};
+  let watcher: FSWatcher | undefined;
 
   function open(path: string, offset: number): OpenFile {
     const descriptor = openSync(paths.at(path), "r");
@@ -139,6 +142,21 @@ export function createSyslogWay(options: WayOptions): KernelLogWay {
     file = undefined;
   }
 
+  /** A start is told of within moments of its last word, and the kernel's must have been read by then. */
+  function wakeAtOnce(path: string): void {
+    watcher?.close();
+    watcher = undefined;
+    try {
+      watcher = watch(paths.at(path), { persistent: false }, () => {
+        takeBackPoll();
+        takeBackPoll = clock.after(WAKE, () => poll(path));
+      });
+      watcher.on("error", () => {});
+    } catch {
+      // No inotify, or none left: the file is looked at now and then all the same.
+    }
+  }
+
   function poll(path: string): void {
     try {
       if (file !== undefined) readOn(file);
@@ -148,6 +166,7 @@ export function createSyslogWay(options: WayOptions): KernelLogWay {
         close();
         file = open(path, 0);
         readOn(file);
+        wakeAtOnce(path);
       }
     } catch (error) {
       broken(`${path} cannot be read (${codeOf(error)})`);
@@ -170,6 +189,7 @@ export function createSyslogWay(options: WayOptions): KernelLogWay {
         }
         live(`following ${path}, where other programs can write kernel lines too`);
         takeBackPoll = clock.after(POLL, () => poll(path));
+        wakeAtOnce(path);
         return { works: true };
       }
       return {
@@ -180,6 +200,7 @@ export function createSyslogWay(options: WayOptions): KernelLogWay {
     },
     async stop() {
       stopped = true;
+      watcher?.close();
       takeBackPoll();
       close();
     },
