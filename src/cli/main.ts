@@ -53,7 +53,9 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       io.out(helpOf(command));
       return EXIT.ok;
     }
-    return parsed.flag("json") ? await runForProgram(command, parsed, io) : await command.run(parsed, io);
+    return parsed.flag("json")
+      ? await runForProgram(command, parsed, io)
+      : await runForPeople(command, parsed, io);
   } catch (error) {
     if (error instanceof UsageError) {
       if (wantsJson(command, args)) writeError(error.message, io);
@@ -68,11 +70,25 @@ async function runCommand(command: Command, args: readonly string[], io: Command
   }
 }
 
+/** Runs the command; what a damaged history makes it throw is told as that. */
+async function runForPeople(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
+  try {
+    return await command.run(parsed, io);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { whyDamaged } = await import("./damaged-history.ts");
+    const why = whyDamaged(error, parsed.text("database"), io);
+    if (why === undefined) throw error;
+    io.err(`vfio-watch: ${printable(why)}\n`);
+    return EXIT.failure;
+  }
+}
+
 /** With `--json` standard output holds one document even where nothing could be done: `{"error"}`, as said to people. */
 async function runForProgram(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
   let isAnswered = false;
   let complaints = "";
-  const code = await command.run(parsed, {
+  const code = await runForPeople(command, parsed, {
     ...io,
     out: (text) => {
       isAnswered = true;

@@ -1,6 +1,6 @@
 import type Database from "better-sqlite3";
 import { StoreRefusal } from "./refusal.ts";
-import { explainDiskTrouble, type Troubles } from "./troubles.ts";
+import { damagedFile, explainDiskTrouble, type Troubles } from "./troubles.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
 
@@ -32,6 +32,11 @@ export interface Connection {
   batched<T>(work: () => T): T;
   /** A pragma's single answer. */
   pragma(text: string): number | string;
+  /**
+   * What to throw for what was thrown where rows are read: SQLite finds no fault with a byte that was changed inside a
+   * text, but what this program stored as JSON is JSON.
+   */
+  judge(error: unknown): unknown;
   /** Newest commit that changed something, UTC epoch milliseconds. */
   lastCommitAt(): number | undefined;
 }
@@ -70,7 +75,10 @@ export function createConnection(parts: ConnectionParts): Connection {
   }
 
   function asRefusal(error: unknown): unknown {
-    const trouble = explainDiskTrouble(error, path);
+    const trouble =
+      error instanceof SyntaxError
+        ? damagedFile(path, "a stored text is none that this program writes")
+        : explainDiskTrouble(error, path);
     if (trouble === undefined) return error;
     if (trouble.kind === "damaged") parts.onDamage();
     return new StoreRefusal(troubles.report(trouble.kind, trouble.why, trouble.remedy));
@@ -181,6 +189,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       const answer = Object.values(rows[0] ?? {})[0];
       return typeof answer === "number" || typeof answer === "string" ? answer : "";
     },
+    judge: (error) => (error instanceof SyntaxError ? asRefusal(error) : error),
     lastCommitAt: () => commitAt,
   };
 }

@@ -3,17 +3,17 @@ import { makeDirectory } from "../make-directory.ts";
 import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
-import { createConnection } from "./connection.ts";
+import { type Connection, createConnection } from "./connection.ts";
 import { type OpenedDatabase, openForGuest, openForReading, openForWriting } from "./database.ts";
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
-import { createHotPlugStore } from "./hot-plugs.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
 import { markDamaged } from "./quarantine.ts";
 import type { MetaStore } from "./record-stores.ts";
 import { StoreRefusal, type StoreTrouble, type Written } from "./refusal.ts";
 import { createRetention } from "./retention.ts";
+import type { Saved } from "./save-history.ts";
 import { createSightingStore } from "./sightings.ts";
 import { createSignatureTable } from "./signatures.ts";
 import { createSnapshotTable } from "./snapshots.ts";
@@ -57,16 +57,17 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
       remedy: "Stop that one first; commands that only read need not wait for it.",
     };
   }
-  const opened = openForWriting(path, clock.now());
+  const opened = openForWriting(path, clock.now(), options.copies ?? []);
   if (opened.state === "refused") {
     lock.release();
     return opened;
   }
   if (opened.quarantined !== undefined) {
+    const { file, saved } = opened.quarantined;
     troubles.report(
       "quarantined",
-      `The database ${path} was damaged. It was moved to ${opened.quarantined} and a new one begun.`,
-      `Older history is in that file; "sqlite3 FILE .recover" may bring some of it back.`,
+      `The database ${path} was damaged. It was moved to ${file} and a new one begun, ${describeSaved(saved)}.`,
+      `The older history is in that file; "sqlite3 FILE .recover" may bring more of it back.`,
     );
   }
   if (!opened.writeAheadLog) {
@@ -95,7 +96,9 @@ function asStore(
     clock,
     troubles,
     onDamage: () => {
-      if (isOwner) markDamaged(path);
+      if (!isOwner) return;
+      markDamaged(path);
+      options.onDamage?.();
     },
     onSettled: keepTroubles,
   });
@@ -113,16 +116,15 @@ function asStore(
   const store: Store = {
     path,
     readOnly,
-    attempts: createAttemptStore({ connection, boots, snapshots, vms, signatures }),
+    attempts: judged(connection, createAttemptStore({ connection, boots, snapshots, vms, signatures })),
     sightings: createSightingStore(connection, boots),
     gaps: createGapStore(connection, boots),
-    hotPlugs: createHotPlugStore(connection, boots),
     resumePoints: createResumePointStore(connection),
-    unfinished: createUnfinishedStore(connection),
+    unfinished: judged(connection, createUnfinishedStore(connection)),
     boots,
-    snapshots,
-    vms,
-    alerts: createAlertTable(connection),
+    snapshots: judged(connection, snapshots),
+    vms: judged(connection, vms),
+    alerts: judged(connection, createAlertTable(connection)),
     meta,
     durable: (work) => asValue(() => connection.durable(work)),
     batched: (work) => asValue(() => connection.batched(work)),
@@ -145,8 +147,37 @@ function asStore(
   }
 }
 
+/** What became of a damaged history, for the end of a sentence. */
+function describeSaved({ boots, starts, startsBefore, copy }: Saved): string {
+  if (boots === 0 && starts === 0) return "since nothing of it could be read";
+  const all =
+    startsBefore === undefined || startsBefore <= starts ? "" : ` of the ${startsBefore} ever stored`;
+  const from = copy === undefined ? "" : `, partly from the copy ${copy}`;
+  return `with what could be read${from}: ${boots} boots and ${starts} starts${all}`;
+}
+
+/** The same part of the store, of which what it throws for a damaged row says so. */
+function judged<T extends object>(connection: Connection, part: T): T {
+  const methods = Object.entries(part).map(([name, method]: [string, unknown]) => [
+    name,
+    (...given: unknown[]) => {
+      try {
+        return typeof method === "function" ? method(...given) : method;
+      } catch (error) {
+        throw connection.judge(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(methods) as T;
+}
+
 function readTroubles(meta: MetaStore): readonly StoreTrouble[] {
-  const list = JSON.parse(meta.get(TROUBLES) ?? "[]") as readonly StoreTrouble[];
+  let list: readonly StoreTrouble[] = [];
+  try {
+    list = JSON.parse(meta.get(TROUBLES) ?? "[]");
+  } catch {
+    // What an earlier run met is not worth refusing the history for.
+  }
   // JSON has no undefined.
   return list.map((trouble) => ({ ...trouble, until: trouble.until }));
 }

@@ -2,7 +2,6 @@ import type { AlertStore } from "../model/alert.ts";
 import type { AttemptStore } from "./attempt-store.ts";
 import type {
   GapStore,
-  HotPlugStore,
   MetaStore,
   ResumePointStore,
   SightingStore,
@@ -25,7 +24,6 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly sightings: SightingStore;
   readonly gaps: GapStore;
-  readonly hotPlugs: HotPlugStore;
   readonly resumePoints: ResumePointStore;
   readonly unfinished: UnfinishedStore;
   readonly boots: BootStore;
@@ -71,6 +69,10 @@ export interface OpenStoreOptions {
    * no table keeps rows in memory: transactions of two processes take turns, and each reads what the other wrote.
    */
   readonly besideService?: boolean;
+  /** Second copies of the history, the newest first, for when it is damaged. */
+  readonly copies?: readonly string[];
+  /** Called when the file is found damaged while it is in use: opened anew, it is saved as far as it can be read. */
+  readonly onDamage?: () => void;
 }
 
 /** What came of opening. `why` and `remedy` are sentences for a person. */
@@ -121,7 +123,6 @@ export interface DroppedCounts {
   readonly evidence: number;
   readonly sightings: number;
   readonly gaps: number;
-  readonly hotPlugs: number;
   readonly boots: number;
   readonly snapshots: number;
   readonly incidents: number;

@@ -28,7 +28,7 @@ export function unpackFactSets(database: Database.Database): void {
           .all(...parameters),
     }),
   });
-  const fill = database.prepare("UPDATE snapshot SET strand = ?, place = ? WHERE number = ?");
+  const fill = database.prepare("UPDATE snapshot SET strand = ?, place = ?, facts = ? WHERE number = ?");
   const bases = new Map<number, ReadonlySet<number>>();
   const rows = database.prepare<[], PackedRow>(
     "SELECT number, base, facts FROM packed_snapshot WHERE facts IS NOT NULL ORDER BY number",
@@ -43,7 +43,7 @@ export function unpackFactSets(database: Database.Database): void {
     for (const fact of removed) set.delete(fact);
     for (const fact of added) set.add(fact);
     const { strand, place } = spans.append(set);
-    fill.run(strand, place, number);
+    fill.run(strand, place, set.size, number);
   }
 }
 
