@@ -30,6 +30,12 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     await runHardwareChild(io.out);
     return EXIT.ok;
   }
+  if (name === "channel-child") {
+    // Not for people: the service sends mail and the like so.
+    const { runAsChannelChild } = await import("../alerts/channels/channel-child.ts");
+    await runAsChannelChild(rest[0], io.readInput, io.out);
+    return EXIT.ok;
+  }
   if (!isCommand(name)) return refuseCommand(name, io);
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);

@@ -12,6 +12,7 @@ import type { Source } from "../model/source.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
+import { isProxmoxHost } from "../proxmox/read-vms.ts";
 import { openStore } from "../store/open.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import { createAlertDesk } from "./alert-desk.ts";
@@ -111,7 +112,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     log,
     config,
-    unraid,
+    place: { unraid, proxmox: isProxmoxHost(paths) },
     paths,
     environment,
     hostName: hostname(),

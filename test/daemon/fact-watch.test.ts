@@ -25,7 +25,7 @@ function lookAt(store: Store, boot: string, bios: FactValue, kernel = "6.12"): v
   ]);
   store.snapshots.save(snapshot);
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
-  const policy = alertPolicy(loadConfig({ paths }).config, false);
+  const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
   const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
   createFactWatch({ store, alerter, log: silent, bootId: id, now: () => START }).look(snapshot.id);
 }
