@@ -1,8 +1,9 @@
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { HostTruths } from "../diagnosis/remedies.ts";
 import { isInRange } from "../diagnosis/version-range.ts";
+import { diffSnapshots } from "../facts/diff-snapshots.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameReader } from "../history/ask-blame.ts";
-import { diffSnapshots } from "../history/changes.ts";
 import { lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
@@ -223,13 +224,12 @@ function momentOf(row: AttemptRow, load: (id: string) => Snapshot | undefined): 
 }
 
 function versionsOf(snapshot: Snapshot | undefined): { readonly bios?: string; readonly kernel?: string } {
-  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textOf(snapshot, key));
+  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textIn(snapshot, key));
   return { ...(bios !== undefined && { bios }), ...(kernel !== undefined && { kernel }) };
 }
 
-function textOf(snapshot: Snapshot | undefined, key: string): string | undefined {
-  const value = snapshot?.facts.find((fact) => fact.key === key)?.value;
-  return value?.state === "value" ? value.value : undefined;
+function textIn(snapshot: Snapshot | undefined, key: string): string | undefined {
+  return textOf(snapshot?.facts.find((fact) => fact.key === key)?.value);
 }
 
 function keysSince(
@@ -267,13 +267,12 @@ function demandedAt(then: Snapshot, devices: readonly Bdf[], { kernel }: Moment)
   const identities = new Set(
     then.facts.flatMap(({ key, value }) => {
       const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-      return identity !== undefined && value.state === "value" && wanted.has(value.value) ? [identity] : [];
+      return identity !== undefined && wanted.has(textOf(value) ?? "") ? [identity] : [];
     }),
   );
   const states = then.facts.flatMap(({ key, value }) => {
     const group = /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
-    if (group === undefined || value.state !== "value") return [];
-    if (!value.value.split(", ").some((member) => identities.has(member))) return [];
+    if (group === undefined || !listOf(value).some((member) => identities.has(member))) return [];
     return [then.facts.find((fact) => fact.key === `iommu.group.${group}.direct`)?.value.state ?? "unknown"];
   });
   if (states.includes("value")) return true;

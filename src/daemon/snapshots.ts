@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { makeSnapshot } from "../history/snapshot.ts";
+import { makeSnapshot } from "../facts/snapshot.ts";
 import type { Fact } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble } from "../store/refusal.ts";

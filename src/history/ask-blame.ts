@@ -1,4 +1,5 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
+import { changesBetween } from "../facts/changes-between.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
 import { deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
@@ -10,7 +11,6 @@ import { type Blame, findBlame } from "./blame.ts";
 import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.ts";
 import { boundaryOf } from "./boundary.ts";
 import { candidateFacts, withKinds } from "./candidate-facts.ts";
-import { changesBetween } from "./changes-between.ts";
 import type { FactTable } from "./fact-table.ts";
 import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
 import { formerNames, joinRenamedFacts } from "./renamed-vms.ts";

@@ -1,3 +1,4 @@
+import { textOf } from "../facts/fact-value.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { FactTable } from "./fact-table.ts";
 import { isFailure, type StartTally } from "./trials.ts";
@@ -27,8 +28,7 @@ export function biosRows(
   const rows = new Map<string | undefined, StartTally[]>();
   for (const tally of tallies) {
     const place = placeOf.get(tally.snapshotId ?? "");
-    const value = place === undefined ? undefined : table.valueAt("firmware.bios.version", place);
-    const version = value?.state === "value" ? value.value : undefined;
+    const version = place === undefined ? undefined : textOf(table.valueAt("firmware.bios.version", place));
     const known = rows.get(version);
     if (known === undefined) rows.set(version, [tally]);
     else known.push(tally);

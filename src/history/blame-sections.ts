@@ -1,8 +1,8 @@
-import type { FactValue } from "../model/fact.ts";
+import { valueText } from "../facts/fact-value.ts";
+import { rootRank } from "../facts/vocabulary.ts";
 import { formatMinute } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
-import { rootRank } from "./fact-families.ts";
 import { UNKNOWN_INDEX } from "./fact-table.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
@@ -101,10 +101,6 @@ function proofLine(record: FactRecord, answer: BlameAnswer): string {
   }
   const sentence = answer.changes?.find(({ key }) => key === record.key)?.sentence;
   return sentence ?? `${record.key} is ${value} in the failed starts`;
-}
-
-function valueText(value: FactValue): string {
-  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
 }
 
 function suspectSections(answer: BlameAnswer): readonly TextSection[] {

@@ -1,3 +1,4 @@
+import { listOf, textOf } from "../facts/fact-value.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { Blame } from "./blame.ts";
@@ -35,37 +36,34 @@ export function blamedDevices(
   for (const { facts: known } of snapshot === undefined ? snapshots : [...snapshots, snapshot]) {
     for (const { key, value } of known) {
       const identity = addressOwner(key);
-      if (identity !== undefined && value.state === "value" && subject.devices.has(identity))
-        identityAt.set(value.value, identity);
+      const address = textOf(value);
+      if (identity !== undefined && address !== undefined && subject.devices.has(identity))
+        identityAt.set(address, identity);
     }
   }
   const proofGroups = new Set(
     blame.sets[0]?.proof.flatMap(({ key }) => /^iommu\.group\.([^.]+)\.direct$/.exec(key)?.[1] ?? []),
   );
   const inProof = (identity: string | undefined): boolean =>
-    [...proofGroups].some((group) => {
-      const members = facts.get(`iommu.group.${group}.members`);
-      return members?.state === "value" && members.value.split(", ").includes(identity ?? "");
-    });
+    [...proofGroups].some((group) =>
+      listOf(facts.get(`iommu.group.${group}.members`)).includes(identity ?? ""),
+    );
   const rank = (candidate: BlamedDevice): number => {
-    const kind = facts.get(`pci.${candidate.identity}.class`);
-    const isDisplay = kind?.state === "value" && kind.value.startsWith("03");
+    const isDisplay = textOf(facts.get(`pci.${candidate.identity}.class`))?.startsWith("03");
     const asked = device?.toLowerCase();
     const isAsked =
       asked !== undefined &&
       (candidate.bdf === asked || candidate.identity?.startsWith(`${asked}/`) === true);
-    return (isAsked ? 0 : 4) + (inProof(candidate.identity) ? 0 : 2) + (isDisplay ? 0 : 1);
+    return (isAsked ? 0 : 4) + (inProof(candidate.identity) ? 0 : 2) + (isDisplay === true ? 0 : 1);
   };
   return newest.devices
     .map((bdf): BlamedDevice => {
       const identity = identityAt.get(bdf);
-      const name = facts.get(`pci.${identity}.name`);
-      const kind = facts.get(`pci.${identity}.class`);
       return {
         identity,
-        name: name?.state === "value" ? name.value : undefined,
+        name: textOf(facts.get(`pci.${identity}.name`)),
         // The fact is `030000 graphics (VGA)`.
-        kind: kind?.state === "value" ? kind.value.replace(/^[0-9a-f]{6} /, "") : undefined,
+        kind: textOf(facts.get(`pci.${identity}.class`))?.replace(/^[0-9a-f]{6} /, ""),
         bdf,
       };
     })
@@ -77,8 +75,8 @@ export function deviceNames(snapshots: readonly Snapshot[]): ReadonlyMap<string,
   const names = new Map<string, string>();
   for (const { facts } of snapshots) {
     for (const { key, value } of facts) {
-      if (!key.startsWith("pci.") || !key.endsWith(".name") || value.state !== "value") continue;
-      names.set(key.slice("pci.".length, -".name".length), value.value);
+      const name = key.startsWith("pci.") && key.endsWith(".name") ? textOf(value) : undefined;
+      if (name !== undefined) names.set(key.slice("pci.".length, -".name".length), name);
     }
   }
   return names;

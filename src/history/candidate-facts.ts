@@ -1,5 +1,6 @@
+import { isBelowSuch } from "../facts/presence.ts";
+import { thingOf } from "../facts/vocabulary.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
-import { entityOf, isBelowSuch } from "./fact-collections.ts";
 import { failureInQuestion, type StartTally, type Trial, trialsOf } from "./trials.ts";
 
 /** Turns that are looked at besides the newest: those between the longest stretches of good and of failed starts. */
@@ -85,7 +86,7 @@ function withRelatives(keys: ReadonlySet<string>): Candidates {
   for (const key of keys) {
     for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
       wanted.add(key.slice(0, dot));
-    const owner = entityOf(key);
+    const owner = thingOf(key);
     if (owner === undefined) continue;
     entities.add(owner.entity);
     wanted.add(owner.anchor);
@@ -97,7 +98,7 @@ function withRelatives(keys: ReadonlySet<string>): Candidates {
       if (wanted.has(key) || ALWAYS.test(key)) return true;
       // What is unknown as a whole hides all below it.
       if (isBelowSuch(key, (parent) => keys.has(parent))) return true;
-      const owner = entityOf(key);
+      const owner = thingOf(key);
       return owner !== undefined && entities.has(owner.entity);
     },
   };
@@ -105,5 +106,5 @@ function withRelatives(keys: ReadonlySet<string>): Candidates {
 
 /** The same, with all things of these kinds. */
 export function withKinds({ isWanted }: Candidates, kinds: ReadonlySet<string>): (key: string) => boolean {
-  return (key) => isWanted(key) || kinds.has(entityOf(key)?.anchor ?? "");
+  return (key) => isWanted(key) || kinds.has(thingOf(key)?.anchor ?? "");
 }

@@ -1,3 +1,4 @@
+import { textOf } from "../facts/fact-value.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { FactValue } from "../model/fact.ts";
 
@@ -10,7 +11,7 @@ interface Mechanism {
 
 const isThere = (value: FactValue) => value.state === "value";
 const isAbsent = (value: FactValue) => value.state === "absent";
-const isText = (text: RegExp) => (value: FactValue) => value.state === "value" && text.test(value.value);
+const isText = (text: RegExp) => (value: FactValue) => text.test(textOf(value) ?? "");
 
 /**
  * Keys as the collectors in `src/host` write them, and `firmware-tables.IVRS.ivmd` / `firmware-tables.DMAR.rmrr` as

@@ -1,3 +1,4 @@
+import { valueText as text, textOf } from "../facts/fact-value.ts";
 import type { FactValue } from "../model/fact.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
@@ -43,11 +44,13 @@ export function nameSuspect(suspect: Suspect, answer: BlameAnswer): SuspectName 
   const bad = brokenValue(lead, answer.blame);
   const good = goodValue(lead, answer.blame);
   if (versioned !== undefined && lead.key === versioned.key) {
-    const versions = lead.counts.flatMap(({ value }) => (value.state === "value" ? [value.value] : []));
+    const versions = lead.counts.flatMap(({ value }) => textOf(value) ?? []);
     // Of a kernel's release people keep all.
     const shortened = suspect.family === "BIOS" ? shortVersions(versions) : new Map<string, string>();
-    const short = (value: FactValue) =>
-      value.state === "value" ? (shortened.get(value.value) ?? value.value) : "an unknown version";
+    const short = (value: FactValue) => {
+      const version = textOf(value);
+      return version === undefined ? "an unknown version" : (shortened.get(version) ?? version);
+    };
     return { full: `${versioned.word} ${text(bad)}`, lead, short, on: (value) => `on ${short(value)}` };
   }
   const swap = replacement(suspect, lead, answer);
@@ -88,14 +91,14 @@ function replacement(
   const old = suspect.facts.find((fact) => {
     if (addressOwner(fact.key) === undefined) return false;
     const [was, is] = [goodValue(fact, answer.blame), brokenValue(fact, answer.blame)];
-    return text(was) === address.value && text(is) !== address.value;
+    return text(was) === text(address) && text(is) !== text(address);
   });
   if (old === undefined) return undefined;
   const nameOf = (key: string) => {
     const name = answer.names.get(addressOwner(key) ?? "");
     return name === undefined ? (addressOwner(key) ?? key) : shortDeviceName(name);
   };
-  return { before: nameOf(old.key), after: nameOf(lead.key), address: address.value };
+  return { before: nameOf(old.key), after: nameOf(lead.key), address: text(address) };
 }
 
 function changeInWords(
@@ -123,10 +126,6 @@ export function describeFamily(family: string): string {
   const [, part] = /^definition of VM (.*)$/.exec(family) ?? [];
   if (part === undefined) return family.replaceAll("%2e", ".").replaceAll("%25", "%");
   return `the definition of '${part.replaceAll("%2e", ".").replaceAll("%25", "%")}'`;
-}
-
-function text(value: FactValue): string {
-  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
 }
 
 /** The value at the newest turn from good to bad, else the newest one with which it mostly failed. */

@@ -1,3 +1,4 @@
+import { listOf, textOf } from "../facts/fact-value.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { FactColumn, FactTable } from "./fact-table.ts";
@@ -51,8 +52,8 @@ export function findSubject(
       if (address !== undefined && value.state === "value" && devices.has(address))
         addresses.add(value.value as Bdf);
       const group = membersOwner(key);
-      if (group === undefined || value.state !== "value") continue;
-      const names = value.value.split(", ");
+      if (group === undefined) continue;
+      const names = listOf(value);
       if (!names.some((name) => devices.has(name))) continue;
       groups.add(group);
       for (const name of names) members.add(name);
@@ -131,7 +132,8 @@ function demandColumn(
   for (const place of places) {
     const texts = new Set<string>();
     const take = (value: FactValue | undefined) => {
-      if (value?.state === "value" && concerns(value.value, regions)) texts.add(value.value);
+      const text = textOf(value);
+      if (text !== undefined && concerns(text, regions)) texts.add(text);
     };
     for (const { indexes: own, values: theirs } of entries) take(theirs[own[place] ?? ABSENT_INDEX]);
     for (const [, value] of constant) take(value);
@@ -172,9 +174,7 @@ function directRegions(table: FactTable, subject: Subject, places: readonly numb
       const value = column?.values[index];
       if (value !== undefined) seen.push(value);
     }
-    for (const value of seen) {
-      if (value.state === "value") for (const region of value.value.split(", ")) regions.add(region);
-    }
+    for (const region of seen.flatMap(listOf)) regions.add(region);
   }
   return regions;
 }

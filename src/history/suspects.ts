@@ -1,4 +1,4 @@
-import { rootRank } from "./fact-families.ts";
+import { rootRank } from "../facts/vocabulary.ts";
 import { UNKNOWN_INDEX } from "./fact-table.ts";
 import type { FactRecord } from "./weigh-facts.ts";
 

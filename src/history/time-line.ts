@@ -1,10 +1,11 @@
+import { diffSnapshots } from "../facts/diff-snapshots.ts";
+import { textOf } from "../facts/fact-value.ts";
 import type { Incident } from "../model/alert.ts";
 import type { Change } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { SnapshotMoment, SnapshotStore } from "../store/snapshot-store.ts";
-import { diffSnapshots } from "./changes.ts";
 import { canMatter, findSubject, type Subject, vmKey } from "./subject.ts";
 
 /** What the time line needs of the stored history; the store has these. */
@@ -181,10 +182,8 @@ export function versionsOf(
   reader: { readonly snapshots: Pick<SnapshotStore, "fact"> },
   { snapshotId }: BootRecord,
 ): { readonly bios: string | undefined; readonly kernel: string | undefined } {
-  const text = (key: string) => {
-    const value = snapshotId === undefined ? undefined : reader.snapshots.fact(snapshotId, key)?.value;
-    return value?.state === "value" ? value.value : undefined;
-  };
+  const text = (key: string) =>
+    snapshotId === undefined ? undefined : textOf(reader.snapshots.fact(snapshotId, key)?.value);
   return { bios: text("firmware.bios.version"), kernel: text("kernel.release") };
 }
 

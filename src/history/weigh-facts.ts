@@ -1,6 +1,6 @@
+import { familyOf } from "../facts/vocabulary.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
-import { familyOf } from "./fact-families.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { isMechanism } from "./mechanisms.ts";
 import { vmKey } from "./subject.ts";

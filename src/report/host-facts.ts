@@ -1,3 +1,4 @@
+import { listOf, textOf, valueText } from "../facts/fact-value.ts";
 import type { Fact, FactValue } from "../model/fact.ts";
 import type { FactRow } from "./document.ts";
 
@@ -55,10 +56,7 @@ export function createHostFacts(all: readonly Fact[]): HostFacts {
     }
     return { state: "unknown", why: all.length === 0 ? "no facts are on record" : "not collected" };
   };
-  const value = (key: string) => {
-    const found = of(key);
-    return found.state === "value" ? found.value : undefined;
-  };
+  const value = (key: string) => textOf(of(key));
   const below = (prefix: string) =>
     all
       .filter(({ key }) => key.startsWith(prefix))
@@ -73,7 +71,7 @@ export function createHostFacts(all: readonly Fact[]): HostFacts {
     groups: readGroups(below("iommu.group."), value, devices),
     row(key, label) {
       const found = of(key);
-      const text = found.state === "value" ? found.value : found.state === "absent" ? "none" : found.why;
+      const text = found.state === "unknown" ? found.why : valueText(found);
       return { key, label, value: text, state: found.state, ...(found.state === "value" && { code: true }) };
     },
   };
@@ -90,7 +88,7 @@ function readDevices(pci: Below, value: HostFacts["value"]): readonly FactDevice
     const kind = of("class") ?? "";
     devices.push({
       identity,
-      address: fact.value.value,
+      address: textOf(fact.value) ?? "",
       ids: identity.split("/")[0] ?? identity,
       name: of("name") ?? (kind.slice(7) || "unknown device"),
       classCode: kind.slice(0, 6),
@@ -112,12 +110,12 @@ function readGroups(
     const name = /^([^.]+)\.members$/.exec(rest)?.[1];
     if (name === undefined || fact.value.state !== "value") continue;
     const key = `iommu.group.${name}`;
-    const members = fact.value.value.split(", ");
+    const members = listOf(fact.value);
     entries.push({
       key,
       number: members.map((member) => byIdentity.get(member)?.group).find((group) => group !== undefined),
       type: value(`${key}.type`),
-      members: members.map((member) => byIdentity.get(member)?.address ?? member),
+      members: members.map((member) => byIdentity.get(member)?.address ?? member).sort(),
       regions: REGION_KINDS.flatMap((kind) => {
         const addresses = value(`${key}.${kind}`);
         return addresses === undefined ? [] : [{ kind, addresses }];

@@ -1,4 +1,4 @@
-import { nameOfKeyPart } from "../host/make-fact.ts";
+import { nameOfKeyPart } from "../facts/key-parts.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import { deviceAt } from "./devices.ts";
 import type { Block, FactRow, Section } from "./document.ts";

@@ -1,4 +1,5 @@
-import { nameOfKeyPart } from "../host/make-fact.ts";
+import { listOf } from "../facts/fact-value.ts";
+import { nameOfKeyPart } from "../facts/key-parts.ts";
 import type { Block, FactRow } from "./document.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { MOST_ITEMS } from "./limits.ts";
@@ -9,7 +10,7 @@ export function kernelBlocks(facts: HostFacts): readonly Block[] {
   const modules = facts.below("kernel.module.").filter(({ fact }) => fact.value.state === "value");
   const loaders = facts.below("boot-loader./");
   const spelled = parameters.flatMap(({ rest, fact }) =>
-    fact.value.state === "value" ? [spellParameter(nameOfKeyPart(rest), fact.value.value)] : [],
+    spellParameter(nameOfKeyPart(rest), listOf(fact.value)),
   );
   const commandLine: FactRow =
     spelled.length > 0
@@ -44,12 +45,8 @@ export function kernelBlocks(facts: HostFacts): readonly Block[] {
   ];
 }
 
-function spellParameter(name: string, value: string): string {
-  if (value === "set") return name;
-  return value
-    .split(" and ")
-    .map((part) => `${name}=${part === "(empty)" ? "" : part}`)
-    .join(" ");
+function spellParameter(name: string, values: readonly string[]): readonly string[] {
+  return values.map((value) => (value === "set" ? name : `${name}=${value === "(empty)" ? "" : value}`));
 }
 
 function loaderRow(facts: HostFacts, rest: string, key: string): readonly FactRow[] {

@@ -4,12 +4,11 @@ import { createPreflightWatch } from "../../src/daemon/preflight-watch.ts";
 import type { VmStatus } from "../../src/model/host-state.ts";
 import { type Bdf, vmName } from "../../src/model/identifiers.ts";
 import type { VmDefinition, VmState } from "../../src/model/virtual-machine.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 
 /** A host whose firmware demands a 1:1 mapping for this device. */
-const host = readRecordedHost(recordingPath("rmrr-intel", FIRST_SNAPSHOT));
+const host = recordedHost(recordingPath("rmrr-intel", FIRST_SNAPSHOT));
 const REFUSED = "0000:01:00.0" as Bdf;
 const HARMLESS = "0000:03:00.0" as Bdf;
 

@@ -132,7 +132,7 @@ describe("blame never says the wrong thing with confidence", () => {
       sectionOf(text, "Where it turned"),
       /boot b20\n.*boot b21\nWorks again since: #91, .*boot b31$/,
     );
-    assert.match(sectionOf(text, "What changed there"), /A63 → .*A95/);
+    assert.match(sectionOf(text, "What changed there"), /A63 \([0-9-]+\) → .*A95/);
   });
 
   it("a demand that came without a new BIOS is laid to the firmware's tables, not shared with the region", async () => {

@@ -7,11 +7,10 @@ import { createMatcher } from "../../src/diagnosis/matcher.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../src/places.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
 import type { StoreTrouble } from "../../src/store/refusal.ts";
 import type { Store } from "../../src/store/store.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
@@ -33,7 +32,7 @@ test("a failure while the disk is full is told as soon as there is room for its 
     };
     const told: string[] = [];
     const troubles: string[] = [];
-    const host = readRecordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
+    const host = recordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
     const pipeline = createPipeline({
       ...{ clock, store, matcher: createMatcher(catalogue), signatures: () => undefined, bootId: BOOT },
       ...{ settings: PIPELINE_DEFAULTS, origin: "live", readHost: () => host },
