@@ -54,7 +54,7 @@ function storeBoot(store: Store, paths: HostPaths, index: number, good: boolean)
 
 function alertFor(store: Store, attempt: StartAttempt): AlertContent {
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
-  const policy = alertPolicy(loadConfig({ paths }).config, false);
+  const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
   const alerter = createAlerter({
     store: store.alerts,
     clock: { now: () => attempt.openedAt },
