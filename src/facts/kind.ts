@@ -43,8 +43,8 @@ export interface FactForm {
   readonly key: string;
   /** `text` where none is named. `texts`: one text, or a list where something is given several times. */
   readonly type?: "text" | "number" | "flag" | "list" | "texts";
-  /** How releases that kept lists as one text divided them. */
-  readonly oldSeparator?: string;
+  /** Between the items of a list where it is one line of text; older releases kept it so. A comma where none is named. */
+  readonly separator?: string;
   /** The order of the list means something. */
   readonly ordered?: boolean;
   /** Its name for a person, with parts of the key in braces. */

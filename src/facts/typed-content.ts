@@ -13,11 +13,11 @@ export function typedContent(key: string, text: string): FactContent {
     case "flag":
       return text === "yes" ? true : text === "no" ? false : text;
     case "list": {
-      const items = text.split(form.oldSeparator ?? ", ");
+      const items = text.split(form.separator ?? ", ");
       return form.ordered === true ? items : items.sort();
     }
     case "texts": {
-      const items = text.split(form.oldSeparator ?? ", ");
+      const items = text.split(form.separator ?? ", ");
       return items.length === 1 ? text : items;
     }
     default:

@@ -41,9 +41,13 @@ const UPDATES: readonly Update[] = [
   },
 ];
 
+const CARD_OF_A_VM = /^vm\.[^.]+\.card\./;
+
 /** Puts the changes that came with an update into the one that names it. */
 export function foldUpdates(changes: readonly Change[], older: FactView, newer: FactView): readonly Change[] {
-  let rest = changes;
+  // That another card stands where a VM asks for one follows from its move, which is told.
+  const isTold = changes.some(({ group }) => group === "pci");
+  let rest = isTold ? changes.filter(({ key }) => !CARD_OF_A_VM.test(key)) : changes;
   for (const { leads, takesAlong, sentence } of UPDATES) {
     const lead = leads.map((key) => rest.find((change) => change.key === key)).find((found) => found);
     if (lead === undefined) continue;

@@ -64,7 +64,7 @@ export function findSubject(
 
 /** Facts that change nothing for a VM: what a file claims (law 6), names, numbers, and what is known to play no part. */
 const NEVER =
-  /^(?:boot-loader\b(?!\.running$)|kernel\.taint$|iommu\.(?:default-domain|tlb-invalidation)$|iommu\.group\.[^.]+\.type$|pci\.[^.]+\.(?:name|group)$|vm\.[^.]+\.autostart$|software\.plugin\.vfio-watch$)/;
+  /^(?:boot-loader\b(?!\.running$)|vm\.[^.]+\.card\.|kernel\.taint$|iommu\.(?:default-domain|tlb-invalidation)$|iommu\.group\.[^.]+\.type$|pci\.[^.]+\.(?:name|group)$|vm\.[^.]+\.autostart$|software\.plugin\.vfio-watch$)/;
 
 /**
  * Whether a change of the fact can matter for the subject. Other VMs' definitions, groups that hold none of its

@@ -72,7 +72,7 @@ describe("the content of a report", () => {
       "Region direct:",
       "IVRS ivmd 1:",
       "at 0000:02:01.0 in the VM, managed",
-      "reset methods",
+      "Reset methods of 0000:01:00.0",
     ])
       assert.ok(text.includes(part), part);
   });

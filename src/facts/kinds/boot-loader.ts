@@ -35,7 +35,7 @@ export const BOOT_LOADER: FactKind = {
     {
       key: "boot-loader.{file:/.+}.parameters",
       type: "list",
-      oldSeparator: " ",
+      separator: " ",
       ordered: true,
       label: "Parameters in {file}",
       importance: 1,

@@ -6,7 +6,7 @@ import { type FactForm, type FactKind, LISTED } from "../kind.ts";
 const form = (part: string, breaks?: FactForm["breaks"]): FactForm => ({
   key: `kernel.parameter.${part}`,
   type: "texts",
-  oldSeparator: " and ",
+  separator: " and ",
   ordered: true,
   label: "Kernel parameter {name}",
   importance: 1,

@@ -46,7 +46,7 @@ export const MODPROBE: FactKind = {
     {
       key: "kernel.modprobe.{command}.{module:vfio_pci}",
       type: "texts",
-      oldSeparator: "; ",
+      separator: "; ",
       ordered: true,
       label: "modprobe {command} {module}",
       importance: 3,
@@ -56,7 +56,7 @@ export const MODPROBE: FactKind = {
     {
       key: "kernel.modprobe.{command}.{module}",
       type: "texts",
-      oldSeparator: "; ",
+      separator: "; ",
       ordered: true,
       label: "modprobe {command} {module}",
       importance: 3,

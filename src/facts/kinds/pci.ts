@@ -71,7 +71,7 @@ export const PCI: FactKind = {
     {
       key: "pci.{device}.reset-methods",
       type: "list",
-      oldSeparator: " ",
+      separator: " ",
       ordered: true,
       label: "Reset methods of {device}",
       importance: 3,

@@ -6,7 +6,7 @@ const BREAKS: FactForm["breaks"] = { "driver-binding": "any change" };
 const list = (name: string, label: string, importance = 1): FactForm => ({
   key: `vfio-setup.${name}`,
   type: "list",
-  oldSeparator: " ",
+  separator: " ",
   label,
   importance,
   breaks: BREAKS,
@@ -25,7 +25,7 @@ export const VFIO_SETUP: FactKind = {
     list("unmatched", "Bindings that fit no device", 0),
     {
       ...list("errors", "Errors of Unraid's VFIO binding", 0),
-      oldSeparator: "; ",
+      separator: "; ",
       ordered: true,
     },
   ],
