@@ -24,7 +24,7 @@ import { type PlacedModprobeSetting, readModprobeSettings } from "./modprobe.ts"
 import { type PciFunctions, readPciDevices } from "./pci-devices.ts";
 import type { PciNames } from "./pci-names.ts";
 import { detectPlatform, type Platform } from "./platform.ts";
-import { readIdentity } from "./read-file.ts";
+import { readIdentity, readNames, readValue } from "./read-file.ts";
 import { type Plugin, readPlugins, readSoftwareVersion, type SoftwareVersions } from "./software.ts";
 import { readVfioModules, readVfioNodes, type VfioModules } from "./vfio-modules.ts";
 import { readVfioSetup, type VfioSetup } from "./vfio-setup.ts";
@@ -67,6 +67,14 @@ export interface HostReading {
   /** Undefined where the platform has none. */
   readonly plugins: Reading<readonly Plugin[]> | undefined;
   readonly hardware: Reading<HardwareReport>;
+  /** For a fact that is one small file, of which nothing else is made. */
+  readonly files: HostFiles;
+}
+
+/** Small files of the host by their path; unreadable where the directory of the same root (`/sys`) is not there. */
+export interface HostFiles {
+  names(path: string): Reading<readonly string[]>;
+  value(path: string): Reading<string>;
 }
 
 /** What a host is read from besides its files. */
@@ -146,6 +154,10 @@ export function readHost(sources: HostSources): HostReading {
     qemu: within("/etc", () => readSoftwareVersion(paths, "qemu", sources.softwareVersions)),
     plugins: () => (platform().kind === "unraid" ? within("/etc", () => readPlugins(paths))() : undefined),
     hardware: () => sources.hardware ?? unreadable("not asked for in this boot"),
+    files: () => ({
+      names: (path) => within(`/${path.split("/")[1]}`, () => readNames(paths.at(path)))(),
+      value: (path) => within(`/${path.split("/")[1]}`, () => readValue(paths.at(path)))(),
+    }),
   });
   return host;
 }
@@ -183,6 +195,7 @@ export function unknownHost(why: string): HostReading {
     qemu: unknown,
     plugins: unknown,
     hardware: unknown,
+    files: { names: () => unknown, value: () => unknown },
   };
 }
 

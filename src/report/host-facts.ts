@@ -42,8 +42,8 @@ export interface FactGroupEntry {
   readonly number: string | undefined;
   readonly type: FactValue;
   readonly members: readonly string[];
-  /** Kind and addresses of each reserved region; `direct` first. */
-  readonly regions: readonly { readonly kind: string; readonly addresses: string }[];
+  /** Kinds of reserved regions that it has, and `direct` whether or not. */
+  readonly regions: readonly string[];
   /** The regions for which the firmware demands a 1:1 mapping. */
   readonly direct: FactValue;
 }
@@ -127,10 +127,7 @@ function readGroups(
         number: members.flatMap((member) => listOf(byIdentity.get(member)?.group))[0],
         type: of(`${key}.type`),
         members: members.map((member) => byIdentity.get(member)?.address ?? member).sort(),
-        regions: REGION_KINDS.flatMap((kind) => {
-          const addresses = textOf(of(`${key}.${kind}`));
-          return addresses === undefined ? [] : [{ kind, addresses }];
-        }),
+        regions: REGION_KINDS.filter((kind) => kind === "direct" || of(`${key}.${kind}`).state === "value"),
         direct: of(`${key}.direct`),
       },
     ];

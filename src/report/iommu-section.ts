@@ -1,7 +1,7 @@
 import { textOf, valueText } from "../facts/fact-value.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import { describeDevice } from "./devices.ts";
-import type { Block, Cell, FactRow } from "./document.ts";
+import type { Block, Cell } from "./document.ts";
 import type { FactGroupEntry, HostFacts } from "./host-facts.ts";
 import { code, cutNote, MOST_ITEMS, MOST_ROWS } from "./limits.ts";
 import { count, shortened } from "./words.ts";
@@ -15,24 +15,16 @@ export function iommuBlocks(facts: HostFacts, concerned: readonly Bdf[]): readon
   const detailed = [...new Set([...own, ...demanding])].slice(0, MOST_ITEMS);
   return [
     { kind: "text", text: demandText(groups, demanding) },
-    ...detailed.map((group): Block => {
-      const row = (label: string, value: string): FactRow => ({
-        key: group.key,
-        label,
-        value,
-        state: "value",
-        code: true,
-      });
-      return {
+    ...detailed.map(
+      ({ key, number, members, regions }): Block => ({
         kind: "facts",
         rows: [
-          row(`Group ${group.number ?? "?"}`, memberText(facts, group.members)),
-          row("Domain type", textOf(group.type) ?? "not shown"),
-          ...(group.direct.state === "unknown" ? [facts.row(`${group.key}.direct`, "Region direct")] : []),
-          ...group.regions.map(({ kind, addresses }) => row(`Region ${kind}`, addresses)),
+          { ...facts.row(`${key}.members`, `Group ${number ?? "?"}`), value: memberText(facts, members) },
+          facts.row(`${key}.type`, "Domain type"),
+          ...regions.map((kind) => facts.row(`${key}.${kind}`, `Region ${kind}`)),
         ],
-      };
-    }),
+      }),
+    ),
     {
       kind: "table",
       caption: `All ${count(groups.length, "IOMMU group")}${cutNote(groups.length)}`,

@@ -79,7 +79,10 @@ function tellGroup(tell: Tell, { type, reservedRegions }: IommuGroup, members: r
   tell(`${key}.members`, members);
   if (type !== undefined) tell(`${key}.type`, type);
   if (reservedRegions.state !== "read") {
-    tell(key, reservedRegions);
+    tell(
+      key,
+      reservedRegions.state === "absent" ? unreadable("the kernel shows no regions") : reservedRegions,
+    );
     return;
   }
   for (const kind of ["direct", "direct-relaxable", "reserved", "msi"] as const) {
