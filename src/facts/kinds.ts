@@ -11,6 +11,7 @@ import { KERNEL_PARAMETERS } from "./kinds/kernel-parameters.ts";
 import { MODPROBE, MODULE_PARAMETERS } from "./kinds/modules.ts";
 import { PCI } from "./kinds/pci.ts";
 import { PLUGINS, SOFTWARE } from "./kinds/software.ts";
+import { THUNDERBOLT } from "./kinds/thunderbolt.ts";
 import { DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
 import { VMS } from "./kinds/vm.ts";
 
@@ -22,6 +23,7 @@ export const FACT_KINDS: readonly FactKind[] = [
   FIRMWARE_TABLES,
   IOMMU,
   IOMMU_GROUPS,
+  THUNDERBOLT,
   KERNEL,
   KERNEL_PARAMETERS,
   BOOT_LOADER,

@@ -8,6 +8,7 @@ import { KERNEL } from "../../src/facts/kinds/kernel.ts";
 import { KERNEL_PARAMETERS } from "../../src/facts/kinds/kernel-parameters.ts";
 import { MODPROBE } from "../../src/facts/kinds/modules.ts";
 import { PLUGINS, SOFTWARE } from "../../src/facts/kinds/software.ts";
+import { THUNDERBOLT } from "../../src/facts/kinds/thunderbolt.ts";
 import { VMS } from "../../src/facts/kinds/vm.ts";
 import { parseHardwareReport, readHardware } from "../../src/host/hardware.ts";
 import { readHost } from "../../src/host/host-reading.ts";
@@ -69,6 +70,20 @@ test("kernel parameters, taint and lockdown are facts; what the loader added is 
     "kernel.taint": "PWO",
     "kernel.lockdown": "integrity",
   });
+});
+
+test("Thunderbolt's protection is told by its controllers, and absent where there is none", (context) => {
+  const protection = (files: Readonly<Record<string, string>>) => {
+    const { paths } = createHostTree(context, { "/sys/kernel/x": "", ...files });
+    return values(factsFrom(readHost({ paths }), THUNDERBOLT))["iommu.thunderbolt-dma-protection"];
+  };
+  const domain = (number: number) =>
+    `/sys/bus/thunderbolt/devices/domain${number}/iommu_dma_protection` as const;
+  assert.equal(protection({}), "(absent)");
+  assert.equal(protection({ [domain(0)]: "1\n" }), "on");
+  assert.equal(protection({ [domain(0)]: "1\n", [domain(1)]: "0\n" }), "on some controllers");
+  assert.equal(protection({ [domain(0)]: "0\n" }), "off");
+  assert.equal(protection({ "/sys/bus/thunderbolt/devices/domain0/security": "user\n" }), "(unknown)");
 });
 
 test("modprobe.d is read as modprobe does: a name found first hides the same name later", (context) => {
