@@ -5,7 +5,8 @@ import { isDeviceClass } from "../diagnosis/rank.ts";
 import type { AlertContent, AlertKind, Importance, Incident } from "../model/alert.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
-import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { HotPlug } from "../model/hot-plug.ts";
+import { type Bdf, oneOfVms, quotedVm as quoted, type VmName } from "../model/identifiers.ts";
 import { timeOf } from "./text.ts";
 
 /** Names of devices by address, where the host knows them. */
@@ -44,7 +45,7 @@ export function composeFailure(options: {
     vm,
     devices: deviceRelated ? named(concerned(cause, attempt.devices), deviceNames) : [],
     ...(cause !== undefined && { causeClass: cause.class }),
-    subject: FAILED_SUBJECT[outcome](quoted(vm)),
+    subject: upperFirst(FAILED_SUBJECT[outcome](quoted(vm))),
     cause:
       cause?.certainty === "possible"
         ? `${answer.why} (This fits what was seen, but is not proven.)`
@@ -77,7 +78,7 @@ export function composeRecovery(options: {
     vm,
     devices,
     ...(causeClass !== undefined && { causeClass }),
-    subject: predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`,
+    subject: upperFirst(predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`),
     cause: cause === undefined ? `${before}.` : `${before}: ${cause}`,
     changes: linesTexts(changes ?? []),
     ...(changes === undefined && { lastGood: "What has changed in between is not on record." }),
@@ -108,6 +109,52 @@ export function composeWillNotStart(options: {
     ...remediesOf(answer),
     command: "vfio-watch check",
   };
+}
+
+const RELEASE = "Let the guest's system eject the device, or shut the VM down: then the host gets it.";
+
+/** A device could not be plugged into a VM that runs, or out of it. `sentence` says why. */
+export function composeHotPlug(options: {
+  readonly hotPlug: HotPlug;
+  readonly sentence: string;
+  readonly deviceNames: DeviceNames;
+}): AlertContent {
+  const { hotPlug, sentence, deviceNames } = options;
+  const [cause] = hotPlug.diagnosis?.causes ?? [];
+  const [vm] = hotPlug.vms;
+  const remedy = hotPlug.outcome === "hangs" ? RELEASE : cause?.remedies?.[0];
+  return {
+    kind: "hot-plug-failed",
+    importance: "warning",
+    ...(hotPlug.vms.length === 1 && vm !== undefined && { vm }),
+    devices: named(hotPlug.devices, deviceNames),
+    ...(cause !== undefined && { causeClass: cause.class }),
+    subject: describeHotPlug(hotPlug),
+    cause: sentence,
+    changes: [],
+    ...(remedy !== undefined && { remedy }),
+    command: "vfio-watch history",
+  };
+}
+
+/** What was tried and how it went, in a line. */
+export function describeHotPlug({
+  vms,
+  devices,
+  action,
+  outcome,
+}: Pick<HotPlug, "vms" | "devices" | "action" | "outcome">): string {
+  const device = devices.length === 0 ? "A device" : devices.join(", ");
+  const [only] = vms;
+  const vm = only === undefined ? "a VM" : vms.length > 1 ? oneOfVms(vms) : quoted(only);
+  if (action === "attach") return `${device} could not be plugged into ${vm} while it runs`;
+  return outcome === "hangs"
+    ? `${upperFirst(vm)} does not give ${device} back to the host`
+    : `${upperFirst(vm)} did not let go of ${device}`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The watcher's own trouble: one sentence what, one why, one what to do. */
@@ -156,6 +203,7 @@ export function composeFactsChanged(options: {
 const KINDS_IN_WORDS: Readonly<Record<AlertKind, string>> = {
   "start-failed": "VM starts that failed",
   "start-failed-other": "VM starts that failed for other reasons",
+  "hot-plug-failed": "devices that could not be plugged in or out",
   "will-not-start": "VMs that will not start",
   recovered: "VMs that start again",
   "watcher-trouble": "troubles of the watcher",
@@ -211,8 +259,4 @@ function named(devices: readonly Bdf[], names: DeviceNames): AlertContent["devic
 function remediesOf({ remedies }: Answer): Pick<AlertContent, "remedy" | "remedies"> {
   const [first] = remedies;
   return first === undefined ? {} : { remedy: first, remedies: remedies.slice(0, MOST_REMEDIES) };
-}
-
-function quoted(vm: VmName): string {
-  return `'${vm}'`;
 }

@@ -1,4 +1,5 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
+import type { VmName } from "../model/identifiers.ts";
 import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
 import { isStarting, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
@@ -17,6 +18,10 @@ function isBeingClearedAway(endedAt: number | undefined, at: number): boolean {
   return endedAt !== undefined && Math.abs(at - endedAt) <= LATE_MS;
 }
 
+function isFailed({ state, reason }: VmState): boolean {
+  return state === "shutoff" && reason === "failed";
+}
+
 /** What libvirt's events and answers tell of starts. */
 export interface LibvirtSigns {
   lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean;
@@ -28,6 +33,8 @@ export interface LibvirtSigns {
 
 /** Makes the reader of libvirt's events. */
 export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
+  const states = new Map<VmName, VmState>();
+
   function lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean {
     if (event.definition !== undefined) pen.learn(event.definition, event.at);
     if (event.event === "undefined") pen.definitions.forget(event.vm);
@@ -41,11 +48,15 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         (current.closedAt === undefined || current.outcome === "started");
       const attempt = isSame ? current : pen.open(event.vm, event, matches);
       attempt.startedAt = event.at;
-      if (event.running !== undefined) pen.hasDevices(attempt, devicesOf(event.running));
+      if (event.running !== undefined) {
+        pen.running.set(event.vm, event.running);
+        pen.hasDevices(attempt, devicesOf(event.running));
+      }
       pen.join(attempt, event, matches);
       book.watchSettling(attempt);
       return true;
     }
+    if (event.event === "stopped") pen.running.delete(event.vm);
     if (event.event === "stopped" && current?.startedAt !== undefined) current.endedAt ??= event.at;
     if (current === undefined || current.closedAt !== undefined) return false;
     pen.join(current, event, matches);
@@ -69,10 +80,23 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
     return pen.join(nearest(candidates, event.at) ?? pen.open(event.vm, event, []), event, []);
   }
 
+  /** The state says of a VM whose last start failed that it did, until the next one. */
+  function hasFailed(vm: VmName, state: VmState): boolean {
+    const before = states.get(vm);
+    states.set(vm, state);
+    return isFailed(state) && before !== undefined && !isFailed(before);
+  }
+
   function stateSeen(seen: VmStateSeen): boolean {
     const current = book.current(seen.vm);
-    if (seen.state.state !== "shutoff" || seen.state.reason !== "failed" || current === undefined)
-      return false;
+    const isNews = hasFailed(seen.vm, seen.state);
+    if (!isFailed(seen.state)) return false;
+    const isKnown = current !== undefined && (current.closedAt === undefined || current.outcome === "failed");
+    if (!isKnown && isNews && (current?.endedAt ?? current?.closedAt ?? 0) < seen.at) {
+      pen.fail(pen.open(seen.vm, seen, []), seen.at);
+      return true;
+    }
+    if (current === undefined) return false;
     if (current.closedAt === undefined && current.startedAt === undefined) {
       pen.join(current, seen, []);
       pen.fail(current, seen.at);
@@ -83,6 +107,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
 
   function reconcile(inventory: VmInventory): void {
     for (const { definition, state, running } of inventory.vms) {
+      if (running !== undefined) pen.running.set(definition.name, running);
       const current = book.current(definition.name);
       // Autostart while the service connects: it neither runs yet nor has it failed, and libvirt will tell.
       if (isStarting(state)) continue;
@@ -103,7 +128,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
           if (running !== undefined) pen.hasDevices(attempt, devicesOf(running));
           book.watchSettling(attempt);
         }
-      } else if (state.state === "shutoff" && state.reason === "failed") {
+      } else if (isFailed(state)) {
         if (current === undefined) pen.fail(pen.open(definition.name, own, []), inventory.at);
         else if (current.closedAt === undefined) {
           pen.join(current, own, []);

@@ -15,6 +15,8 @@ export const LATE_MS = 10_000;
 /** What is written into the book of attempts, with what is known of VMs and IOMMU groups. */
 export interface Pen {
   readonly definitions: Definitions;
+  /** What each VM has that runs, as libvirt last told it. */
+  readonly running: Map<VmName, VmDefinition>;
   /** The IOMMU group of each device; also of those that have vanished (law 3). */
   readonly groups: Map<Bdf, number>;
   /** From `at` on the VM's next start gets this. */
@@ -68,6 +70,7 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
 
   return {
     definitions,
+    running: new Map(),
     groups,
     learn(definition, at) {
       definitions.learn(definition, at);

@@ -1,14 +1,17 @@
 import type { Clock } from "../clock.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import { type Bdf, unknownVm, type VmName } from "../model/identifiers.ts";
-import type { KernelRecord, Observation, VmInventory } from "../model/observation.ts";
+import type { HotPlug } from "../model/hot-plug.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
+import type { Observation, VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createAttemptBook } from "./book.ts";
-import { devicesOf } from "./definitions.ts";
+import { createHotPlugs } from "./hot-plugs.ts";
 import { createLibvirtSigns } from "./libvirt-signs.ts";
 import { createLogSigns } from "./log-signs.ts";
-import { createPen, LATE_MS } from "./pen.ts";
+import { createLoneErrors } from "./lone-errors.ts";
+import { createPen } from "./pen.ts";
+import { createLoneRefusals } from "./refusal.ts";
 import { createUnclaimed } from "./unclaimed.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
 
@@ -26,6 +29,10 @@ export interface TrackerEvents {
   changed(attempt: StartAttempt): void;
   /** The outcome is known. Comes again for the same attempt when late evidence arrives. */
   settled(attempt: StartAttempt): void;
+  /** A device could not be plugged into or out of a VM that runs. Comes again when more is said of it. */
+  hotPlug?(hotPlug: HotPlug): void;
+  /** libvirt met an error that nothing else tells of: the states of the VMs may. */
+  unexplainedError?(): void;
 }
 
 /** An observation that is no evidence of an attempt and yet has to be known. */
@@ -64,11 +71,6 @@ function devicesByVm(attempts: readonly WorkingAttempt[]): ReadonlyMap<VmName, r
   return new Map(attempts.map(({ vm, devices }) => [vm, [...devices]]));
 }
 
-/** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
-const KERNEL_ALONE_MS = 30_000;
-/** Refusals of one device that are so near to one another belong to one start (ms). */
-const SAME_REFUSAL_MS = 1_000;
-
 /**
  * Joins what the sources say into one attempt for each try to start a VM. No single source tells of every
  * failed start (design, law 1), and they arrive in any order, so pieces are joined by VM, device, IOMMU group
@@ -88,10 +90,6 @@ export function createAttemptTracker(options: {
   let released = false;
   let libvirtTalks = false;
   const isReleased = () => released;
-  /** The time of the last refusal of each device that is waited for. */
-  const refusedAt = new Map<Bdf, number>();
-  /** What is to be judged once the backlog has been read. */
-  const refusals: (() => void)[] = [];
   /** The end of each VM's last run, where it is no part of an attempt: whether a VM had a device hangs on it. */
   const ends = new Map<VmName, Unfinished>();
   let endsKept = 0;
@@ -108,48 +106,16 @@ export function createAttemptTracker(options: {
   const unclaimed = createUnclaimed({ clock, book, isReleased });
   const log = createLogSigns({ book, pen, sweep: unclaimed.sweep });
   const libvirt = createLibvirtSigns(book, pen);
-
-  /**
-   * The kernel refuses a device only while somebody claims it, so its refusal alone proves a failed start, even
-   * where neither libvirt nor its logs can be read, and where the VM is nobody's that is watched here: a script that
-   * runs QEMU, another manager.
-   */
-  function watchRefusal(record: KernelRecord, matches: readonly SignatureMatch[], arrivedAt: number): void {
-    const refusal = matches.some(
-      ({ signature }) =>
-        signature.role === "cause" &&
-        signature.class === "iommu-direct-mapping-required" &&
-        signature.severity === "fatal",
-    );
-    const device = record.device;
-    if (!refusal || device === undefined) return;
-    if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
-    refusedAt.set(device, record.at);
-    const judge = () => openFor(record, device, matches);
-    // Where it was heard by an earlier run, only the rest of the time; others may still speak of it a moment after the
-    // backlog, which is read source by source.
-    const waited = Math.max(0, clock.now() - arrivedAt);
-    const wait = () => clock.after(Math.max(KERNEL_ALONE_MS - waited, LATE_MS), judge);
-    if (released) wait();
-    else refusals.push(wait);
-  }
-
-  function openFor(record: KernelRecord, device: Bdf, matches: readonly SignatureMatch[]): void {
-    // The refusals of all devices of a group are about one start.
-    unclaimed.sweep();
-    if (book.tellsOf(record)) return;
-    const group = pen.groups.get(device);
-    const users = [...pen.definitions.present().values()].filter((definition) =>
-      devicesOf(definition).some(
-        (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
-      ),
-    );
-    if (users.length > 1 || (users.length === 0 && options.knownVmsOnly)) return;
-    const [only] = users;
-    const attempt = pen.open(only?.name ?? unknownVm(device), record, matches);
-    if (only === undefined) pen.hasDevices(attempt, [device]);
-    pen.fail(attempt, record.at);
-  }
+  const hotPlugs = createHotPlugs({
+    ...{ clock, book, pen, unclaimed },
+    settled: (hotPlug) => events.hotPlug?.(hotPlug),
+  });
+  const knownVmsOnly = options.knownVmsOnly ?? false;
+  const refusals = createLoneRefusals({ clock, book, pen, unclaimed, hotPlugs, knownVmsOnly });
+  const errors = createLoneErrors({
+    ...{ clock, book, pen, unclaimed, tellsOf: hotPlugs.tellsOf },
+    askStates: () => events.unexplainedError?.(),
+  });
 
   function observe(
     observation: Observation,
@@ -168,6 +134,8 @@ export function createAttemptTracker(options: {
   }
 
   function take(observation: Observation, matches: readonly SignatureMatch[], arrivedAt: number): boolean {
+    if (hotPlugs.offer(observation, matches, arrivedAt)) return true;
+    errors.learn(observation);
     switch (observation.kind) {
       case "connection":
         if (observation.source === "libvirt") libvirtTalks = observation.state === "connected";
@@ -192,10 +160,15 @@ export function createAttemptTracker(options: {
         return log.ended(observation);
       case "kernel-record": {
         const joined = unclaimed.offer(observation, matches, pen.groups, arrivedAt);
-        if (!joined) watchRefusal(observation, matches, arrivedAt);
+        if (!joined) refusals.watch(observation, matches, arrivedAt);
         return joined;
       }
-      case "libvirtd-record":
+      case "libvirtd-record": {
+        const joined = unclaimed.offer(observation, matches, pen.groups, arrivedAt);
+        // Of the past nobody can be asked, and what is not in its logs is not known.
+        if (!joined && !knownVmsOnly) errors.watch(observation, matches);
+        return joined;
+      }
       case "vfio-node":
         return unclaimed.offer(observation, matches, pen.groups, arrivedAt);
       default:
@@ -215,13 +188,14 @@ export function createAttemptTracker(options: {
       unclaimed.sweep();
       for (const inventory of inventories.splice(0)) libvirt.reconcile(inventory);
       book.release();
-      for (const wait of refusals.splice(0)) wait();
+      refusals.release();
     },
-    kept: () => endsKept + unclaimed.kept(),
+    kept: () => endsKept + unclaimed.kept() + hotPlugs.kept(),
     unfinished() {
       const isOfLastRun = ({ observation }: Unfinished, vm: VmName) =>
         observation.at >= (book.current(vm)?.openedAt ?? Number.POSITIVE_INFINITY);
-      return [...[...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [end] : [])), ...unclaimed.all()];
+      const lastEnds = [...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [end] : []));
+      return [...lastEnds, ...unclaimed.all(), ...hotPlugs.unfinished()];
     },
     runningAt: (time) => devicesByVm(book.runningAt(time)),
     begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),

@@ -41,6 +41,8 @@ export interface Unclaimed {
   all(): readonly { readonly observation: Claimable; readonly arrivedAt: number }[];
   /** How many have ever had to wait. */
   kept(): number;
+  /** Gives out what waits and belongs elsewhere. */
+  take(isWanted: (observation: Claimable) => boolean): readonly Pick<Waiting, "observation" | "matches">[];
 }
 
 /** Makes the waiting room between the sources that name devices and the attempts that name VMs. */
@@ -136,6 +138,11 @@ export function createUnclaimed(options: {
     sweep,
     all: () => waiting,
     kept: () => kept,
+    take(isWanted) {
+      const taken = waiting.filter(({ observation }) => isWanted(observation));
+      if (taken.length > 0) keepOnly((entry) => !taken.includes(entry));
+      return taken;
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Alerter } from "../alerts/alerter.ts";
-import { composeFailure, composeRecovery, composeWillNotStart } from "../alerts/compose.ts";
+import { composeFailure, composeHotPlug, composeRecovery, composeWillNotStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { askAnswer, linesBetween, questionOf } from "../answer/ask-answer.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
@@ -8,6 +8,7 @@ import type { StartAttempt } from "../model/attempt.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
+import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
 
@@ -15,6 +16,8 @@ import type { Store } from "../store/store.ts";
 export interface Alerting {
   /** Call inside the transaction that stores the attempt. */
   attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void;
+  /** Call inside the transaction that stores it. */
+  hotPlugFailed(hotPlug: HotPlug, summary: string): void;
   /** A VM that is certain not to start, or to start again where it runs now, known before anyone tries. */
   willNotStart(
     vm: VmStatus,
@@ -90,6 +93,17 @@ export function createAlerting(options: {
 
   return {
     attemptSettled,
+    hotPlugFailed(hotPlug, summary) {
+      const content = composeHotPlug({
+        hotPlug,
+        sentence: summary,
+        deviceNames: deviceNames(options.host()),
+      });
+      const key = incidentKey(content, `${hotPlug.action} ${hotPlug.outcome} ${hotPlug.devices.join()}`);
+      alerter.raise({ key, content, at: hotPlug.at, bootId, attemptId: hotPlug.id });
+      // It is an event and not a state: the same another day is news again.
+      alerter.resolved(key, options.now());
+    },
     willNotStart({ definition }, causes, snapshotId, isRunning) {
       const { name, hostDevices } = definition;
       const at = options.now();

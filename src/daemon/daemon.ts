@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { describeHotPlug } from "../alerts/compose.ts";
 import { type Clock, createEndingClock } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
@@ -174,6 +175,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
     onSettled: alerting.attemptSettled,
+    onHotPlug: alerting.hotPlugFailed,
+    afterHotPlug(hotPlug, summary) {
+      desk.nudge();
+      log.info(`${describeHotPlug(hotPlug)}: ${summary}`);
+    },
     afterSettled(attempt) {
       desk.nudge();
       logSettled(attempt);

@@ -5,6 +5,7 @@ import type { Change } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
+import type { HotPlugStore, StoredHotPlug } from "../store/record-stores.ts";
 import type { SnapshotMoment, SnapshotStore } from "../store/snapshot-store.ts";
 import { canMatter, findSubject, type Subject, vmKey } from "./subject.ts";
 
@@ -13,6 +14,7 @@ export interface TimeLineReader {
   readonly attempts: { list(filter?: AttemptFilter): readonly AttemptRow[] };
   readonly boots: { list(): readonly BootRecord[] };
   readonly snapshots: Pick<SnapshotStore, "timeline" | "get" | "fact">;
+  readonly hotPlugs: Pick<HotPlugStore, "list">;
   readonly alerts: { incidents(filter: { readonly limit?: number }): readonly Incident[] };
 }
 
@@ -60,18 +62,24 @@ export interface AlertEntry extends EntryBase {
   readonly incident: Incident;
 }
 
-export type TimeLineEntry = BootEntry | ChangeEntry | StartEntry | AlertEntry;
+export interface HotPlugEntry extends EntryBase {
+  readonly kind: "hot-plug";
+  readonly hotPlug: StoredHotPlug;
+}
+
+export type TimeLineEntry = BootEntry | ChangeEntry | StartEntry | HotPlugEntry | AlertEntry;
 
 type Draft =
   | { readonly kind: "boot"; readonly boot: BootRecord }
   | { readonly kind: "change"; readonly before: SnapshotMoment; readonly after: SnapshotMoment }
   | { readonly kind: "start"; readonly start: AttemptRow }
+  | { readonly kind: "hot-plug"; readonly hotPlug: StoredHotPlug }
   | { readonly kind: "alert"; readonly incident: Incident };
 
 type Placed = Draft & { readonly at: number; readonly ordinal: number | undefined; readonly order: number };
 
 /** Entries of one moment: the boot itself, what had changed, then what was started, then who was told. */
-const RANKS = { boot: 0, change: 1, start: 2, alert: 3 } as const;
+const RANKS = { boot: 0, change: 1, start: 2, "hot-plug": 2, alert: 3 } as const;
 
 /**
  * Boots, changes, starts and alerts in order, the newest `limit` of them, oldest first. Boots are ordered by their
@@ -129,6 +137,13 @@ function placeAll(
     before = after;
   }
   for (const start of starts) add({ kind: "start", start }, start.openedAt, start.bootOrdinal);
+  const { vm, device, since, until, limit } = filter;
+  const asked = { ...(vm !== undefined && { vm }), ...(device !== undefined && { device }) };
+  const within = { ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
+  for (const hotPlug of reader.hotPlugs.list({ ...asked, ...within, limit })) {
+    const ordinal = hotPlug.bootId === undefined ? undefined : byId.get(hotPlug.bootId)?.ordinal;
+    add({ kind: "hot-plug", hotPlug }, hotPlug.at, ordinal);
+  }
   for (const incident of reader.alerts.incidents({ limit: filter.limit })) {
     if (filter.vm !== undefined && incident.content.vm !== filter.vm) continue;
     if (filter.device !== undefined && !incident.content.devices.some(({ bdf }) => bdf === filter.device))
@@ -159,6 +174,7 @@ function finish(
 ): TimeLineEntry | undefined {
   const base = { at: draft.at, bootOrdinal: draft.ordinal };
   if (draft.kind === "start") return { ...base, kind: "start", start: draft.start };
+  if (draft.kind === "hot-plug") return { ...base, kind: "hot-plug", hotPlug: draft.hotPlug };
   if (draft.kind === "alert") return { ...base, kind: "alert", incident: draft.incident };
   const [before, after] = [
     reader.snapshots.get(draft.before.snapshotId),

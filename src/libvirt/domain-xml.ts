@@ -23,6 +23,7 @@ export function parseDomainXml(xml: string): Reading<VmDefinition> {
   const hostDevices = hostDevicesOf(domain);
   if (hostDevices.state !== "read") return hostDevices;
   const os = domain.child("os");
+  const emulator = domain.child("devices")?.child("emulator")?.text() ?? "";
   return read({
     name: vmName(name),
     uuid: (domain.child("uuid")?.text() ?? "").toLowerCase(),
@@ -31,6 +32,7 @@ export function parseDomainXml(xml: string): Reading<VmDefinition> {
     memoryKiB: memoryKiBOf(domain.child("memory")),
     hugepages: domain.child("memoryBacking")?.child("hugepages") !== undefined,
     ...limitsOf(domain.child("memtune")),
+    ...(emulator === "" ? {} : { emulator: emulator.slice(0, MAX_PATH) }),
     hostDevices: hostDevices.value,
   });
 }
@@ -47,6 +49,7 @@ function firmwareOf(os: XmlElement | undefined): string {
 }
 
 const MAX_ALIAS = 200;
+const MAX_PATH = 1024;
 const MEMORY_UNIT = /^(?:b|bytes?|(?<scale>[kmgtpe])(?<kind>ib|b)?)$/i;
 
 /** libvirt's units: `k`, `KiB` are powers of 1024, `KB` of 1000, no unit is KiB; rounded up to whole KiB. */

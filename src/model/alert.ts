@@ -7,6 +7,7 @@ export type Importance = "normal" | "warning" | "alert";
 export type AlertKind =
   | "start-failed"
   | "start-failed-other"
+  | "hot-plug-failed"
   | "will-not-start"
   | "recovered"
   | "watcher-trouble"

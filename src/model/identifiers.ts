@@ -50,9 +50,25 @@ export function unknownVm(device: Bdf): VmName {
   return vmName(`unknown VM (${device})`);
 }
 
+const MOST_NAMED = 5;
+
+/** One of these VMs, and nothing says which; where they share a device its history is the device's. */
+export function oneOfVms(vms: readonly VmName[], device?: Bdf): VmName {
+  const names = vms.slice(0, MOST_NAMED).map((vm) => `'${vm}'`);
+  const more = vms.length > MOST_NAMED ? ` and ${vms.length - MOST_NAMED} more` : "";
+  return vmName(`one of ${names.join(", ")}${more}${device === undefined ? "" : ` (${device})`}`);
+}
+
 /** The device by which a VM that nobody knows is named; undefined for every other VM. */
 export function deviceOfUnknownVm(vm: VmName): Bdf | undefined {
-  return /^unknown VM \(([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\)$/.exec(vm)?.[1] as Bdf | undefined;
+  return UNKNOWN.exec(vm)?.[1] as Bdf | undefined;
+}
+
+const UNKNOWN = /^(?:unknown VM|one of '.*) \(([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\)$/s;
+
+/** The VM in a sentence: in quotes by its name, without by what is known of it. */
+export function quotedVm(vm: VmName): string {
+  return /^(?:unknown VM \(|one of ')/.test(vm) ? vm : `'${vm}'`;
 }
 
 /** Names a signature of the catalogue. */

@@ -30,6 +30,8 @@ export interface VmDefinition {
   /** Limits of `<memtune>`; those that are not set are left out. */
   readonly memory?: { readonly hardLimitKiB?: number };
   readonly autostart?: boolean;
+  /** The program that is run for it. */
+  readonly emulator?: string;
   readonly hostDevices: readonly HostDevice[];
 }
 

@@ -8,6 +8,7 @@ import type { StartAttempt } from "../model/attempt.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { Origin } from "../model/history.ts";
 import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
+import type { HotPlug } from "../model/hot-plug.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
 import type { Observation, ResumePoint } from "../model/observation.ts";
 import { read } from "../model/reading.ts";
@@ -15,6 +16,7 @@ import type { SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import type { SightingInput } from "../store/record-stores.ts";
 import { StoreRefusal, type StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
+import { asAttempt, summaryOf } from "./hot-plug.ts";
 import { matchesOf, toSightings } from "./known-messages.ts";
 import { createSecondThoughts } from "./second-thoughts.ts";
 import { createUnfinishedKeeper } from "./unfinished.ts";
@@ -40,6 +42,8 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 const RETRY_MS = 10_000;
 /** Late pieces may come to the last starts of a VM that is tried again and again. */
 const STORED_FOR_EACH_VM = 3;
+/** One error of libvirt seldom comes alone (ms). */
+const ASK_AGAIN_MS = 5_000;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -60,6 +64,9 @@ interface Settled {
   readonly attempt: StartAttempt;
   readonly snapshotId: string | undefined;
 }
+
+/** What follows a hot-plug that failed, inside the transaction that stores it. `summary` says why, in a sentence. */
+export type HotPlugHandler = (hotPlug: HotPlug, summary: string) => void;
 
 /** What follows a settled attempt, inside the transaction that stores it: alerts are queued here. */
 export type SettledHandler = (attempt: StartAttempt, number: number, snapshotId: string | undefined) => void;
@@ -83,8 +90,11 @@ export function createPipeline(options: {
   /** Takes the facts now, stores them and gives the snapshot's id; undefined where it failed. */
   readonly takeSnapshot: (reason: string) => string | undefined;
   readonly onSettled: SettledHandler;
+  readonly onHotPlug?: HotPlugHandler;
   /** Runs after the transaction of a settled attempt. */
   readonly afterSettled: (attempt: StartAttempt) => void;
+  /** Runs after the transaction of a hot-plug. */
+  readonly afterHotPlug?: (hotPlug: HotPlug, summary: string) => void;
   /** A VM's log says that a start failed: libvirt may know its state's reason. */
   readonly askState: (vm: VmName) => void;
   readonly onTrouble: (trouble: StoreTrouble) => void;
@@ -111,6 +121,8 @@ export function createPipeline(options: {
   const dirty = new Map<string, StartAttempt>();
   /** Settled, but the disk refused them: nobody has been told, for an alert must not leave before its evidence is safe. */
   const untold = new Map<string, Settled>();
+  const untoldHotPlugs = new Map<string, HotPlug>();
+  let askedAt = Number.NEGATIVE_INFINITY;
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
   const secondThoughts = createSecondThoughts({ clock, vms });
@@ -129,7 +141,7 @@ export function createPipeline(options: {
     clock,
     settings,
     stored,
-    events: { changed, settled },
+    events: { changed, settled, hotPlug: hotPlugFailed, unexplainedError: askAllStates },
   });
   tracker.learnGroups(store.vms.groups());
   const earlier = apart("reading what an earlier run left", () => store.unfinished.load()) ?? [];
@@ -160,6 +172,25 @@ export function createPipeline(options: {
     untold.set(attempt.id, { attempt: complete, snapshotId });
     flush();
     if (untold.has(attempt.id)) options.afterSettled(complete);
+  }
+
+  function hotPlugFailed(hotPlug: HotPlug): void {
+    const diagnosis =
+      hotPlug.action === "attach"
+        ? apart("diagnosing a hot-plug", () => diagnosisOf(asAttempt(hotPlug)))
+        : undefined;
+    const complete: HotPlug = diagnosis === undefined ? hotPlug : { ...hotPlug, diagnosis };
+    untoldHotPlugs.set(hotPlug.id, complete);
+    flush();
+  }
+
+  /** A VM that did not run yet and whose start failed has that for its state's reason. */
+  function askAllStates(): void {
+    const now = clock.now();
+    if (now - askedAt < ASK_AGAIN_MS && now >= askedAt) return;
+    askedAt = now;
+    for (const { definition, state } of vms())
+      if (state.state === "shutoff" && state.reason !== "failed") options.askState(definition.name);
   }
 
   /** Drivers and regions are as they are now; which VMs ran is known for the time of the attempt. */
@@ -237,7 +268,8 @@ export function createPipeline(options: {
     cancelSave = undefined;
     const attempts = [...dirty.values()];
     const settled = [...untold.values()];
-    const isCritical = attempts.length > 0 || settled.length > 0;
+    const hotPlugs = [...untoldHotPlugs.values()];
+    const isCritical = attempts.length > 0 || settled.length > 0 || hotPlugs.length > 0;
     if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return;
     const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
@@ -249,6 +281,11 @@ export function createPipeline(options: {
         if (number === undefined) continue;
         apart("telling of a start", () => options.onSettled(attempt, number, snapshotId));
       }
+      for (const hotPlug of hotPlugs) {
+        const summary = summaryOf(hotPlug);
+        apart("storing a hot-plug", () => store.hotPlugs.save(hotPlug, summary));
+        apart("telling of a hot-plug", () => options.onHotPlug?.(hotPlug, summary));
+      }
     });
     if (written.state === "refused") {
       cancelSave = clock.after(RETRY_MS, flush);
@@ -257,8 +294,11 @@ export function createPipeline(options: {
     }
     for (const attempt of attempts) dirty.delete(attempt.id);
     for (const { attempt } of settled) untold.delete(attempt.id);
+    for (const { id } of hotPlugs) untoldHotPlugs.delete(id);
     forgetRemembered();
     for (const { attempt } of settled) apart("telling of a start", () => options.afterSettled(attempt));
+    for (const hotPlug of hotPlugs)
+      apart("telling of a hot-plug", () => options.afterHotPlug?.(hotPlug, summaryOf(hotPlug)));
   }
 
   function take(observation: Observation): void {

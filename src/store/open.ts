@@ -8,6 +8,7 @@ import { type OpenedDatabase, openForGuest, openForReading, openForWriting } fro
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
+import { createHotPlugStore } from "./hot-plugs.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
 import { markDamaged } from "./quarantine.ts";
 import type { MetaStore } from "./record-stores.ts";
@@ -119,6 +120,7 @@ function asStore(
     attempts: judged(connection, createAttemptStore({ connection, boots, snapshots, vms, signatures })),
     sightings: createSightingStore(connection, boots),
     gaps: createGapStore(connection, boots),
+    hotPlugs: createHotPlugStore(connection, boots),
     resumePoints: createResumePointStore(connection),
     unfinished: judged(connection, createUnfinishedStore(connection)),
     boots,

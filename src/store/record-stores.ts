@@ -1,3 +1,4 @@
+import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, BootId, SignatureId, VmName } from "../model/identifiers.ts";
 import type { Gap, Observation, ResumePoint, SourceName } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
@@ -60,6 +61,27 @@ export interface GapStore {
   record(gap: Gap): void;
   /** Newest first. */
   list(filter?: TimeFilter): readonly StoredGap[];
+}
+
+/** A device that could not be plugged into or out of a VM that ran, with what was said of it. */
+export interface StoredHotPlug
+  extends Pick<HotPlug, "id" | "bootId" | "at" | "action" | "outcome" | "vms" | "devices"> {
+  /** Why, in a sentence. */
+  readonly summary: string;
+  readonly lines: readonly { readonly source: SourceName; readonly at: number; readonly text: string }[];
+}
+
+export interface HotPlugStore {
+  /** Idempotent by id; durable. */
+  save(hotPlug: HotPlug, summary: string): void;
+  /** Newest first. */
+  list(filter?: {
+    readonly since?: number;
+    readonly until?: number;
+    readonly vm?: VmName;
+    readonly device?: Bdf;
+    readonly limit?: number;
+  }): readonly StoredHotPlug[];
 }
 
 export interface ResumePointStore {

@@ -23,6 +23,7 @@ const NOTHING: DroppedCounts = {
   evidence: 0,
   sightings: 0,
   gaps: 0,
+  hotPlugs: 0,
   boots: 0,
   snapshots: 0,
   incidents: 0,
@@ -57,6 +58,9 @@ export function createRetention(connection: Connection): Retention {
   );
   const dropGaps = connection.statement<[number, number]>(
     "DELETE FROM gap WHERE number IN (SELECT number FROM gap WHERE at < ? ORDER BY at LIMIT ?)",
+  );
+  const dropHotPlugs = connection.statement<[number, number]>(
+    "DELETE FROM hot_plug WHERE number IN (SELECT number FROM hot_plug WHERE at < ? ORDER BY at LIMIT ?)",
   );
   const dropIncidents = connection.statement<[number, number]>(
     `DELETE FROM incident WHERE number IN
@@ -134,6 +138,7 @@ export function createRetention(connection: Connection): Retention {
       () => (anyBefore.get(time) === undefined ? NOTHING : attemptsBefore(time, kept().all)),
       () => ({ ...NOTHING, sightings: dropSightings.run(time, ROWS) }),
       () => ({ ...NOTHING, gaps: dropGaps.run(time, ROWS) }),
+      () => ({ ...NOTHING, hotPlugs: dropHotPlugs.run(time, ROWS) }),
       () => ({ ...NOTHING, incidents: dropIncidents.run(time, ROWS) }),
       () => leftovers(time),
     ]);
@@ -145,6 +150,7 @@ export function createRetention(connection: Connection): Retention {
       () => ({ ...NOTHING, sightings: dropSightings.run(now, ROWS) }),
       () => attemptsBefore(now, kept().all),
       () => ({ ...NOTHING, gaps: dropGaps.run(now, ROWS) }),
+      () => ({ ...NOTHING, hotPlugs: dropHotPlugs.run(now, ROWS) }),
       () => ({ ...NOTHING, incidents: dropIncidents.run(now, ROWS) }),
       plainEvidence,
       () => attemptsBefore(now, kept().newestOnly),
@@ -249,6 +255,7 @@ function sum(a: DroppedCounts, b: DroppedCounts): DroppedCounts {
     evidence: a.evidence + b.evidence,
     sightings: a.sightings + b.sightings,
     gaps: a.gaps + b.gaps,
+    hotPlugs: a.hotPlugs + b.hotPlugs,
     boots: a.boots + b.boots,
     snapshots: a.snapshots + b.snapshots,
     incidents: a.incidents + b.incidents,

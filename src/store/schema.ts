@@ -331,6 +331,22 @@ CREATE TABLE unfinished (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const VERSION_6 = `
+CREATE TABLE hot_plug (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  boot INTEGER REFERENCES boot ON DELETE CASCADE,
+  at INTEGER NOT NULL,
+  action TEXT NOT NULL CHECK (action IN ('attach', 'detach')),
+  outcome TEXT NOT NULL CHECK (outcome IN ('refused', 'hangs')),
+  vms TEXT NOT NULL,
+  devices TEXT NOT NULL,
+  summary TEXT NOT NULL,
+  lines TEXT NOT NULL
+) STRICT;
+CREATE INDEX hot_plug_boot ON hot_plug (boot);
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
@@ -338,6 +354,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, sql: VERSION_3, convert: unpackFactSets, finish: "DROP TABLE packed_snapshot" },
   { version: 4, sql: VERSION_4 },
   { version: 5, sql: VERSION_5 },
+  { version: 6, sql: VERSION_6 },
 ];
 
 /** The version that this program reads and writes. */

@@ -2,6 +2,7 @@ import type { AlertStore } from "../model/alert.ts";
 import type { AttemptStore } from "./attempt-store.ts";
 import type {
   GapStore,
+  HotPlugStore,
   MetaStore,
   ResumePointStore,
   SightingStore,
@@ -24,6 +25,7 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly sightings: SightingStore;
   readonly gaps: GapStore;
+  readonly hotPlugs: HotPlugStore;
   readonly resumePoints: ResumePointStore;
   readonly unfinished: UnfinishedStore;
   readonly boots: BootStore;
@@ -123,6 +125,7 @@ export interface DroppedCounts {
   readonly evidence: number;
   readonly sightings: number;
   readonly gaps: number;
+  readonly hotPlugs: number;
   readonly boots: number;
   readonly snapshots: number;
   readonly incidents: number;

@@ -3,8 +3,14 @@ import { type AttemptTracker, createAttemptTracker } from "../../src/attempts/tr
 import { createVirtualClock, type VirtualClock } from "../../src/clock.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import type { Signature, SignatureMatch } from "../../src/model/catalogue.ts";
+import type { HotPlug } from "../../src/model/hot-plug.ts";
 import { type Bdf, bootId, parseBdf, signatureId, vmName } from "../../src/model/identifiers.ts";
-import type { DomainLogStart, Observation, VmLifecycle } from "../../src/model/observation.ts";
+import type {
+  DomainLogStart,
+  LibvirtdRecord,
+  Observation,
+  VmLifecycle,
+} from "../../src/model/observation.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 
 export const T0 = Date.UTC(2026, 0, 21, 12, 0, 0);
@@ -95,7 +101,7 @@ export const kernel = (at: number, device: Bdf, text = "wants a 1:1 mapping"): O
   text,
   device,
 });
-export const libvirtd = (at: number, text: string): Observation => ({
+export const libvirtd = (at: number, text: string): LibvirtdRecord => ({
   ...base(at),
   kind: "libvirtd-record",
   source: "libvirtd-log",
@@ -121,7 +127,11 @@ export interface Bench {
   readonly told: StartAttempt[];
   /** The last announcement of each attempt. */
   outcomes(): readonly StartAttempt[];
-  feed(observation: Observation): void;
+  /** The last announcement of each. */
+  hotPlugs(): readonly HotPlug[];
+  /** How often the states of the VMs were asked for. */
+  asked(): number;
+  feed(observation: Observation, matches?: readonly SignatureMatch[]): void;
 }
 
 export function bench(
@@ -134,12 +144,21 @@ export function bench(
 ): Bench {
   const clock = createVirtualClock(T0);
   const told: StartAttempt[] = [];
+  const hotPlugs = new Map<string, HotPlug>();
+  let asked = 0;
   const tracker = createAttemptTracker({
     clock,
     settings: SETTINGS,
     stored: options.stored ?? [],
     knownVmsOnly: options.knownVmsOnly ?? false,
-    events: { changed: () => {}, settled: (attempt) => told.push(attempt) },
+    events: {
+      changed: () => {},
+      settled: (attempt) => told.push(attempt),
+      hotPlug: (hotPlug) => hotPlugs.set(hotPlug.id, hotPlug),
+      unexplainedError: () => {
+        asked += 1;
+      },
+    },
   });
   tracker.observe(
     {
@@ -173,9 +192,11 @@ export function bench(
     clock,
     told,
     outcomes: () => [...new Map(told.map((attempt) => [attempt.id, attempt])).values()],
-    feed(observation) {
+    hotPlugs: () => [...hotPlugs.values()],
+    asked: () => asked,
+    feed(observation, matches = observation.kind === "kernel-record" ? REFUSAL : []) {
       clock.moveTo(Math.max(clock.now(), observation.at));
-      tracker.observe(observation, observation.kind === "kernel-record" ? REFUSAL : []);
+      tracker.observe(observation, matches);
     },
   };
 }

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { createAttemptTracker } from "../../src/attempts/tracker.ts";
 import { createVirtualClock } from "../../src/clock.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
+import { deviceOfUnknownVm } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
 import {
   AUDIO,
@@ -315,11 +316,29 @@ describe("a start attempt", () => {
     assert.deepEqual(kindsOf(outcomes()[0]), ["kernel-record", "kernel-record"]);
   });
 
-  it("is nobody's when the kernel alone refuses a device that several known VMs have", () => {
+  it("is of one of them when the kernel alone refuses a device that several known VMs have", () => {
     const { feed, clock, outcomes } = bench({ others: [definition("Windows 10", [GPU])] });
     feed(kernel(1000, GPU));
     clock.moveTo(T0 + 40_000);
-    assert.deepEqual(outcomes(), []);
+    const [start, ...others] = outcomes();
+    assert.deepEqual(others, []);
+    assert.equal(start?.vm, "one of 'Windows 11', 'Windows 10' (0000:01:00.0)");
+    assert.deepEqual([start.outcome, start.devices, start.groups], ["failed", [GPU], [14]]);
+    assert.equal(deviceOfUnknownVm(start.vm), GPU);
+  });
+
+  it("is not of a VM that runs with the device when the kernel alone refuses it", () => {
+    const { feed, clock, outcomes } = bench({ others: [definition("Windows 10", [GPU])] });
+    feed(logStart("Windows 10", 500, []));
+    feed(kernel(60_000, GPU));
+    clock.moveTo(T0 + 1_300_000);
+    assert.deepEqual(
+      outcomes().map(({ vm, outcome }) => [vm, outcome]),
+      [
+        ["Windows 11", "failed"],
+        ["Windows 10", "started"],
+      ],
+    );
   });
 
   it("is nobody's in the past, where the VM may become known from what is imported later", () => {

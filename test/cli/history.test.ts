@@ -51,6 +51,8 @@ const short = (entry: TimeLineEntry): string => {
       return `#${entry.start.number} ${entry.start.outcome}`;
     case "change":
       return `changed ${entry.changes.map(({ key }) => key)[0]}`;
+    case "hot-plug":
+      return `${entry.hotPlug.action} ${entry.hotPlug.outcome}`;
     case "alert":
       return `alert ${entry.incident.id}`;
   }

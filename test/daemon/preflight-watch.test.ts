@@ -30,6 +30,7 @@ function watch() {
   const preflight = createPreflightWatch({
     alerting: {
       attemptSettled: () => {},
+      hotPlugFailed: () => {},
       willNotStart: ({ definition: { name } }, causes, _snapshot, isRunning) =>
         told.push(`${name} ${causes[0]?.class}${isRunning ? " next time" : ""}`),
     },

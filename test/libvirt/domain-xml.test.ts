@@ -35,6 +35,7 @@ describe("domain XML", () => {
       firmware: "bios",
       memoryKiB: 98304,
       hugepages: false,
+      emulator: "/usr/bin/qemu-system-x86_64",
       hostDevices: [
         { bdf: "0000:01:00.0", managed: true, guestAddress: "0000:02:01.0" },
         { bdf: "0000:01:00.1", managed: true, guestAddress: "0000:02:02.0" },

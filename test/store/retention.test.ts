@@ -11,7 +11,16 @@ const NO_CAP = 1e12;
 
 /** Runs retention to its end; each step has to be bounded, so the number of steps is bounded by the rows. */
 function pruneAll(store: Store, limits: RetentionLimits): DroppedCounts {
-  const total = { attempts: 0, evidence: 0, sightings: 0, gaps: 0, boots: 0, snapshots: 0, incidents: 0 };
+  const total = {
+    attempts: 0,
+    evidence: 0,
+    sightings: 0,
+    gaps: 0,
+    hotPlugs: 0,
+    boots: 0,
+    snapshots: 0,
+    incidents: 0,
+  };
   for (let step = 0; step < 1000; step++) {
     const { done, dropped } = store.prune(limits);
     for (const key of Object.keys(total) as (keyof DroppedCounts)[]) total[key] += dropped[key];

@@ -1,3 +1,4 @@
+import { describeHotPlug } from "../../alerts/compose.ts";
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
@@ -25,7 +26,7 @@ export const historyCommand: Command = {
 ${HISTORY_OPTIONS_HELP}
 
 #12 is a start ('vfio-watch show 12'), b12 a boot ('vfio-watch diff b11 b12'); alerts show their id.
-JSON: {"entries":[{"kind":"boot|change|start|alert","at","bootOrdinal",…}]}, times as UTC epoch milliseconds.
+JSON: {"entries":[{"kind":"boot|change|start|hot-plug|alert","at","bootOrdinal",…}]}, times as UTC epoch milliseconds.
 Example: vfio-watch history --vm "Windows 11" --since 90d`,
   options: {
     ...HISTORY_OPTIONS,
@@ -78,6 +79,11 @@ function rowsOf(entry: TimeLineEntry, paint: Paint): readonly (readonly string[]
       const why = summary === undefined ? "" : `: ${printable(summary)}`;
       const imported = origin === "imported" ? " (imported)" : "";
       return [[`#${number}`, time, `'${printable(vm)}' ${outcomeWord(outcome, paint)}${why}${imported}`]];
+    }
+    case "hot-plug": {
+      const { summary } = entry.hotPlug;
+      const what = `${paint("red", "failed")}: ${printable(describeHotPlug(entry.hotPlug))}: ${printable(summary)}`;
+      return [["", time, what]];
     }
     case "alert": {
       const { id, content, closedAt } = entry.incident;

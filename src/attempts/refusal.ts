@@ -1,0 +1,106 @@
+import type { Clock } from "../clock.ts";
+import type { SignatureMatch } from "../model/catalogue.ts";
+import { type Bdf, oneOfVms, unknownVm, type VmName } from "../model/identifiers.ts";
+import type { KernelRecord } from "../model/observation.ts";
+import type { AttemptBook } from "./book.ts";
+import { devicesOf } from "./definitions.ts";
+import type { HotPlugs } from "./hot-plugs.ts";
+import { LATE_MS, type Pen } from "./pen.ts";
+import type { Unclaimed } from "./unclaimed.ts";
+
+/** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
+const KERNEL_ALONE_MS = 30_000;
+/** Refusals of one device that are so near to one another belong to one start (ms). */
+const SAME_REFUSAL_MS = 1_000;
+
+/** Whether the kernel refuses a device that somebody claims. */
+export function isDeviceRefusal(matches: readonly SignatureMatch[]): boolean {
+  return matches.some(
+    ({ signature }) =>
+      signature.role === "cause" &&
+      signature.class === "iommu-direct-mapping-required" &&
+      signature.severity === "fatal",
+  );
+}
+
+/** Refusals that only the kernel tells of. */
+export interface LoneRefusals {
+  /** `arrivedAt`: when it was observed first, which an earlier run may have done. */
+  watch(record: KernelRecord, matches: readonly SignatureMatch[], arrivedAt: number): void;
+  /** The backlog has been read, source by source: now it can be waited for what others say. */
+  release(): void;
+}
+
+/**
+ * The kernel refuses a device only while somebody claims it, so its refusal alone proves a failed start, even where
+ * neither libvirt nor its logs can be read, and where the VM is nobody's that is watched here: a script that runs QEMU,
+ * another manager. Of VMs that share the device any may be meant.
+ */
+export function createLoneRefusals(options: {
+  readonly clock: Clock;
+  readonly book: AttemptBook;
+  readonly pen: Pen;
+  readonly unclaimed: Unclaimed;
+  readonly hotPlugs: HotPlugs;
+  /** A refusal of a device that no known VM has is no attempt. */
+  readonly knownVmsOnly: boolean;
+}): LoneRefusals {
+  const { clock, book, pen, unclaimed, hotPlugs } = options;
+  /** What is to be judged once the backlog has been read. */
+  const waiting: (() => void)[] = [];
+  let isReleased = false;
+  /** The time of the last refusal of each device that is waited for. */
+  const refusedAt = new Map<Bdf, number>();
+
+  /** VMs that are to get the device, or one of its group, at their next start. */
+  function usersOf(device: Bdf): readonly VmName[] {
+    const group = pen.groups.get(device);
+    return [...pen.definitions.present().values()]
+      .filter((definition) =>
+        devicesOf(definition).some(
+          (own) => own === device || (group !== undefined && pen.groups.get(own) === group),
+        ),
+      )
+      .map(({ name }) => name);
+  }
+
+  function judge(record: KernelRecord, matches: readonly SignatureMatch[], device: Bdf): void {
+    const users = usersOf(device);
+    const running = new Set([...book.runningAt(record.at)].map(({ vm }) => vm));
+    const idle = users.filter((vm) => !running.has(vm));
+    if (idle.length === 0 && users.length > 0) {
+      hotPlugs.refusedByKernel(record, matches, users);
+      return;
+    }
+    if (users.length === 0 && options.knownVmsOnly) return;
+    const [only] = idle;
+    const vm = only === undefined ? unknownVm(device) : idle.length > 1 ? oneOfVms(idle, device) : only;
+    const attempt = pen.open(vm, record, matches);
+    if (vm !== only) pen.hasDevices(attempt, [device]);
+    pen.fail(attempt, record.at);
+  }
+
+  return {
+    watch(record, matches, arrivedAt) {
+      const { device } = record;
+      if (device === undefined || !isDeviceRefusal(matches)) return;
+      if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
+      refusedAt.set(device, record.at);
+      // Where it was heard by an earlier run, only the rest of the time; others may still speak of it a moment after the
+      // backlog.
+      const waited = Math.max(0, clock.now() - arrivedAt);
+      const wait = () =>
+        clock.after(Math.max(KERNEL_ALONE_MS - waited, LATE_MS), () => {
+          // The refusals of all devices of a group are about one start.
+          unclaimed.sweep();
+          if (!book.tellsOf(record) && !hotPlugs.tellsOf(record)) judge(record, matches, device);
+        });
+      if (isReleased) wait();
+      else waiting.push(wait);
+    },
+    release() {
+      isReleased = true;
+      for (const wait of waiting.splice(0)) wait();
+    },
+  };
+}
