@@ -13,6 +13,7 @@ import { testChannel } from "../alerts/test-channel.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { HostPaths } from "../host-paths.ts";
+import type { AlertContent } from "../model/alert.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble, StoreTroubleKind } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
@@ -41,6 +42,8 @@ export interface AlertDesk {
   resolved(topic: string): void;
   /** The history's own trouble; told past the outbox where the outbox is what fails. */
   storeTrouble(problem: StoreTrouble): void;
+  /** Tells past the outbox what cannot be stored. */
+  tellUnrecorded(content: AlertContent, topic: string): void;
   /** The history, and the outbox in it, is gone: told past the outbox. */
   historyLost(why: string, remedy: string): void;
   /** Sends a test alert through a channel, whether it is switched on or not. */
@@ -181,6 +184,10 @@ export function createAlertDesk(options: {
     trouble,
     resolved,
     storeTrouble,
+    tellUnrecorded(content, topic) {
+      log.warn(`${content.subject}: ${content.cause ?? ""} (not recorded: ${content.unrecorded ?? ""})`);
+      void tellDirectly(content, topic);
+    },
     historyLost,
     test: (channel) => testChannel(channel, config(), surroundings()),
     look,

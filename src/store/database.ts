@@ -128,6 +128,37 @@ export function damageOf(path: string): DiskTrouble | undefined {
   }
 }
 
+/** The largest history that is taken into memory where it can be read and not written (bytes). */
+const KEPT_IN_MEMORY = 16 * 1024 * 1024;
+
+/**
+ * A database in memory, for a service whose own cannot be used: it watches and tells all the same. What the file holds
+ * is taken along where it can be read and is not large, for what changed since the last good start stands in it.
+ */
+export function openInMemory(path: string): OpenedDatabase & { readonly state: "open" } {
+  const database = copyOf(path) ?? new Database(":memory:");
+  database.pragma("cache_size = -2000");
+  migrate(database, versionOf(database));
+  database.pragma("foreign_keys = ON");
+  return { state: "open", database, writeAheadLog: true };
+}
+
+function copyOf(path: string): Database.Database | undefined {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > KEPT_IN_MEMORY) return undefined;
+  const opened = openForReading(path);
+  if (opened.state === "refused") return undefined;
+  try {
+    const bytes = opened.database.serialize();
+    // As in `openReader`: memory has no write-ahead log.
+    bytes.fill(1, 18, 20);
+    return new Database(bytes);
+  } catch {
+    return undefined;
+  } finally {
+    opened.database.close();
+  }
+}
+
 /**
  * A database with a write-ahead log wants two files beside it even from readers. Where none can be made (a read-only
  * file system, somebody else's directory) and nothing is left in a log, it is read into memory instead.

@@ -4,7 +4,13 @@ import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
 import { type Connection, createConnection } from "./connection.ts";
-import { type OpenedDatabase, openForGuest, openForReading, openForWriting } from "./database.ts";
+import {
+  type OpenedDatabase,
+  openForGuest,
+  openForReading,
+  openForWriting,
+  openInMemory,
+} from "./database.ts";
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
@@ -81,12 +87,42 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
   return asStore(opened, options, troubles, () => lock.release());
 }
 
+/** A history that ends with the process, in place of the one at `path` that cannot be used. */
+export function openVolatileStore(options: OpenStoreOptions): Store {
+  return storeOf(
+    openInMemory(options.path),
+    { ...options, besideService: true },
+    createTroubles(options.clock),
+    {
+      release: () => {},
+      watched: [],
+    },
+  );
+}
+
 function asStore(
   opened: OpenedDatabase & { readonly state: "open" },
   options: OpenStoreOptions,
   troubles: Troubles,
   release: () => void,
 ): OpenedStore {
+  const { path } = options;
+  // The lock as well: without its name a second service could take one, and both would write.
+  const watched = [
+    path,
+    `${path}-wal`,
+    ...(options.readOnly === true || options.besideService === true ? [] : [`${path}.lock`]),
+  ];
+  return { state: "open", store: storeOf(opened, options, troubles, { release, watched }) };
+}
+
+/** `watched`: the files that the store is in. */
+function storeOf(
+  opened: OpenedDatabase & { readonly state: "open" },
+  options: OpenStoreOptions,
+  troubles: Troubles,
+  { release, watched }: { readonly release: () => void; readonly watched: readonly string[] },
+): Store {
   const { path, clock } = options;
   const readOnly = options.readOnly === true;
   /** The service's own list of troubles is nobody else's to write, and a damaged file is the service's to move. */
@@ -112,8 +148,7 @@ function asStore(
   const vms = createVmTable(connection, boots);
   const signatures = createSignatureTable(connection);
   const retention = createRetention(connection);
-  // The lock as well: without its name a second service could take one, and both would write.
-  const files = createFileWatch([path, `${path}-wal`, ...(isOwner ? [`${path}.lock`] : [])]);
+  const files = createFileWatch(watched);
   const store: Store = {
     path,
     readOnly,
@@ -140,7 +175,7 @@ function asStore(
       release();
     },
   };
-  return { state: "open", store };
+  return store;
 
   /** For commands beside this process, and for the next one. */
   function keepTroubles(): void {

@@ -31,11 +31,12 @@ function watch() {
     alerting: {
       attemptSettled: () => {},
       hotPlugFailed: () => {},
+      unrecorded: () => undefined,
       willNotStart: ({ definition: { name } }, causes, _snapshot, isRunning) =>
         told.push(`${name} ${causes[0]?.class}${isRunning ? " next time" : ""}`),
     },
     log: { info() {}, warn() {}, error() {}, debug() {} } as never,
-    snapshots: { take: () => undefined, latest: () => undefined, outdate: () => {} },
+    snapshots: { take: () => "", saveKept: () => {}, latest: () => undefined, outdate: () => {} },
     transaction: (work) => work(),
     remembered: () => [],
   });
