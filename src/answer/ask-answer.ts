@@ -88,7 +88,7 @@ export function linesBetween(
   if (then === undefined || here === undefined) return undefined;
   const subject = findSubject(
     [vm],
-    [then, here].map((snapshot) => ({ snapshot, devices })),
+    [then, here].map((snapshot) => ({ snapshot, devices, worked: snapshot === then })),
   );
   return changeLines({
     changes: diffSnapshots(then, here),
@@ -139,7 +139,9 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
   const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
   const subject = findSubject(
     [vm],
-    [then, here].flatMap((one) => (one === undefined ? [] : [{ snapshot: one, devices }])),
+    [then, here].flatMap((one) =>
+      one === undefined ? [] : [{ snapshot: one, devices, worked: one === then && good !== undefined }],
+    ),
   );
   const lastGood = good && { ...momentOf(good, load), without: found?.without ?? [] };
   const first = failures.at(-1);
@@ -156,7 +158,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
     comparedWith: good !== undefined ? "good start" : then === undefined ? undefined : "boot before",
     newKeys: keysSince(failures[0], here, load),
     matters: (key) => canMatter(key, subject),
-    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm),
+    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm, causes),
     demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
     demandedThen:
       lastGood && then && found?.without.length === 0 ? demandedAt(then, devices, lastGood) : undefined,
@@ -242,16 +244,14 @@ function keysSince(
   return new Set(diffSnapshots(then, here).map(({ key }) => key));
 }
 
-const SHARES = { confirmed: 0.97, likely: 0.9, possible: 0.5, unknown: 0 } as const;
-
-function suspectsOf(reader: AnswerReader, vm: VmName): readonly SuspectShare[] {
-  const { blame } = askBlame(reader, { vm });
-  return blame.sets.map(({ suspects }, rank): SuspectShare => {
-    const keys = new Set(suspects.flatMap(({ facts }) => facts.map(({ key }) => key)));
-    return {
-      keys,
-      probability: rank === 0 ? SHARES[blame.certainty] : (1 - SHARES[blame.certainty]) / blame.sets.length,
-    };
+/** The suspects of the fault that shows itself as this failure. */
+function suspectsOf(reader: AnswerReader, vm: VmName, [cause]: readonly Cause[]): readonly SuspectShare[] {
+  const { blame, others } = askBlame(reader, { vm });
+  const all = [blame, ...others.map((other) => other.blame)];
+  const own = all.find(({ classes }) => cause !== undefined && classes.includes(cause.class)) ?? blame;
+  return own.sets.map(({ suspects, probability }): SuspectShare => {
+    const keys = new Set(suspects.flatMap(({ facts }) => facts.flatMap(({ parts }) => parts)));
+    return { keys, probability };
   });
 }
 

@@ -29,15 +29,24 @@ function membersOwner(key: string): string | undefined {
   return /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
 }
 
-/** Works out the subject from snapshots in which the devices stood at known addresses. */
-export function findSubject(
-  vms: Iterable<VmName>,
-  seen: readonly { readonly snapshot: Snapshot; readonly devices: readonly Bdf[] }[],
-): Subject {
+/** A start whose snapshot tells where which device stood. */
+export interface SeenStart {
+  readonly snapshot: Snapshot;
+  readonly devices: readonly Bdf[];
+  readonly worked: boolean;
+}
+
+/**
+ * Works out the subject: what the VMs had when they worked. Who stands at their addresses in a failed start may be
+ * another device, and counts only where none ever worked.
+ */
+export function findSubject(vms: Iterable<VmName>, seen: readonly SeenStart[]): Subject {
   const devices = new Set<string>();
   const addresses = new Set<Bdf>();
-  for (const { snapshot, devices: own } of seen) {
+  const hasWorked = seen.some(({ worked }) => worked);
+  for (const { snapshot, devices: own, worked } of seen) {
     for (const bdf of own) addresses.add(bdf);
+    if (hasWorked && !worked) continue;
     for (const { key, value } of snapshot.facts) {
       const identity = addressOwner(key);
       if (identity === undefined || value.state !== "value") continue;

@@ -211,11 +211,17 @@ function isDefined(reader: TimeLineReader, boots: readonly BootRecord[], vm: VmN
 
 function subjectOf(reader: TimeLineReader, filter: TimeLineFilter, starts: readonly AttemptRow[]): Subject {
   const distinct = new Map(starts.map((start) => [start.snapshotId, start]));
-  const seen = [...distinct.values()].slice(0, 4).flatMap(({ snapshotId, devices }) => {
+  const seen = [...distinct.values()].slice(0, 4).flatMap(({ snapshotId, devices, outcome }) => {
     const snapshot = snapshotId === undefined ? undefined : reader.snapshots.get(snapshotId);
     return snapshot === undefined
       ? []
-      : [{ snapshot, devices: filter.device === undefined ? devices : [filter.device] }];
+      : [
+          {
+            snapshot,
+            devices: filter.device === undefined ? devices : [filter.device],
+            worked: outcome === "started",
+          },
+        ];
   });
   const vms = filter.vm === undefined ? starts.map(({ vm }) => vm) : [filter.vm];
   return findSubject(vms, seen);
