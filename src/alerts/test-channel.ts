@@ -1,10 +1,17 @@
 import type { Config } from "../config.ts";
 import type { SendResult } from "./channel.ts";
-import type { ChannelName } from "./channels/all.ts";
-import { createChannel } from "./channels/create-channels.ts";
-import type { ChannelSurroundings } from "./channels/kind.ts";
+import { type ChannelSurroundings, createChannel } from "./channels/create-channels.ts";
 import { composeTest } from "./compose.ts";
 import { incidentId } from "./incident-policy.ts";
+import type { ChannelName } from "./policy.ts";
+
+const NEEDS: Readonly<Record<ChannelName, string>> = {
+  log: "nothing",
+  unraid: "Unraid",
+  ntfy: "NTFY_URL",
+  webhook: "WEBHOOK_URL",
+  command: "COMMAND",
+};
 
 /**
  * Sends one test alert through a channel now, past outbox, quiet hours and minimum importance, whether the channel is
@@ -13,11 +20,12 @@ import { incidentId } from "./incident-policy.ts";
 export async function testChannel(
   name: ChannelName,
   config: Config,
-  surroundings: ChannelSurroundings,
+  surroundings: ChannelSurroundings & { readonly hostName: string },
 ): Promise<SendResult> {
   const channel = createChannel(name, config, surroundings);
-  if ("lacks" in channel)
-    return { delivered: false, error: `${channel.lacks} is not set in the settings`, needsPerson: true };
+  if (channel === undefined) {
+    return { delivered: false, error: `${NEEDS[name]} is not set in the settings`, needsPerson: true };
+  }
   const now = surroundings.clock.now();
   const message = {
     incidentId: incidentId(`test ${name}`, now),

@@ -13,7 +13,7 @@ import type { Source } from "../model/source.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
-import { isProxmoxHost } from "../proxmox/read-vms.ts";
+import { openStore } from "../store/open.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
@@ -23,7 +23,6 @@ import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
-import { awaitHistory, openHistory } from "./history-place.ts";
 import { createHistoryWatch } from "./history-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import { countedTexts, createKernelTextFilter } from "./kernel-text-filter.ts";
@@ -66,9 +65,8 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-const HISTORY_IN_MEMORY = "store/in-memory";
-const ONLY_IN_MEMORY =
-  "VMs are watched and failures are told all the same; what is seen is kept in memory only, until the service ends.";
+/** A start that has settled is in what 'status' reads within this time; a storm of them is one writing (ms). */
+const STATE_WITHIN = 50;
 
 export type DaemonStart =
   | { readonly state: "running"; readonly daemon: Daemon }
@@ -86,9 +84,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const config = () => loaded.config;
   const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
 
-  const history = openHistory(databaseFile(loaded, paths, unraid, environment), clock);
-  if ("state" in history) return history;
-  const { store, volatile } = history;
+  const opened = openStore({ path: databaseFile(loaded, paths, unraid, environment), clock });
+  if (opened.state === "refused") return opened;
+  const { store } = opened;
   const bootIdentity = () => readBootIdentity({ paths, clock });
   const boot = bootIdentity();
   const bootId: BootId = boot.bootId.state === "read" ? boot.bootId.value : toBootId(`unknown-${startedAt}`);
@@ -117,7 +115,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     log,
     config,
-    place: { unraid, proxmox: isProxmoxHost(paths) },
+    unraid,
     paths,
     environment,
     hostName: hostname(),
@@ -158,7 +156,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     bootId,
     now: clock.now,
     host: host.latest,
-    ...(volatile !== undefined && { notRecorded: volatile.why }),
   });
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
@@ -179,7 +176,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     readHost: host.read,
     findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
-    saveFacts: snapshots.saveKept,
     onSettled: alerting.attemptSettled,
     onHotPlug: alerting.hotPlugFailed,
     afterHotPlug(hotPlug, summary) {
@@ -195,10 +191,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     },
     askState: (vm) => sources.libvirt?.askState(vm),
     onTrouble: desk.storeTrouble,
-    onUnrecorded(what, { why }) {
-      const told = alerting.unrecorded(what, why);
-      if (told !== undefined) desk.tellUnrecorded(told.content, told.topic);
-    },
     onFault: faults.tell,
   });
 
@@ -262,7 +254,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     fixed: { version: options.version, bootId, startedAt, database: store.path },
     sources: sources.all,
     problems: () => [
-      ...(volatile === undefined ? [] : [`the history cannot be used: ${volatile.why} ${ONLY_IN_MEMORY}`]),
       ...loaded.problems.map(describeProblem),
       ...catalogueProblems.map(describeCatalogueProblem),
     ],
@@ -277,7 +268,15 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       memoryKeeper.look(lastObservationAt);
     },
   });
-  noteState = stateWriter.write;
+  let isStateDue = false;
+  noteState = () => {
+    if (isStateDue) return;
+    isStateDue = true;
+    clock.after(STATE_WITHIN, () => {
+      isStateDue = false;
+      stateWriter.write();
+    });
+  };
   for (const problem of store.troubles()) {
     // What an earlier run met and got over is history.
     if (problem.until === undefined || problem.since >= startedAt) desk.storeTrouble(problem);
@@ -303,11 +302,6 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     else options.onRestartNeeded(why);
   }
   await settingsWatch.start();
-  if (volatile !== undefined) {
-    const why = `${volatile.why} ${ONLY_IN_MEMORY}`;
-    desk.trouble(HISTORY_IN_MEMORY, "The history cannot be used", why, volatile.remedy);
-    awaitHistory(store.path, clock, () => startAnew("the history can be used again"));
-  } else desk.resolved(HISTORY_IN_MEMORY);
   const control = createControlDesk({
     ...{ environment, clock, log, store, startedAt, startAnswers },
     version: options.version,

@@ -62,7 +62,7 @@ function saidUnknown(attempt: StartAttempt, findMessages: MessageFinder): readon
       ? []
       : [{ speaker, text: observation.text }];
   });
-  return unknownCauses(lines.slice(-MOST_UNKNOWN), findMessages);
+  return unknownCauses(lines.slice(-MOST_UNKNOWN), findMessages).map(({ byKernel: _, ...cause }) => cause);
 }
 
 /** The last words tell why a program ended. */

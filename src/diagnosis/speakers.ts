@@ -93,10 +93,7 @@ export function canSay(speaker: Speaker, layer: Layer, text: string): boolean {
     case "person":
       return true;
     case "program":
-      return (
-        layer !== "kernel" &&
-        (runsVms(speaker) || drivesDevices(speaker) || OF_VMS.test(text.replaceAll(speaker.name, "")))
-      );
+      return layer !== "kernel" && (runsVms(speaker) || drivesDevices(speaker) || OF_VMS.test(text));
     default:
       // libvirt's child and Proxmox's tools print the kernel's refusals of sysfs, never the kernel's own records.
       return layer !== "kernel";

@@ -59,7 +59,7 @@ function readGroup(directory: string, id: number, memory: IommuMemory): Reading<
     id,
     ...(type !== "" ? { type } : {}),
     members: members.sort(),
-    reservedRegions: mapReading(regions, parseReservedRegions),
+    reservedRegions: regions.state === "read" ? parseReservedRegions(regions.value) : [],
   };
   memory.set(id, { content, group });
   return read(group);

@@ -1,4 +1,3 @@
-import { textOf } from "../facts/fact-value.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -111,8 +110,11 @@ export function takeInMaterials(
 
 function storedBoots(store: Store, runningBoot: KnownBoot | undefined): readonly KnownBoot[] {
   const stored = store.boots.list().map((boot): KnownBoot => {
-    const factIn = (key: string) =>
-      boot.snapshotId === undefined ? undefined : textOf(store.snapshots.fact(boot.snapshotId, key)?.value);
+    const factIn = (key: string) => {
+      const value =
+        boot.snapshotId === undefined ? undefined : store.snapshots.fact(boot.snapshotId, key)?.value;
+      return value?.state === "value" ? value.value : undefined;
+    };
     return {
       id: boot.id,
       startedAt: boot.startedAt,

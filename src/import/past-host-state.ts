@@ -1,5 +1,4 @@
-import { listOf, textOf } from "../facts/fact-value.ts";
-import { nameOfKeyPart } from "../facts/key-parts.ts";
+import { nameOfKeyPart, valueOfFact } from "../host/make-fact.ts";
 import type { Fact } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type Bdf, parseBdf, type VmName } from "../model/identifiers.ts";
@@ -21,11 +20,11 @@ export function hostOfPastBoot(
   const byKey = new Map(facts.map((fact) => [fact.key, fact.value]));
   const known = <T>(value: T | undefined): Reading<T> =>
     value === undefined ? unreadable(PAST) : read(value);
-  const version = textOf(byKey.get("firmware.bios.version"));
-  const remapping = textOf(byKey.get("iommu.interrupt-remapping"));
+  const version = valueOfFact(byKey.get("firmware.bios.version"));
+  const remapping = valueOfFact(byKey.get("iommu.interrupt-remapping"));
   const parameters = facts.flatMap(({ key, value }) =>
-    key.startsWith(PARAMETER)
-      ? listOf(value).map((each) => `${nameOfKeyPart(key.slice(PARAMETER.length))}=${each}`)
+    key.startsWith(PARAMETER) && value.state === "value"
+      ? [`${nameOfKeyPart(key.slice(PARAMETER.length))}=${value.value}`]
       : [],
   );
   const vms = definitions.map((definition) => ({
@@ -35,7 +34,7 @@ export function hostOfPastBoot(
       : { state: "nostate" as const, reason: "unknown" },
   }));
   return {
-    kernelRelease: known(textOf(byKey.get("kernel.release"))),
+    kernelRelease: known(valueOfFact(byKey.get("kernel.release"))),
     bios: known(version === undefined ? undefined : { version }),
     devices: unreadable(PAST),
     groups: unreadable(PAST),
@@ -54,8 +53,8 @@ export function groupsInFacts(facts: readonly Fact[]): ReadonlyMap<Bdf, number> 
   const groups = new Map<Bdf, number>();
   for (const { key, value } of facts) {
     const device = /^(pci\.[^.]+)\.address$/.exec(key)?.[1];
-    const bdf = parseBdf(textOf(value) ?? "");
-    const group = textOf(byKey.get(`${device}.group`));
+    const bdf = parseBdf(valueOfFact(value) ?? "");
+    const group = valueOfFact(byKey.get(`${device}.group`));
     if (device !== undefined && bdf !== undefined && group !== undefined) groups.set(bdf, Number(group));
   }
   return groups;

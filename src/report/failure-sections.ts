@@ -1,7 +1,6 @@
 import type { Answer } from "../answer/answer.ts";
 import { changeTexts, demandText, failingText, sinceText } from "../answer/words.ts";
-import { valueText } from "../facts/fact-value.ts";
-import { vmFactPrefix } from "../facts/key-parts.ts";
+import { vmFactPrefix } from "../host/virtual-machines.ts";
 import type { Evidence } from "../model/attempt.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { FactValue } from "../model/fact.ts";
@@ -143,7 +142,8 @@ export function changesSection(answer: Answer): Section {
 }
 
 function shown(value: FactValue | undefined): string {
-  return value === undefined ? "" : valueText(value);
+  if (value === undefined) return "";
+  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
 }
 
 /** Each start of the VM with what differed from the one before it, oldest first. */
