@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
+import { createLazyFinder } from "../src/diagnosis/generated/unknown-causes.ts";
+import { loadMessages } from "../src/knowledge/load-messages.ts";
 import { isAboutDevice, isRight, type LabelledCase, readCases, SHARED_CORPUS } from "./labelled.ts";
 
 /*
@@ -47,7 +49,10 @@ function wanted(path: string, only: string | undefined): readonly LabelledCase[]
 
 function measure(cases: readonly LabelledCase[]): readonly Outcome[] {
   const shippedDirectory = join(import.meta.dirname, "../config/signatures");
-  const explain = createExplainer(loadCatalogue({ shippedDirectory }).catalogue);
+  const explain = createExplainer(
+    loadCatalogue({ shippedDirectory }).catalogue,
+    createLazyFinder(() => loadMessages(join(import.meta.dirname, "../config"))),
+  );
   return cases.map((labelled) => {
     const explanation = explain(labelled.log);
     const answer = explanation.causes[0]?.class ?? "none";

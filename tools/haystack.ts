@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
+import { createLazyFinder } from "../src/diagnosis/generated/unknown-causes.ts";
+import { loadMessages } from "../src/knowledge/load-messages.ts";
 import { isRight, type LabelledCase, readCases, SHARED_CORPUS } from "./labelled.ts";
 
 /*
@@ -29,6 +31,7 @@ if (!existsSync(file)) {
 }
 const explain = createExplainer(
   loadCatalogue({ shippedDirectory: join(import.meta.dirname, "../config/signatures") }).catalogue,
+  createLazyFinder(() => loadMessages(join(import.meta.dirname, "../config"))),
 );
 const answerOf = ({ causes }: Explanation) => causes[0]?.class ?? "none";
 const haystacks = healthyLogs();

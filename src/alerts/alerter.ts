@@ -20,7 +20,7 @@ export interface Raised {
  * delivery after the transaction.
  */
 export interface Alerter {
-  raise(occurrence: Occurrence, options?: { readonly exceptChannel?: string }): Raised;
+  raise(occurrence: Occurrence, options?: RaiseOptions): Raised;
   /**
    * Closes the VM's open incidents after a good start; `compose` words the recovery from the incident that was told,
    * or gives undefined to stay silent.
@@ -32,6 +32,12 @@ export interface Alerter {
   ): readonly Incident[];
   /** Closes the open incident of a key, e.g. a trouble that has passed; says nothing to anyone. */
   resolved(key: string, at: number): Incident | undefined;
+}
+
+export interface RaiseOptions {
+  readonly exceptChannel?: string;
+  /** People have been told past the outbox, while nothing could be stored: it is only kept now. */
+  readonly alreadyTold?: boolean;
 }
 
 /** A storm is over when nothing of it was held back for this long (ms). */
@@ -50,7 +56,7 @@ export function createAlerter(options: {
 }): Alerter {
   const { store, clock } = options;
 
-  function raise(given: Occurrence, exceptChannel?: string): Raised {
+  function raise(given: Occurrence, { exceptChannel, alreadyTold = false }: RaiseOptions): Raised {
     const policy = options.policy();
     const content = asTold(given.content, policy);
     if (content === undefined) return { incident: undefined, told: false, why: "the settings switch it off" };
@@ -62,6 +68,10 @@ export function createAlerter(options: {
     if (!decision.tell || silenced) {
       store.saveIncident(incident);
       return { incident, told: false, why: silenced ? "it is silenced" : decision.why };
+    }
+    if (alreadyTold) {
+      store.saveIncident({ ...incident, lastToldAt: now });
+      return { incident, told: false, why: "it was told while nothing could be stored" };
     }
     if (!mayTell(toldAt(content.kind), now, policy)) {
       store.saveIncident({ ...incident, reminders: existing?.reminders ?? 0 });
@@ -97,9 +107,8 @@ export function createAlerter(options: {
 
   function toldAt(kind: AlertContent["kind"]): readonly number[] {
     const times: number[] = [];
-    for (const incident of store.incidents({ limit: LOOK_BACK })) {
-      const { lastToldAt } = incident;
-      if (lastToldAt !== undefined && incident.content.kind === kind) times.push(lastToldAt);
+    for (const { content, lastToldAt } of store.incidents({ limit: LOOK_BACK })) {
+      if (content.kind === kind && lastToldAt !== undefined) times.push(lastToldAt);
     }
     return times;
   }
@@ -167,8 +176,7 @@ export function createAlerter(options: {
   }
 
   return {
-    raise: (occurrence, { exceptChannel } = {}) =>
-      store.inTransaction(() => raise(occurrence, exceptChannel)),
+    raise: (occurrence, raiseOptions = {}) => store.inTransaction(() => raise(occurrence, raiseOptions)),
     recovered: (vm, at, compose) => store.inTransaction(() => recovered(vm, at, compose)),
     resolved: (key, at) =>
       store.inTransaction(() => {

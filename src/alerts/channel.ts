@@ -22,6 +22,8 @@ export interface Channel {
    * only if it can prove it.
    */
   send(message: AlertMessage, signal: AbortSignal): Promise<SendResult>;
+  /** For channels that show what is wrong with each VM now: shows it, without an alert. */
+  showStates?(signal: AbortSignal): Promise<SendResult>;
 }
 
 /** Where the alerts room writes about itself. */

@@ -50,6 +50,7 @@ export function alertText(message: AlertMessage): AlertText {
   add(content.devices.length > 1 ? "Devices" : "Device", content.devices.map(describeDevice));
   if (content.count !== undefined && content.count > 1)
     add(undefined, [`It has happened ${content.count} times.`]);
+  add("Not recorded", [content.unrecorded]);
   add("More", [content.command]);
   add(undefined, [`${message.host}, incident ${message.incidentId}`]);
   return { title: oneLine(content.subject).slice(0, LONGEST_LINE) || "vfio-watch", parts };

@@ -1,6 +1,8 @@
 import type { TimeOfDayRange } from "../config/time-of-day.ts";
 import type { Config } from "../config.ts";
 import type { AlertContent, AlertKind, Importance } from "../model/alert.ts";
+import { CHANNELS, type ChannelName } from "./channels/all.ts";
+import type { AlertPlace } from "./channels/kind.ts";
 
 /** A channel as far as deciding goes. */
 export interface ChannelPolicy {
@@ -8,9 +10,6 @@ export interface ChannelPolicy {
   readonly minimum: Importance;
   readonly keepsQuietHours: boolean;
 }
-
-export const CHANNEL_NAMES = ["log", "unraid", "ntfy", "webhook", "command"] as const;
-export type ChannelName = (typeof CHANNEL_NAMES)[number];
 
 /** Who is told what, when, and how often. */
 export interface AlertPolicy {
@@ -26,8 +25,8 @@ export interface AlertPolicy {
   readonly quietPass: Importance;
 }
 
-/** The policy that the settings describe; `unraid` says whether the host is one. */
-export function alertPolicy(config: Config, unraid: boolean): AlertPolicy {
+/** The policy that the settings describe on such a host. */
+export function alertPolicy(config: Config, place: AlertPlace): AlertPolicy {
   return {
     toldAs: {
       "start-failed-other": config.ALERT_OTHER_FAILURES,
@@ -38,41 +37,14 @@ export function alertPolicy(config: Config, unraid: boolean): AlertPolicy {
     reminders: config.ALERT_REMINDERS,
     burst: config.ALERT_BURST,
     hourly: config.ALERT_HOURLY,
-    channels: enabledChannels(config, unraid).map((name) => ({
-      name,
-      minimum: minimumOf(config, name),
-      keepsQuietHours: config.QUIET_CHANNELS.some((quiet) => quiet === name),
+    channels: CHANNELS.filter((kind) => kind.isOn(config, place)).map((kind) => ({
+      name: kind.name,
+      minimum: kind.minimum(config),
+      keepsQuietHours: config.QUIET_CHANNELS.some((quiet) => quiet === kind.name),
     })),
     quietHours: config.QUIET_HOURS,
     quietPass: config.QUIET_HOURS_PASS,
   };
-}
-
-/** The channels that are switched on and have what they need; the log always is. */
-export function enabledChannels(config: Config, unraid: boolean): readonly ChannelName[] {
-  const on: Readonly<Record<ChannelName, boolean>> = {
-    log: true,
-    unraid: config.NOTIFY_UNRAID === "yes" || (config.NOTIFY_UNRAID === "auto" && unraid),
-    ntfy: config.NOTIFY_NTFY && config.NTFY_URL !== undefined,
-    webhook: config.NOTIFY_WEBHOOK && config.WEBHOOK_URL !== undefined,
-    command: config.NOTIFY_COMMAND && config.COMMAND !== undefined,
-  };
-  return CHANNEL_NAMES.filter((name) => on[name]);
-}
-
-function minimumOf(config: Config, name: ChannelName): Importance {
-  switch (name) {
-    case "log":
-      return config.LOG_MINIMUM_IMPORTANCE;
-    case "unraid":
-      return config.UNRAID_MINIMUM_IMPORTANCE;
-    case "ntfy":
-      return config.NTFY_MINIMUM_IMPORTANCE;
-    case "webhook":
-      return config.WEBHOOK_MINIMUM_IMPORTANCE;
-    case "command":
-      return config.COMMAND_MINIMUM_IMPORTANCE;
-  }
 }
 
 const RANK: Readonly<Record<Importance, number>> = { normal: 0, warning: 1, alert: 2 };

@@ -38,6 +38,20 @@ export function renderUnraid(message: AlertMessage, reader: UnraidReader): Unrai
   };
 }
 
+/** For mail: plain text, the machine's name in front of the subject. */
+export function renderMail(message: AlertMessage): {
+  readonly subject: string;
+  readonly text: string;
+  readonly isUrgent: boolean;
+} {
+  const text = alertText(message);
+  return {
+    subject: cutAtWord(`[${message.host}] ${text.title}`, 200),
+    text: `${[text.title, "", ...plainLines(text)].join("\n")}\n`,
+    isUrgent: message.content.importance === "alert",
+  };
+}
+
 const NTFY_PRIORITY = { normal: 3, warning: 4, alert: 5 } as const;
 const NTFY_TAGS = { normal: "information_source", warning: "warning", alert: "rotating_light" } as const;
 

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 
 /** How a program ended. */
 export type ProgramEnd =
-  | { readonly end: "exited"; readonly code: number }
+  | { readonly end: "exited"; readonly code: number; readonly output: string }
   | { readonly end: "killed"; readonly by: string }
   /** It ran longer than the limit; it and what it started have been told to end. */
   | { readonly end: "too-long" }
@@ -15,7 +15,8 @@ export type ProgramEnd =
 const POLITE = 2_000;
 
 /**
- * Runs a program by argument vector, no shell; its output goes nowhere, for it may hold anything and nobody reads it.
+ * Runs a program by argument vector, no shell; its output goes nowhere, for it may hold anything and nobody reads it,
+ * unless `outputLimit` says how much of it (characters) is wanted.
  * It gets a session of its own, so that a time limit reaches what it starts too. Never rejects.
  */
 export function runProgram(options: {
@@ -23,12 +24,13 @@ export function runProgram(options: {
   readonly arguments: readonly string[];
   /** Written to standard input, which is empty without it. */
   readonly input?: string;
+  readonly outputLimit?: number;
   readonly timeLimitMs: number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onAbort: "end-it" | "leave-it";
 }): Promise<ProgramEnd> {
-  const { program, input, clock, signal } = options;
+  const { program, input, clock, signal, outputLimit = 0 } = options;
   return new Promise((resolve) => {
     let child: ChildProcess;
     try {
@@ -36,7 +38,7 @@ export function runProgram(options: {
         detached: true,
         cwd: "/",
         env: environmentForOthers(),
-        stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"],
+        stdio: [input === undefined ? "ignore" : "pipe", outputLimit > 0 ? "pipe" : "ignore", "ignore"],
       });
     } catch (error) {
       // Thrown for arguments that no program can be given, such as a NUL character.
@@ -53,8 +55,13 @@ export function runProgram(options: {
       resolve(result);
     };
     child.once("error", (error) => finish({ end: "not-started", code: codeOf(error) }));
-    child.once("exit", (code, by) => {
-      finish(code === null ? { end: "killed", by: by ?? "a signal" } : { end: "exited", code });
+    let output = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      if (output.length < outputLimit) output += text.slice(0, outputLimit - output.length);
+    });
+    // "close" waits for the end of the output, which a child of the program may hold open; without one nobody waits.
+    child.once(outputLimit > 0 ? "close" : "exit", (code: number | null, by: string | null) => {
+      finish(code === null ? { end: "killed", by: by ?? "a signal" } : { end: "exited", code, output });
     });
     // It need not read its input; that it has closed it is no reason for us to fall.
     child.stdin?.on("error", () => {});

@@ -1,17 +1,10 @@
 import type { Config } from "../config.ts";
 import type { SendResult } from "./channel.ts";
-import { type ChannelSurroundings, createChannel } from "./channels/create-channels.ts";
+import type { ChannelName } from "./channels/all.ts";
+import { createChannel } from "./channels/create-channels.ts";
+import type { ChannelSurroundings } from "./channels/kind.ts";
 import { composeTest } from "./compose.ts";
 import { incidentId } from "./incident-policy.ts";
-import type { ChannelName } from "./policy.ts";
-
-const NEEDS: Readonly<Record<ChannelName, string>> = {
-  log: "nothing",
-  unraid: "Unraid",
-  ntfy: "NTFY_URL",
-  webhook: "WEBHOOK_URL",
-  command: "COMMAND",
-};
 
 /**
  * Sends one test alert through a channel now, past outbox, quiet hours and minimum importance, whether the channel is
@@ -20,12 +13,11 @@ const NEEDS: Readonly<Record<ChannelName, string>> = {
 export async function testChannel(
   name: ChannelName,
   config: Config,
-  surroundings: ChannelSurroundings & { readonly hostName: string },
+  surroundings: ChannelSurroundings,
 ): Promise<SendResult> {
   const channel = createChannel(name, config, surroundings);
-  if (channel === undefined) {
-    return { delivered: false, error: `${NEEDS[name]} is not set in the settings`, needsPerson: true };
-  }
+  if ("lacks" in channel)
+    return { delivered: false, error: `${channel.lacks} is not set in the settings`, needsPerson: true };
   const now = surroundings.clock.now();
   const message = {
     incidentId: incidentId(`test ${name}`, now),

@@ -148,6 +148,7 @@ function withChanges(truths: HostTruths, lines: readonly ChangeLine[] | undefine
 }
 
 function unexplainedRemedies({ vm, outcome }: AnswerInput): ReturnType<typeof chooseRemedies> {
+  if (outcome === "started") return [];
   const texts = [
     `Read the end of the VM's log: /var/log/libvirt/qemu/${vm}.log.`,
     ...(outcome === "crashed-early"

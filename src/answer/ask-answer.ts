@@ -1,8 +1,9 @@
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { HostTruths } from "../diagnosis/remedies.ts";
 import { isInRange } from "../diagnosis/version-range.ts";
+import { diffSnapshots } from "../facts/diff-snapshots.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameReader } from "../history/ask-blame.ts";
-import { diffSnapshots } from "../history/changes.ts";
 import { lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
@@ -87,7 +88,7 @@ export function linesBetween(
   if (then === undefined || here === undefined) return undefined;
   const subject = findSubject(
     [vm],
-    [then, here].map((snapshot) => ({ snapshot, devices })),
+    [then, here].map((snapshot) => ({ snapshot, devices, worked: snapshot === then })),
   );
   return changeLines({
     changes: diffSnapshots(then, here),
@@ -138,7 +139,9 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
   const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
   const subject = findSubject(
     [vm],
-    [then, here].flatMap((one) => (one === undefined ? [] : [{ snapshot: one, devices }])),
+    [then, here].flatMap((one) =>
+      one === undefined ? [] : [{ snapshot: one, devices, worked: one === then && good !== undefined }],
+    ),
   );
   const lastGood = good && { ...momentOf(good, load), without: found?.without ?? [] };
   const first = failures.at(-1);
@@ -155,7 +158,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
     comparedWith: good !== undefined ? "good start" : then === undefined ? undefined : "boot before",
     newKeys: keysSince(failures[0], here, load),
     matters: (key) => canMatter(key, subject),
-    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm),
+    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm, causes),
     demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
     demandedThen:
       lastGood && then && found?.without.length === 0 ? demandedAt(then, devices, lastGood) : undefined,
@@ -223,13 +226,12 @@ function momentOf(row: AttemptRow, load: (id: string) => Snapshot | undefined): 
 }
 
 function versionsOf(snapshot: Snapshot | undefined): { readonly bios?: string; readonly kernel?: string } {
-  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textOf(snapshot, key));
+  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textIn(snapshot, key));
   return { ...(bios !== undefined && { bios }), ...(kernel !== undefined && { kernel }) };
 }
 
-function textOf(snapshot: Snapshot | undefined, key: string): string | undefined {
-  const value = snapshot?.facts.find((fact) => fact.key === key)?.value;
-  return value?.state === "value" ? value.value : undefined;
+function textIn(snapshot: Snapshot | undefined, key: string): string | undefined {
+  return textOf(snapshot?.facts.find((fact) => fact.key === key)?.value);
 }
 
 function keysSince(
@@ -242,16 +244,14 @@ function keysSince(
   return new Set(diffSnapshots(then, here).map(({ key }) => key));
 }
 
-const SHARES = { confirmed: 0.97, likely: 0.9, possible: 0.5, unknown: 0 } as const;
-
-function suspectsOf(reader: AnswerReader, vm: VmName): readonly SuspectShare[] {
-  const { blame } = askBlame(reader, { vm });
-  return blame.sets.map(({ suspects }, rank): SuspectShare => {
-    const keys = new Set(suspects.flatMap(({ facts }) => facts.map(({ key }) => key)));
-    return {
-      keys,
-      probability: rank === 0 ? SHARES[blame.certainty] : (1 - SHARES[blame.certainty]) / blame.sets.length,
-    };
+/** The suspects of the fault that shows itself as this failure. */
+function suspectsOf(reader: AnswerReader, vm: VmName, [cause]: readonly Cause[]): readonly SuspectShare[] {
+  const { blame, others } = askBlame(reader, { vm });
+  const all = [blame, ...others.map((other) => other.blame)];
+  const own = all.find(({ classes }) => cause !== undefined && classes.includes(cause.class)) ?? blame;
+  return own.sets.map(({ suspects, probability }): SuspectShare => {
+    const keys = new Set(suspects.flatMap(({ facts }) => facts.flatMap(({ parts }) => parts)));
+    return { keys, probability };
   });
 }
 
@@ -267,13 +267,12 @@ function demandedAt(then: Snapshot, devices: readonly Bdf[], { kernel }: Moment)
   const identities = new Set(
     then.facts.flatMap(({ key, value }) => {
       const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-      return identity !== undefined && value.state === "value" && wanted.has(value.value) ? [identity] : [];
+      return identity !== undefined && wanted.has(textOf(value) ?? "") ? [identity] : [];
     }),
   );
   const states = then.facts.flatMap(({ key, value }) => {
     const group = /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
-    if (group === undefined || value.state !== "value") return [];
-    if (!value.value.split(", ").some((member) => identities.has(member))) return [];
+    if (group === undefined || !listOf(value).some((member) => identities.has(member))) return [];
     return [then.facts.find((fact) => fact.key === `iommu.group.${group}.direct`)?.value.state ?? "unknown"];
   });
   if (states.includes("value")) return true;

@@ -1,6 +1,7 @@
+import { textOf } from "../facts/fact-value.ts";
+import { roleOf } from "../facts/vocabulary.ts";
 import { type CauseClass, KNOBS, type Knob } from "../model/catalogue.ts";
 import type { Change } from "../model/fact.ts";
-import { roleOf } from "./roles.ts";
 
 /** One thing that changed, with what followed from it. */
 export interface ChangeLine {
@@ -92,7 +93,7 @@ function familyOf({ key, before, after }: Change): string | undefined {
       return key;
     case "card in its slot": {
       // The functions of one card come, go and move together.
-      const [place] = [after, before].flatMap((value) => (value.state === "value" ? [value.value] : []));
+      const [place] = [after, before].flatMap((value) => textOf(value) ?? []);
       return `card ${/[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}(?=\.[0-7])/.exec(place ?? "")?.[0] ?? key}`;
     }
     default:

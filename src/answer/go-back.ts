@@ -1,7 +1,8 @@
 import type { HostTruths } from "../diagnosis/remedies.ts";
 import { isInRange } from "../diagnosis/version-range.ts";
+import { textOf } from "../facts/fact-value.ts";
 import type { CauseClass, Knob } from "../model/catalogue.ts";
-import type { Change, FactValue } from "../model/fact.ts";
+import type { Change } from "../model/fact.ts";
 import { formatDay } from "../time-words.ts";
 import type { ChangeLine } from "./change-lines.ts";
 
@@ -62,8 +63,9 @@ function isCandidate({ knob, changes: [change] }: ChangeLine, options: GoBackOpt
 
 /** Linux 6.6 is the first that refuses an AMD host's direct regions; Intel's RMRR was refused long before. */
 function beganToRefuse({ before, after }: Change, { cpu }: HostTruths): boolean {
-  if (cpu === "intel" || before.state !== "value" || after.state !== "value") return false;
-  return isInRange(before.value, "<6.6") === true && isInRange(after.value, ">=6.6") === true;
+  const [from, to] = [textOf(before), textOf(after)];
+  if (cpu === "intel" || from === undefined || to === undefined) return false;
+  return isInRange(from, "<6.6") === true && isInRange(to, ">=6.6") === true;
 }
 
 function goBackOf({ knob, sentence, changes: [change] }: ChangeLine, workedAt: number): readonly GoBack[] {
@@ -104,8 +106,4 @@ function goBackOf({ knob, sentence, changes: [change] }: ChangeLine, workedAt: n
     default:
       return told(`Undo this change (${sentence}); without it ${worked}.`);
   }
-}
-
-function textOf(value: FactValue): string | undefined {
-  return value.state === "value" ? value.value : undefined;
 }

@@ -1,4 +1,6 @@
 import type { DeviceTruth, HostTruths } from "../diagnosis/remedies.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
+import { vmFactPrefix } from "../facts/key-parts.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 
@@ -6,14 +8,11 @@ import type { Bdf, VmName } from "../model/identifiers.ts";
 export function truthsOf(snapshot: Snapshot | undefined, vm: VmName, devices: readonly Bdf[]): HostTruths {
   if (snapshot === undefined) return {};
   const facts = new Map(snapshot.facts.map(({ key, value }) => [key, value]));
-  const text = (key: string): string | undefined => {
-    const value = facts.get(key);
-    return value?.state === "value" ? value.value : undefined;
-  };
+  const text = (key: string) => textOf(facts.get(key));
   const kernel = text("kernel.release");
   const protection = text("firmware-tables.IVRS.pre-boot-dma-protection");
   const secure = text("firmware.secure-boot");
-  const pages = text(`vm.${vm.replaceAll("%", "%25").replaceAll(".", "%2e")}.hugepages`);
+  const pages = text(`${vmFactPrefix(vm)}hugepages`);
   return {
     kernel,
     cpu: cpuOf(text),
@@ -43,12 +42,12 @@ function devicesOf({ facts }: Snapshot, devices: readonly Bdf[]): readonly Devic
   const wanted = new Set<string>(devices);
   return facts.flatMap(({ key, value }) => {
     const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-    if (identity === undefined || value.state !== "value" || !wanted.has(value.value)) return [];
+    if (identity === undefined || !wanted.has(textOf(value) ?? "")) return [];
     const driver = facts.find((fact) => fact.key === `pci.${identity}.driver`)?.value;
     return [
       {
         id: identity.split("/")[0] ?? identity,
-        driver: driver?.state === "value" ? driver.value : driver?.state === "absent" ? "none" : undefined,
+        driver: driver?.state === "absent" ? "none" : textOf(driver),
       },
     ];
   });
@@ -57,7 +56,7 @@ function devicesOf({ facts }: Snapshot, devices: readonly Bdf[]): readonly Devic
 function parametersOf({ facts }: Snapshot): readonly string[] {
   return facts.flatMap(({ key, value }) => {
     const name = /^kernel\.parameter\.(.+)$/.exec(key)?.[1]?.replaceAll("%2e", ".").replaceAll("%25", "%");
-    if (name === undefined || value.state !== "value") return [];
-    return value.value.split(" and ").map((one) => (one === "set" ? name : `${name}=${one}`));
+    if (name === undefined) return [];
+    return listOf(value).map((one) => (one === "set" ? name : `${name}=${one}`));
   });
 }

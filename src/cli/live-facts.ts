@@ -1,5 +1,5 @@
-import { makeSnapshot } from "../history/snapshot.ts";
-import { collectFacts } from "../host/collect-facts.ts";
+import { collectFacts } from "../facts/facts-of-host.ts";
+import { makeSnapshot } from "../facts/snapshot.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { Snapshot } from "../model/fact.ts";
@@ -12,7 +12,8 @@ export async function readLiveFacts(paths: HostPaths): Promise<Snapshot> {
   return makeSnapshot(
     collectFacts({
       paths,
-      vms: mapReading(vms, (list) => list.map(({ definition }) => definition)),
+      vms,
+      definitions: mapReading(vms, (list) => list.map(({ definition }) => definition)),
       pciNames: createPciNames(paths),
       softwareVersions: libvirtVersion === undefined ? {} : { libvirt: libvirtVersion },
     }),

@@ -30,6 +30,12 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     await runHardwareChild(io.out);
     return EXIT.ok;
   }
+  if (name === "channel-child") {
+    // Not for people: the service sends mail and the like so.
+    const { runAsChannelChild } = await import("../alerts/channels/channel-child.ts");
+    await runAsChannelChild(rest[0], io.readInput, io.out);
+    return EXIT.ok;
+  }
   if (!isCommand(name)) return refuseCommand(name, io);
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);
@@ -53,7 +59,9 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       io.out(helpOf(command));
       return EXIT.ok;
     }
-    return parsed.flag("json") ? await runForProgram(command, parsed, io) : await command.run(parsed, io);
+    return parsed.flag("json")
+      ? await runForProgram(command, parsed, io)
+      : await runForPeople(command, parsed, io);
   } catch (error) {
     if (error instanceof UsageError) {
       if (wantsJson(command, args)) writeError(error.message, io);
@@ -68,11 +76,25 @@ async function runCommand(command: Command, args: readonly string[], io: Command
   }
 }
 
+/** Runs the command; what a damaged history makes it throw is told as that. */
+async function runForPeople(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
+  try {
+    return await command.run(parsed, io);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { whyDamaged } = await import("./damaged-history.ts");
+    const why = whyDamaged(error, parsed.text("database"), io);
+    if (why === undefined) throw error;
+    io.err(`vfio-watch: ${printable(why)}\n`);
+    return EXIT.failure;
+  }
+}
+
 /** With `--json` standard output holds one document even where nothing could be done: `{"error"}`, as said to people. */
 async function runForProgram(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
   let isAnswered = false;
   let complaints = "";
-  const code = await command.run(parsed, {
+  const code = await runForPeople(command, parsed, {
     ...io,
     out: (text) => {
       isAnswered = true;

@@ -1,21 +1,15 @@
-import {
-  choice,
-  command,
-  dailyHours,
-  path,
-  schedule,
-  secret,
-  someOf,
-  text,
-  webAddress,
-  whole,
-  yesNo,
-} from "./value-kinds.ts";
+import { CHANNEL_NAMES, CHANNELS } from "../alerts/channels/all.ts";
+import { command } from "../alerts/channels/command.ts";
+import { log } from "../alerts/channels/log.ts";
+import { mail } from "../alerts/channels/mail.ts";
+import { mqtt } from "../alerts/channels/mqtt.ts";
+import { ntfy } from "../alerts/channels/ntfy.ts";
+import { unraid } from "../alerts/channels/unraid.ts";
+import { webhook } from "../alerts/channels/webhook.ts";
+import { choice, dailyHours, path, schedule, someOf, text, webAddress, whole, yesNo } from "./value-kinds.ts";
 
 const IMPORTANCES = ["normal", "warning", "alert"] as const;
 const TOLD_AS = ["off", "normal", "warning", "alert"] as const;
-const minimum = (channel: string) =>
-  choice("normal", IMPORTANCES, `The least important alert that ${channel}.`);
 
 /**
  * Every setting there is, in the order in which the shipped file shows them. Reading, checking, `vfio-watch config`
@@ -108,53 +102,19 @@ export const KEYS = {
     IMPORTANCES,
     "The least important alert that does not wait in quiet hours.",
   ),
-  QUIET_CHANNELS: someOf(["unraid", "ntfy", "webhook", "command"], "The channels that keep the quiet hours."),
+  QUIET_CHANNELS: someOf(
+    CHANNEL_NAMES.filter((name) => name !== "log"),
+    "The channels that keep the quiet hours.",
+  ),
   HOST_NAME: text("", "The machine's name in alerts. Empty: its host name."),
 
-  LOG_MINIMUM_IMPORTANCE: minimum("is written into the service's own log"),
-
-  NOTIFY_UNRAID: choice(
-    "auto",
-    ["auto", "yes", "no"],
-    "Use Unraid's own notifications (browser, mail and agents as set there). auto: on Unraid.",
-  ),
-  UNRAID_MINIMUM_IMPORTANCE: minimum("becomes an Unraid notification"),
-  UNRAID_NOTIFY_SCRIPT: path("/usr/local/emhttp/webGui/scripts/notify", "Unraid's notifier."),
-  UNRAID_LINK: path("/Tools/vfio-watch", "The page of Unraid's web interface that a notification leads to."),
-  UNRAID_TIMEOUT_SECONDS: whole(
-    90,
-    { minimum: 5, maximum: 600, unit: "seconds" },
-    "The notifier runs every agent before it returns; longer than this it is not waited for.",
-  ),
-
-  NOTIFY_NTFY: yesNo(false, "Publish to an ntfy topic."),
-  NTFY_MINIMUM_IMPORTANCE: minimum("is published to ntfy"),
-  NTFY_URL: webAddress("Server and topic, e.g. https://ntfy.sh/your-secret-topic"),
-  NTFY_TOKEN: secret("Access token, where the topic needs one."),
-  NTFY_TOKEN_FILE: path("", "A file with the access token, instead of NTFY_TOKEN."),
-
-  NOTIFY_WEBHOOK: yesNo(false, "Post to a webhook."),
-  WEBHOOK_MINIMUM_IMPORTANCE: minimum("is posted to the webhook"),
-  WEBHOOK_SHAPE: choice(
-    "json",
-    ["json", "discord", "slack", "gotify"],
-    "What is posted: the alert as JSON, or what Discord, Slack or Gotify understand.",
-  ),
-  WEBHOOK_URL: webAddress("Where to post. For Gotify the server's address that ends in /message"),
-  WEBHOOK_URL_FILE: path("", "A file with the address, instead of WEBHOOK_URL."),
-  WEBHOOK_TOKEN: secret("Sent as a bearer token, or as X-Gotify-Key for Gotify."),
-  WEBHOOK_TOKEN_FILE: path("", "A file with the token, instead of WEBHOOK_TOKEN."),
-
-  NOTIFY_COMMAND: yesNo(false, "Run a command, which gets the alert as JSON on standard input."),
-  COMMAND_MINIMUM_IMPORTANCE: minimum("runs the command"),
-  COMMAND: command(
-    "The command with its arguments, e.g. /usr/local/bin/tell 'the admin'. No shell reads it.\nExit code 0 means delivered.",
-  ),
-  COMMAND_TIMEOUT_SECONDS: whole(
-    30,
-    { minimum: 1, maximum: 600, unit: "seconds" },
-    "Longer than this it may not run.",
-  ),
+  ...log.settings,
+  ...unraid.settings,
+  ...mail.settings,
+  ...ntfy.settings,
+  ...webhook.settings,
+  ...mqtt.settings,
+  ...command.settings,
 
   HTTP_TIMEOUT_SECONDS: whole(
     15,
@@ -182,11 +142,6 @@ type ValueOf<Definition> = Definition extends {
 export const KEY_NAMES = Object.keys(KEYS) as readonly KeyName[];
 
 /** Keys whose value may stand in a file of its own. */
-export const SECRET_FILES: readonly {
-  readonly key: "NTFY_TOKEN" | "WEBHOOK_URL" | "WEBHOOK_TOKEN";
-  readonly file: KeyName;
-}[] = [
-  { key: "NTFY_TOKEN", file: "NTFY_TOKEN_FILE" },
-  { key: "WEBHOOK_URL", file: "WEBHOOK_URL_FILE" },
-  { key: "WEBHOOK_TOKEN", file: "WEBHOOK_TOKEN_FILE" },
-];
+export const SECRET_FILES: readonly { readonly key: KeyName; readonly file: KeyName }[] = CHANNELS.flatMap(
+  ({ secretFiles = [] }): readonly { readonly key: KeyName; readonly file: KeyName }[] => secretFiles,
+);

@@ -1,3 +1,4 @@
+import { CHANNELS } from "../alerts/channels/all.ts";
 import { KEYS, type KeyName } from "./keys.ts";
 import type { FormField, Key } from "./value-kinds.ts";
 
@@ -34,35 +35,9 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
     QUIET_CHANNELS: "Channels that keep quiet hours",
     HOST_NAME: "Name of this machine",
   },
-  "Unraid notifications": {
-    NOTIFY_UNRAID: "Use them",
-    UNRAID_MINIMUM_IMPORTANCE: "From which importance",
-    UNRAID_LINK: "Page behind a notification",
-    UNRAID_NOTIFY_SCRIPT: "Notifier",
-    UNRAID_TIMEOUT_SECONDS: "Time limit",
-  },
-  ntfy: {
-    NOTIFY_NTFY: "Use it",
-    NTFY_MINIMUM_IMPORTANCE: "From which importance",
-    NTFY_URL: "Server and topic",
-    NTFY_TOKEN: "Access token",
-    NTFY_TOKEN_FILE: "File with the access token",
-  },
-  Webhook: {
-    NOTIFY_WEBHOOK: "Use it",
-    WEBHOOK_MINIMUM_IMPORTANCE: "From which importance",
-    WEBHOOK_SHAPE: "Made for",
-    WEBHOOK_URL: "Address",
-    WEBHOOK_URL_FILE: "File with the address",
-    WEBHOOK_TOKEN: "Token",
-    WEBHOOK_TOKEN_FILE: "File with the token",
-  },
-  "Own command": {
-    NOTIFY_COMMAND: "Run it",
-    COMMAND_MINIMUM_IMPORTANCE: "From which importance",
-    COMMAND: "Command",
-    COMMAND_TIMEOUT_SECONDS: "Time limit",
-  },
+  ...Object.fromEntries(
+    CHANNELS.filter(({ name }) => name !== "log").map(({ title, labels }) => [title, labels]),
+  ),
   "Delivery of alerts": {
     LOG_MINIMUM_IMPORTANCE: "Into the log from which importance",
     HTTP_TIMEOUT_SECONDS: "Time limit of ntfy and webhook",

@@ -97,6 +97,11 @@ export function choice<const T extends string>(
   };
 }
 
+/** The least important alert for something; every channel has one. */
+export function minimumImportance(what: string): Key<"normal" | "warning" | "alert"> {
+  return choice("normal", ["normal", "warning", "alert"], `The least important alert that ${what}.`);
+}
+
 /** Some of a few words, with commas between them; `none` for none. */
 export function someOf<const T extends string>(options: readonly T[], meaning: string): Key<readonly T[]> {
   return {
@@ -172,8 +177,25 @@ function parseSecret(value: string): Parsed<string | undefined> {
   return /^[\x21-\x7e]+$/.test(value) ? { value } : { problem: "holds characters that no token has" };
 }
 
+/** A password, which may hold anything that can be typed; undefined while it is empty. */
+export function password(meaning: string): Key<string | undefined> {
+  return {
+    expects: "text",
+    fallback: "",
+    meaning,
+    secret: "whole",
+    field: { kind: "secret" },
+    parse: (value) => {
+      if (value === "") return { value: undefined };
+      return /[\u0000-\u001f\u007f]/.test(value)
+        ? { problem: "holds characters that cannot be typed" }
+        : { value };
+    },
+  };
+}
+
 /** A command and its arguments; undefined while it is empty. No shell is involved. */
-export function command(meaning: string): Key<readonly string[] | undefined> {
+export function commandLine(meaning: string): Key<readonly string[] | undefined> {
   return {
     expects: "an absolute path with arguments; single quotes around arguments with blanks",
     fallback: "",

@@ -1,6 +1,6 @@
 import type { SendResult } from "../alerts/channel.ts";
+import { CHANNEL_NAMES, type ChannelName } from "../alerts/channels/all.ts";
 import type { ChangedIncident } from "../alerts/people.ts";
-import { CHANNEL_NAMES, type ChannelName } from "../alerts/policy.ts";
 import type { Outcome } from "../model/attempt.ts";
 import { type VmName, vmName } from "../model/identifiers.ts";
 

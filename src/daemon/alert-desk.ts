@@ -1,15 +1,19 @@
 import { type Alerter, createAlerter } from "../alerts/alerter.ts";
 import type { SendResult } from "../alerts/channel.ts";
+import type { ChannelName } from "../alerts/channels/all.ts";
 import { createChannels } from "../alerts/channels/create-channels.ts";
+import type { AlertPlace } from "../alerts/channels/kind.ts";
+import { channelSurroundings, vmProblems } from "../alerts/channels/surroundings.ts";
 import { composeTrouble } from "../alerts/compose.ts";
 import { createDelivery, type DeliverySettings } from "../alerts/delivery.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
-import { alertPolicy, type ChannelName, notBefore } from "../alerts/policy.ts";
+import { alertPolicy, notBefore } from "../alerts/policy.ts";
 import { createDirectTeller } from "../alerts/tell-directly.ts";
 import { testChannel } from "../alerts/test-channel.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { HostPaths } from "../host-paths.ts";
+import type { AlertContent } from "../model/alert.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble, StoreTroubleKind } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
@@ -38,6 +42,8 @@ export interface AlertDesk {
   resolved(topic: string): void;
   /** The history's own trouble; told past the outbox where the outbox is what fails. */
   storeTrouble(problem: StoreTrouble): void;
+  /** Tells past the outbox what cannot be stored. */
+  tellUnrecorded(content: AlertContent, topic: string): void;
   /** The history, and the outbox in it, is gone: told past the outbox. */
   historyLost(why: string, remedy: string): void;
   /** Sends a test alert through a channel, whether it is switched on or not. */
@@ -54,17 +60,23 @@ export function createAlertDesk(options: {
   readonly clock: Clock;
   readonly log: ServiceLog;
   readonly config: () => Config;
-  readonly unraid: boolean;
+  readonly place: AlertPlace;
   readonly paths: HostPaths;
   readonly environment: NodeJS.ProcessEnv;
   readonly hostName: string;
   readonly bootId: BootId;
 }): AlertDesk {
-  const { store, clock, log, config, unraid, bootId } = options;
-  const policy = () => alertPolicy(config(), unraid);
+  const { store, clock, log, config, place, bootId } = options;
+  const policy = () => alertPolicy(config(), place);
   const alerter = createAlerter({ store: store.alerts, clock, policy });
-  const surroundings = { host: options.paths, clock, log, environment: options.environment };
-  const makeChannels = () => createChannels(config(), unraid, surroundings);
+  const surroundings = () =>
+    channelSurroundings(config(), {
+      ...{ host: options.paths, clock, log, environment: options.environment },
+      machineName: options.hostName,
+      vmProblems: problems,
+    });
+  const problems = () => vmProblems(store.vms.list(), store.alerts.incidents({ openOnly: true }));
+  const makeChannels = () => createChannels(config(), place, surroundings());
   const settings = (): DeliverySettings => ({
     giveUpAfterMs: config().ALERT_GIVE_UP_HOURS * HOUR,
     host: config().HOST_NAME || options.hostName,
@@ -118,7 +130,27 @@ export function createAlertDesk(options: {
     void tellDirectly(composeTrouble({ subject, why, remedy }), "store/displaced");
   }
 
+  let shown = "";
+
+  /** Channels that show states are given them when they have changed, whether or not anybody is told. */
+  function showStates(): void {
+    const showing = channels.filter(({ showStates }) => showStates !== undefined);
+    if (showing.length === 0) return;
+    const now = JSON.stringify(problems());
+    if (now === shown) return;
+    shown = now;
+    for (const channel of showing) {
+      void channel.showStates?.(AbortSignal.timeout(channel.timeLimitMs)).then((result) => {
+        if (result.delivered) return;
+        log.warn(`the states of the VMs could not be shown through ${channel.name}: ${result.error}`);
+        // Tried again at the next look.
+        shown = "";
+      });
+    }
+  }
+
   function look(): void {
+    showStates();
     if (maybeTold.size === 0) return;
     const present = new Set(
       store.troubles().flatMap(({ kind, until }) => (until === undefined ? [kind] : [])),
@@ -152,11 +184,16 @@ export function createAlertDesk(options: {
     trouble,
     resolved,
     storeTrouble,
+    tellUnrecorded(content, topic) {
+      log.warn(`${content.subject}: ${content.cause ?? ""} (not recorded: ${content.unrecorded ?? ""})`);
+      void tellDirectly(content, topic);
+    },
     historyLost,
-    test: (channel) => testChannel(channel, config(), { ...surroundings, hostName: settings().host }),
+    test: (channel) => testChannel(channel, config(), surroundings()),
     look,
     reconfigure() {
       channels = makeChannels();
+      shown = "";
       delivery.reconfigure(channels, settings());
     },
     stop: delivery.stop,

@@ -10,14 +10,21 @@ import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
 import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, BootId } from "../model/identifiers.ts";
+import type { Unrecorded, WasTold } from "../pipeline/pipeline.ts";
+import { StoreRefusal } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 
 /** Turns settled attempts and warnings into alerts, each with the answer of that moment. */
 export interface Alerting {
   /** Call inside the transaction that stores the attempt. */
-  attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void;
+  attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined, told?: WasTold): void;
   /** Call inside the transaction that stores it. */
-  hotPlugFailed(hotPlug: HotPlug, summary: string): void;
+  hotPlugFailed(hotPlug: HotPlug, summary: string, told?: WasTold): void;
+  /** What is told of a start or a hot-plug that cannot be stored; undefined where there is nothing to tell. */
+  unrecorded(
+    what: Unrecorded,
+    why: string,
+  ): { readonly content: AlertContent; readonly topic: string } | undefined;
   /** A VM that is certain not to start, or to start again where it runs now, known before anyone tries. */
   willNotStart(
     vm: VmStatus,
@@ -38,12 +45,19 @@ export function createAlerting(options: {
   readonly bootId: BootId | undefined;
   readonly now: () => number;
   readonly host: () => HostState | undefined;
+  /** Why nothing is kept beyond this run, where it is so. */
+  readonly notRecorded?: string;
 }): Alerting {
   const { store, alerter, catalogue, bootId } = options;
   /** The last answer for each VM: a storm of the same failure on the same host has one. */
   const answered = new Map<string, { readonly of: string; readonly content: AlertContent }>();
 
-  function attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
+  function attemptSettled(
+    attempt: StartAttempt,
+    number: number,
+    snapshotId: string | undefined,
+    told?: WasTold,
+  ): void {
     if (attempt.outcome === "started") {
       answered.delete(attempt.vm);
       recovered(attempt, number, snapshotId);
@@ -52,13 +66,37 @@ export function createAlerting(options: {
     // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
     if (isOverSince(attempt)) return;
     const content = contentOf(attempt, number, snapshotId);
-    alerter.raise({
-      key: incidentKey(content, reasonWithin(attempt)),
-      content,
-      at: attempt.openedAt,
-      bootId,
-      attemptId: attempt.id,
-    });
+    const key = incidentKey(content, reasonWithin(attempt));
+    alerter.raise(
+      { key, content, at: attempt.openedAt, bootId, attemptId: attempt.id },
+      { alreadyTold: told === "told" },
+    );
+  }
+
+  /** Nothing can be written; what can still be read tells since when and what changed. */
+  function unrecorded(what: Unrecorded, why: string): ReturnType<Alerting["unrecorded"]> {
+    if (what.kind === "hot-plug") {
+      const content = hotPlugContent(what.hotPlug, what.summary);
+      return { content: withoutRecord(content, why), topic: hotPlugTopic(what.hotPlug) };
+    }
+    const { attempt, snapshotId } = what;
+    if (attempt.outcome === "started" || attempt.outcome === undefined) return undefined;
+    const question = questionOf(attempt, undefined, snapshotId);
+    const answer =
+      readable(() => askAnswer(store, question, catalogue)) ?? askAnswer(undefined, question, catalogue);
+    const content = composeFailure({ attempt, answer, deviceNames: deviceNames(options.host()) });
+    const topic = reasonWithin(attempt) ?? "";
+    const open = readable(() => store.alerts.openIncident(incidentKey(content, topic)));
+    if (open?.lastToldAt !== undefined) return undefined;
+    return { content: withoutRecord(content, why), topic };
+  }
+
+  function marked(content: AlertContent): AlertContent {
+    return options.notRecorded === undefined ? content : withoutRecord(content, options.notRecorded);
+  }
+
+  function hotPlugContent(hotPlug: HotPlug, sentence: string): AlertContent {
+    return marked(composeHotPlug({ hotPlug, sentence, deviceNames: deviceNames(options.host()) }));
   }
 
   /** Nothing is compared again for a start that failed as the one before it, on a host that did not change. */
@@ -66,18 +104,19 @@ export function createAlerting(options: {
     const { outcome, diagnosis, devices } = attempt;
     const of = JSON.stringify([snapshotId, outcome, diagnosis, devices]);
     const known = answered.get(attempt.vm);
-    if (known?.of === of) return { ...known.content, command: `vfio-watch show ${number}` };
-    const content = composeFailure({
+    if (known?.of === of) return marked({ ...known.content, command: `vfio-watch show ${number}` });
+    const composed = composeFailure({
       ...{ attempt, number },
       answer: askAnswer(store, questionOf(attempt, number, snapshotId), catalogue),
       deviceNames: deviceNames(options.host()),
     });
+    const content = marked(composed);
     answered.set(attempt.vm, { of, content });
     return content;
   }
 
   function isOverSince({ vm, openedAt }: StartAttempt): boolean {
-    return store.attempts.hasStartedSince(vm, openedAt);
+    return store.attempts.list({ vm, since: openedAt + 1, startedOnly: true, limit: 1 }).length > 0;
   }
 
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
@@ -93,14 +132,12 @@ export function createAlerting(options: {
 
   return {
     attemptSettled,
-    hotPlugFailed(hotPlug, summary) {
-      const content = composeHotPlug({
-        hotPlug,
-        sentence: summary,
-        deviceNames: deviceNames(options.host()),
-      });
-      const key = incidentKey(content, `${hotPlug.action} ${hotPlug.outcome} ${hotPlug.devices.join()}`);
-      alerter.raise({ key, content, at: hotPlug.at, bootId, attemptId: hotPlug.id });
+    unrecorded,
+    hotPlugFailed(hotPlug, summary, told) {
+      const content = hotPlugContent(hotPlug, summary);
+      const key = incidentKey(content, hotPlugTopic(hotPlug));
+      const occurrence = { key, content, at: hotPlug.at, bootId, attemptId: hotPlug.id };
+      alerter.raise(occurrence, { alreadyTold: told === "told" });
       // It is an event and not a state: the same another day is news again.
       alerter.resolved(key, options.now());
     },
@@ -109,15 +146,35 @@ export function createAlerting(options: {
       const at = options.now();
       const devices = hostDevices.map(({ bdf }) => bdf);
       const question = { vm: name, devices, causes, at, bootId, snapshot: snapshotId };
-      const content = composeWillNotStart({
+      const composed = composeWillNotStart({
         vm: name,
         isRunning,
         answer: askAnswer(store, question, catalogue),
         deviceNames: deviceNames(options.host()),
       });
+      const content = marked(composed);
       alerter.raise({ key: incidentKey(content), content, at, bootId, attemptId: undefined });
     },
   };
+}
+
+function hotPlugTopic({ action, outcome, devices }: HotPlug): string {
+  return `${action} ${outcome} ${devices.join()}`;
+}
+
+/** No number leads to it, and no command shows it. */
+function withoutRecord({ command: _, ...content }: AlertContent, why: string): AlertContent {
+  return { ...content, unrecorded: why };
+}
+
+/** What the disk may refuse to read as well. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StoreRefusal) return undefined;
+    throw error;
+  }
 }
 
 /** Classes that hold reasons of all kinds; of these the reason itself makes the incident, or a new one goes untold. */

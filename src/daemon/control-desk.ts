@@ -1,8 +1,8 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import type { SendResult } from "../alerts/channel.ts";
+import type { ChannelName } from "../alerts/channels/all.ts";
 import { decide } from "../alerts/people.ts";
-import type { ChannelName } from "../alerts/policy.ts";
 import type { Clock } from "../clock.ts";
 import { type ControlHandlers, type ControlServer, createControlServer } from "../control/server.ts";
 import type { Store } from "../store/store.ts";

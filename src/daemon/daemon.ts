@@ -13,7 +13,7 @@ import type { Source } from "../model/source.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
-import { openStore } from "../store/open.ts";
+import { isProxmoxHost } from "../proxmox/read-vms.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
@@ -23,6 +23,7 @@ import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
+import { awaitHistory, openHistory } from "./history-place.ts";
 import { createHistoryWatch } from "./history-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import { countedTexts, createKernelTextFilter } from "./kernel-text-filter.ts";
@@ -65,8 +66,9 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** A start that has settled is in what 'status' reads within this time; a storm of them is one writing (ms). */
-const STATE_WITHIN = 50;
+const HISTORY_IN_MEMORY = "store/in-memory";
+const ONLY_IN_MEMORY =
+  "VMs are watched and failures are told all the same; what is seen is kept in memory only, until the service ends.";
 
 export type DaemonStart =
   | { readonly state: "running"; readonly daemon: Daemon }
@@ -84,9 +86,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const config = () => loaded.config;
   const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
 
-  const opened = openStore({ path: databaseFile(loaded, paths, unraid, environment), clock });
-  if (opened.state === "refused") return opened;
-  const { store } = opened;
+  const history = openHistory(databaseFile(loaded, paths, unraid, environment), clock);
+  if ("state" in history) return history;
+  const { store, volatile } = history;
   const bootIdentity = () => readBootIdentity({ paths, clock });
   const boot = bootIdentity();
   const bootId: BootId = boot.bootId.state === "read" ? boot.bootId.value : toBootId(`unknown-${startedAt}`);
@@ -115,7 +117,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     clock,
     log,
     config,
-    unraid,
+    place: { unraid, proxmox: isProxmoxHost(paths) },
     paths,
     environment,
     hostName: hostname(),
@@ -156,6 +158,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     bootId,
     now: clock.now,
     host: host.latest,
+    ...(volatile !== undefined && { notRecorded: volatile.why }),
   });
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
@@ -176,6 +179,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     readHost: host.read,
     findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
+    saveFacts: snapshots.saveKept,
     onSettled: alerting.attemptSettled,
     onHotPlug: alerting.hotPlugFailed,
     afterHotPlug(hotPlug, summary) {
@@ -191,6 +195,10 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     },
     askState: (vm) => sources.libvirt?.askState(vm),
     onTrouble: desk.storeTrouble,
+    onUnrecorded(what, { why }) {
+      const told = alerting.unrecorded(what, why);
+      if (told !== undefined) desk.tellUnrecorded(told.content, told.topic);
+    },
     onFault: faults.tell,
   });
 
@@ -254,6 +262,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     fixed: { version: options.version, bootId, startedAt, database: store.path },
     sources: sources.all,
     problems: () => [
+      ...(volatile === undefined ? [] : [`the history cannot be used: ${volatile.why} ${ONLY_IN_MEMORY}`]),
       ...loaded.problems.map(describeProblem),
       ...catalogueProblems.map(describeCatalogueProblem),
     ],
@@ -268,15 +277,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       memoryKeeper.look(lastObservationAt);
     },
   });
-  let isStateDue = false;
-  noteState = () => {
-    if (isStateDue) return;
-    isStateDue = true;
-    clock.after(STATE_WITHIN, () => {
-      isStateDue = false;
-      stateWriter.write();
-    });
-  };
+  noteState = stateWriter.write;
   for (const problem of store.troubles()) {
     // What an earlier run met and got over is history.
     if (problem.until === undefined || problem.since >= startedAt) desk.storeTrouble(problem);
@@ -302,6 +303,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     else options.onRestartNeeded(why);
   }
   await settingsWatch.start();
+  if (volatile !== undefined) {
+    const why = `${volatile.why} ${ONLY_IN_MEMORY}`;
+    desk.trouble(HISTORY_IN_MEMORY, "The history cannot be used", why, volatile.remedy);
+    awaitHistory(store.path, clock, () => startAnew("the history can be used again"));
+  } else desk.resolved(HISTORY_IN_MEMORY);
   const control = createControlDesk({
     ...{ environment, clock, log, store, startedAt, startAnswers },
     version: options.version,

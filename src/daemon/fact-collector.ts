@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { collectFacts } from "../host/collect-facts.ts";
+import { collectFacts } from "../facts/facts-of-host.ts";
 import { readHardware } from "../host/hardware.ts";
 import type { HardwareReport } from "../host/hardware-child.ts";
 import type { HostMemory } from "../host/host-memory.ts";
@@ -9,7 +9,7 @@ import type { HostPaths } from "../host-paths.ts";
 import type { Fact } from "../model/fact.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import type { Observation } from "../model/observation.ts";
-import { type Reading, read, unreadable } from "../model/reading.ts";
+import { type Reading, unreadable } from "../model/reading.ts";
 import type { ServiceLog } from "./log.ts";
 
 /** Collects all facts, with what only observations and the hardware child know. */
@@ -44,8 +44,7 @@ export function createFactCollector(options: {
         paths,
         pciNames: options.pciNames,
         memory: options.memory,
-        // While libvirt is away its files still tell the definitions.
-        ...(vms.state === "read" && { vms: read(vms.value.map(({ definition }) => definition)) }),
+        vms,
         kernelLines: options.kernelLines,
         hardware,
         softwareVersions: { ...(libvirt !== undefined && { libvirt }), ...(qemu !== undefined && { qemu }) },

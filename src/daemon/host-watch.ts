@@ -44,17 +44,12 @@ export function createHostWatch(options: {
   let vms: Reading<readonly VmStatus[]> = unreadable("neither libvirt nor Proxmox has told of the VMs yet");
   let host: HostState | undefined;
   let isLookDue = false;
-  /** The groups as they were stored last. */
-  let remembered = "";
 
   function readNow(): HostState {
     host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames, memory: options.memory });
     if (host.devices.state === "read") {
       const groups = groupsOfDevices(host.devices.value);
-      const said = JSON.stringify([...groups]);
-      if (said === remembered) return host;
-      const written = store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
-      if (written.state === "written") remembered = said;
+      store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
     }
     return host;
   }

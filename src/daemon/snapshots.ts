@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
-import { makeSnapshot } from "../history/snapshot.ts";
-import type { Fact } from "../model/fact.ts";
+import { makeSnapshot } from "../facts/snapshot.ts";
+import type { Fact, Snapshot } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
@@ -8,10 +8,21 @@ import type { Store } from "../store/store.ts";
 /** Facts this young are as good as new: a VM that is retried in a loop is not a reason to read them each time (ms). */
 const FRESH_FOR = 2_000;
 
+/** So many facts sets wait for a disk that is full; a start that is told meanwhile has those of its beginning. */
+const MOST_KEPT = 20;
+
+interface Taken {
+  readonly snapshot: Snapshot;
+  readonly at: number;
+  readonly reason: string;
+}
+
 /** Takes and stores the host's facts. */
 export interface Snapshots {
-  /** Id of the snapshot of now, stored with its reason; undefined where it could not be stored. */
-  take(reason: string): string | undefined;
+  /** Id of the snapshot of now, stored with its reason; what the disk refuses is kept until it takes it. */
+  take(reason: string): string;
+  /** Stores what the disk refused before, so that what is stored next can speak of it. */
+  saveKept(): void;
   /** Something is known to have changed: the next one is taken anew, however young the last is. */
   outdate(): void;
   /** Id of the newest one. */
@@ -29,20 +40,28 @@ export function createSnapshots(options: {
   const { clock, store, bootId } = options;
   let latest: { readonly id: string; readonly at: number } | undefined;
   let isOutdated = false;
+  /** Taken and not stored yet. */
+  let kept: readonly Taken[] = [];
 
-  function take(reason: string): string | undefined {
+  function saveKept(): void {
+    if (kept.length === 0) return;
+    const written = store.batched(() => {
+      for (const { snapshot, at, reason } of kept) {
+        store.snapshots.save(snapshot);
+        store.snapshots.link({ bootId, at, snapshotId: snapshot.id, reason });
+      }
+    });
+    if (written.state === "refused") options.onTrouble(written.trouble);
+    else kept = [];
+  }
+
+  function take(reason: string): string {
     const at = clock.now();
     if (!isOutdated && latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at)
       return latest.id;
     const snapshot = makeSnapshot(options.collect());
-    const written = store.batched(() => {
-      store.snapshots.save(snapshot);
-      store.snapshots.link({ bootId, at, snapshotId: snapshot.id, reason });
-    });
-    if (written.state === "refused") {
-      options.onTrouble(written.trouble);
-      return undefined;
-    }
+    kept = [...kept, { snapshot, at, reason }].slice(-MOST_KEPT);
+    saveKept();
     latest = { id: snapshot.id, at };
     isOutdated = false;
     return snapshot.id;
@@ -50,6 +69,7 @@ export function createSnapshots(options: {
 
   return {
     take,
+    saveKept,
     outdate() {
       isOutdated = true;
     },

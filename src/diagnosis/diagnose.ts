@@ -62,7 +62,7 @@ function saidUnknown(attempt: StartAttempt, findMessages: MessageFinder): readon
       ? []
       : [{ speaker, text: observation.text }];
   });
-  return unknownCauses(lines.slice(-MOST_UNKNOWN), findMessages).map(({ byKernel: _, ...cause }) => cause);
+  return unknownCauses(lines.slice(-MOST_UNKNOWN), findMessages);
 }
 
 /** The last words tell why a program ended. */

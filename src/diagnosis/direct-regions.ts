@@ -1,5 +1,6 @@
 import type { Cause } from "../model/diagnosis.ts";
 import type { FirmwareDemand, HostState, IommuGroup, ReservedRegion } from "../model/host-state.ts";
+import { valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { deviceAt, groupsOf } from "./host-lookups.ts";
 import { cause } from "./state-cause.ts";
@@ -56,7 +57,7 @@ const UNKNOWN = {
 
 function demandedGroups(vm: VmDefinition, host: HostState) {
   return groupsOf(vm, host).flatMap((group) => {
-    const regions = group.reservedRegions.filter((region) => region.kind === "direct");
+    const regions = valueOr(group.reservedRegions, []).filter((region) => region.kind === "direct");
     const demands = demandsOn(group, host);
     const bios = host.bios.state === "read" ? ` (BIOS ${host.bios.value.version})` : "";
     const subject = `The firmware${bios} demands a fixed 1:1 memory mapping for ${named(vm, group, host)}`;

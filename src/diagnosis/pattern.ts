@@ -17,8 +17,9 @@ const ABBREVIATIONS: ReadonlyMap<string, string> = new Map([
   ["group", "(?<group>[0-9]{1,6})"],
   // What the kernel puts in front, if it does: `driver address: `; the bus stands for a driver while none is bound.
   ["device", `(?:(?<driver>[A-Za-z][A-Za-z0-9_-]*) (?<bdf>${ADDRESS}): )?`],
-  // The same where only a device that is given to user space is meant.
-  ["vfio-device", `(?<driver>vfio-pci|vfio|[a-z0-9]+[-_]vfio[-_]pci) (?<bdf>${ADDRESS}): `],
+  // The same where only a device that is given to user space is meant. People quote the bare message; the kernel itself
+  // never leaves its device out.
+  ["vfio-device", `(?:^|(?<driver>vfio-pci|vfio|[a-z0-9]+[-_]vfio[-_]pci) (?<bdf>${ADDRESS}): )`],
   // What QEMU puts in front, if it does: `vfio ADDRESS: `, before 3.0 `vfio error: ADDRESS: `, before 2.7 `vfio: `;
   // the path in sysfs or a mediated device's UUID may stand for the address.
   ["vfio", `(?:vfio(?: error)?:? (?:[^ ]*/)?(?:(?<bdf>${ADDRESS})|[0-9a-f]+-[0-9a-f-]+|error)?(?:: |, )?)?`],

@@ -48,7 +48,7 @@ export function chooseRemedies(
 
 /** What a remedy takes for granted when it speaks of it. */
 const MUST_BE_KNOWN: ReadonlySet<string> = new Set<Condition>([
-  ...(["changed", "device", "module", "parameter", "pre-boot-dma-protection"] as const),
+  ...(["changed", "device", "driver", "loader", "module", "parameter", "pre-boot-dma-protection"] as const),
 ]);
 
 /** Whether nothing that is known speaks against it. */

@@ -93,7 +93,10 @@ export function canSay(speaker: Speaker, layer: Layer, text: string): boolean {
     case "person":
       return true;
     case "program":
-      return layer !== "kernel" && (runsVms(speaker) || drivesDevices(speaker) || OF_VMS.test(text));
+      return (
+        layer !== "kernel" &&
+        (runsVms(speaker) || drivesDevices(speaker) || OF_VMS.test(text.replaceAll(speaker.name, "")))
+      );
     default:
       // libvirt's child and Proxmox's tools print the kernel's refusals of sysfs, never the kernel's own records.
       return layer !== "kernel";

@@ -1,23 +1,21 @@
 import { isDeviceClass } from "../diagnosis/rank.ts";
-import type { CauseClass } from "../model/catalogue.ts";
+import { changesBetween } from "../facts/changes-between.ts";
+import { textOf } from "../facts/fact-value.ts";
 import type { Change, Snapshot } from "../model/fact.ts";
 import { deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, FailedAttempt } from "../store/attempt-store.ts";
 import type { VmStore } from "../store/record-stores.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
 import { type BiosRow, biosRows } from "./bios-rows.ts";
-import { type Blame, findBlame } from "./blame.ts";
+import { type Blame, findBlames } from "./blame.ts";
 import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.ts";
-import { boundaryOf } from "./boundary.ts";
-import { candidateFacts, withKinds } from "./candidate-facts.ts";
-import { changesBetween } from "./changes-between.ts";
-import type { FactTable } from "./fact-table.ts";
-import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
+import { newestBoundary } from "./boundary.ts";
+import { readFactTable } from "./read-fact-table.ts";
 import { formerNames, joinRenamedFacts } from "./renamed-vms.ts";
 import { createSnapshotLookup, type SnapshotLookup } from "./snapshot-lookup.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
-import { canMatter, findSubject, type Subject, tableFor } from "./subject.ts";
-import { isFailure, type StartTally } from "./trials.ts";
+import { addressOwner, canMatter, findSubject, type SeenStart, tableFor } from "./subject.ts";
+import { type FailureClass, findFaults, isFailure, isPassthroughFailure, type StartTally } from "./trials.ts";
 
 /** What the question needs of the stored history; the store has these. */
 export interface BlameReader {
@@ -25,7 +23,7 @@ export interface BlameReader {
     tallies(filter?: AttemptFilter): readonly StartTally[];
     newestFailures(limit: number): readonly FailedAttempt[];
   };
-  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series" | "changedKeys" | "unknownKeys">;
+  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series">;
   readonly vms: Pick<VmStore, "past">;
 }
 
@@ -41,183 +39,171 @@ export interface OtherFailure {
   readonly vm: VmName;
   readonly at: number;
   readonly number: number;
-  readonly cause: CauseClass | undefined;
+  readonly cause: FailedAttempt["cause"];
 }
 
-/** Everything that there is to say on the question. */
-export interface BlameAnswer {
+/** What there is to say of one fault. */
+export interface FaultAnswer {
   readonly question: BlameQuestion;
   readonly vms: readonly VmName[];
-  /** The devices in question, the one that matters most first. */
+  /** The devices that the VMs had when they last worked, the one that matters most first. */
   readonly devices: readonly BlamedDevice[];
   readonly blame: Blame;
   readonly bios: readonly BiosRow[];
-  /** What changed between the last good and the first bad start, as far as it can matter; undefined if unknown. */
+  /** What changed between the last good and the first bad start and can matter, the likeliest cause first. */
   readonly changes: readonly Change[] | undefined;
   /** The rest of what changed there, which cannot matter for these VMs. */
   readonly otherChanges: number;
-  /** Failures of another class than the one in question, and refusals by the platform: how many starts. */
-  readonly otherClasses: readonly {
-    readonly cause: CauseClass | "unknown" | "refused";
-    readonly starts: number;
-  }[];
-  readonly otherVms: readonly OtherFailure[];
-  /** How many of the starts that were weighed come from imported material. */
-  readonly imported: "none" | "some" | "all";
+  /** Where each device stood on both sides of the turn, by identity. */
+  readonly stood: {
+    readonly before: ReadonlyMap<string, string>;
+    readonly after: ReadonlyMap<string, string>;
+  };
   /** The facts of the newest start, for labels. */
   readonly newest: Snapshot | undefined;
   /** Names of the devices that there are or were, by identity, as the PCI database calls them. */
   readonly names: ReadonlyMap<string, string>;
 }
 
+/** Everything that there is to say on the question: the fault that is asked about, and the others beside it. */
+export interface BlameAnswer extends FaultAnswer {
+  readonly others: readonly FaultAnswer[];
+  /** Failures that are no fault of passthrough, and refusals by the platform: how many starts. */
+  readonly otherClasses: readonly { readonly cause: FailureClass | "refused"; readonly starts: number }[];
+  readonly otherVms: readonly OtherFailure[];
+  /** When one of the VMs was deleted and made anew with the same name and devices. */
+  readonly madeAnewAt: readonly number[];
+  /** How many of the starts that were weighed come from imported material. */
+  readonly imported: "none" | "some" | "all";
+}
+
 /** So many failed starts are looked through for other VMs that fail. */
 const RECENT_FAILURES = 200;
 
-/**
- * Answers the question from the stored history. Reads only; no clock. With more snapshots than `selectAbove`, a
- * selection of them first tells which facts are worth reading in all of them; the answer is the same.
- */
-export function askBlame(
-  reader: BlameReader,
-  question: BlameQuestion,
-  selectAbove: number = MANY_SNAPSHOTS,
-): BlameAnswer {
+/** Answers the question from the stored history. Reads only; no clock. */
+export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAnswer {
   const lookup = createSnapshotLookup(reader.snapshots);
   const recent = reader.attempts.newestFailures(RECENT_FAILURES);
   const named = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
   // Whose start the kernel refused is not known, but which device: its other starts are the ones to compare with.
   const device = question.device ?? (named === undefined ? undefined : deviceOfUnknownVm(named));
   const vm = named !== undefined && deviceOfUnknownVm(named) !== undefined ? undefined : named;
-  const asked = { ...(vm !== undefined && { vm }), ...(device !== undefined && { device }) };
-  const gathered = gather(reader, lookup, asked, selectAbove);
-  const { placeOf, subject, snapshots } = gathered;
+  const tallies =
+    device === undefined
+      ? reader.attempts.tallies(vm === undefined ? {} : { vm })
+      : // Starts of its other addresses and of other VMs count too, so the address is no filter.
+        startsWithDevice(reader, device, vm);
+  const ids = [...new Set(tallies.flatMap(({ snapshotId }) => snapshotId ?? []))];
+  const read = readFactTable(reader.snapshots, ids);
+  const { placeOf } = read;
   const places = [...placeOf.values()];
-  const { tallies } = gathered;
+  const seen = seenStarts(lookup, tallies);
+  const subject = findSubject(new Set(tallies.map((tally) => tally.vm)), seen);
   const names = formerNames(reader.vms, new Set(tallies.map((tally) => tally.vm)));
-  const table = joinRenamedFacts(gathered.table, names, places);
-  const blame = findBlame(tallies, tableFor(table, subject, places), placeOf);
-  const newest = snapshots.at(-1);
-  const [before, after] = [blame.boundary?.lastGood.snapshotId, blame.boundary?.firstBad.snapshotId];
-  lookup.load([before, after].filter((id) => id !== undefined));
-  const between = changesBetween(lookup, before, after);
-  const changes = between?.filter((change) => canMatter(change.key, subject));
+  const table = joinRenamedFacts(read.table, names, places);
+  const [first, ...others] = findBlames({
+    tallies,
+    table: tableFor(table, subject, places),
+    placeOf,
+    subject,
+  });
   const vms = vm !== undefined ? [reader.vms.past(vm).name] : [...new Set(tallies.map((tally) => tally.vm))];
+  const bios = biosRows(tallies, table, placeOf);
+  const answerFor = (blame: Blame): FaultAnswer => {
+    const { lastGood, firstBad } = blame.boundary ?? {};
+    lookup.load([lastGood?.snapshotId, firstBad?.snapshotId].filter((id) => id !== undefined));
+    const between = changesBetween(lookup, lastGood?.snapshotId, firstBad?.snapshotId);
+    const chanceOf = (change: Change) => blame.chances.get(change.key) ?? 0;
+    const changes = between
+      ?.filter((change) => canMatter(change.key, subject))
+      .toSorted((a, b) => chanceOf(b) - chanceOf(a));
+    return {
+      question,
+      vms,
+      devices: blamedDevices(tallies, blame, subject, lookup, device),
+      blame,
+      bios,
+      changes,
+      otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
+      stood: { before: addressesIn(lookup, lastGood), after: addressesIn(lookup, firstBad) },
+      newest: seen.at(-1)?.snapshot,
+      names: deviceNames(seen.map(({ snapshot }) => snapshot)),
+    };
+  };
+  const weighed = first.trials.length > 0 ? first.trials.map(({ tally }) => tally) : tallies;
   return {
-    question,
-    vms,
-    devices: blamedDevices(tallies, blame, subject, snapshots, device),
-    blame,
-    bios: biosRows(tallies, table, placeOf),
-    changes,
-    otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
-    otherClasses: otherClasses(tallies, blame.failure),
+    ...answerFor(first),
+    others: others.map(answerFor),
+    otherClasses: otherClasses(tallies, [first, ...others]),
     otherVms: otherFailures(recent, new Set(vms)),
-    imported: importedShare(blame.trials.length > 0 ? blame.trials.map(({ tally }) => tally) : tallies),
-    newest,
-    names: deviceNames(snapshots),
+    imported: importedShare(weighed),
+    madeAnewAt: vms.flatMap((one) => reader.vms.past(one).madeAnewAt),
   };
 }
 
 /** The VM whose device failed last; of any cause where none did. */
 function mostInNeed(recent: readonly FailedAttempt[]): VmName | undefined {
-  const failed = recent.filter(isFailure);
+  const failed = recent.filter(isPassthroughFailure);
   const withDevice = failed.find(({ cause }) => cause !== undefined && isDeviceClass(cause));
-  return (withDevice ?? failed[0] ?? recent[0])?.vm;
+  return (withDevice ?? failed[0] ?? recent.find(isFailure) ?? recent[0])?.vm;
 }
 
-interface Gathered {
-  readonly tallies: readonly StartTally[];
-  readonly table: FactTable;
-  readonly placeOf: ReadonlyMap<string, number>;
-  readonly subject: Subject;
-  /** Snapshots of a few telling starts, oldest first. */
-  readonly snapshots: readonly Snapshot[];
-}
+/** Each snapshot costs some milliseconds to load. */
+const MOST_LOADED = 5;
 
-const MANY_SNAPSHOTS = 300;
-
-function gather(
-  reader: BlameReader,
-  lookup: SnapshotLookup,
-  { device, vm }: BlameQuestion,
-  selectAbove: number,
-): Gathered {
-  // With a device, starts of its other addresses and of other VMs count too, so the address is no filter.
-  const tallies =
-    device !== undefined
-      ? startsWithDevice(reader, device, vm)
-      : reader.attempts.tallies(vm === undefined ? {} : { vm });
-  const ids = [...new Set(tallies.flatMap(({ snapshotId }) => snapshotId ?? []))];
-  const telling = tellingStarts(tallies);
-  const boundary = boundaryOf(tallies);
-  lookup.load(
-    [...telling, ...(boundary === undefined ? [] : [boundary.lastGood, boundary.firstBad])].flatMap(
-      ({ snapshotId }) => snapshotId ?? [],
-    ),
-  );
-  const known = subjectOf(lookup, tallies, telling);
-  if (ids.length <= selectAbove) return { tallies, ...readFactTable(reader.snapshots, ids), ...known };
-  return { tallies, ...readCandidates(reader.snapshots, ids, tallies), ...known };
-}
-
-function readCandidates(
-  snapshots: BlameReader["snapshots"],
-  ids: readonly string[],
-  tallies: readonly StartTally[],
-): ReadFactTable {
-  const candidates = candidateFacts(snapshots, tallies);
-  const quick = readFactTable(snapshots, ids, candidates.isWanted);
-  const unlisted = [...candidates.kinds].filter((kind) => !isInAll(kind, quick));
-  if (unlisted.length === 0) return quick;
-  return readFactTable(snapshots, ids, withKinds(candidates, new Set(unlisted)));
-}
-
-function isInAll(key: string, { table, placeOf }: ReadFactTable): boolean {
-  if (table.constants.has(key)) return true;
-  const column = table.columns.find((candidate) => candidate.key === key);
-  return column !== undefined && [...placeOf.values()].every((place) => (column.indexes[place] ?? -1) >= 0);
-}
-
-function subjectOf(
-  lookup: SnapshotLookup,
-  tallies: readonly StartTally[],
-  telling: readonly StartTally[],
-): Pick<Gathered, "subject" | "snapshots"> {
-  const seen = telling.flatMap((tally) => {
-    const snapshot = tally.snapshotId === undefined ? undefined : lookup.get(tally.snapshotId);
-    return snapshot === undefined ? [] : [{ snapshot, devices: tally.devices }];
-  });
-  return {
-    subject: findSubject(new Set(tallies.map(({ vm }) => vm)), seen),
-    snapshots: seen.map(({ snapshot }) => snapshot),
-  };
-}
-
-/** First, last, and on both sides of every turn, up to a few: the devices and groups that there ever were. */
-function tellingStarts(tallies: readonly StartTally[]): readonly StartTally[] {
-  const turns = tallies.filter(
+/** Telling starts with their snapshots, oldest first: the devices and groups that there ever were. */
+function seenStarts(lookup: SnapshotLookup, tallies: readonly StartTally[]): readonly SeenStart[] {
+  const known = tallies.filter(({ snapshotId }) => snapshotId !== undefined);
+  const turns = known.filter(
     (tally, index) =>
       index === 0 ||
-      index === tallies.length - 1 ||
-      tallies[index - 1]?.outcome !== tally.outcome ||
-      tallies[index + 1]?.outcome !== tally.outcome,
+      index === known.length - 1 ||
+      known[index - 1]?.outcome !== tally.outcome ||
+      known[index + 1]?.outcome !== tally.outcome,
   );
+  const faults = findFaults(tallies).flatMap(({ trials }) => {
+    const { lastGood, firstBad } = newestBoundary(trials) ?? {};
+    return [lastGood, firstBad].filter((tally) => tally?.snapshotId !== undefined);
+  });
+  const lastGood = known.findLast(({ outcome }) => outcome === "started");
+  const chosen = new Set([
+    ...turns.slice(0, 1),
+    ...faults.slice(-4),
+    ...(lastGood ? [lastGood] : []),
+    ...turns.slice(-3),
+  ]);
+  const inOrder = tallies.filter((tally) => chosen.has(tally));
   const distinct = [
-    ...new Map(turns.map((tally) => [tally.snapshotId ?? tally.firstNumber, tally])).values(),
+    ...new Map(inOrder.map((tally) => [`${tally.snapshotId} ${tally.outcome}`, tally])).values(),
   ];
-  // Each costs some milliseconds to load.
-  return distinct.length > 4 ? [...distinct.slice(0, 1), ...distinct.slice(-3)] : distinct;
+  const few =
+    distinct.length > MOST_LOADED ? [...distinct.slice(0, 1), ...distinct.slice(1 - MOST_LOADED)] : distinct;
+  lookup.load(few.flatMap(({ snapshotId }) => snapshotId ?? []));
+  return few.flatMap(({ snapshotId, devices, outcome }) => {
+    const snapshot = lookup.get(snapshotId ?? "");
+    return snapshot === undefined ? [] : [{ snapshot, devices, worked: outcome === "started" }];
+  });
 }
 
-function otherClasses(
-  tallies: readonly StartTally[],
-  failure: Blame["failure"],
-): BlameAnswer["otherClasses"] {
-  const counts = new Map<CauseClass | "unknown" | "refused", number>();
+/** Addresses of all devices at a start, by identity. */
+function addressesIn(lookup: SnapshotLookup, tally: StartTally | undefined): ReadonlyMap<string, string> {
+  const snapshot = tally?.snapshotId === undefined ? undefined : lookup.get(tally.snapshotId);
+  return new Map(
+    snapshot?.facts.flatMap(({ key, value }) => {
+      const identity = addressOwner(key);
+      const address = textOf(value);
+      return identity === undefined || address === undefined ? [] : [[identity, address] as const];
+    }),
+  );
+}
+
+function otherClasses(tallies: readonly StartTally[], told: readonly Blame[]): BlameAnswer["otherClasses"] {
+  const known = new Set(told.flatMap(({ classes }) => classes));
+  const counts = new Map<FailureClass | "refused", number>();
   for (const tally of tallies) {
     if (tally.outcome === "started") continue;
     const cause = tally.outcome === "refused" ? "refused" : (tally.cause ?? "unknown");
-    if (cause !== failure) counts.set(cause, (counts.get(cause) ?? 0) + tally.count);
+    if (cause === "refused" || !known.has(cause)) counts.set(cause, (counts.get(cause) ?? 0) + tally.count);
   }
   return [...counts].map(([cause, starts]) => ({ cause, starts })).sort((a, b) => b.starts - a.starts);
 }

@@ -1,11 +1,15 @@
+import { textOf } from "../facts/fact-value.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { FactTable } from "./fact-table.ts";
+import { biosBuilds } from "./knob-columns.ts";
 import { isFailure, type StartTally } from "./trials.ts";
 
 /** How starts went on one BIOS version. */
 export interface BiosRow {
   /** Undefined where the BIOS of the start is not on record. */
   readonly version: string | undefined;
+  /** The version, with its date where there were two of one name, or where it has none. */
+  readonly build: string | undefined;
   /** First and last start on it, UTC epoch milliseconds. */
   readonly firstSeen: number;
   readonly lastSeen: number;
@@ -24,21 +28,20 @@ export function biosRows(
   table: FactTable,
   placeOf: ReadonlyMap<string, number>,
 ): readonly BiosRow[] {
-  const rows = new Map<string | undefined, StartTally[]>();
-  for (const tally of tallies) {
-    const place = placeOf.get(tally.snapshotId ?? "");
-    const value = place === undefined ? undefined : table.valueAt("firmware.bios.version", place);
-    const version = value?.state === "value" ? value.value : undefined;
-    const known = rows.get(version);
-    if (known === undefined) rows.set(version, [tally]);
-    else known.push(tally);
-  }
-  return [...rows].map(([version, own]): BiosRow => {
+  const places = Int32Array.from(tallies, ({ snapshotId }) => placeOf.get(snapshotId ?? "") ?? -1);
+  const { values, indexes } = biosBuilds(places, table);
+  const rows = Map.groupBy(tallies.keys(), (at) => indexes[at] ?? -1);
+  return [...rows].map(([index, ats]): BiosRow => {
+    const own = ats.flatMap((at) => tallies[at] ?? []);
+    const [place = -1] = ats.map((at) => places[at] ?? -1);
+    const named = place < 0 ? undefined : table.valueAt("firmware.bios.version", place);
+    const build = values[index];
     const failures = own.filter(isFailure);
     const causes = new Map<CauseClass | "unknown", number>();
     for (const { cause = "unknown", count } of failures) causes.set(cause, (causes.get(cause) ?? 0) + count);
     return {
-      version,
+      version: textOf(named),
+      build: textOf(build),
       firstSeen: Math.min(...own.map(({ firstAt }) => firstAt)),
       lastSeen: Math.max(...own.map(({ lastAt }) => lastAt)),
       starts: total(own),

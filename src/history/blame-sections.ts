@@ -1,14 +1,13 @@
-import type { FactValue } from "../model/fact.ts";
+import { valueText as text } from "../facts/fact-value.ts";
 import { formatMinute } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
-import { rootRank } from "./fact-families.ts";
-import { UNKNOWN_INDEX } from "./fact-table.ts";
+import { blameCertainty, blameHeadline } from "./blame-sentences.ts";
+import { whatWouldSettle } from "./blame-settle.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
-import type { SuspectSet } from "./suspects.ts";
-import type { FactRecord } from "./weigh-facts.ts";
+import type { SuspectFact, SuspectSet } from "./suspects.ts";
 
 /** A heading and lines below it. */
 export interface TextSection {
@@ -27,7 +26,11 @@ export function describeBlameSections(answer: BlameAnswer): readonly TextSection
     { title: "How it breaks the start", lines: mechanismLines(answer) },
     ...suspectSections(answer),
     { title: "Cleared", lines: clearedLines(answer) },
-    { title: "What would tell them apart", lines: experimentLines(answer) },
+    { title: "What would tell them apart", lines: settleLines(answer) },
+    ...answer.others.map((other) => ({
+      title: "Another fault",
+      lines: [blameHeadline(other), blameCertainty(other)],
+    })),
     { title: "Also", lines: otherLines(answer) },
   ].filter(({ lines }) => lines.length > 0);
 }
@@ -71,7 +74,7 @@ function mechanismLines(answer: BlameAnswer): readonly string[] {
   const { blame, newest } = answer;
   const proof = blame.sets[0]?.proof ?? [];
   if (proof.length > 0) {
-    const fromFirmware = (record: FactRecord) => Number(record.group === "firmware-tables");
+    const fromFirmware = (record: SuspectFact) => Number(record.group === "firmware-tables");
     return proof
       .toSorted((a, b) => fromFirmware(b) - fromFirmware(a))
       .map((record) => proofLine(record, answer));
@@ -88,8 +91,8 @@ function mechanismLines(answer: BlameAnswer): readonly string[] {
   return lines;
 }
 
-function proofLine(record: FactRecord, answer: BlameAnswer): string {
-  const value = valueText(brokenValue(record, answer.blame));
+function proofLine(record: SuspectFact, answer: BlameAnswer): string {
+  const value = text(brokenValue(record, answer.blame));
   const table = /^firmware-tables\.(IVRS|DMAR)\./.exec(record.key)?.[1];
   if (table !== undefined)
     return `The firmware's table ${table} of the failed starts holds an entry that those of the good starts do not: ${value}`;
@@ -103,14 +106,10 @@ function proofLine(record: FactRecord, answer: BlameAnswer): string {
   return sentence ?? `${record.key} is ${value} in the failed starts`;
 }
 
-function valueText(value: FactValue): string {
-  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
-}
-
 function suspectSections(answer: BlameAnswer): readonly TextSection[] {
   return answer.blame.sets.slice(0, MOST_SETS).map((set, index) => {
     const names = set.suspects.map((suspect) => nameSuspect(suspect, answer));
-    const title = `${index === 0 ? "Suspect" : "Also fits"}: ${names.map(({ full }) => full).join(" or ")}`;
+    const title = `${index === 0 ? "Suspect" : "Also fits"}: ${names.map(({ full }) => full).join(set.together ? " together with " : " or ")}`;
     const [lead] = names;
     return {
       title,
@@ -124,6 +123,7 @@ function speaksFor(set: SuspectSet, lead: SuspectName, { blame }: BlameAnswer): 
   const lines = [`for: ${describePhases(blame.trials, lead)}`];
   if (set.proof.length > 0) lines.push("for: the known mechanism of this failure came and went with it");
   if (set.reverted) lines.push("for: it went back, and the outcome went back with it");
+  lines.push(`chance: ${Math.round(set.probability * 100)} in 100`);
   return lines;
 }
 
@@ -134,12 +134,10 @@ function speaksAgainst(set: SuspectSet, { blame }: BlameAnswer, index: number): 
     lines.push(
       `against: it changed ${times(set.changedAlone)} without any effect, and ${times(set.turnedWith)} with one`,
     );
-  if (set.suspects.length > 1)
+  if (set.suspects.length > 1 && !set.together)
     lines.push("against each: they always changed together, so the history cannot say which of them it was");
   for (const { family } of set.besides)
-    lines.push(
-      `besides: the ${describeFamily(family)} changed with it, but does not write the firmware's tables`,
-    );
+    lines.push(`besides: ${describeFamily(family)} changed with it, and seldom does such a thing`);
   if (!set.reverted)
     lines.push(
       blame.healed
@@ -155,7 +153,7 @@ function speaksAgainst(set: SuspectSet, { blame }: BlameAnswer, index: number): 
 
 function leftOutStarts(set: SuspectSet, { trials }: Blame): string {
   const fact = set.suspects[0]?.facts[0];
-  const left = trials.filter((_trial, position) => fact?.pattern[position] === UNKNOWN_INDEX);
+  const left = trials.filter((_trial, position) => fact?.pattern[position] === -1);
   if (fact === undefined || left.length === 0) return "";
   const starts = count(left.reduce((sum, { tally }) => sum + tally.count, 0));
   return fact.key.startsWith("vm.") && new Set(trials.map(({ tally }) => tally.vm)).size > 1
@@ -177,65 +175,23 @@ function clearedLines({ blame, changes }: BlameAnswer): readonly string[] {
     const why =
       both === undefined
         ? ""
-        : `: with ${valueText(both.value)}, ${both.good} starts worked and ${both.bad} failed`;
+        : `: with ${text(both.value)}, ${both.good} starts worked and ${both.bad} failed`;
     return [`${sentence} (it changed there too${why})`];
   });
 }
 
-/** How easily a thing is changed back alone, easiest first. */
-const EASE = [
-  /^kernel parameter/,
-  /^device binding/,
-  /^module option/,
-  /^definition of VM/,
-  /^plugin/,
-  /^BIOS setting/,
-  /^kernel$/,
-  /^QEMU$|^libvirt$/,
-  /^BIOS$/,
-  /^operating system/,
-];
-
-function experimentLines(answer: BlameAnswer): readonly string[] {
-  const { blame } = answer;
-  if (blame.certainty !== "possible" && blame.certainty !== "likely") return [];
-  // What works again is not broken anew to find out why.
-  if (blame.certainty === "likely" && blame.healed) return [];
-  const rivals = blame.certainty === "possible" ? blame.sets.slice(0, MOST_SETS) : blame.sets.slice(0, 1);
-  const suspects = rivals.flatMap((set) => set.suspects);
-  const ease = (family: string) => {
-    const place = EASE.findIndex((pattern) => pattern.test(family));
-    return place < 0 ? EASE.length + Math.min(9, rootRank(family)) : place;
-  };
-  const [easiest, ...others] = suspects.toSorted((a, b) => ease(a.family) - ease(b.family));
-  if (easiest === undefined) return [];
-  const name = nameSuspect(easiest, answer);
-  const back = goBack(easiest.family, name, answer);
-  if (others.length === 0)
-    return [`${back} and start the VM: if it works, that proves it; if it still fails, it was not that.`];
-  const rest = [...new Set(others.map((other) => describeFamily(other.family)))].join(", ");
-  return [
-    `${back}, leave everything else as it is (${rest}), and start the VM: if it works, it was that; if it still fails, it is among the others.`,
-  ];
+function settleLines(answer: BlameAnswer): readonly string[] {
+  const said = whatWouldSettle(answer);
+  return said === undefined ? [] : [said];
 }
 
-function goBack(family: string, name: SuspectName, { blame }: BlameAnswer): string {
-  const lastGood = blame.trials.findLast((trial) => trial.tally === blame.boundary?.lastGood);
-  const position = lastGood === undefined ? -1 : blame.trials.indexOf(lastGood);
-  const good = name.lead.counts[name.lead.pattern[position] ?? -1]?.value ?? name.lead.counts[0]?.value;
-  const value = good === undefined ? "" : valueText(good);
-  if (/^(?:BIOS|kernel|QEMU|libvirt|operating system)$/.test(family))
-    return `Go back to ${family} ${value} only`;
-  if (family === "firmware tables")
-    return "Set the BIOS settings back as they were, with the same BIOS version";
-  if (name.replaced !== undefined) return `Put the old card (${name.replaced}) back`;
-  if (name.lead.key.endsWith(".address")) return `Move the card back to where it was (${value})`;
-  return `Change back only ${describeFamily(family)} (${value})`;
-}
-
-function otherLines({ otherClasses, otherVms, blame }: BlameAnswer): readonly string[] {
-  const lines: string[] = [];
+function otherLines({ otherClasses, otherVms, madeAnewAt, blame }: BlameAnswer): readonly string[] {
+  const lines = madeAnewAt.map(
+    (at) =>
+      `The VM was made anew on ${formatMinute(at)} with the same name and devices; its starts before that count too.`,
+  );
   for (const { cause, starts } of otherClasses) {
+    if (blame.reason === "in-use" || blame.reason === "not-passthrough") continue;
     if (cause === "refused")
       lines.push(
         `${count(starts)} ${starts === 1 ? "was" : "were"} refused by the platform's own policy; that says nothing about the device.`,

@@ -1,35 +1,31 @@
-import type { CauseClass } from "../model/catalogue.ts";
-import {
-  type Boundary,
-  boundaryOfFact,
-  changedAt,
-  failsMostly,
-  goodAfter,
-  newestBoundary,
-} from "./boundary.ts";
-import { type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
-import { type SuspectSet, strengthOfProof, suspectSets } from "./suspects.ts";
+import { LAWFUL, ORDINARY, type Weighed, weigh } from "./blame-model.ts";
+import { isPlausible, priorsFor } from "./blame-priors.ts";
+import { type Boundary, boundaryOf, goodAfter, newestBoundary } from "./boundary.ts";
+import { type DirectView, viewOfDirect, withKernelsPart } from "./direct-refusals.ts";
+import type { FactTable } from "./fact-table.ts";
+import { type KnobColumn, knobColumns } from "./knob-columns.ts";
+import type { Subject } from "./subject.ts";
+import { factOf, type SuspectFact, type SuspectSet, suspectSets } from "./suspects.ts";
 import {
   chanceOfSeparation,
   countSides,
-  failureInQuestion,
+  type FailureClass,
+  type Fault,
+  failedBoots,
+  findFaults,
+  isFailure,
   type StartTally,
   type Trial,
-  trialsOf,
 } from "./trials.ts";
-import { type FactRecord, weighFacts } from "./weigh-facts.ts";
 
 /**
- * - `confirmed`: the suspect's values divide all good starts from all failed ones, and it was changed back and
- *   the outcome went back with it. Either the failure's known mechanism came and went with it, or nothing else
- *   divides them, it failed in more than one boot, and chance is below 1 in 20.
- * - `likely`: it divides them, and either the mechanism came with it, or chance is below 1 in 20 and nothing
- *   that did as much does so too.
- * - `possible`: it divides them, but rivals do too, or there are too few starts to exclude chance; or it divides
- *   nearly all of them, with a few on the wrong side; or the device was in use, which no change need explain.
- * - `unknown`: no change explains the failures, or there is nothing to compare.
- *
- * Only starts at which the suspect's value is known count for its chance.
+ * By the probability of the first suspect, over all that may have done it, seen or not:
+ * - `confirmed`: 0.95 or more, and it went there and back: with the failure's known mechanism, or over more than one
+ *   boot each where a way from it to this failure is known.
+ * - `likely`: 0.85 or more, with the mechanism, or where a way is known and it failed in more than one boot or was put
+ *   back.
+ * - `possible`: less, with what else may have done it; also two that cannot be told apart.
+ * - `unknown`: what no fact shows is likelier than anything that does, or there is nothing to compare.
  */
 export type BlameCertainty = "confirmed" | "likely" | "possible" | "unknown";
 
@@ -39,161 +35,252 @@ export type UnknownReason =
   | "no-failure"
   | "no-good-start"
   | "comes-and-goes"
+  | "later-starts"
   | "nothing-changed"
   | "in-use"
+  | "not-passthrough"
   | "facts-missing";
 
+/** What no fact shows, as a rival of all that they do. */
+export interface Rivals {
+  /** A state that seldom turns: a setting, a cable, a card that hangs. */
+  readonly hidden: number;
+  readonly flaky: number;
+  /** The number of the start within its boot. */
+  readonly number: number;
+}
+
+/** The answer for one fault. */
 export interface Blame {
-  readonly failure: CauseClass | "unknown" | undefined;
+  readonly failure: FailureClass | undefined;
+  /** All classes that the fault shows itself as. */
+  readonly classes: readonly FailureClass[];
   readonly certainty: BlameCertainty;
   readonly reason: UnknownReason | undefined;
-  /** Strongest first. The first set is the answer; several suspects in it cannot be told apart. */
+  /** Likeliest first. The first set is the answer; several suspects in it cannot be told apart. */
   readonly sets: readonly SuspectSet[];
-  /** Facts that changed at the boundary and are cleared, because starts went both ways with one value. */
-  readonly cleared: readonly FactRecord[];
+  readonly rivals: Rivals;
+  /** Facts that changed at the boundary and did not do it: starts went both ways with one of their values. */
+  readonly cleared: readonly SuspectFact[];
   /** Around the newest turn from good to bad at which the suspect changed; without one, the newest at all. */
   readonly boundary: Boundary | undefined;
   /** The VM works again: good starts followed the last failure. */
   readonly healed: boolean;
-  /** The good start after the last failure, or after the last failure that the suspect explains. */
+  /** The good start after the last failure that the suspect explains. */
   readonly healedBy: StartTally | undefined;
   readonly good: number;
   readonly bad: number;
-  /** Chance that failures striking boots at random would divide like this. */
+  /** The chance that failures which strike boots at random would fall just on one side of a division. */
   readonly chance: number;
+  /** The chance of every fact to be what did it, by key: what changed is told in this order. */
+  readonly chances: ReadonlyMap<string, number>;
   readonly trials: readonly Trial[];
 }
 
-/** Below this, coincidence is not the better explanation. */
-const CHANCE_LIMIT = 0.05;
-/** A fact with more than this share of the rarer outcome on the wrong side explains nothing. */
-const MOST_MISPLACED = 0.1;
-/** Nearly dividing is not dividing: it takes many boots to believe it at all. */
-const NEARLY_CHANCE = 0.001;
+const CONFIRMED = 0.95;
+const LIKELY = 0.85;
+/** Below this a suspect is no answer. */
+const POSSIBLE = 0.4;
+const MORE_THAN_ONE_BOOT = 2;
+
+export interface BlameInput {
+  /** Starts of one VM, or of the VMs that share a device, in order. */
+  readonly tallies: readonly StartTally[];
+  /** The facts that can matter for it. */
+  readonly table: FactTable;
+  /** The place in the table of a snapshot. */
+  readonly placeOf: ReadonlyMap<string, number>;
+  readonly subject: Subject;
+}
+
+/** Says for each fault which change broke the starts, the one that is asked about first. */
+export function findBlames(input: BlameInput): readonly [Blame, ...Blame[]] {
+  const { tallies } = input;
+  const [first, ...others] = findFaults(tallies)
+    .map((fault) => blameOf(fault, input))
+    .reverse()
+    .sort((a, b) => weightOf(b) - weightOf(a));
+  return first === undefined ? [nothing(tallies)] : [first, ...others];
+}
+
+const STRAY_BOOTS = 3;
 
 /**
- * Says which change broke the starts of one VM (or of the VMs that share a device). Pure: `tallies` are its starts
- * in order, `table` the facts that can matter for it, `placeOf` gives the place in the table of a snapshot.
+ * What is proven stays the answer when something else fails later, unless that fails again and again while the proven
+ * one is over.
  */
-export function findBlame(
-  tallies: readonly StartTally[],
-  table: FactTable,
-  placeOf: ReadonlyMap<string, number>,
-): Blame {
-  const failure = failureInQuestion(tallies);
-  if (failure === undefined) return nothing(tallies, tallies.length === 0 ? "no-starts" : "no-failure");
-  const trials = trialsOf(tallies, failure);
-  const { good, bad } = countSides(trials);
-  const newest = newestBoundary(trials);
-  const healed = trials.at(-1)?.good === true;
-  const healedBy = goodAfter(trials, (trial) => !trial.good);
-  const chance = chanceOfSeparation(trials);
-  const common = { failure, boundary: newest, healed, healedBy, good, bad, chance, trials };
-  if (good === 0) return { ...common, certainty: "unknown", reason: "no-good-start", sets: [], cleared: [] };
-
-  const places = trials.map(({ tally }) =>
-    tally.snapshotId === undefined ? -1 : (placeOf.get(tally.snapshotId) ?? -1),
-  );
-  const mostMisplaced = MOST_MISPLACED * Math.min(good, bad);
-  const weighed = { trials, places, failure, mostMisplaced };
-  const records = weighFacts({ ...weighed, table, always: new Set() }).filter((record) =>
-    canCause(record, failure),
-  );
-  const dividing = suspectSets(records.filter((record) => record.separates));
-  const nearly =
-    dividing.length === 0 && chance < NEARLY_CHANCE
-      ? suspectSets(records.filter((record) => nearlyDivides(record, mostMisplaced)))
-      : [];
-  const sets = dividing.length > 0 ? dividing : nearly;
-  const [first, ...others] = sets;
-  const lead = first?.suspects[0]?.facts[0];
-  const boundary = (lead === undefined ? undefined : boundaryOfFact(trials, lead)) ?? newest;
-  const atBoundary = changedAt(boundary, table, placeOf);
-  const there = table.columns.filter(({ key }) => atBoundary.has(key));
-  const cleared = weighFacts({ ...weighed, table: { ...table, columns: there }, always: atBoundary }).filter(
-    (record) => !record.separates,
-  );
-  if (first === undefined || lead === undefined) {
-    const reason = failure === "device-busy" ? "in-use" : whyNone(trials, places);
-    return { ...common, certainty: "unknown", reason, sets: [], cleared };
-  }
-  const known = trials.filter((_trial, position) => lead.pattern[position] !== UNKNOWN_INDEX);
-  return {
-    ...common,
-    certainty:
-      nearly.length > 0 || failure === "device-busy" ? "possible" : certaintyOf(first, others, known),
-    reason: undefined,
-    sets,
-    cleared,
-    boundary,
-    healedBy: goodAfter(trials, (trial, position) => !trial.good && failsMostly(lead, position)),
-    chance: chanceOfSeparation(known),
-  };
+function weightOf(blame: Blame): number {
+  const isProven = blame.certainty === "confirmed" || blame.certainty === "likely";
+  const isUrgent = !blame.healed && failedBoots(blame.trials) >= STRAY_BOOTS;
+  const isNamed = blame.certainty === "possible";
+  return (isProven ? (blame.healed ? 3 : 8) : 0) + (isUrgent ? 4 : 0) + (isNamed ? 2 : 0);
 }
 
-/** What another VM or a driver holds is in use whatever the firmware and the hardware are. */
-function canCause(record: FactRecord, failure: CauseClass | "unknown"): boolean {
-  return failure !== "device-busy" || !/^(?:firmware|firmware-tables|iommu|hardware)$/.test(record.group);
-}
-
-function nothing(tallies: readonly StartTally[], reason: UnknownReason): Blame {
-  const good = tallies.reduce((sum, tally) => sum + (tally.outcome === "started" ? tally.count : 0), 0);
+function nothing(tallies: readonly StartTally[]): Blame {
+  const failures = tallies.filter(isFailure);
+  const newest = failures.findLast(({ cause }) => cause !== "device-busy") ?? failures.at(-1);
+  const sum = (own: readonly StartTally[]) => own.reduce((total, { count }) => total + count, 0);
+  const isBusy = failures.length > 0 && failures.every(({ cause }) => cause === "device-busy");
   return {
-    failure: undefined,
+    failure: newest?.cause,
+    classes: newest?.cause === undefined ? [] : [newest.cause],
     certainty: "unknown",
-    reason,
+    reason:
+      tallies.length === 0
+        ? "no-starts"
+        : newest === undefined
+          ? "no-failure"
+          : isBusy
+            ? "in-use"
+            : "not-passthrough",
     sets: [],
+    rivals: { hidden: 0, flaky: 0, number: 0 },
     cleared: [],
     boundary: undefined,
-    healed: true,
+    healed: tallies.at(-1) === undefined || !isFailure(tallies.at(-1) as StartTally),
     healedBy: undefined,
-    good,
-    bad: 0,
+    good: sum(tallies.filter(({ outcome }) => outcome === "started")),
+    bad: sum(failures),
     chance: 1,
+    chances: new Map(),
     trials: [],
   };
 }
 
-/** `known`: the trials at which the first set's value is known. */
+function blameOf({ failure, classes, trials }: Fault, { table, placeOf, subject }: BlameInput): Blame {
+  const { good, bad } = countSides(trials);
+  const newest = newestBoundary(trials);
+  const common = {
+    failure,
+    classes: [...classes],
+    boundary: newest,
+    healed: trials.at(-1)?.good === true,
+    healedBy: goodAfter(trials, (trial) => !trial.good),
+    good,
+    bad,
+    rivals: { hidden: 0, flaky: 0, number: 0 },
+    cleared: [],
+    chance: chanceOfSeparation(trials),
+    chances: new Map<string, number>(),
+    trials,
+  };
+  if (good === 0) return { ...common, certainty: "unknown", reason: "no-good-start", sets: [] };
+  const columns = knobColumns(trials, table, placeOf, subject);
+  const view =
+    failure === "iommu-direct-mapping-required" ? viewOfDirect(trials, table, placeOf, subject) : undefined;
+  const weighed = weighFault(failure, trials, columns, view);
+  const seen = suspectSets(weighed, columns, trials, failure);
+  const sets = view === undefined ? seen : withKernelsPart(seen, view, weighed, columns, trials);
+  const [first] = sets;
+  const chanceOf = (kind: Weighed["kind"]) => weighed.find((one) => one.kind === kind)?.probability ?? 0;
+  const rivals = { hidden: chanceOf("hidden"), flaky: chanceOf("flaky"), number: chanceOf("number") };
+  const chances = chancesOf(weighed, columns);
+  const boundary = (first === undefined ? undefined : boundaryOf(trials, first)) ?? newest;
+  const lead = first?.suspects[0]?.facts[0];
+  const isExplained = (trial: Trial, at: number) =>
+    !trial.good && (lead === undefined || lead.broken[lead.pattern[at] ?? -1] === true);
+  const told = {
+    ...common,
+    healedBy: goodAfter(trials, isExplained),
+    rivals,
+    chances,
+    boundary,
+    cleared: clearedFacts(weighed, columns, trials, boundary, failure),
+  };
+  if (first === undefined || first.probability < POSSIBLE)
+    return { ...told, certainty: "unknown", reason: whyNone(trials, placeOf, rivals), sets };
+  return {
+    ...told,
+    certainty: certaintyOf(first, failure, trials, view !== undefined),
+    reason: undefined,
+    sets,
+  };
+}
+
+function weighFault(
+  failure: FailureClass,
+  trials: readonly Trial[],
+  columns: readonly KnobColumn[],
+  view: DirectView | undefined,
+): readonly Weighed[] {
+  const priors = priorsFor(failure);
+  return weigh({
+    trials: view?.trials ?? trials,
+    knobs: columns.map(({ kind, pattern, safe }) => ({
+      odds: priors.of(kind),
+      values: view === undefined ? pattern : view.places.map((at) => pattern[at] ?? -1),
+      ...(safe !== undefined && { safe }),
+    })),
+    ...(view === undefined ? ORDINARY : LAWFUL),
+    ...(view?.crossed === true && { always: priors.always }),
+    hidden: priors.hidden,
+    flaky: priors.flaky,
+    number: priors.number,
+    pair: priors.pair,
+  });
+}
+
 function certaintyOf(
   first: SuspectSet,
-  others: readonly SuspectSet[],
-  known: readonly Trial[],
+  failure: FailureClass,
+  trials: readonly Trial[],
+  isLawful: boolean,
 ): BlameCertainty {
-  if (first.proof.length > 0) return certaintyWithProof(first, others);
-  if (first.suspects.length > 1 || chanceOfSeparation(known) >= CHANCE_LIMIT) return "possible";
-  if (first.reverted) {
-    // Whatever else divides good from failed may have healed it too, even if it did not go back. And what befell a
-    // single boot may have passed by itself: a card that hung until the power went off looks just like it.
-    if (others.length === 0) return failedBoots(known) > 1 ? "confirmed" : "likely";
-    return others.some((other) => other.reverted) ? "possible" : "likely";
+  const { probability, suspects, reverted, thereAndBack } = first;
+  if ((suspects.length > 1 && !first.together) || probability < LIKELY) return "possible";
+  const hasMechanism = isLawful || first.proof.length > 0;
+  if (hasMechanism) return probability >= CONFIRMED && reverted ? "confirmed" : "likely";
+  // What has no known way to the failure, and what failed in one boot only and was not put back, may be coincidence.
+  if (!suspects.every(({ kind }) => isPlausible(failure, kind))) return "possible";
+  if (!reverted && failedBoots(trials) < MORE_THAN_ONE_BOOT) return "possible";
+  return probability >= CONFIRMED && thereAndBack >= MORE_THAN_ONE_BOOT ? "confirmed" : "likely";
+}
+
+/** The chance of each fact, the greatest of all that speak of it. */
+function chancesOf(weighed: readonly Weighed[], columns: readonly KnobColumn[]): ReadonlyMap<string, number> {
+  const chances = new Map<string, number>();
+  for (const one of weighed) {
+    const knobs = one.kind === "knob" ? [one.knob] : one.kind === "pair" ? one.knobs : [];
+    for (const knob of knobs) {
+      for (const key of columns[knob]?.parts ?? [])
+        chances.set(key, (chances.get(key) ?? 0) + one.probability);
+    }
   }
-  return first.restless || others.some((other) => !other.restless) ? "possible" : "likely";
+  return chances;
 }
 
-function failedBoots(trials: readonly Trial[]): number {
-  return new Set(trials.flatMap(({ good, tally }) => (good ? [] : [tally.bootId ?? tally.firstNumber]))).size;
-}
+const CLEARED = 0.01;
 
-/** The mechanism came with it, so chance is out; only another set that brought as much of it is a rival. */
-function certaintyWithProof(first: SuspectSet, others: readonly SuspectSet[]): BlameCertainty {
-  const rivals = others.filter(
-    (other) =>
-      strengthOfProof(other) >= strengthOfProof(first) &&
-      (other.reverted === first.reverted || other.reverted),
+/** Facts that changed at the boundary and that the starts clear: one of their values both worked and failed. */
+function clearedFacts(
+  weighed: readonly Weighed[],
+  columns: readonly KnobColumn[],
+  trials: readonly Trial[],
+  boundary: Boundary | undefined,
+  failure: FailureClass,
+): readonly SuspectFact[] {
+  const before = trials.findIndex(({ tally }) => tally === boundary?.lastGood);
+  const after = trials.findIndex(({ tally }) => tally === boundary?.firstBad);
+  const suspected = new Set(
+    weighed.flatMap((one) => (one.kind === "knob" && one.probability >= CLEARED ? [one.knob] : [])),
   );
-  if (rivals.length > 0 || first.suspects.length > 1) return "possible";
-  return first.reverted ? "confirmed" : "likely";
-}
-
-function nearlyDivides(record: FactRecord, mostMisplaced: number): boolean {
-  return record.turnedWith > 0 && record.misplaced <= mostMisplaced;
+  return columns.flatMap((column, knob): readonly SuspectFact[] => {
+    const [was, is] = [column.pattern[before] ?? -1, column.pattern[after] ?? -1];
+    if (suspected.has(knob) || was < 0 || is < 0 || was === is) return [];
+    const fact = factOf(column, [], trials, failure);
+    return fact.counts.some(({ good, bad }) => good > 0 && bad > 0) ? [fact] : [];
+  });
 }
 
 /** Why no change explains the failures. */
-function whyNone(trials: readonly Trial[], places: readonly number[]): UnknownReason {
-  const known = trials.filter((_trial, position) => (places[position] ?? -1) >= 0);
+function whyNone(
+  trials: readonly Trial[],
+  placeOf: ReadonlyMap<string, number>,
+  { hidden, flaky, number }: Rivals,
+): UnknownReason {
+  const known = trials.filter(({ tally }) => placeOf.has(tally.snapshotId ?? ""));
   if (!known.some((trial) => trial.good) || !known.some((trial) => !trial.good)) return "facts-missing";
+  if (number > hidden && number > flaky) return "later-starts";
   const turns = trials.filter((trial, index) => index > 0 && trials[index - 1]?.good !== trial.good).length;
   return turns < 2 ? "nothing-changed" : "comes-and-goes";
 }

@@ -1,6 +1,8 @@
-import type { Snapshot } from "../model/fact.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
+import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { Blame } from "./blame.ts";
+import type { SnapshotLookup } from "./snapshot-lookup.ts";
 import { addressOwner, type Subject } from "./subject.ts";
 import type { StartTally } from "./trials.ts";
 
@@ -12,64 +14,67 @@ export interface BlamedDevice {
   readonly name: string | undefined;
   /** What kind of thing it is, e.g. `graphics (VGA)`. */
   readonly kind: string | undefined;
-  /** The newest address. */
+  /** The address that it had when the VM last worked. */
   readonly bdf: Bdf;
 }
 
-/** The devices of the newest start in question; those in whose group the mechanism shows come first, then displays. */
+/**
+ * The devices that the VM had when it last worked, of the fault in question if it ever did: those in whose group the
+ * mechanism shows come first, then displays. Who stands at their addresses in a failed start may be somebody else.
+ */
 export function blamedDevices(
   tallies: readonly StartTally[],
   blame: Blame,
   subject: Subject,
-  snapshots: readonly Snapshot[],
+  lookup: SnapshotLookup,
   device: string | undefined,
 ): readonly BlamedDevice[] {
-  const newest =
-    blame.trials.findLast((trial) => !trial.good)?.tally ??
-    tallies.findLast((tally) => tally.devices.length > 0);
-  if (newest === undefined) return [];
-  const snapshot = snapshots.find(({ id }) => id === newest.snapshotId) ?? snapshots.at(-1);
-  const facts = new Map(snapshot?.facts.map(({ key, value }) => [key, value]));
+  const withDevices = tallies.filter(({ devices }) => devices.length > 0);
+  const good = withDevices.filter(({ outcome }) => outcome === "started");
+  const before = good.findLast((tally) => tally === blame.boundary?.lastGood);
+  const failed = withDevices.findLast(({ outcome }) => outcome !== "started");
+  const start =
+    before ?? good.findLast(({ snapshotId }) => snapshotId !== undefined) ?? good.at(-1) ?? failed;
+  if (start === undefined) return [];
+  const facts = factsOf(start.snapshotId === undefined ? undefined : lookup.get(start.snapshotId));
+  // Nothing that it asked for was there: who has the address now is not it.
+  const isMissing = start.outcome !== "started" && blame.failure === "device-missing";
   const identityAt = new Map<string, string>();
-  // A device that moved is not at the address that the VM asks for; an older snapshot still knows who was.
-  for (const { facts: known } of snapshot === undefined ? snapshots : [...snapshots, snapshot]) {
-    for (const { key, value } of known) {
-      const identity = addressOwner(key);
-      if (identity !== undefined && value.state === "value" && subject.devices.has(identity))
-        identityAt.set(value.value, identity);
-    }
+  for (const [key, value] of isMissing ? [] : facts) {
+    const identity = addressOwner(key);
+    for (const address of identity === undefined ? [] : listOf(value))
+      identityAt.set(address, identity ?? "");
   }
-  const proofGroups = new Set(
-    blame.sets[0]?.proof.flatMap(({ key }) => /^iommu\.group\.([^.]+)\.direct$/.exec(key)?.[1] ?? []),
-  );
+  const failedWith = factsOf(lookup.get(blame.boundary?.firstBad.snapshotId ?? ""));
   const inProof = (identity: string | undefined): boolean =>
-    [...proofGroups].some((group) => {
-      const members = facts.get(`iommu.group.${group}.members`);
-      return members?.state === "value" && members.value.split(", ").includes(identity ?? "");
+    [...subject.groups].some((group) => {
+      const members = listOf(failedWith.get(`iommu.group.${group}.members`));
+      return (
+        failedWith.get(`iommu.group.${group}.direct`)?.state === "value" && members.includes(identity ?? "")
+      );
     });
-  const rank = (candidate: BlamedDevice): number => {
-    const kind = facts.get(`pci.${candidate.identity}.class`);
-    const isDisplay = kind?.state === "value" && kind.value.startsWith("03");
-    const asked = device?.toLowerCase();
-    const isAsked =
-      asked !== undefined &&
-      (candidate.bdf === asked || candidate.identity?.startsWith(`${asked}/`) === true);
-    return (isAsked ? 0 : 4) + (inProof(candidate.identity) ? 0 : 2) + (isDisplay ? 0 : 1);
+  const asked = device?.toLowerCase();
+  const rank = ({ identity, bdf }: BlamedDevice): number => {
+    const isDisplay = textOf(facts.get(`pci.${identity}.class`))?.startsWith("03") === true;
+    const isAsked = asked !== undefined && (bdf === asked || identity?.startsWith(`${asked}/`) === true);
+    return (isAsked ? 0 : 4) + (inProof(identity) ? 0 : 2) + (isDisplay ? 0 : 1);
   };
-  return newest.devices
+  return start.devices
     .map((bdf): BlamedDevice => {
       const identity = identityAt.get(bdf);
-      const name = facts.get(`pci.${identity}.name`);
-      const kind = facts.get(`pci.${identity}.class`);
       return {
         identity,
-        name: name?.state === "value" ? name.value : undefined,
+        name: textOf(facts.get(`pci.${identity}.name`)),
         // The fact is `030000 graphics (VGA)`.
-        kind: kind?.state === "value" ? kind.value.replace(/^[0-9a-f]{6} /, "") : undefined,
+        kind: textOf(facts.get(`pci.${identity}.class`))?.replace(/^[0-9a-f]{6} /, ""),
         bdf,
       };
     })
     .sort((a, b) => rank(a) - rank(b) || (a.bdf < b.bdf ? -1 : 1));
+}
+
+function factsOf(snapshot: Snapshot | undefined): ReadonlyMap<string, FactValue> {
+  return new Map(snapshot?.facts.map(({ key, value }) => [key, value]));
 }
 
 /** Names of the devices that there are or were, by identity. */
@@ -77,8 +82,8 @@ export function deviceNames(snapshots: readonly Snapshot[]): ReadonlyMap<string,
   const names = new Map<string, string>();
   for (const { facts } of snapshots) {
     for (const { key, value } of facts) {
-      if (!key.startsWith("pci.") || !key.endsWith(".name") || value.state !== "value") continue;
-      names.set(key.slice("pci.".length, -".name".length), value.value);
+      const name = key.startsWith("pci.") && key.endsWith(".name") ? textOf(value) : undefined;
+      if (name !== undefined) names.set(key.slice("pci.".length, -".name".length), name);
     }
   }
   return names;

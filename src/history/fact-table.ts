@@ -1,5 +1,7 @@
+import { ABSENT, NOT_COLLECTED } from "../facts/fact-value.ts";
+import { isVerifiablyAbsent } from "../facts/presence.ts";
+import { thingOf } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
-import { entityOf, isBelowSuch, isOptionalAttribute } from "./fact-collections.ts";
 
 /** A fact that is not the same in all snapshots, with its value in each: as the store gives it. */
 export interface FactColumn {
@@ -26,9 +28,6 @@ export const ABSENT_INDEX = -1;
 /** Nobody knows: unreadable, or not collected (law 7). */
 export const UNKNOWN_INDEX = -2;
 
-const ABSENT: FactValue = { state: "absent" };
-const NOT_COLLECTED: FactValue = { state: "unknown", why: "not collected" };
-
 /**
  * Makes the table. What a snapshot lacks is judged as `viewFacts` judges it for a single snapshot: a thing whose kind
  * is listed and that is not among them is absent, anything else was not collected and says nothing.
@@ -47,28 +46,18 @@ export function createFactTable(
     return column?.values[column.indexes[place] ?? ABSENT_INDEX]?.state;
   }
 
-  /** `kernel.parameter` speaks for `kernel.parameter.iommu`: where it is unknown, so is everything below it. */
-  function hidden(key: string, place: number): boolean {
-    return isBelowSuch(key, (parent) => stateAt(parent, place) === "unknown");
-  }
-
-  const owners = new Map<string, ReturnType<typeof entityOf>>();
-  function ownerOf(key: string): ReturnType<typeof entityOf> {
-    if (!owners.has(key)) owners.set(key, entityOf(key));
+  const owners = new Map<string, ReturnType<typeof thingOf>>();
+  function ownerOf(key: string): ReturnType<typeof thingOf> {
+    if (!owners.has(key)) owners.set(key, thingOf(key));
     return owners.get(key);
   }
 
-  function isVerifiablyAbsent(key: string, place: number): boolean {
-    const owner = ownerOf(key);
-    if (owner === undefined || hidden(key, place)) return false;
-    const { entity, anchor } = owner;
-    if (presence.entity(entity, place)) return isOptionalAttribute(anchor, key);
-    const own = stateAt(entity, place);
-    if (own === "unknown" || hidden(entity, place)) return false;
-    if (own === "absent") return true;
-    const listed = stateAt(anchor, place);
-    return listed === undefined ? presence.anchor(anchor, place) : listed !== "unknown";
-  }
+  const isAbsentAt = (key: string, place: number) =>
+    isVerifiablyAbsent(key, ownerOf(key), {
+      stateOf: (name) => stateAt(name, place),
+      hasThing: (entity) => presence.entity(entity, place),
+      listsAny: (anchor) => presence.anchor(anchor, place),
+    });
 
   function indexAt(column: FactColumn, place: number): number {
     const index = column.indexes[place] ?? ABSENT_INDEX;
@@ -77,7 +66,7 @@ export function createFactTable(
       // A fact that is said to be absent, and one that is missing because its thing is, are one and the same.
       return state === "unknown" ? UNKNOWN_INDEX : state === "absent" ? ABSENT_INDEX : index;
     }
-    return isVerifiablyAbsent(column.key, place) ? ABSENT_INDEX : UNKNOWN_INDEX;
+    return isAbsentAt(column.key, place) ? ABSENT_INDEX : UNKNOWN_INDEX;
   }
 
   return {
@@ -90,7 +79,7 @@ export function createFactTable(
       const column = byKey.get(key);
       const value = column?.values[column.indexes[place] ?? ABSENT_INDEX];
       if (value !== undefined) return value;
-      return isVerifiablyAbsent(key, place) ? ABSENT : NOT_COLLECTED;
+      return isAbsentAt(key, place) ? ABSENT : NOT_COLLECTED;
     },
   };
 }
@@ -109,13 +98,13 @@ function createPresence(columns: readonly FactColumn[], constants: ReadonlyMap<s
     if (isIndexed) return;
     isIndexed = true;
     for (const column of columns) {
-      const owner = entityOf(column.key);
+      const owner = thingOf(column.key);
       if (owner === undefined) continue;
       add(`entity ${owner.entity}`, column);
       add(`anchor ${owner.anchor}`, column);
     }
     for (const key of constants.keys()) {
-      const owner = entityOf(key);
+      const owner = thingOf(key);
       if (owner === undefined) continue;
       always.add(`entity ${owner.entity}`);
       always.add(`anchor ${owner.anchor}`);

@@ -1,5 +1,4 @@
 import type { FactValue } from "../model/fact.ts";
-import { UNKNOWN_INDEX } from "./fact-table.ts";
 import type { SuspectName } from "./name-suspects.ts";
 import type { Trial } from "./trials.ts";
 
@@ -20,9 +19,9 @@ function phasesOf(trials: readonly Trial[], name: SuspectName): readonly Phase[]
   const phases: { value: FactValue; order: number; good: number; bad: number; again: boolean }[] = [];
   const seen = new Set<number>();
   for (const [position, { good, tally }] of trials.entries()) {
-    const order = name.lead.pattern[position] ?? UNKNOWN_INDEX;
+    const order = name.lead.pattern[position] ?? -1;
     const value = name.lead.counts[order]?.value;
-    if (order === UNKNOWN_INDEX || value === undefined) continue;
+    if (order < 0 || value === undefined) continue;
     let phase = phases.at(-1);
     if (phase?.order !== order) {
       phase = { value, order, good: 0, bad: 0, again: seen.has(order) };
@@ -51,8 +50,8 @@ export function describePhases(trials: readonly Trial[], name: SuspectName): str
 
 /** Values with which it worked and failed, the broken ones by name. */
 function describeByValue(name: SuspectName): string {
-  const broken = name.lead.counts.filter(({ good, bad }) => bad > good);
-  const sound = name.lead.counts.filter(({ good, bad }) => good >= bad);
+  const broken = name.lead.counts.filter((_count, value) => name.lead.broken[value] === true);
+  const sound = name.lead.counts.filter((_count, value) => name.lead.broken[value] !== true);
   const sum = (rows: readonly { readonly good: number; readonly bad: number }[]) => {
     const good = rows.reduce((total, row) => total + row.good, 0);
     return `${good} of ${good + rows.reduce((total, row) => total + row.bad, 0)}`;

@@ -1,5 +1,6 @@
 import type { DemandOrigin } from "../answer/answer.ts";
 import type { KnownDevice, PreflightHistory } from "../diagnosis/preflight.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
@@ -74,8 +75,7 @@ function deviceOfBoots(
   for (const { snapshotId } of boots("all").slice(-MOST_BOOTS).reverse()) {
     const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
     const wanted = snapshot?.facts.find(({ key }) => key === `${vmKey(vm)}.devices`)?.value;
-    if (snapshot === undefined || wanted?.state !== "value" || !wanted.value.split(" ").includes(bdf))
-      continue;
+    if (snapshot === undefined || !listOf(wanted).includes(bdf)) continue;
     const device = deviceIn(snapshot, bdf);
     if (device !== undefined) return device;
   }
@@ -87,7 +87,7 @@ function deviceIn(snapshot: Snapshot, bdf: Bdf): KnownDevice | undefined {
     const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
     if (identity === undefined || value.state !== "value" || value.value !== bdf) continue;
     const name = snapshot.facts.find((fact) => fact.key === `pci.${identity}.name`)?.value;
-    return { identity, name: name?.state === "value" ? name.value : undefined };
+    return { identity, name: textOf(name) };
   }
   return undefined;
 }
@@ -150,15 +150,13 @@ function directAt(table: FactTable, place: number, bdf: Bdf): FactValue["state"]
     .map((key) => /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1])
     .find(
       (name) =>
-        name !== undefined &&
-        textAt(table, `iommu.group.${name}.members`, place)?.split(", ").includes(identity) === true,
+        name !== undefined && listOf(table.valueAt(`iommu.group.${name}.members`, place)).includes(identity),
     );
   return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
 }
 
 function textAt(table: FactTable, key: string, place: number): string | undefined {
-  const value = table.valueAt(key, place);
-  return value.state === "value" ? value.value : undefined;
+  return textOf(table.valueAt(key, place));
 }
 
 function biosAt(table: FactTable, place: number): string | undefined {

@@ -1,3 +1,4 @@
+import { listOf, textOf } from "../facts/fact-value.ts";
 import type { FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter } from "../store/attempt-store.ts";
@@ -28,7 +29,7 @@ export function startsWithDevice(
     WANTED.test(key),
   );
   const followed = isAddress ? holdersOf(wanted, table, [...placeOf.values()]) : devicesOf(wanted, table);
-  const addresses = new Set(followed.flatMap((key) => valuesOf(key, table)).map(valueText));
+  const addresses = new Set(followed.flatMap((key) => valuesOf(key, table)).flatMap(listOf));
   if (isAddress) addresses.add(wanted);
   if (addresses.size === 0) return [];
   const tallies = reader.attempts.tallies({
@@ -42,7 +43,7 @@ export function startsWithDevice(
     const place = placeOf.get(tally.snapshotId ?? "");
     if (place === undefined || followed.length === 0)
       return isAddress && tally.devices.some((bdf) => bdf === wanted);
-    const known = cache.get(place) ?? new Set(followed.map((key) => valueText(table.valueAt(key, place))));
+    const known = cache.get(place) ?? new Set(followed.flatMap((key) => listOf(table.valueAt(key, place))));
     cache.set(place, known);
     if (tally.outcome === "started")
       lastWorkedAt.set(tally.vm, new Set(tally.devices.filter((bdf) => known.has(bdf))));
@@ -61,10 +62,10 @@ function devicesOf(wanted: string, table: FactTable): readonly string[] {
 /** Who had the address last is meant; another card that stood there earlier is not. */
 function holdersOf(address: string, table: FactTable, places: readonly number[]): readonly string[] {
   const everThere = addressKeys(table).filter((key) =>
-    valuesOf(key, table).some((value) => valueText(value) === address),
+    valuesOf(key, table).some((value) => textOf(value) === address),
   );
   for (const place of places.toReversed()) {
-    const there = everThere.filter((key) => valueText(table.valueAt(key, place)) === address);
+    const there = everThere.filter((key) => textOf(table.valueAt(key, place)) === address);
     if (there.length > 0) return there;
   }
   return [];
@@ -81,8 +82,4 @@ function valuesOf(key: string, table: FactTable): readonly FactValue[] {
   const constant = table.constants.get(key);
   if (constant !== undefined) return [constant];
   return table.columns.find((column) => column.key === key)?.values ?? [];
-}
-
-function valueText(value: FactValue): string {
-  return value.state === "value" ? value.value : "";
 }

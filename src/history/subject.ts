@@ -1,3 +1,4 @@
+import { listOf, textOf } from "../facts/fact-value.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { FactColumn, FactTable } from "./fact-table.ts";
@@ -28,15 +29,24 @@ function membersOwner(key: string): string | undefined {
   return /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
 }
 
-/** Works out the subject from snapshots in which the devices stood at known addresses. */
-export function findSubject(
-  vms: Iterable<VmName>,
-  seen: readonly { readonly snapshot: Snapshot; readonly devices: readonly Bdf[] }[],
-): Subject {
+/** A start whose snapshot tells where which device stood. */
+export interface SeenStart {
+  readonly snapshot: Snapshot;
+  readonly devices: readonly Bdf[];
+  readonly worked: boolean;
+}
+
+/**
+ * Works out the subject: what the VMs had when they worked. Who stands at their addresses in a failed start may be
+ * another device, and counts only where none ever worked.
+ */
+export function findSubject(vms: Iterable<VmName>, seen: readonly SeenStart[]): Subject {
   const devices = new Set<string>();
   const addresses = new Set<Bdf>();
-  for (const { snapshot, devices: own } of seen) {
+  const hasWorked = seen.some(({ worked }) => worked);
+  for (const { snapshot, devices: own, worked } of seen) {
     for (const bdf of own) addresses.add(bdf);
+    if (hasWorked && !worked) continue;
     for (const { key, value } of snapshot.facts) {
       const identity = addressOwner(key);
       if (identity === undefined || value.state !== "value") continue;
@@ -51,8 +61,8 @@ export function findSubject(
       if (address !== undefined && value.state === "value" && devices.has(address))
         addresses.add(value.value as Bdf);
       const group = membersOwner(key);
-      if (group === undefined || value.state !== "value") continue;
-      const names = value.value.split(", ");
+      if (group === undefined) continue;
+      const names = listOf(value);
       if (!names.some((name) => devices.has(name))) continue;
       groups.add(group);
       for (const name of names) members.add(name);
@@ -63,7 +73,7 @@ export function findSubject(
 
 /** Facts that change nothing for a VM: what a file claims (law 6), names, numbers, and what is known to play no part. */
 const NEVER =
-  /^(?:boot-loader\b(?!\.running$)|kernel\.taint$|iommu\.(?:default-domain|tlb-invalidation)$|iommu\.group\.[^.]+\.type$|pci\.[^.]+\.(?:name|group)$|vm\.[^.]+\.autostart$|software\.plugin\.vfio-watch$)/;
+  /^(?:boot-loader\b(?!\.running$)|vm\.[^.]+\.card\.|kernel\.taint$|iommu\.(?:default-domain|tlb-invalidation)$|iommu\.group\.[^.]+\.type$|pci\.[^.]+\.(?:name|group)$|vm\.[^.]+\.autostart$|software\.plugin\.vfio-watch$)/;
 
 /**
  * Whether a change of the fact can matter for the subject. Other VMs' definitions, groups that hold none of its
@@ -131,7 +141,8 @@ function demandColumn(
   for (const place of places) {
     const texts = new Set<string>();
     const take = (value: FactValue | undefined) => {
-      if (value?.state === "value" && concerns(value.value, regions)) texts.add(value.value);
+      const text = textOf(value);
+      if (text !== undefined && concerns(text, regions)) texts.add(text);
     };
     for (const { indexes: own, values: theirs } of entries) take(theirs[own[place] ?? ABSENT_INDEX]);
     for (const [, value] of constant) take(value);
@@ -172,9 +183,7 @@ function directRegions(table: FactTable, subject: Subject, places: readonly numb
       const value = column?.values[index];
       if (value !== undefined) seen.push(value);
     }
-    for (const value of seen) {
-      if (value.state === "value") for (const region of value.value.split(", ")) regions.add(region);
-    }
+    for (const region of seen.flatMap(listOf)) regions.add(region);
   }
   return regions;
 }

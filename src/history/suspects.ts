@@ -1,128 +1,354 @@
-import { rootRank } from "./fact-families.ts";
-import { UNKNOWN_INDEX } from "./fact-table.ts";
-import type { FactRecord } from "./weigh-facts.ts";
+import { rootRank } from "../facts/vocabulary.ts";
+import type { FactGroup, FactValue } from "../model/fact.ts";
+import { isMechanism } from "./blame-laws.ts";
+import type { Weighed } from "./blame-model.ts";
+import type { KnobKind } from "./blame-priors.ts";
+import type { KnobColumn } from "./knob-columns.ts";
+import type { FailureClass, Trial } from "./trials.ts";
 
-/** Facts of one root that changed together, e.g. the BIOS with its version and date. */
-export interface Suspect {
-  /** The family that a person would name: `BIOS`, `kernel`, `definition of VM …`. */
-  readonly family: string;
-  readonly facts: readonly FactRecord[];
+/** How starts went with one value of a fact. */
+export interface ValueCount {
+  readonly value: FactValue;
+  readonly good: number;
+  readonly bad: number;
 }
 
-/** Facts that always changed together and that the history cannot tell apart. */
+/** A fact of a suspect, with how the starts went with each of its values. */
+export interface SuspectFact {
+  readonly group: FactGroup;
+  readonly key: string;
+  /** Keys of the facts that it is made of. */
+  readonly parts: readonly string[];
+  readonly counts: readonly ValueCount[];
+  /** For each trial which of the counted values it had; -1 where that is not known or plays no part. */
+  readonly pattern: readonly number[];
+  /** For each counted value whether it is a broken one. */
+  readonly broken: readonly boolean[];
+  /** Its values are the known mechanism of the failure. */
+  readonly mechanism: boolean;
+}
+
+/** What a person would name with one word. */
+export interface Suspect {
+  readonly family: string;
+  readonly kind: KnobKind;
+  readonly facts: readonly SuspectFact[];
+  readonly probability: number;
+}
+
+/** Suspects that the history cannot tell apart, or that break it only together. */
 export interface SuspectSet {
   readonly suspects: readonly Suspect[];
-  /** Changed together with them, but could not have brought the proof: only firmware writes the firmware's tables. */
+  /** Neither alone breaks it; either one back heals. */
+  readonly together: boolean;
+  /** Changed with them and are improbable by themselves. */
   readonly besides: readonly Suspect[];
   /** Facts of the failure's known mechanism that came and went with it. */
-  readonly proof: readonly FactRecord[];
+  readonly proof: readonly SuspectFact[];
+  /** It went back to an earlier value, and the outcome went back with it. */
   readonly reverted: boolean;
+  /** Boots in the shortest of three stretches there, back and there again; 0 without such. */
+  readonly thereAndBack: number;
   /** How often it changed without effect, and with. */
   readonly changedAlone: number;
   readonly turnedWith: number;
-  /** It changes more often than not, so that it is no wonder that it also changed when the outcome turned. */
-  readonly restless: boolean;
-  /** Starts on the wrong side; 0 where it separates good from failed ones cleanly. */
+  /** Starts on the wrong side. */
   readonly misplaced: number;
-  /** Of how many trials its value is not known: these say nothing, neither for it nor against it. */
-  readonly unknown: number;
+  readonly probability: number;
 }
 
-const OFTEN = 0.5;
+interface Candidate {
+  readonly column: KnobColumn;
+  readonly fact: SuspectFact;
+  /** For each trial: 1 on a broken value, 0 on a sound one, -1 not known. */
+  readonly labels: Int8Array;
+  readonly probability: number;
+}
 
-/** Firmware tables and regions are written by the BIOS, under its settings, and by nothing else. */
-const WRITES_TABLES = /^BIOS/;
+/** Below this a suspect is not spoken of. */
+const WORTH_NAMING = 0.02;
+/** Of what cannot be told apart, those are named that have this share of the likeliest one's probability. */
+const SHARE = 0.12;
+const MOST_SETS = 6;
 
-/**
- * The sets of suspects among records that divide good from failed starts, strongest first. What firmware or kernel
- * bring along (tables, regions, groups) counts as their consequence, not as a rival, wherever a root explains it.
- */
-export function suspectSets(dividing: readonly FactRecord[]): readonly SuspectSet[] {
-  const roots = dividing.filter((record) => rootRank(record.family) < Number.POSITIVE_INFINITY);
-  const consequences = dividing.filter((record) => !roots.includes(record));
-  // Groups and regions follow from which devices there are, and from what the firmware's tables demand.
-  const makeGroups = consequences.filter(({ group }) => group === "pci" || group === "firmware-tables");
-  const explained = (consequence: FactRecord) =>
-    roots.some((root) => explains(root, consequence)) ||
-    (consequence.group === "iommu" && makeGroups.some((other) => explains(other, consequence)));
-  // Two BIOS versions may share a date: the version says all that the date says, and the family is named once.
-  const coarser = (fact: FactRecord) =>
-    roots.some((other) => other.family === fact.family && explains(other, fact) && !explains(fact, other));
-  const named = [
-    ...roots.filter((root) => !coarser(root)),
-    ...consequences.filter((consequence) => !explained(consequence)),
-  ];
-
-  const byPattern = new Map<string, FactRecord[]>();
-  for (const record of named) {
-    const pattern = record.pattern.join(",");
-    byPattern.set(pattern, [...(byPattern.get(pattern) ?? []), record]);
+/** The sets of suspects among the hypotheses, the likeliest first. */
+export function suspectSets(
+  weighed: readonly Weighed[],
+  columns: readonly KnobColumn[],
+  trials: readonly Trial[],
+  failure: FailureClass,
+): readonly SuspectSet[] {
+  const candidates = weighed.flatMap((one): readonly Candidate[] => {
+    const column = one.kind === "knob" ? columns[one.knob] : undefined;
+    return column === undefined || one.kind !== "knob"
+      ? []
+      : [candidateOf(column, one.broken, one.probability, trials, failure)];
+  });
+  const pairs = weighed.flatMap((one): readonly SuspectSet[] => {
+    if (one.kind !== "pair" || one.probability < WORTH_NAMING) return [];
+    const both = one.knobs.flatMap((knob, side) => {
+      const column = columns[knob];
+      if (column === undefined) return [];
+      const broken = column.values.map((_value, value) => (value === one.values[side] ? 1 : 0));
+      return [candidateOf(column, broken, one.probability, trials, failure)];
+    });
+    return [pairSet(both, one.probability, trials)];
+  });
+  const sets: SuspectSet[] = [];
+  const left = new Set(candidates.filter(({ probability }) => probability > 1e-9));
+  for (const lead of left) {
+    const alike = [...left].filter((other) => other === lead || sameLabels(lead.labels, other.labels));
+    for (const one of alike) left.delete(one);
+    sets.push(toSet(alike, trials));
   }
-  const proofs = dividing.filter((record) => record.mechanism);
-  return [...byPattern.values()].map((together) => toSet(together, proofs)).sort(compareSets);
+  return [...sets, ...pairs]
+    .filter(({ probability }) => probability >= WORTH_NAMING)
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, MOST_SETS);
 }
 
-/** A root explains a consequence if each of its values always came with one and the same of the consequence's. */
-function explains(root: FactRecord, consequence: FactRecord): boolean {
-  if (consequence.group === "firmware-tables" && !WRITES_TABLES.test(root.family)) return false;
-  const seen = new Map<number, number>();
-  for (const [position, own] of root.pattern.entries()) {
-    const other = consequence.pattern[position] ?? UNKNOWN_INDEX;
-    if (own === UNKNOWN_INDEX || other === UNKNOWN_INDEX) continue;
-    if ((seen.get(own) ?? other) !== other) return false;
-    seen.set(own, other);
+function candidateOf(
+  column: KnobColumn,
+  broken: readonly number[],
+  probability: number,
+  trials: readonly Trial[],
+  failure: FailureClass,
+): Candidate {
+  const fact = factOf(column, broken, trials, failure);
+  const labels = Int8Array.from(column.pattern, (value) =>
+    value < 0 ? -1 : (broken[value] ?? 0) > 0.5 ? 1 : 0,
+  );
+  return { column, fact, labels, probability };
+}
+
+/** The fact with its counts, as it is told; `broken` gives for each value the chance that it is a broken one. */
+export function factOf(
+  { group, key, parts, values, pattern, safe }: KnobColumn,
+  broken: readonly number[],
+  trials: readonly Trial[],
+  failure: FailureClass,
+): SuspectFact {
+  const sums = values.map((value) => ({ value, good: 0, bad: 0 }));
+  for (const [at, { good, tally }] of trials.entries()) {
+    const sum = sums[pattern[at] ?? -1];
+    if (sum === undefined) continue;
+    if (good) sum.good += tally.count;
+    else sum.bad += tally.count;
   }
-  return true;
-}
-
-function toSet(records: readonly FactRecord[], proofs: readonly FactRecord[]): SuspectSet {
-  const families = new Map<string, FactRecord[]>();
-  for (const record of records) families.set(record.family, [...(families.get(record.family) ?? []), record]);
-  const updatedTogether = consequencesOf([...families.keys()]);
-  const all = [...families]
-    .filter(([family]) => !updatedTogether.has(family))
-    .sort(([a], [b]) => orderOf(a) - orderOf(b))
-    .map(([family, facts]): Suspect => ({ family, facts }));
-  const proof = proofs.filter((one) => records.some((record) => record === one || explains(record, one)));
-  const writers = all.filter(({ family }) => WRITES_TABLES.test(family));
-  const onlyWriters = writers.length > 0 && proof.some(({ group }) => group === "firmware-tables");
+  const told = sums.map((_sum, value) => value).filter((value) => value !== safe);
+  const counts = told.flatMap((value) => sums[value] ?? []);
   return {
-    suspects: onlyWriters ? writers : all,
-    besides: onlyWriters ? all.filter((suspect) => !writers.includes(suspect)) : [],
-    proof,
-    reverted: records.some((record) => record.reverted),
-    changedAlone: Math.min(...records.map((record) => record.changedAlone)),
-    turnedWith: Math.max(...records.map((record) => record.turnedWith)),
-    restless: records.every((record) => record.restlessness > OFTEN),
-    misplaced: Math.min(...records.map((record) => record.misplaced)),
-    // Facts of one set have one pattern.
-    unknown: records[0]?.pattern.filter((order) => order === UNKNOWN_INDEX).length ?? 0,
+    group,
+    key,
+    parts,
+    counts,
+    pattern: Array.from(pattern, (value) => told.indexOf(value)),
+    broken: told.map((value) => (broken[value] ?? 0) > 0.5),
+    mechanism: isMechanism(failure, key, counts),
   };
 }
 
-/** An update of the operating system brings kernel, QEMU and libvirt with it; they are not rivals of it. */
-function consequencesOf(families: readonly string[]): ReadonlySet<string> {
-  return new Set(families.includes("operating system") ? ["kernel", "QEMU", "libvirt"] : []);
+/** Whether two knobs divide the trials alike wherever both are known. */
+function sameLabels(one: Int8Array, other: Int8Array): boolean {
+  let [sound, broken] = [false, false];
+  for (let at = 0; at < one.length; at += 1) {
+    const [own, theirs] = [one[at] ?? -1, other[at] ?? -1];
+    if (own < 0 || theirs < 0) continue;
+    if (own !== theirs) return false;
+    if (own === 1) broken = true;
+    else sound = true;
+  }
+  return sound && broken;
 }
 
-/** 2: an entry of the firmware's own tables came with it; 1: another part of the known mechanism did. */
-export function strengthOfProof({ proof }: SuspectSet): number {
-  if (proof.some(({ group }) => group === "firmware-tables")) return 2;
-  return proof.length > 0 ? 1 : 0;
+/** Kinds that follow from others, and are named only where none of those went with them. */
+const CONSEQUENCES: ReadonlySet<KnobKind> = new Set([
+  "firmware-demand",
+  "direct-region",
+  "firmware-other",
+  "iommu-state",
+  "device-state",
+  "driver",
+  "group-members",
+  "card-address",
+]);
+
+/** What a fact that follows can follow from: only firmware writes its tables, and cards make their groups. */
+const MADE_BY: Partial<Record<KnobKind, readonly KnobKind[]>> = {
+  "firmware-demand": ["bios", "mainboard", "bios-setting", "card-at-address"],
+  "direct-region": [
+    "bios",
+    "mainboard",
+    "bios-setting",
+    "card-at-address",
+    "firmware-demand",
+    "other-card",
+    "device-parameter",
+  ],
+  "firmware-other": ["bios", "mainboard", "bios-setting", "firmware-demand"],
+  "group-members": [
+    "bios",
+    "mainboard",
+    "bios-setting",
+    "device-parameter",
+    "kernel",
+    "os",
+    "card-at-address",
+    "other-card",
+  ],
+  "card-address": ["bios", "mainboard", "card-at-address", "other-card"],
+};
+
+/** An update of one of these brings the others along. */
+const BROUGHT_BY: Partial<Record<KnobKind, readonly KnobKind[]>> = {
+  os: ["kernel", "qemu", "libvirt", "plugin", "device-plugin"],
+  mainboard: ["bios", "firmware-other", "bios-setting"],
+  "card-at-address": ["card-address", "vm-devices", "binding", "other-card"],
+};
+
+function toSet(alike: readonly Candidate[], trials: readonly Trial[]): SuspectSet {
+  const probability = alike.reduce((sum, one) => sum + one.probability, 0);
+  const kinds = new Set(alike.map(({ column }) => column.kind));
+  const isBrought = (kind: KnobKind) => [...kinds].some((own) => BROUGHT_BY[own]?.includes(kind) === true);
+  const isMade = (kind: KnobKind) => {
+    if (!CONSEQUENCES.has(kind)) return false;
+    const makers = MADE_BY[kind];
+    return [...kinds].some((own) => (makers === undefined ? !CONSEQUENCES.has(own) : makers.includes(own)));
+  };
+  const follows = alike.filter(({ column: { kind } }) => isBrought(kind) || isMade(kind));
+  const roots = alike.filter((one) => !follows.includes(one));
+  const byFamily = [...Map.groupBy(roots, ({ column }) => column.family).values()]
+    .map(suspectOf)
+    .sort((a, b) => b.probability - a.probability || rootRank(a.family) - rootRank(b.family));
+  const [likeliest] = byFamily;
+  const named = byFamily.filter(({ probability: own }) => own >= SHARE * (likeliest?.probability ?? 0));
+  const lead = roots.find(({ column }) => column.family === likeliest?.family) ?? alike[0];
+  if (lead === undefined) throw new Error("a set without a suspect");
+  return {
+    suspects: named,
+    together: false,
+    besides: byFamily.filter((suspect) => !named.includes(suspect)),
+    proof: alike.flatMap(({ fact }) => (fact.mechanism ? [fact] : [])),
+    ...courseOf(lead.labels, lead.column.pattern, trials),
+    probability,
+  };
 }
 
-function compareSets(a: SuspectSet, b: SuspectSet): number {
-  return (
-    strengthOfProof(b) - strengthOfProof(a) ||
-    a.misplaced - b.misplaced ||
-    Number(b.reverted) - Number(a.reverted) ||
-    a.changedAlone - b.changedAlone ||
-    a.unknown - b.unknown ||
-    Math.min(...a.suspects.map(({ family }) => orderOf(family))) -
-      Math.min(...b.suspects.map(({ family }) => orderOf(family)))
+function pairSet(both: readonly Candidate[], probability: number, trials: readonly Trial[]): SuspectSet {
+  return together(
+    both.map((one) => suspectOf([one])),
+    both.flatMap(({ fact }) => (fact.mechanism ? [fact] : [])),
+    probability,
+    trials,
   );
 }
 
-function orderOf(family: string): number {
-  return Math.min(1_000, rootRank(family));
+/** A set of what a law names: `isBroken` says of which trials it was in the state that fails. */
+export function lawfulSet(
+  column: KnobColumn,
+  isBroken: (at: number) => boolean | undefined,
+  trials: readonly Trial[],
+  probability: number,
+): SuspectSet | undefined {
+  const broken = column.values.map((_value, value) =>
+    column.pattern.some((own, at) => own === value && isBroken(at) === true) ? 1 : 0,
+  );
+  if (!broken.includes(1) || !broken.includes(0)) return undefined;
+  const candidate = candidateOf(column, broken, probability, trials, "unknown");
+  return toSet([candidate], trials);
+}
+
+/** Two sets of which neither alone does it. */
+export function joinSets(one: SuspectSet, other: SuspectSet, trials: readonly Trial[]): SuspectSet {
+  const set = together(
+    [...one.suspects, ...other.suspects],
+    [...one.proof, ...other.proof],
+    one.probability,
+    trials,
+  );
+  return {
+    ...set,
+    besides: one.besides.filter(({ family }) => !set.suspects.some((own) => own.family === family)),
+  };
+}
+
+/** It fails where each of them has a broken value; with either one back it works again. */
+function together(
+  suspects: readonly Suspect[],
+  proof: readonly SuspectFact[],
+  probability: number,
+  trials: readonly Trial[],
+): SuspectSet {
+  const facts = suspects.flatMap(({ facts: own }) => own.slice(0, 1));
+  const labels = Int8Array.from(trials, (_trial, at) => {
+    const own = facts.map(({ pattern, broken }) => broken[pattern[at] ?? -1]);
+    return own.includes(false) ? 0 : own.includes(undefined) ? -1 : 1;
+  });
+  return {
+    suspects,
+    together: true,
+    besides: [],
+    proof,
+    ...courseOf(labels, undefined, trials),
+    probability,
+  };
+}
+
+function suspectOf(own: readonly Candidate[]): Suspect {
+  const [first] = own;
+  if (first === undefined) throw new Error("a suspect without a fact");
+  return {
+    family: first.column.family,
+    kind: first.column.kind,
+    facts: own.map(({ fact }) => fact),
+    probability: own.reduce((sum, one) => sum + one.probability, 0),
+  };
+}
+
+type Course = Pick<SuspectSet, "reverted" | "thereAndBack" | "changedAlone" | "turnedWith" | "misplaced">;
+
+/**
+ * How a suspect and the outcome went through the history. `pattern` are its values; without, it is two that break it
+ * together, of which either one may have gone back.
+ */
+function courseOf(
+  labels: ArrayLike<number>,
+  pattern: ArrayLike<number> | undefined,
+  trials: readonly Trial[],
+): Course {
+  const course = { reverted: false, thereAndBack: 0, changedAlone: 0, turnedWith: 0, misplaced: 0 };
+  const lastOutcome = new Map<number, boolean>();
+  const stretches: { broken: boolean; boots: Set<number>; values: Set<number> }[] = [];
+  let last = -1;
+  for (const [at, { good, boot, tally }] of trials.entries()) {
+    const label = labels[at] ?? -1;
+    if (label < 0) continue;
+    const value = pattern === undefined ? label : (pattern[at] ?? -1);
+    const isBroken = label === 1;
+    if (good === isBroken) course.misplaced += tally.count;
+    if (last >= 0 && (labels[last] !== label || (pattern !== undefined && pattern[last] !== value))) {
+      if (trials[last]?.good === good) course.changedAlone += 1;
+      else {
+        course.turnedWith += 1;
+        if (lastOutcome.get(value) === good && labels[last] !== label) course.reverted = true;
+      }
+    }
+    lastOutcome.set(value, good);
+    let stretch = stretches.at(-1);
+    if (stretch?.broken !== isBroken) {
+      stretch = { broken: isBroken, boots: new Set(), values: new Set() };
+      stretches.push(stretch);
+    }
+    stretch.values.add(value);
+    if (good !== isBroken) stretch.boots.add(boot);
+    last = at;
+  }
+  for (const [at, stretch] of stretches.entries()) {
+    const [before, between] = [stretches[at - 2], stretches[at - 1]];
+    if (before === undefined || between === undefined) continue;
+    const isSameValue = [...stretch.values].some((value) => before.values.has(value));
+    const shortest = Math.min(before.boots.size, between.boots.size, stretch.boots.size);
+    if (isSameValue) course.thereAndBack = Math.max(course.thereAndBack, shortest);
+  }
+  return course;
 }

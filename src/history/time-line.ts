@@ -1,3 +1,5 @@
+import { diffSnapshots } from "../facts/diff-snapshots.ts";
+import { textOf } from "../facts/fact-value.ts";
 import type { Incident } from "../model/alert.ts";
 import type { Change } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
@@ -5,7 +7,6 @@ import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { HotPlugStore, StoredHotPlug } from "../store/record-stores.ts";
 import type { SnapshotMoment, SnapshotStore } from "../store/snapshot-store.ts";
-import { diffSnapshots } from "./changes.ts";
 import { canMatter, findSubject, type Subject, vmKey } from "./subject.ts";
 
 /** What the time line needs of the stored history; the store has these. */
@@ -197,10 +198,8 @@ export function versionsOf(
   reader: { readonly snapshots: Pick<SnapshotStore, "fact"> },
   { snapshotId }: BootRecord,
 ): { readonly bios: string | undefined; readonly kernel: string | undefined } {
-  const text = (key: string) => {
-    const value = snapshotId === undefined ? undefined : reader.snapshots.fact(snapshotId, key)?.value;
-    return value?.state === "value" ? value.value : undefined;
-  };
+  const text = (key: string) =>
+    snapshotId === undefined ? undefined : textOf(reader.snapshots.fact(snapshotId, key)?.value);
   return { bios: text("firmware.bios.version"), kernel: text("kernel.release") };
 }
 
@@ -212,11 +211,17 @@ function isDefined(reader: TimeLineReader, boots: readonly BootRecord[], vm: VmN
 
 function subjectOf(reader: TimeLineReader, filter: TimeLineFilter, starts: readonly AttemptRow[]): Subject {
   const distinct = new Map(starts.map((start) => [start.snapshotId, start]));
-  const seen = [...distinct.values()].slice(0, 4).flatMap(({ snapshotId, devices }) => {
+  const seen = [...distinct.values()].slice(0, 4).flatMap(({ snapshotId, devices, outcome }) => {
     const snapshot = snapshotId === undefined ? undefined : reader.snapshots.get(snapshotId);
     return snapshot === undefined
       ? []
-      : [{ snapshot, devices: filter.device === undefined ? devices : [filter.device] }];
+      : [
+          {
+            snapshot,
+            devices: filter.device === undefined ? devices : [filter.device],
+            worked: outcome === "started",
+          },
+        ];
   });
   const vms = filter.vm === undefined ? starts.map(({ vm }) => vm) : [filter.vm];
   return findSubject(vms, seen);

@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
 import { dirname, posix } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
 import { mapReading, type Reading, valueOr } from "../model/reading.ts";
 import type { BootConfiguration, BootEntry } from "./boot-loader-entry.ts";
 import { type BootLoaderFile, findBootLoaderFiles } from "./boot-loader-files.ts";
@@ -12,14 +10,10 @@ import { parseSyslinux } from "./boot-loader-syslinux.ts";
 import { parseSystemdBoot } from "./boot-loader-systemd.ts";
 import {
   compareParameters,
-  formatKernelParameter,
   type KernelParameter,
   type ParameterDifference,
   parseKernelParameters,
-  publicParameter,
-  withoutLoaderWords,
 } from "./kernel-parameters.ts";
-import { absentFact, unknownFact, valueFact } from "./make-fact.ts";
 import { readNames, readText } from "./read-file.ts";
 
 const FILE_LIMIT = 1024 * 1024;
@@ -182,55 +176,4 @@ function judge(
 function differenceOf(entry: BootEntry, truth: readonly KernelParameter[]): ParameterDifference | undefined {
   if (entry.commandLine === undefined) return undefined;
   return compareParameters(parseKernelParameters(entry.commandLine), truth);
-}
-
-/** Which files exist, what their default entry gives, and whether that is what runs. */
-export function bootLoaderFacts({ running, claims, unreadable }: BootLoaderFindings): readonly Fact[] {
-  const facts: Fact[] = [
-    unreadable.length > 0
-      ? unknownFact("boot-loader", "boot-loader", unreadable.join("; "))
-      : valueFact("boot-loader", "boot-loader", "listed"),
-  ];
-  facts.push(
-    running.name === undefined
-      ? absentFact("boot-loader", "boot-loader.running")
-      : valueFact("boot-loader", "boot-loader.running", running.name),
-  );
-  for (const claim of claims) {
-    const key = `boot-loader.${claim.path}`;
-    if (claim.unreadable !== undefined) {
-      facts.push(unknownFact("boot-loader", key, claim.unreadable));
-      continue;
-    }
-    const parameters = publicCommandLine(claim.defaultEntry);
-    facts.push(
-      parameters === undefined
-        ? absentFact("boot-loader", `${key}.parameters`)
-        : valueFact("boot-loader", `${key}.parameters`, parameters),
-      valueFact("boot-loader", `${key}.entries`, entriesMark(claim.entries)),
-      claim.verdict === "unknown"
-        ? unknownFact("boot-loader", `${key}.in-effect`, "it cannot be told which parameters it would give")
-        : valueFact("boot-loader", `${key}.in-effect`, VERDICT_VALUES[claim.verdict]),
-    );
-  }
-  return facts;
-}
-
-const VERDICT_VALUES = {
-  "in-effect": "yes",
-  "other-loader": "no, another boot loader runs",
-  differs: "no, other parameters run",
-} as const;
-
-function publicCommandLine(entry: BootEntry | undefined): string | undefined {
-  if (entry?.commandLine === undefined) return undefined;
-  const parameters = withoutLoaderWords(parseKernelParameters(entry.commandLine));
-  if (parameters.length === 0) return "(none)";
-  return parameters.map((parameter) => formatKernelParameter(publicParameter(parameter))).join(" ");
-}
-
-/** Changes when any entry changes, not with comments, spacing or colours. */
-function entriesMark(entries: readonly BootEntry[]): string {
-  const content = JSON.stringify(entries.map(({ title, commandLine }) => [title, commandLine ?? null]));
-  return `${entries.length}, mark ${createHash("sha256").update(content).digest("hex").slice(0, 8)}`;
 }

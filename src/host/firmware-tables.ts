@@ -1,18 +1,9 @@
+import { createHash } from "node:crypto";
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
 import { absent, mapReading, type Reading } from "../model/reading.ts";
-import { type DmarDecoding, type DmarTable, decodeDmar } from "./acpi-dmar.ts";
-import { decodeIvrs, type IvrsDecoding, type IvrsTable } from "./acpi-ivrs.ts";
-import { hex, type TableFinding } from "./acpi-table.ts";
-import { joinList, shortHash } from "./fact-list.ts";
-import {
-  describeDmarScope,
-  describeMemoryDefinition,
-  describeReservedMemory,
-  formatDeviceId,
-} from "./firmware-wording.ts";
+import { type DmarDecoding, decodeDmar } from "./acpi-dmar.ts";
+import { decodeIvrs, type IvrsDecoding } from "./acpi-ivrs.ts";
 import { createHostMemory } from "./host-memory.ts";
-import { absentFact, unknownFact, valueFact } from "./make-fact.ts";
 import { readBytes, readNames } from "./read-file.ts";
 
 const TABLES = "/sys/firmware/acpi/tables";
@@ -53,123 +44,7 @@ export function foundTable<Decoding>(
   bytes: Uint8Array,
   decode: (bytes: Uint8Array) => Decoding,
 ): FoundTable<Decoding> {
-  return { hash: shortHash(bytes), decoding: decode(bytes) };
-}
-
-/**
- * Facts of the tables (`firmware-tables.IVRS.ivmd.1`). Entries are numbered in the order in which they stand in the
- * table, so that an update that moves a range shows as one change of one entry.
- */
-export function firmwareTableFacts(tables: FirmwareTables): readonly Fact[] {
-  return [
-    ...nameFacts(tables.names),
-    ...tableFacts("IVRS", tables.ivrs, ivrsFacts),
-    ...tableFacts("DMAR", tables.dmar, dmarFacts),
-  ];
-}
-
-type Entry = readonly [key: string, value: string];
-
-/** Which tables there are, those of one name counted: settings of the firmware make tables come and go. */
-function nameFacts(names: Reading<readonly string[]>): readonly Fact[] {
-  const key = "firmware-tables.list";
-  if (names.state === "unreadable") return [unknownFact("firmware-tables", key, names.why)];
-  if (names.state === "absent") return [absentFact("firmware-tables", key)];
-  const counts = new Map<string, number>();
-  for (const name of [...names.value].sort()) {
-    // `data` and `dynamic` are directories; the kernel numbers tables of the same signature.
-    const [, signature] = /^([A-Z0-9_!]{4})\d*$/.exec(name) ?? [];
-    if (signature !== undefined) counts.set(signature, (counts.get(signature) ?? 0) + 1);
-  }
-  const words = [...counts].map(([signature, count]) => (count === 1 ? signature : `${count} ${signature}`));
-  return words.length === 0
-    ? [absentFact("firmware-tables", key)]
-    : [valueFact("firmware-tables", key, joinList(words))];
-}
-
-function tableFacts<Table>(
-  signature: "IVRS" | "DMAR",
-  table: Reading<
-    FoundTable<{ readonly table: Table | undefined; readonly findings: readonly TableFinding[] }>
-  >,
-  entriesOf: (table: Table) => readonly Entry[],
-): readonly Fact[] {
-  const key = `firmware-tables.${signature}`;
-  if (table.state === "unreadable") return [unknownFact("firmware-tables", key, table.why)];
-  if (table.state === "absent") return [absentFact("firmware-tables", key)];
-  const { hash, decoding } = table.value;
-  const entries: Entry[] = [
-    ["sha256", hash],
-    ...(decoding.table === undefined ? [] : entriesOf(decoding.table)),
-    ...decoding.findings.map(
-      ({ offset, text }, index): Entry => [`finding.${index + 1}`, `at byte ${offset}: ${text}`],
-    ),
-  ];
-  return entries.map(([name, value]) => valueFact("firmware-tables", `${key}.${name}`, value));
-}
-
-function ivrsFacts({ header, info, hardwareUnits, memoryDefinitions }: IvrsTable): readonly Entry[] {
-  return [
-    ["oem-revision", String(header.oemRevision)],
-    ["info", `0x${info.raw.toString(16).padStart(8, "0")}`],
-    ["pre-boot-dma-protection", info.preBootDmaProtection ? "on" : "off"],
-    ...hardwareUnits.map(
-      (unit, index): Entry => [
-        `ivhd.${index + 1}`,
-        joinList([
-          `type ${hex(unit.type)}`,
-          `flags ${hex(unit.flags)}`,
-          `IOMMU ${formatDeviceId(unit.segment, unit.deviceId)}`,
-          `registers 0x${unit.baseAddress.toString(16)}`,
-          unit.type === 0x10
-            ? `features 0x${unit.features.toString(16)}`
-            : `attributes 0x${unit.features.toString(16)}`,
-          ...(unit.extendedFeatures === undefined ? [] : [`EFR 0x${unit.extendedFeatures.toString(16)}`]),
-          ...(unit.extendedFeatures2 === undefined ? [] : [`EFR2 0x${unit.extendedFeatures2.toString(16)}`]),
-          `${unit.entries.length} device entries`,
-        ]),
-      ],
-    ),
-    ...memoryDefinitions.map(
-      (definition, index): Entry => [`ivmd.${index + 1}`, describeMemoryDefinition(definition)],
-    ),
-  ];
-}
-
-function dmarFacts({ header, hostAddressWidth, flags, structures, ...table }: DmarTable): readonly Entry[] {
-  const numbers = new Map<string, number>();
-  return [
-    ["oem-revision", String(header.oemRevision)],
-    ["host-address-width", String(hostAddressWidth)],
-    ["flags", hex(flags)],
-    ["interrupt-remapping", table.interruptRemapping ? "offered" : "not offered"],
-    ["x2apic-opt-out", table.x2apicOptOut ? "yes" : "no"],
-    ["dma-protection-opt-in", table.dmaProtectionOptIn ? "yes" : "no"],
-    ...structures.map((structure): Entry => {
-      const number = (numbers.get(structure.kind) ?? 0) + 1;
-      numbers.set(structure.kind, number);
-      const key = `${structure.kind.toLowerCase()}.${number}`;
-      switch (structure.kind) {
-        case "RMRR":
-          return [key, describeReservedMemory(structure)];
-        case "RHSA":
-          return [
-            key,
-            `registers 0x${structure.baseAddress.toString(16)}, proximity domain ${structure.proximityDomain}`,
-          ];
-        case "ANDD":
-          return [key, `device ${structure.deviceNumber}, ${structure.objectName}`];
-        default:
-          return [
-            key,
-            joinList([
-              `flags ${hex(structure.flags)}`,
-              `segment ${structure.segment}`,
-              ...(structure.kind === "DRHD" ? [`registers 0x${structure.baseAddress.toString(16)}`] : []),
-              ...structure.scopes.map(describeDmarScope),
-            ]),
-          ];
-      }
-    }),
-  ];
+  // The first digits are enough to see that something is not the same.
+  const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
+  return { hash, decoding: decode(bytes) };
 }

@@ -2,7 +2,6 @@ import { bdfFromParts } from "../model/identifiers.ts";
 import type { DmarReservedMemory, DmarScope } from "./acpi-dmar.ts";
 import { IVMD_EXCLUSION, IVMD_UNITY, type IvrsMemoryDefinition } from "./acpi-ivrs.ts";
 import { hex } from "./acpi-table.ts";
-import { joinList } from "./fact-list.ts";
 
 /** A requester id as the address that it is: bus, device, function. */
 export function formatDeviceId(segment: number, deviceId: number): string {
@@ -63,11 +62,11 @@ export function describeMemoryRange({
 
 /** An RMRR in the words of the VT-d specification, e.g. `RMRR segment 0, memory 0x…-0x…, endpoint 00:02.0/00.0`. */
 export function describeReservedMemory({ segment, scopes, ...range }: DmarReservedMemory): string {
-  return joinList([
+  return [
     `RMRR segment ${segment}`,
     describeMemoryRange(range),
     ...(scopes.length === 0 ? ["no devices"] : scopes.map(describeDmarScope)),
-  ]);
+  ].join(", ");
 }
 
 const SCOPE_WORDS: Readonly<Record<DmarScope["kind"], string>> = {

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../clock.ts";
-import type { Fact } from "../model/fact.ts";
 import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { HardwareReport } from "./hardware-child.ts";
-import { oneLine, unknownFact, valueFact } from "./make-fact.ts";
+import { oneLine } from "./one-line.ts";
 
 const OUTPUT_LIMIT = 1024 * 1024;
 const MODULES_LIMIT = 256;
@@ -94,53 +93,6 @@ export function parseHardwareReport(text: string): Reading<HardwareReport> {
         speed: numberOf(module.speed),
       })),
   });
-}
-
-/** CPU, board and one fact a memory slot that is in use. */
-export function hardwareFacts(report: Reading<HardwareReport>): readonly Fact[] {
-  if (report.state !== "read") {
-    const why = report.state === "absent" ? "not asked for in this boot" : report.why;
-    return [unknownFact("hardware", "hardware", why)];
-  }
-  const { cpu, board, memory } = report.value;
-  const listed = memory.some((module) => module.type !== "" || module.part !== "");
-  const facts: Fact[] = [
-    listed
-      ? valueFact("hardware", "hardware.memory", "listed")
-      : unknownFact("hardware", "hardware.memory", "the firmware's list of modules could not be read"),
-  ];
-  const add = (key: string, value: string) => {
-    facts.push(
-      value.trim() === ""
-        ? unknownFact("hardware", key, "not shown by the firmware")
-        : valueFact("hardware", key, value),
-    );
-  };
-  add("hardware.cpu.name", cpu.name);
-  add("hardware.cpu.cores", cpu.cores > 0 ? `${cpu.cores} cores, ${cpu.threads} threads` : "");
-  add("hardware.cpu.virtualization", cpu.virtualization ? "yes" : "no");
-  add(
-    "hardware.board",
-    [board.manufacturer, board.model, board.version].filter((part) => part !== "").join(" "),
-  );
-  const seen = new Map<string, number>();
-  for (const module of memory) {
-    // Without dmidecode the package reports all memory as one module of which it knows nothing else.
-    if (module.size <= 0 || (module.type === "" && module.part === "")) continue;
-    // Some boards name all slots alike.
-    const count = (seen.get(module.slot) ?? 0) + 1;
-    seen.set(module.slot, count);
-    const slot = `${module.slot.replaceAll(".", "-") || "slot"}${count > 1 ? `#${count}` : ""}`;
-    const words = [
-      `${Math.round(module.size / 2 ** 20 / 1024)} GiB`,
-      module.type,
-      module.manufacturer,
-      module.part,
-      module.speed === undefined || module.speed === 0 ? "" : `at ${module.speed} MT/s`,
-    ];
-    add(`hardware.memory.${slot}`, words.filter((word) => word !== "").join(" "));
-  }
-  return facts;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

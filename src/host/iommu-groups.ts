@@ -59,7 +59,7 @@ function readGroup(directory: string, id: number, memory: IommuMemory): Reading<
     id,
     ...(type !== "" ? { type } : {}),
     members: members.sort(),
-    reservedRegions: regions.state === "read" ? parseReservedRegions(regions.value) : [],
+    reservedRegions: mapReading(regions, parseReservedRegions),
   };
   memory.set(id, { content, group });
   return read(group);

@@ -1,8 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
 import { absent, type Reading, read, unreadable } from "../model/reading.ts";
 import { canonicalParameterName } from "./kernel-parameters.ts";
-import { unknownFact, valueFact } from "./make-fact.ts";
 import { readNames, readText } from "./read-file.ts";
 
 /** One line of a modprobe.d file. */
@@ -85,18 +83,4 @@ export function readModprobeSettings(paths: HostPaths): Reading<readonly PlacedM
     }
   }
   return found ? read(settings) : absent;
-}
-
-/** One fact for each relevant module and command, e.g. `kernel.modprobe.options.vfio_pci`. */
-export function modprobeFacts(settings: Reading<readonly PlacedModprobeSetting[]>): readonly Fact[] {
-  if (settings.state === "unreadable") return [unknownFact("kernel", "kernel.modprobe", settings.why)];
-  const byKey = new Map<string, string[]>();
-  for (const { kind, module, rest } of settings.state === "read" ? settings.value : []) {
-    const key = `kernel.modprobe.${kind}.${module}`;
-    byKey.set(key, [...(byKey.get(key) ?? []), rest === "" ? "yes" : rest]);
-  }
-  return [
-    valueFact("kernel", "kernel.modprobe", "listed"),
-    ...[...byKey].map(([key, values]) => valueFact("kernel", key, [...new Set(values)].join("; "))),
-  ];
 }

@@ -28,6 +28,8 @@ export interface PciFunction extends PciDevice {
   /** Bridges: the bus behind it, and the last bus that can be reached through it. */
   readonly secondaryBus?: number;
   readonly subordinateBus?: number;
+  /** It was only listed, with its name, driver and group; why there is no more. */
+  readonly onlyListed?: string;
 }
 
 /** Any such map can stand in for the model's plainer one. */

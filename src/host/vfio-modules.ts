@@ -1,8 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
 import { absent, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { createHostMemory } from "./host-memory.ts";
-import { unknownFact, valueFact } from "./make-fact.ts";
 import { readNames, readText, readValue } from "./read-file.ts";
 
 /**
@@ -23,7 +21,7 @@ const PARAMETERS = {
 } as const;
 
 /** Names of those modules, with underscores, as the kernel spells them. */
-const VFIO_MODULES: readonly string[] = Object.keys(PARAMETERS);
+export const VFIO_MODULES: readonly string[] = Object.keys(PARAMETERS);
 
 const PARAMETER_LIMIT = 512;
 
@@ -83,25 +81,6 @@ function parseBuiltInModules(text: string): readonly string[] {
     if (name !== undefined) names.push(name.replaceAll("-", "_"));
   }
   return names;
-}
-
-/**
- * The parameters in force as facts (`kernel.module.vfio_iommu_type1.allow_unsafe_interrupts`). Whether a module is
- * loaded is no fact: the first start of a VM loads it, and nothing about the machine has changed. Parameters of a
- * module that is not loaded are unknown for the same reason.
- */
-export function vfioModuleFacts(modules: Reading<VfioModules>): readonly Fact[] {
-  const key = "kernel.module";
-  if (modules.state !== "read") {
-    return [unknownFact("kernel", key, modules.state === "absent" ? "no /sys/module" : modules.why)];
-  }
-  const missing = VFIO_MODULES.filter((module) => !modules.value.present.has(module));
-  return [
-    ...missing.map((module) => unknownFact("kernel", `${key}.${module}`, "not loaded")),
-    ...[...modules.value.parameters].map(([name, value]) => {
-      return valueFact("kernel", `${key}.${name}`, value === "" ? "(empty)" : value);
-    }),
-  ];
 }
 
 /** Names below `/dev/vfio`, those of `devices/` with their directory (`vfio`, `14`, `devices/vfio0`). */

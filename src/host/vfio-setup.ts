@@ -1,10 +1,8 @@
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
 import type { PciDevice } from "../model/host-state.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
-import { absent, mapReading, type Reading, read, unreadable } from "../model/reading.ts";
+import { mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { type KernelParameter, parameterValues, parseKernelParameters } from "./kernel-parameters.ts";
-import { absentFact, factOfReading, unknownFact, valueFact } from "./make-fact.ts";
 import type { PlacedModprobeSetting } from "./modprobe.ts";
 import { readText } from "./read-file.ts";
 
@@ -31,6 +29,9 @@ export interface DeviceBinding {
 
 /** The whole set-up of VFIO on the host, as far as files and the command line tell. */
 export interface VfioSetup {
+  /** What is asked for in each place. */
+  readonly asked: Readonly<Record<BindingPlace, Reading<readonly BindingRequest[]>>>;
+  /** In all of them together. */
   readonly requests: Reading<readonly BindingRequest[]>;
   /** Devices that are asked for or held by vfio-pci, in order of address. */
   readonly bindings: Reading<readonly DeviceBinding[]>;
@@ -87,29 +88,40 @@ export function parseVfioIds(value: string, place: BindingPlace, where: string):
     });
 }
 
+/** What the set-up is put together from; `config` and `errors` are the texts of Unraid's files. */
+interface SetupSources {
+  readonly config: Reading<string>;
+  readonly errors: Reading<string>;
+  readonly commandLine: Reading<readonly KernelParameter[]>;
+  readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
+  readonly devices: Reading<ReadonlyMap<Bdf, PciDevice>>;
+}
+
+/** Reads Unraid's files and puts together who asks for which device and what holds it. */
+export function readVfioSetup(paths: HostPaths, known: Omit<SetupSources, "config" | "errors">): VfioSetup {
+  const { commandLine, modprobe, devices } = known;
+  const config = readText(paths.at(CONFIG));
+  const errors = readText(paths.at("/var/log/vfio-pci-errors"));
+  return vfioSetupOf({ config, errors, commandLine, modprobe, devices });
+}
+
 /** Puts together who asks for which device and what holds it. */
-export function readVfioSetup(
-  paths: HostPaths,
-  known: {
-    readonly commandLine: Reading<readonly KernelParameter[]>;
-    readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
-    readonly devices: Reading<ReadonlyMap<Bdf, PciDevice>>;
-  },
-): VfioSetup {
-  const requests = readRequests(paths, known);
-  const errors = mapReading(readText(paths.at("/var/log/vfio-pci-errors")), (text) =>
+export function vfioSetupOf(sources: SetupSources): VfioSetup {
+  const asked = askedFor(sources);
+  const requests = allOf(asked);
+  const errors = mapReading(sources.errors, (text) =>
     text
       .split(/\r?\n/)
       .map((line) => line.trim())
       .filter((line) => line !== "")
       .slice(0, 50),
   );
-  if (requests.state !== "read") return { requests, bindings: requests, unmatched: [], errors };
-  if (known.devices.state !== "read") return { requests, bindings: known.devices, unmatched: [], errors };
-  const devices = known.devices.value;
+  if (requests.state !== "read") return { asked, requests, bindings: requests, unmatched: [], errors };
+  if (sources.devices.state !== "read")
+    return { asked, requests, bindings: sources.devices, unmatched: [], errors };
   const bindings: DeviceBinding[] = [];
   const matched = new Set<BindingRequest>();
-  for (const device of devices.values()) {
+  for (const device of sources.devices.value.values()) {
     const mine = requests.value.filter((request) => asksFor(request, device));
     for (const request of mine) matched.add(request);
     if (mine.length > 0 || device.driver === "vfio-pci") {
@@ -118,6 +130,7 @@ export function readVfioSetup(
   }
   bindings.sort((a, b) => (a.bdf < b.bdf ? -1 : 1));
   return {
+    asked,
     requests,
     bindings: read(bindings),
     unmatched: requests.value.filter((request) => !matched.has(request)),
@@ -125,43 +138,49 @@ export function readVfioSetup(
   };
 }
 
-function readRequests(
-  paths: HostPaths,
-  known: Parameters<typeof readVfioSetup>[1],
-): Reading<readonly BindingRequest[]> {
-  const config = readText(paths.at(CONFIG));
-  for (const [what, reading] of [
-    [CONFIG, config],
-    ["/proc/cmdline", known.commandLine],
-    ["modprobe.d", known.modprobe],
-  ] as const) {
-    if (reading.state === "unreadable") return unreadable(`${what}: ${reading.why}`);
+function askedFor({ config, commandLine, modprobe, devices }: SetupSources): VfioSetup["asked"] {
+  return {
+    "vfio-pci.cfg": mapReading(config, parseVfioPciConfig),
+    "vfio-pci.ids": mapReading(commandLine, (parameters) => {
+      // The kernel's own parameter parser takes the last one when a module parameter is repeated.
+      const last = parameterValues(parameters, "vfio-pci.ids").at(-1) ?? "";
+      return parseVfioIds(last, "vfio-pci.ids", "kernel parameter vfio-pci.ids");
+    }),
+    "modprobe.d": mapReading(modprobe, (settings) =>
+      settings
+        .filter(({ kind, module }) => kind === "options" && module === "vfio_pci")
+        .flatMap(({ rest, file }) =>
+          parameterValues(parseKernelParameters(rest), "ids").flatMap((value) =>
+            parseVfioIds(value, "modprobe.d", file),
+          ),
+        ),
+    ),
+    driver_override: read(
+      [...valueOr(devices, new Map<Bdf, PciDevice>()).values()]
+        .filter(({ driverOverride }) => driverOverride === "vfio-pci")
+        .map(({ bdf }) => ({
+          place: "driver_override",
+          bdf,
+          where: `driver_override of ${bdf}`,
+          text: "vfio-pci",
+        })),
+    ),
+  };
+}
+
+const PLACE_FILES: Partial<Record<BindingPlace, string>> = {
+  "vfio-pci.cfg": CONFIG,
+  "vfio-pci.ids": "/proc/cmdline",
+};
+
+/** The requests of all places; one place that cannot be read may hold any. */
+function allOf(asked: VfioSetup["asked"]): Reading<readonly BindingRequest[]> {
+  const all: BindingRequest[] = [];
+  for (const [place, requests] of Object.entries(asked) as [BindingPlace, VfioSetup["requests"]][]) {
+    if (requests.state === "unreadable") return unreadable(`${PLACE_FILES[place] ?? place}: ${requests.why}`);
+    if (requests.state === "read") all.push(...requests.value);
   }
-  const requests: BindingRequest[] = [];
-  if (config.state === "read") requests.push(...parseVfioPciConfig(config.value));
-  if (known.commandLine.state === "read") {
-    // The kernel's own parameter parser takes the last one when a module parameter is repeated.
-    const last = parameterValues(known.commandLine.value, "vfio-pci.ids").at(-1) ?? "";
-    requests.push(...parseVfioIds(last, "vfio-pci.ids", "kernel parameter vfio-pci.ids"));
-  }
-  for (const setting of known.modprobe.state === "read" ? known.modprobe.value : []) {
-    if (setting.kind !== "options" || setting.module !== "vfio_pci") continue;
-    for (const value of parameterValues(parseKernelParameters(setting.rest), "ids")) {
-      requests.push(...parseVfioIds(value, "modprobe.d", setting.file));
-    }
-  }
-  if (known.devices.state === "read") {
-    for (const { bdf, driverOverride } of known.devices.value.values()) {
-      if (driverOverride !== "vfio-pci") continue;
-      requests.push({
-        place: "driver_override",
-        bdf,
-        where: `driver_override of ${bdf}`,
-        text: driverOverride,
-      });
-    }
-  }
-  return read(requests);
+  return read(all);
 }
 
 function asksFor(request: BindingRequest, device: PciDevice): boolean {
@@ -180,48 +199,4 @@ export function isBoundTwice(binding: DeviceBinding): boolean {
   const places = new Set(binding.requests.map(({ place }) => place));
   places.delete("driver_override");
   return places.size > 1;
-}
-
-/** Who is to hold which device, and what Unraid's own script had to say about it. */
-export function vfioSetupFacts({ requests, bindings, unmatched, errors }: VfioSetup): readonly Fact[] {
-  const facts: Fact[] = [
-    requestFact("vfio-setup.config", requests, "vfio-pci.cfg"),
-    requestFact("vfio-setup.ids", requests, "vfio-pci.ids"),
-    requestFact("vfio-setup.modprobe-ids", requests, "modprobe.d"),
-    factOfReading(
-      "vfio-setup",
-      "vfio-setup.errors",
-      mapReading(errors, (lines) => lines.join("; ")),
-    ),
-  ];
-  if (bindings.state === "unreadable") {
-    facts.push(unknownFact("vfio-setup", "vfio-setup.device", bindings.why));
-    return facts;
-  }
-  facts.push(valueFact("vfio-setup", "vfio-setup.device", "listed"));
-  for (const { bdf, requests: wishes } of bindings.state === "read" ? bindings.value : []) {
-    const places = [...new Set(wishes.map(({ place }) => place))].filter(
-      (place) => place !== "driver_override",
-    );
-    if (places.length === 0) continue;
-    facts.push(valueFact("vfio-setup", `vfio-setup.device.${bdf}`, `bound by ${places.join(" and by ")}`));
-  }
-  const lost = unmatched.map(({ text }) => text).toSorted();
-  facts.push(
-    lost.length === 0
-      ? absentFact("vfio-setup", "vfio-setup.unmatched")
-      : valueFact("vfio-setup", "vfio-setup.unmatched", lost.join(" ")),
-  );
-  return facts;
-}
-
-function requestFact(key: string, requests: Reading<readonly BindingRequest[]>, place: BindingPlace): Fact {
-  const texts = mapReading(requests, (all) =>
-    all
-      .filter((request) => request.place === place)
-      .map(({ text }) => text)
-      .toSorted()
-      .join(" "),
-  );
-  return factOfReading("vfio-setup", key, texts.state === "read" && texts.value === "" ? absent : texts);
 }

@@ -1,7 +1,10 @@
+import type { Plugin } from "../host/software.ts";
 import { parseDomainXml } from "../libvirt/domain-xml.ts";
+import type { IommuGroup } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
+import { absent, read } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import type { KnownHost } from "./known-host.ts";
+import { type KnownHost, NOT_SHOWN } from "./known-host.ts";
 import { parseGroupLinks, parseLspci } from "./lspci.ts";
 import type { FileBundle } from "./zip-bundle.ts";
 
@@ -13,18 +16,23 @@ const PLUGINS_LIMIT = 300;
 
 /** What the files of the archive that are no logs tell of the host. Adds to `notes` what cannot be understood. */
 export async function readHostFiles(text: ReadText, bundle: FileBundle, notes: string[]): Promise<KnownHost> {
-  const groups = await readGroups(text, bundle);
+  const members = await readGroups(text, bundle);
+  const devices = parseLspci((await text("system/lspci.txt")) ?? "", members ?? new Map());
+  const commandLine = (await text("system/cmdline.txt"))?.trim() ?? "";
+  const definitions = await readVms(bundle, notes);
   return {
-    ...board((await text("system/motherboard.txt")) ?? ""),
-    ...devicesAndGroups((await text("system/lspci.txt")) ?? "", groups),
-    ...commandLine(await text("system/cmdline.txt")),
+    ...boardAndBios((await text("system/motherboard.txt")) ?? ""),
+    ...(members !== undefined && { groups: read(groupsOf(members)) }),
+    ...(devices.size > 0 && { devices: read(devices) }),
+    ...(commandLine !== "" && { commandLine }),
     ...binding(await text("config/vfio-pci.cfg"), bundle),
     ...(await system(text, bundle)),
-    ...vms(await readVms(bundle, notes)),
+    ...(definitions !== undefined && { definitions: read(definitions) }),
   };
 }
 
-async function readGroups(text: ReadText, bundle: FileBundle): Promise<KnownHost["groups"]> {
+/** Which group each device is in. */
+async function readGroups(text: ReadText, bundle: FileBundle): Promise<ReadonlyMap<Bdf, number> | undefined> {
   const links = await text("system/iommu_groups.txt");
   if (links === undefined) return undefined;
   const groups = parseGroupLinks(links);
@@ -32,64 +40,57 @@ async function readGroups(text: ReadText, bundle: FileBundle): Promise<KnownHost
   return groups.size > 0 || (links.trim() === "" && bundle.whole) ? groups : undefined;
 }
 
-function devicesAndGroups(lspci: string, groups: KnownHost["groups"]): KnownHost {
-  const groupOf = new Map<Bdf, number>();
-  for (const [id, members] of groups ?? []) for (const member of members) groupOf.set(member, id);
-  const devices = parseLspci(lspci, groupOf);
-  return {
-    ...(groups === undefined ? {} : { groups }),
-    ...(devices.size === 0 ? {} : { devices }),
-  };
+/** The members are known; type and reserved regions are not. */
+function groupsOf(groupOf: ReadonlyMap<Bdf, number>): ReadonlyMap<number, IommuGroup> {
+  const groups = Map.groupBy(groupOf.keys(), (member) => groupOf.get(member) ?? 0);
+  const reservedRegions = NOT_SHOWN;
+  return new Map([...groups].map(([id, members]) => [id, { id, members: members.sort(), reservedRegions }]));
 }
 
 /** `Manufacturer - Product`, then what dmidecode says of the BIOS. */
-function board(text: string): KnownHost {
-  const field = (name: string) => new RegExp(`^\\s*${name}: (.{1,128})$`, "m").exec(text)?.[1]?.trim();
+function boardAndBios(text: string): KnownHost {
+  const field = (name: string) => new RegExp(`^\\s*${name}: (.{1,128})$`, "m").exec(text)?.[1]?.trim() ?? "";
   const version = field("Version");
-  const [date, vendor, release] = [field("Release Date"), field("Vendor"), field("BIOS Revision")];
   const [first = ""] = text.split("\n", 1);
-  const dash = first.indexOf(" - ");
-  const [maker, product] = [first.slice(0, Math.max(0, dash)).trim(), first.slice(dash + 3).trim()];
+  const dash = first.includes(":") ? -1 : first.indexOf(" - ");
+  if (version === "" && dash < 0) return {};
   return {
-    ...(version === undefined
-      ? {}
-      : {
-          bios: {
-            version,
-            ...(date === undefined ? {} : { date }),
-            ...(vendor === undefined ? {} : { vendor }),
-            ...(release === undefined ? {} : { release }),
-          },
-        }),
-    ...(dash < 0 || first.includes(":") ? {} : { board: { vendor: maker, name: product } }),
+    dmi: {
+      ...(version !== "" && {
+        "bios.version": version,
+        "bios.date": field("Release Date"),
+        "bios.vendor": field("Vendor"),
+        "bios.release": field("BIOS Revision"),
+      }),
+      ...(dash >= 0 && {
+        "board.vendor": first.slice(0, dash).trim(),
+        "board.name": first.slice(dash + 3).trim(),
+      }),
+    },
   };
-}
-
-function commandLine(text: string | undefined): KnownHost {
-  const line = text?.trim();
-  return line === undefined || line === "" ? {} : { commandLine: line };
 }
 
 /** Without damage, a copy of the flash's configuration that lacks the file says that there is none. */
 function binding(text: string | undefined, bundle: FileBundle): KnownHost {
-  if (text !== undefined) return { vfioConfig: text };
+  if (text !== undefined) return { vfioConfig: read(text) };
   const hasConfig = bundle.paths.includes("config/domain.cfg") || bundle.paths.includes("config/ident.cfg");
   return bundle.whole && hasConfig && !bundle.paths.includes("config/vfio-pci.cfg")
-    ? { vfioConfig: "absent" }
+    ? { vfioConfig: absent }
     : {};
 }
 
 async function system(text: ReadText, bundle: FileBundle): Promise<KnownHost> {
-  const named = bundle.paths.map((path) => /^unraid-([^/]{1,40})\.txt$/.exec(path)?.[1]).find((name) => name);
-  const list = await text("system/plugins.txt");
-  const plugins = new Map<string, string>();
-  for (const line of (list ?? "").split("\n").slice(0, PLUGINS_LIMIT)) {
-    const plugin = /^(\S{1,120})\.plg - (\S{1,64})/.exec(line);
-    if (plugin !== null) plugins.set(plugin[1] ?? "", plugin[2] ?? "");
+  const version = bundle.paths
+    .map((path) => /^unraid-([^/]{1,40})\.txt$/.exec(path)?.[1])
+    .find((name) => name);
+  const plugins: Plugin[] = [];
+  for (const line of ((await text("system/plugins.txt")) ?? "").split("\n").slice(0, PLUGINS_LIMIT)) {
+    const [, name, number] = /^(\S{1,120})\.plg - (\S{1,64})/.exec(line) ?? [];
+    if (name !== undefined) plugins.push({ name, version: read(number ?? "") });
   }
   return {
-    ...(named === undefined ? {} : { system: { name: "Unraid", version: named } }),
-    ...(plugins.size === 0 ? {} : { plugins }),
+    ...(version !== undefined && { osName: read("Unraid"), osVersion: read(version) }),
+    ...(plugins.length > 0 && { plugins: read(plugins) }),
   };
 }
 
@@ -108,8 +109,4 @@ async function readVms(bundle: FileBundle, notes: string[]): Promise<readonly Vm
   }
   // Without any the VM service may just have been stopped; with one missing the list would look shorter than it was.
   return definitions.length > 0 && isWhole ? definitions : undefined;
-}
-
-function vms(definitions: readonly VmDefinition[] | undefined): KnownHost {
-  return definitions === undefined ? {} : { vms: definitions };
 }

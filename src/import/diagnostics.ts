@@ -1,8 +1,8 @@
-import type { Bdf } from "../model/identifiers.ts";
+import { read } from "../model/reading.ts";
 import { readHostFiles } from "./diagnostics-host.ts";
 import { type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
-import { factsOfKnownHost, type KnownHost } from "./known-host.ts";
+import { type KnownHost, pastHost } from "./known-host.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
 import { syslogAge } from "./syslog-age.ts";
 import { createSyslogReader, type SyslogBoot } from "./syslog-boots.ts";
@@ -63,24 +63,17 @@ export async function readDiagnostics(bundle: FileBundle, isKnown: KnownText): P
     uptimeIn((await text("system/top.txt")) ?? "") ?? uptimeIn((await text("system/loads.txt")) ?? "");
   const earlier = [...previous, ...current.slice(0, -1)].map((boot) => bootOfSyslog(boot));
   const here = currentBoot(last, { ...host, ...versions }, madeAt, up);
-  if (host.bios === undefined && here.bios === undefined) notes.push("Nothing in it names the BIOS version.");
+  if (here.bios === undefined) notes.push("Nothing in it names the BIOS version.");
   if (current.length === 0) notes.push("It holds no syslog: what the kernel said in this boot is not known.");
-  return { ...ownAndLoose(here, said, host.groups), notes: [...bundle.notes, ...notes] };
+  return { ...ownAndLoose(here, said), notes: [...bundle.notes, ...notes] };
 
-  function ownAndLoose(boot: PastBoot, all: readonly PastObservation[], found: KnownHost["groups"]) {
+  function ownAndLoose(boot: PastBoot, all: readonly PastObservation[]) {
     // On Unraid these logs lie in memory and begin with the boot, unless the owner keeps them elsewhere.
     const since = (boot.startedAt ?? boot.firstSeenAt) - 60_000;
     const mine =
       boot.startedAt === undefined ? all : all.filter(({ observation }) => observation.at >= since);
     const rest = boot.startedAt === undefined ? [] : all.filter(({ observation }) => observation.at < since);
-    const byDevice = new Map<Bdf, number>();
-    for (const [id, members] of found ?? []) for (const member of members) byDevice.set(member, id);
-    const whole: PastBoot = {
-      ...boot,
-      observations: [...boot.observations, ...mine],
-      groups: byDevice,
-      definitions: host.vms ?? [],
-    };
+    const whole: PastBoot = { ...boot, observations: [...boot.observations, ...mine] };
     return { boots: [...earlier, whole], loose: rest };
   }
 }
@@ -111,13 +104,8 @@ function currentBoot(
     firstSeenAt: startedAt ?? madeAt,
     lastSeenAt: madeAt,
     end: "unknown",
-    bios: host.bios?.version,
-    kernelRelease: host.kernelRelease,
-    facts: factsOfKnownHost(host),
+    ...pastHost(host),
     observations: [],
-    groups: new Map(),
-    definitions: [],
-    interruptRemapping: undefined,
   };
 }
 
@@ -145,8 +133,8 @@ function lastVersions(said: readonly PastObservation[]): KnownHost {
     const { libvirtVersion: libvirt, qemuVersion: qemu } = observation;
     found = {
       ...found,
-      ...(libvirt === undefined ? {} : { libvirt }),
-      ...(qemu === undefined ? {} : { qemu }),
+      ...(libvirt !== undefined && { libvirt: read(libvirt) }),
+      ...(qemu !== undefined && { qemu: read(qemu) }),
     };
   }
   return found;

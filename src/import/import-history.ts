@@ -1,3 +1,4 @@
+import { textOf } from "../facts/fact-value.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -110,11 +111,8 @@ export function takeInMaterials(
 
 function storedBoots(store: Store, runningBoot: KnownBoot | undefined): readonly KnownBoot[] {
   const stored = store.boots.list().map((boot): KnownBoot => {
-    const factIn = (key: string) => {
-      const value =
-        boot.snapshotId === undefined ? undefined : store.snapshots.fact(boot.snapshotId, key)?.value;
-      return value?.state === "value" ? value.value : undefined;
-    };
+    const factIn = (key: string) =>
+      boot.snapshotId === undefined ? undefined : textOf(store.snapshots.fact(boot.snapshotId, key)?.value);
     return {
       id: boot.id,
       startedAt: boot.startedAt,

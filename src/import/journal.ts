@@ -1,5 +1,4 @@
 import type { Clock } from "../clock.ts";
-import { remappingInKernelLog } from "../host/interrupt-remapping.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { KernelRecord } from "../model/observation.ts";
 import { journalBootId } from "../sources/journal-fields.ts";
@@ -9,7 +8,7 @@ import { createLineSplitter } from "../sources/kernel-log/line-splitter.ts";
 import { pciDevice } from "../sources/kernel-log/record-parser.ts";
 import { readJournalEntry } from "../sources/libvirtd-log-journal.ts";
 import type { KnownText } from "./diagnostics.ts";
-import { factsOfKnownHost, hostInKernelLines, TELLING_LINE } from "./known-host.ts";
+import { hostInKernelLines, pastHost, TELLING_LINE } from "./known-host.ts";
 import type { PastBoot, PastObservation } from "./past-boot.ts";
 
 /** A boot that the journal knows. */
@@ -160,7 +159,6 @@ export async function readJournalBoot(
   if (!Number.isFinite(firstAt)) return failed ?? "the journal shows nothing of the kernel in this boot";
   if (failed !== undefined) notes.push(`${boot.id}: ${failed}; what came before was read.`);
   if (unreadable > 0) notes.push(`${boot.id}: ${unreadable} entries could not be understood.`);
-  const host = hostInKernelLines(telling);
   return {
     notes,
     boot: {
@@ -170,13 +168,8 @@ export async function readJournalBoot(
       firstSeenAt: firstAt,
       lastSeenAt: Math.max(lastAt, boot.lastAt ?? lastAt),
       end: isRebooting ? "clean" : "unknown",
-      bios: host.bios?.version,
-      kernelRelease: host.kernelRelease,
-      facts: factsOfKnownHost(host),
+      ...pastHost(hostInKernelLines(telling)),
       observations,
-      groups: new Map(),
-      definitions: [],
-      interruptRemapping: remappingInKernelLog(telling),
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { PciFunction } from "../host/pci-devices.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import { WHY_NOT_KNOWN } from "./known-host.ts";
 
 const DEVICE =
   /^((?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[01][0-9a-f]\.[0-7]) [^[\]]{1,80} \[([0-9a-f]{4})\]: (.*) \[([0-9a-f]{4}):([0-9a-f]{4})\](?: \(rev [0-9a-f]{2}\))?(?: \(prog-if .{1,80}\))?\s*$/i;
@@ -31,6 +32,7 @@ export function parseLspci(text: string, groups: ReadonlyMap<Bdf, number>): Read
         classCode: `${classCode.toLowerCase()}00`,
         ...(/^Device$/.test(name) ? {} : { name: name.slice(0, 120) }),
         ...(group === undefined ? {} : { iommuGroup: group }),
+        onlyListed: WHY_NOT_KNOWN,
       });
       continue;
     }
@@ -50,17 +52,13 @@ export function parseLspci(text: string, groups: ReadonlyMap<Bdf, number>): Read
   return devices;
 }
 
-/** Members by group from lines like `/sys/kernel/iommu_groups/14/devices/0000:01:00.0`. */
-export function parseGroupLinks(text: string): ReadonlyMap<number, readonly Bdf[]> {
-  const groups = new Map<number, Bdf[]>();
+/** The group of each device, from lines like `/sys/kernel/iommu_groups/14/devices/0000:01:00.0`. */
+export function parseGroupLinks(text: string): ReadonlyMap<Bdf, number> {
+  const groups = new Map<Bdf, number>();
   for (const line of text.split("\n")) {
-    const link = /\/iommu_groups\/(\d{1,9})\/devices\/(\S{1,32})\s*$/.exec(line);
-    const member = parseBdf(link?.[2] ?? "");
-    if (link === null || member === undefined) continue;
-    const id = Number(link[1]);
-    const others = groups.get(id);
-    if (others === undefined) groups.set(id, [member]);
-    else others.push(member);
+    const [, id, address] = /\/iommu_groups\/(\d{1,9})\/devices\/(\S{1,32})\s*$/.exec(line) ?? [];
+    const member = parseBdf(address ?? "");
+    if (member !== undefined) groups.set(member, Number(id));
   }
   return groups;
 }

@@ -34,8 +34,6 @@ export interface PastBoot {
   readonly observations: readonly PastObservation[];
   readonly groups: ReadonlyMap<Bdf, number>;
   readonly definitions: readonly VmDefinition[];
-  /** Whether the kernel remapped interrupts, where it said so. */
-  readonly interruptRemapping: boolean | undefined;
   /** What the kernel said last, where it left that in the firmware's memory. */
   readonly lastWords?: readonly string[];
 }

@@ -1,4 +1,5 @@
-import { nameOfKeyPart, valueOfFact } from "../host/make-fact.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
+import { nameOfKeyPart } from "../facts/key-parts.ts";
 import type { Fact } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type Bdf, parseBdf, type VmName } from "../model/identifiers.ts";
@@ -20,11 +21,11 @@ export function hostOfPastBoot(
   const byKey = new Map(facts.map((fact) => [fact.key, fact.value]));
   const known = <T>(value: T | undefined): Reading<T> =>
     value === undefined ? unreadable(PAST) : read(value);
-  const version = valueOfFact(byKey.get("firmware.bios.version"));
-  const remapping = valueOfFact(byKey.get("iommu.interrupt-remapping"));
+  const version = textOf(byKey.get("firmware.bios.version"));
+  const remapping = textOf(byKey.get("iommu.interrupt-remapping"));
   const parameters = facts.flatMap(({ key, value }) =>
-    key.startsWith(PARAMETER) && value.state === "value"
-      ? [`${nameOfKeyPart(key.slice(PARAMETER.length))}=${value.value}`]
+    key.startsWith(PARAMETER)
+      ? listOf(value).map((each) => `${nameOfKeyPart(key.slice(PARAMETER.length))}=${each}`)
       : [],
   );
   const vms = definitions.map((definition) => ({
@@ -34,7 +35,7 @@ export function hostOfPastBoot(
       : { state: "nostate" as const, reason: "unknown" },
   }));
   return {
-    kernelRelease: known(valueOfFact(byKey.get("kernel.release"))),
+    kernelRelease: known(textOf(byKey.get("kernel.release"))),
     bios: known(version === undefined ? undefined : { version }),
     devices: unreadable(PAST),
     groups: unreadable(PAST),
@@ -53,8 +54,8 @@ export function groupsInFacts(facts: readonly Fact[]): ReadonlyMap<Bdf, number> 
   const groups = new Map<Bdf, number>();
   for (const { key, value } of facts) {
     const device = /^(pci\.[^.]+)\.address$/.exec(key)?.[1];
-    const bdf = parseBdf(valueOfFact(value) ?? "");
-    const group = valueOfFact(byKey.get(`${device}.group`));
+    const bdf = parseBdf(textOf(value) ?? "");
+    const group = textOf(byKey.get(`${device}.group`));
     if (device !== undefined && bdf !== undefined && group !== undefined) groups.set(bdf, Number(group));
   }
   return groups;

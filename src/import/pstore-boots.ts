@@ -1,4 +1,4 @@
-import { factsOfKnownHost, hostInKernelLines, TELLING_LINE } from "./known-host.ts";
+import { hostInKernelLines, pastHost, TELLING_LINE } from "./known-host.ts";
 import type { Material, PastBoot } from "./past-boot.ts";
 import { type LastWords, observationsOf, readLastWords, startBefore } from "./pstore.ts";
 
@@ -17,7 +17,6 @@ export function readDeadBoots(directories: readonly string[]): Material {
 
 function bootOf(words: LastWords): PastBoot {
   const lines = words.lines.map(({ text }) => text);
-  const host = hostInKernelLines(lines.filter((line) => TELLING_LINE.test(line)));
   return {
     id: undefined,
     // The clock of the firmware dates the dump, so it tells which boot this was rather than when it began.
@@ -26,13 +25,8 @@ function bootOf(words: LastWords): PastBoot {
     firstSeenAt: startBefore(words),
     lastSeenAt: words.at,
     end: words.reason === "Panic" ? "unclean" : "unknown",
-    bios: host.bios?.version,
-    kernelRelease: host.kernelRelease,
-    facts: factsOfKnownHost(host),
+    ...pastHost(hostInKernelLines(lines.filter((line) => TELLING_LINE.test(line)))),
     observations: observationsOf(words),
-    groups: new Map(),
-    definitions: [],
-    interruptRemapping: undefined,
     lastWords: lines.map((line) => line.slice(0, LINE_SHOWN)),
   };
 }

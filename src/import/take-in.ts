@@ -2,8 +2,8 @@ import type { TrackerSettings } from "../attempts/tracker.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
-import { makeSnapshot } from "../history/snapshot.ts";
-import { valueOfFact } from "../host/make-fact.ts";
+import { textOf } from "../facts/fact-value.ts";
+import { makeSnapshot } from "../facts/snapshot.ts";
 import type { Evidence, StartAttempt } from "../model/attempt.ts";
 import type { Fact } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
@@ -132,7 +132,7 @@ export function takeInBoot(
   return {
     id,
     startedAt,
-    bios: valueOfFact(facts.find(({ key }) => key === "firmware.bios.version")?.value),
+    bios: textOf(facts.find(({ key }) => key === "firmware.bios.version")?.value),
     isNew: known === undefined,
     isLive,
     newAttempts,

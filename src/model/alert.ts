@@ -35,6 +35,8 @@ export interface AlertContent {
   readonly remedy?: string;
   /** Best first, up to a few. */
   readonly remedies?: readonly string[];
+  /** Why it stands in no history, where nothing could be stored when it was told. */
+  readonly unrecorded?: string;
   /** Command that shows more, e.g. `vfio-watch show 12`. */
   readonly command?: string;
   /** Occurrences so far, when this is a reminder or a summary. */

@@ -83,7 +83,7 @@ export interface Remedy {
   readonly first: boolean;
 }
 
-/** What a person or an update changes. */
+/** What a person or an update changes, in the order in which each is believed, all else equal. */
 export const KNOBS = [
   "BIOS",
   "BIOS setting",

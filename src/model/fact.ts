@@ -13,9 +13,12 @@ export const FACT_GROUPS = [
 ] as const;
 export type FactGroup = (typeof FACT_GROUPS)[number];
 
+/** What a fact says, of the type that its kind declares; a list is never one joined text. */
+export type FactContent = string | number | boolean | readonly string[];
+
 /** A fact is a value, verifiably absent, or unknown; going from or to unknown is never a change (law 7). */
 export type FactValue =
-  | { readonly state: "value"; readonly value: string }
+  | { readonly state: "value"; readonly value: FactContent }
   | { readonly state: "absent" }
   | { readonly state: "unknown"; readonly why: string };
 
@@ -40,6 +43,8 @@ export interface Change {
   readonly key: string;
   readonly before: FactValue;
   readonly after: FactValue;
-  /** One line for a person, e.g. `BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95`. */
+  /** One line for a person, e.g. `BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)`. */
   readonly sentence: string;
+  /** What came with it and says nothing more: the date and the table hashes of a BIOS, the build of a kernel. */
+  readonly also?: readonly Change[];
 }

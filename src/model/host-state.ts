@@ -35,7 +35,8 @@ export interface IommuGroup {
   /** `DMA`, `DMA-FQ`, `identity`, `blocked`, `auto`; undefined where the kernel does not show it. */
   readonly type?: string;
   readonly members: readonly Bdf[];
-  readonly reservedRegions: readonly ReservedRegion[];
+  /** Unreadable where only the members are known, as from older material. */
+  readonly reservedRegions: Reading<readonly ReservedRegion[]>;
 }
 
 /** Which entry of the firmware's tables demands a 1:1 mapping, in words a vendor understands. */

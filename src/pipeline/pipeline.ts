@@ -40,18 +40,12 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 
 /** What the disk refused is tried again this often (ms). */
 const RETRY_MS = 10_000;
+/** So long a failure may wait for its evidence to be safe; then it is told all the same (ms). */
+const TOLD_WITHIN_MS = 5_000;
 /** Late pieces may come to the last starts of a VM that is tried again and again. */
 const STORED_FOR_EACH_VM = 3;
 /** One error of libvirt seldom comes alone (ms). */
 const ASK_AGAIN_MS = 5_000;
-/** In a storm starts are judged and stored for so long at a time; then what else waits has its turn (ms). */
-const TURN_MS = 25;
-/** So many starts are stored in one transaction. */
-const STORED_AT_ONCE = 25;
-/** Whoever ends the service does not wait longer than this; what is not stored by then is read again (ms). */
-const LONGEST_END_MS = 1_000;
-/** While starts wait to be judged, the host is read again this seldom (ms). */
-const HOST_IS_FRESH_MS = 250;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -71,13 +65,27 @@ export interface Pipeline {
 interface Settled {
   readonly attempt: StartAttempt;
   readonly snapshotId: string | undefined;
+  readonly told: WasTold;
 }
 
+/** `told`: past the outbox, while nothing could be stored. */
+export type WasTold = "told" | "untold";
+
+/** What is told although it cannot be stored. */
+export type Unrecorded =
+  | { readonly kind: "start"; readonly attempt: StartAttempt; readonly snapshotId: string | undefined }
+  | { readonly kind: "hot-plug"; readonly hotPlug: HotPlug; readonly summary: string };
+
 /** What follows a hot-plug that failed, inside the transaction that stores it. `summary` says why, in a sentence. */
-export type HotPlugHandler = (hotPlug: HotPlug, summary: string) => void;
+export type HotPlugHandler = (hotPlug: HotPlug, summary: string, told: WasTold) => void;
 
 /** What follows a settled attempt, inside the transaction that stores it: alerts are queued here. */
-export type SettledHandler = (attempt: StartAttempt, number: number, snapshotId: string | undefined) => void;
+export type SettledHandler = (
+  attempt: StartAttempt,
+  number: number,
+  snapshotId: string | undefined,
+  told: WasTold,
+) => void;
 
 /**
  * The way of every observation, live and in replay: signatures, start attempt, diagnosis, store. Everything
@@ -97,6 +105,8 @@ export function createPipeline(options: {
   readonly findMessages?: MessageFinder;
   /** Takes the facts now, stores them and gives the snapshot's id; undefined where it failed. */
   readonly takeSnapshot: (reason: string) => string | undefined;
+  /** Stores the facts that could not be stored when they were taken. */
+  readonly saveFacts?: () => void;
   readonly onSettled: SettledHandler;
   readonly onHotPlug?: HotPlugHandler;
   /** Runs after the transaction of a settled attempt. */
@@ -106,6 +116,8 @@ export function createPipeline(options: {
   /** A VM's log says that a start failed: libvirt may know its state's reason. */
   readonly askState: (vm: VmName) => void;
   readonly onTrouble: (trouble: StoreTrouble) => void;
+  /** The disk has refused it for some seconds; it will be stored, and handed to the other handlers, when there is room. */
+  readonly onUnrecorded?: (what: Unrecorded, trouble: StoreTrouble) => void;
   /**
    * A part of this program threw: a bug. What can go on goes on without that part, because a service that ends reads
    * the same observation again when it is started again, and ends again. Where this is not given the error is thrown.
@@ -127,9 +139,11 @@ export function createPipeline(options: {
 
   const vmStates = createVmStates();
   const dirty = new Map<string, StartAttempt>();
-  /** Settled, but the disk refused them: nobody has been told, for an alert must not leave before its evidence is safe. */
-  const untold = new Map<string, Settled>();
-  const untoldHotPlugs = new Map<string, HotPlug>();
+  /** Settled, but the disk refused them: for some seconds nobody is told, so that the evidence is safe before. */
+  const unstored = new Map<string, Settled>();
+  const unstoredHotPlugs = new Map<string, { readonly hotPlug: HotPlug; readonly told: WasTold }>();
+  let refusal: StoreTrouble | undefined;
+  let cancelTelling: (() => void) | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
@@ -137,10 +151,6 @@ export function createPipeline(options: {
   let sightings: SightingInput[] = [];
   let cancelSave: (() => void) | undefined;
   let cancelPositions: (() => void) | undefined;
-  /** Settled, and not diagnosed yet. */
-  const unjudged = new Map<string, StartAttempt>();
-  let isJudging = false;
-  let hostOfStorm: { readonly host: HostState; readonly at: number } | undefined;
 
   const stored =
     apart("reading the starts of this boot", () =>
@@ -172,34 +182,7 @@ export function createPipeline(options: {
     saveSoon();
   }
 
-  /** A storm settles hundreds of starts at one moment: they are judged a few at a time. */
   function settled(attempt: StartAttempt): void {
-    unjudged.set(attempt.id, attempt);
-    if (isJudging) return;
-    isJudging = true;
-    clock.after(0, judgeSome);
-  }
-
-  function judgeSome(): void {
-    const until = performance.now() + TURN_MS;
-    const judged: StartAttempt[] = [];
-    for (const [id, attempt] of unjudged) {
-      unjudged.delete(id);
-      judge(attempt);
-      judged.push(attempt);
-      if (performance.now() >= until) break;
-    }
-    isJudging = unjudged.size > 0;
-    if (isJudging) clock.after(0, judgeSome);
-    else hostOfStorm = undefined;
-    flush();
-    for (const { id } of judged) {
-      const refused = untold.get(id);
-      if (refused !== undefined) options.afterSettled(refused.attempt);
-    }
-  }
-
-  function judge(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
     const diagnosis = failed ? apart("diagnosing a start", () => diagnosisOf(attempt)) : undefined;
     const isUnexplained = diagnosis?.causes.length === 0 && !isLate(attempt);
@@ -208,7 +191,10 @@ export function createPipeline(options: {
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
     snapshots.delete(attempt.id);
-    untold.set(attempt.id, { attempt: complete, snapshotId });
+    const told = unstored.get(attempt.id)?.told ?? "untold";
+    unstored.set(attempt.id, { attempt: complete, snapshotId, told });
+    flush();
+    if (unstored.has(attempt.id)) options.afterSettled(complete);
   }
 
   function hotPlugFailed(hotPlug: HotPlug): void {
@@ -217,7 +203,8 @@ export function createPipeline(options: {
         ? apart("diagnosing a hot-plug", () => diagnosisOf(asAttempt(hotPlug)))
         : undefined;
     const complete: HotPlug = diagnosis === undefined ? hotPlug : { ...hotPlug, diagnosis };
-    untoldHotPlugs.set(hotPlug.id, complete);
+    const told = unstoredHotPlugs.get(hotPlug.id)?.told ?? "untold";
+    unstoredHotPlugs.set(hotPlug.id, { hotPlug: complete, told });
     flush();
   }
 
@@ -248,7 +235,7 @@ export function createPipeline(options: {
       };
     });
     const gone = [...running].filter(([vm]) => !tracker.definitions().has(vm));
-    const host = hostForDiagnosis();
+    const host = readHost();
     return diagnose(
       attempt,
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
@@ -277,16 +264,6 @@ export function createPipeline(options: {
     return host;
   }
 
-  /** One reading serves the starts of a storm that are judged within moments of each other. */
-  function hostForDiagnosis(): HostState {
-    const now = clock.now();
-    if (hostOfStorm !== undefined && Math.abs(now - hostOfStorm.at) < HOST_IS_FRESH_MS)
-      return hostOfStorm.host;
-    const host = readHost();
-    if (isJudging) hostOfStorm = { host, at: now };
-    return host;
-  }
-
   function vms(): readonly VmStatus[] {
     return vmStates.of(tracker.definitions().values());
   }
@@ -310,60 +287,66 @@ export function createPipeline(options: {
     cancelPositions = undefined;
   }
 
-  /** Returns whether there is nothing left to write. */
-  function flush(): boolean {
+  function flush(): void {
     cancelSave?.();
     cancelSave = undefined;
-    // What is about to be judged is stored with its diagnosis.
-    const attempts = [...dirty.values()].filter(({ id }) => !unjudged.has(id)).slice(0, STORED_AT_ONCE);
-    const isAll = attempts.length === dirty.size && unjudged.size === 0;
-    const settled = [...untold.values()];
-    const hotPlugs = [...untoldHotPlugs.values()];
+    const attempts = [...dirty.values()];
+    const settled = [...unstored.values()];
+    const hotPlugs = [...unstoredHotPlugs.values()];
     const isCritical = attempts.length > 0 || settled.length > 0 || hotPlugs.length > 0;
-    if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return true;
+    if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return;
+    if (isCritical) apart("storing facts", () => options.saveFacts?.());
     const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
-      if (isAll) saveRemembered();
+      saveRemembered();
       for (const attempt of attempts)
         apart("storing a start", () => saveAttempt(attempt, snapshots.get(attempt.id)));
-      for (const { attempt, snapshotId } of settled) {
+      for (const { attempt, snapshotId, told } of settled) {
         const number = apart("storing a start", () => saveAttempt(attempt, snapshotId));
         if (number === undefined) continue;
-        apart("telling of a start", () => options.onSettled(attempt, number, snapshotId));
+        apart("telling of a start", () => options.onSettled(attempt, number, snapshotId, told));
       }
-      for (const hotPlug of hotPlugs) {
+      for (const { hotPlug, told } of hotPlugs) {
         const summary = summaryOf(hotPlug);
         apart("storing a hot-plug", () => store.hotPlugs.save(hotPlug, summary));
-        apart("telling of a hot-plug", () => options.onHotPlug?.(hotPlug, summary));
+        apart("telling of a hot-plug", () => options.onHotPlug?.(hotPlug, summary, told));
       }
     });
     if (written.state === "refused") {
       cancelSave = clock.after(RETRY_MS, flush);
+      refusal = written.trouble;
+      if (isCritical) cancelTelling ??= clock.after(TOLD_WITHIN_MS, tellUnrecorded);
       options.onTrouble(written.trouble);
-      return true;
+      return;
     }
     for (const attempt of attempts) dirty.delete(attempt.id);
-    for (const { attempt } of settled) untold.delete(attempt.id);
-    for (const { id } of hotPlugs) untoldHotPlugs.delete(id);
-    if (isAll) forgetRemembered();
-    else if (!isJudging) cancelSave ??= clock.after(0, flush);
+    for (const { attempt } of settled) unstored.delete(attempt.id);
+    for (const { hotPlug } of hotPlugs) unstoredHotPlugs.delete(hotPlug.id);
+    cancelTelling?.();
+    cancelTelling = undefined;
+    forgetRemembered();
     for (const { attempt } of settled) apart("telling of a start", () => options.afterSettled(attempt));
-    for (const hotPlug of hotPlugs)
+    for (const { hotPlug } of hotPlugs)
       apart("telling of a hot-plug", () => options.afterHotPlug?.(hotPlug, summaryOf(hotPlug)));
-    return isAll;
   }
 
-  /** Judges and writes what is left, as far as there is time. */
-  function flushAll(): void {
-    const until = performance.now() + LONGEST_END_MS;
-    for (const [id, attempt] of unjudged) {
-      if (performance.now() >= until) break;
-      unjudged.delete(id);
-      judge(attempt);
+  /** A dead flash stick is ordinary: who waits for it to take the evidence waits for ever. */
+  function tellUnrecorded(): void {
+    cancelTelling = undefined;
+    const trouble = refusal;
+    if (trouble === undefined) return;
+    const tell = (what: Unrecorded) =>
+      apart("telling of what cannot be stored", () => options.onUnrecorded?.(what, trouble));
+    for (const [id, { attempt, snapshotId, told }] of unstored) {
+      if (told === "told") continue;
+      unstored.set(id, { attempt, snapshotId, told: "told" });
+      tell({ kind: "start", attempt, snapshotId });
     }
-    // One that there was no time for is judged by the next run.
-    unjudged.clear();
-    while (!flush() && performance.now() < until);
+    for (const [id, { hotPlug, told }] of unstoredHotPlugs) {
+      if (told === "told") continue;
+      unstoredHotPlugs.set(id, { hotPlug, told: "told" });
+      tell({ kind: "hot-plug", hotPlug, summary: summaryOf(hotPlug) });
+    }
   }
 
   function take(observation: Observation): void {
@@ -408,14 +391,14 @@ export function createPipeline(options: {
       const { resume } = observation;
       if (resume === undefined) return;
       positions.set(resume.key, resume.value);
-      cancelPositions ??= clock.after(settings.savePositionsEveryMs, () => void flush());
+      cancelPositions ??= clock.after(settings.savePositionsEveryMs, flush);
     },
     release() {
       apart("reading the host's state", readHost);
       tracker.release();
     },
     reached: ({ key, value }) => void positions.set(key, value),
-    flush: flushAll,
+    flush,
     vms,
   };
 }

@@ -54,7 +54,8 @@ export function buildHostTree(directory: string, tree: HostTree): HostPaths {
     folder("/sys/firmware/acpi/tables");
     for (const [name, bytes] of tree.tables) file(`/sys/firmware/acpi/tables/${name}`, bytes);
   }
-  if (tree.vfioNodes !== undefined && tree.vfioNodes !== "absent") {
+  if (tree.vfioNodes === "absent") folder("/dev");
+  else if (tree.vfioNodes !== undefined) {
     folder("/dev/vfio");
     for (const node of tree.vfioNodes) file(`/dev/vfio/${node}`, "");
   }

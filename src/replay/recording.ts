@@ -6,7 +6,7 @@ import type { Observation } from "../model/observation.ts";
 import { readRecordedDomainLog } from "../sources/domain-logs-recorded.ts";
 import { readRecordedKernelLog } from "../sources/kernel-log/recorded.ts";
 import { readRecordedLibvirtdLog } from "../sources/libvirtd-log-parser.ts";
-import { readRecordedHost } from "./recorded-host.ts";
+import { readRecordedVms } from "./recorded-vms.ts";
 import { readVirshEvents } from "./virsh-events.ts";
 
 /** One boot of a recorded host: what its sources said, and what it was. */
@@ -89,7 +89,7 @@ function readClock(file: string): { readonly bootedAt: number; readonly bootId: 
 
 /** The VMs as libvirt would have listed them before anything was started. */
 function inventory(directory: string, at: number): Observation[] {
-  const { vms } = readRecordedHost(join(directory, FIRST_SNAPSHOT), join(directory, "libvirt"));
+  const vms = readRecordedVms(join(directory, "libvirt"));
   if (vms.state !== "read") return [];
   return [
     {

@@ -7,7 +7,8 @@ import { tellsOfRemapping } from "../daemon/kernel-text-filter.ts";
 import { createSnapshots } from "../daemon/snapshots.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
-import { collectFacts } from "../host/collect-facts.ts";
+import { collectFacts } from "../facts/facts-of-host.ts";
+import { readHostState } from "../host/host-state.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import { read } from "../model/reading.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
@@ -15,7 +16,6 @@ import { createPipeline, PIPELINE_DEFAULTS, type SettledHandler } from "../pipel
 import { shippedConfigDirectory } from "../places.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-import { readRecordedHost } from "./recorded-host.ts";
 import { readRecordedSnapshot } from "./recorded-snapshot.ts";
 import { buildHostTree } from "./recorded-tree.ts";
 import { FIRST_SNAPSHOT, type RecordedBoot } from "./recording.ts";
@@ -78,8 +78,9 @@ function replayBoot(
   clock.moveTo(boot.bootedAt);
   beginBoot(store, boot.bootId, boot.bootedAt, boot.bootedAt);
   const snapshotDirectory = join(boot.directory, FIRST_SNAPSHOT);
-  const paths = buildHostTree(treeDirectory, readRecordedSnapshot(snapshotDirectory));
-  const host = readRecordedHost(snapshotDirectory);
+  const recorded = readRecordedSnapshot(snapshotDirectory);
+  const paths = buildHostTree(treeDirectory, recorded);
+  const host = readHostState({ paths, kernelLines: recorded.kernelLines ?? [] });
   const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
   const kernelLines: string[] = [];
   const refuse = (trouble: { readonly why: string }) => {
@@ -90,8 +91,7 @@ function replayBoot(
     store,
     bootId: boot.bootId,
     onTrouble: refuse,
-    collect: () =>
-      collectFacts({ paths, vms: read(pipeline.vms().map(({ definition }) => definition)), kernelLines }),
+    collect: () => collectFacts({ paths, vms: read(pipeline.vms()), kernelLines }),
   });
   const settled: SettledHandler = (attempt, number, snapshotId) =>
     onSettled(boot, attempt, number, store, snapshotId);

@@ -1,6 +1,7 @@
 import type { Answer } from "../answer/answer.ts";
 import { changeTexts, demandText, failingText, sinceText } from "../answer/words.ts";
-import { vmFactPrefix } from "../host/virtual-machines.ts";
+import { valueText } from "../facts/fact-value.ts";
+import { vmFactPrefix } from "../facts/key-parts.ts";
 import type { Evidence } from "../model/attempt.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { FactValue } from "../model/fact.ts";
@@ -142,8 +143,7 @@ export function changesSection(answer: Answer): Section {
 }
 
 function shown(value: FactValue | undefined): string {
-  if (value === undefined) return "";
-  return value.state === "value" ? value.value : value.state === "absent" ? "none" : "unknown";
+  return value === undefined ? "" : valueText(value);
 }
 
 /** Each start of the VM with what differed from the one before it, oldest first. */

@@ -1,8 +1,9 @@
 import type { Answer } from "../answer/answer.ts";
 import { askAnswer, questionOf } from "../answer/ask-answer.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
+import { diffSnapshots } from "../facts/diff-snapshots.ts";
+import { textOf } from "../facts/fact-value.ts";
 import { askBlame } from "../history/ask-blame.ts";
-import { diffSnapshots } from "../history/changes.ts";
 import { describeBlame } from "../history/describe-blame.ts";
 import { readFactTable } from "../history/read-fact-table.ts";
 import type { Fact, Snapshot } from "../model/fact.ts";
@@ -88,14 +89,12 @@ function timeLineOf(store: Store, vm: VmName): TimeLine {
   const { table, placeOf } = readFactTable(store.snapshots, ids, (key) => key === BIOS);
   return drawTimeLine(quoted(vm), boots, tallies, (id) => {
     const place = placeOf.get(id ?? "");
-    const value = place === undefined ? undefined : table.valueAt(BIOS, place);
-    return value?.state === "value" ? value.value : undefined;
+    return place === undefined ? undefined : textOf(table.valueAt(BIOS, place));
   });
 }
 
 function biosOf(snapshot: Snapshot | undefined): string | undefined {
-  const value = snapshot?.facts.find(({ key }) => key === BIOS)?.value;
-  return value?.state === "value" ? value.value : undefined;
+  return textOf(snapshot?.facts.find(({ key }) => key === BIOS)?.value);
 }
 
 function knownDevices(store: Store | undefined, vm: VmName | undefined): readonly Bdf[] {

@@ -1,19 +1,26 @@
+import { listOf, textOf, valueText } from "../facts/fact-value.ts";
+import type { FactForm } from "../facts/kind.ts";
+import { viewFacts } from "../facts/presence.ts";
+import { knownKey, labelOf } from "../facts/vocabulary.ts";
 import type { Fact, FactValue } from "../model/fact.ts";
 import type { FactRow } from "./document.ts";
 
 /** The facts of one snapshot, ready to be asked. */
 export interface HostFacts {
   readonly all: readonly Fact[];
-  /** The value; undefined when absent or unknown. */
+  /** The value as text; undefined when absent or unknown. */
   value(key: string): string | undefined;
   /** A fact's value, absent, or unknown with the reason; a key that the snapshot lacks was not collected. */
   of(key: string): FactValue;
   /** Facts whose key begins so, with the rest of the key. */
   below(prefix: string): readonly { readonly rest: string; readonly fact: Fact }[];
+  /** Facts with keys of this form. */
+  ofForm(form: FactForm): readonly Fact[];
   /** PCI functions in the order of their addresses. */
   readonly devices: readonly FactDevice[];
   readonly groups: readonly FactGroupEntry[];
-  row(key: string, label: string): FactRow;
+  /** A fact under its own name, in which devices are named by `device`, or under another. */
+  row(key: string, label?: string): FactRow;
 }
 
 export interface FactDevice {
@@ -25,105 +32,105 @@ export interface FactDevice {
   /** Its name where the host knows one, else its class. */
   readonly name: string;
   readonly classCode: string;
-  readonly driver: string | undefined;
-  readonly group: string | undefined;
+  readonly driver: FactValue;
+  readonly group: FactValue;
 }
 
 export interface FactGroupEntry {
   /** Key prefix, without the final dot. */
   readonly key: string;
   readonly number: string | undefined;
-  readonly type: string | undefined;
+  readonly type: FactValue;
   readonly members: readonly string[];
-  /** Kind and addresses of each reserved region; `direct` first. */
-  readonly regions: readonly { readonly kind: string; readonly addresses: string }[];
-  /** Whether it demands a 1:1 mapping; undefined when the regions are not known. */
-  readonly direct: string | undefined;
+  /** Kinds of reserved regions that it has, and `direct` whether or not. */
+  readonly regions: readonly string[];
+  /** The regions for which the firmware demands a 1:1 mapping. */
+  readonly direct: FactValue;
 }
 
 const REGION_KINDS = ["direct", "direct-relaxable", "reserved", "msi"] as const;
 
 /** Makes facts ready to be asked. */
 export function createHostFacts(all: readonly Fact[]): HostFacts {
-  const byKey = new Map(all.map((fact) => [fact.key, fact]));
+  const view = viewFacts(all);
+  const byForm = Map.groupBy(all, ({ key }) => knownKey(key)?.form);
   const of = (key: string): FactValue => {
-    for (let name = key; name !== ""; name = name.slice(0, Math.max(0, name.lastIndexOf(".")))) {
-      const value = byKey.get(name)?.value;
-      if (value === undefined) continue;
-      // A collector that failed as a whole left one unknown fact, which speaks for all keys below it.
-      if (name === key || value.state === "unknown") return value;
-    }
-    return { state: "unknown", why: all.length === 0 ? "no facts are on record" : "not collected" };
-  };
-  const value = (key: string) => {
-    const found = of(key);
-    return found.state === "value" ? found.value : undefined;
+    const value = view.valueOf(key);
+    return all.length === 0 && value.state === "unknown"
+      ? { state: "unknown", why: "no facts are on record" }
+      : value;
   };
   const below = (prefix: string) =>
     all
       .filter(({ key }) => key.startsWith(prefix))
       .map((fact) => ({ rest: fact.key.slice(prefix.length), fact }));
-  const devices = readDevices(below("pci."), value);
+  const devices = below("pci.").flatMap(({ rest }) => readDevice(rest, of));
+  devices.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  const byIdentity = new Map(devices.map((device) => [device.identity, device]));
   return {
     all,
     of,
-    value,
+    value: (key) => textOf(of(key)),
     below,
+    ofForm: (form) => byForm.get(form) ?? [],
     devices,
-    groups: readGroups(below("iommu.group."), value, devices),
+    groups: readGroups(below("iommu.group."), of, byIdentity),
     row(key, label) {
-      const found = of(key);
-      const text = found.state === "value" ? found.value : found.state === "absent" ? "none" : found.why;
-      return { key, label, value: text, state: found.state, ...(found.state === "value" && { code: true }) };
+      const value = of(key);
+      const known = knownKey(key);
+      const shown =
+        known?.form.type === "list" ? listOf(value).join(known.form.separator ?? ", ") : textOf(value);
+      return {
+        key,
+        label:
+          label ?? (known === undefined ? key : labelOf(known, (id) => byIdentity.get(id)?.address ?? id)),
+        value:
+          value.state === "value" ? (shown ?? "") : value.state === "unknown" ? value.why : valueText(value),
+        state: value.state,
+        ...(value.state === "value" && { code: true }),
+      };
     },
   };
 }
 
-type Below = ReturnType<HostFacts["below"]>;
-
-function readDevices(pci: Below, value: HostFacts["value"]): readonly FactDevice[] {
-  const devices: FactDevice[] = [];
-  for (const { rest, fact } of pci) {
-    const identity = /^([^.]+)\.address$/.exec(rest)?.[1];
-    if (identity === undefined || fact.value.state !== "value") continue;
-    const of = (attribute: string) => value(`pci.${identity}.${attribute}`);
-    const kind = of("class") ?? "";
-    devices.push({
+function readDevice(key: string, of: HostFacts["of"]): readonly FactDevice[] {
+  const identity = /^([^.]+)\.address$/.exec(key)?.[1];
+  const address = textOf(of(`pci.${key}`));
+  if (identity === undefined || address === undefined) return [];
+  const kind = textOf(of(`pci.${identity}.class`)) ?? "";
+  return [
+    {
       identity,
-      address: fact.value.value,
+      address,
       ids: identity.split("/")[0] ?? identity,
-      name: of("name") ?? (kind.slice(7) || "unknown device"),
+      name: textOf(of(`pci.${identity}.name`)) ?? (kind.slice(7) || "unknown device"),
       classCode: kind.slice(0, 6),
-      driver: of("driver"),
-      group: of("group"),
-    });
-  }
-  return devices.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+      driver: of(`pci.${identity}.driver`),
+      group: of(`pci.${identity}.group`),
+    },
+  ];
 }
 
 function readGroups(
-  groups: Below,
-  value: HostFacts["value"],
-  devices: readonly FactDevice[],
+  groups: ReturnType<HostFacts["below"]>,
+  of: HostFacts["of"],
+  byIdentity: ReadonlyMap<string, FactDevice>,
 ): readonly FactGroupEntry[] {
-  const byIdentity = new Map(devices.map((device) => [device.identity, device]));
-  const entries: FactGroupEntry[] = [];
-  for (const { rest, fact } of groups) {
+  const entries = groups.flatMap(({ rest, fact }): readonly FactGroupEntry[] => {
     const name = /^([^.]+)\.members$/.exec(rest)?.[1];
-    if (name === undefined || fact.value.state !== "value") continue;
+    if (name === undefined || fact.value.state !== "value") return [];
     const key = `iommu.group.${name}`;
-    const members = fact.value.value.split(", ");
-    entries.push({
-      key,
-      number: members.map((member) => byIdentity.get(member)?.group).find((group) => group !== undefined),
-      type: value(`${key}.type`),
-      members: members.map((member) => byIdentity.get(member)?.address ?? member),
-      regions: REGION_KINDS.flatMap((kind) => {
-        const addresses = value(`${key}.${kind}`);
-        return addresses === undefined ? [] : [{ kind, addresses }];
-      }),
-      direct: value(`${key}.direct`),
-    });
-  }
+    const members = listOf(fact.value);
+    return [
+      {
+        key,
+        number: members.flatMap((member) => listOf(byIdentity.get(member)?.group))[0],
+        type: of(`${key}.type`),
+        members: members.map((member) => byIdentity.get(member)?.address ?? member).sort(),
+        regions: REGION_KINDS.filter((kind) => kind === "direct" || of(`${key}.${kind}`).state === "value"),
+        direct: of(`${key}.direct`),
+      },
+    ];
+  });
   return entries.sort((a, b) => Number(a.number ?? 1e9) - Number(b.number ?? 1e9));
 }

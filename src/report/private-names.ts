@@ -1,3 +1,4 @@
+import { textOf } from "../facts/fact-value.ts";
 import { readNames, readText, readValue } from "../host/read-file.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { ReportInput } from "./input.ts";
@@ -22,7 +23,7 @@ export function findPrivateNames(
     hosts: hostNames(paths),
     users: userNames(paths, env),
     keep: [
-      ...values.flatMap((value) => (value.state === "value" ? [value.value] : [])),
+      ...values.flatMap((value) => textOf(value) ?? []),
       ...tried.flatMap(({ bios }) => bios ?? []),
       ...(timeLine?.runs.map(({ bios }) => bios) ?? []),
       ...[answer?.lastGood, answer?.here, answer?.failing?.since].flatMap((moment) => moment?.bios ?? []),

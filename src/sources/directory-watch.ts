@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { accessSync, constants, type FSWatcher as NodeWatcher, watch as watchOne } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { ChokidarOptions } from "chokidar";
@@ -37,7 +38,7 @@ export interface DirectoryWatchOptions {
    * libuv drops the kernel's "queue overflowed", so one look now and then is what makes this complete.
    */
   readonly recheckMs?: number;
-  /** How a watcher is made; chokidar's `watch` unless a test brings its own. */
+  /** How a watcher is made, unless a test brings its own. */
   readonly openWatcher?: (directory: string, options: ChokidarOptions) => Promise<ChangeWatcher>;
 }
 
@@ -55,10 +56,10 @@ interface Situation {
   readonly awaited: string;
 }
 
-/** Watches `directory` through chokidar while it exists, and for its appearance while it does not. */
+/** Watches `directory` while it exists, and for its appearance while it does not. */
 export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryWatch {
   const { directory, clock, onWake, accept = () => true, recheckMs = 60_000 } = options;
-  const openWatcher = options.openWatcher ?? openChokidar;
+  const openWatcher = options.openWatcher ?? openAny;
   let running = false;
   let armedFor = "";
   let usedUp = false;
@@ -126,11 +127,18 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
       binaryInterval: POLL_MS,
       ignored: (candidate) => candidate !== path && !accept(basename(candidate)),
     });
-    close = () => watcher.close();
+    const above = polling ? undefined : watchAbove(path);
+    close = async () => {
+      above?.close();
+      await watcher.close();
+    };
     state = { state: "watching", polling };
-    // The raw events, because chokidar's "change" swallows what follows within 50 ms of another.
+    // chokidar's "change" swallows what follows within 50 ms of another; the raw events do not.
     watcher.on("raw", (_event, name) => {
       const entry = typeof name === "string" ? basename(name) : undefined;
+      // The directory itself was removed or moved away, and its watch with it. One that is made anew may have its inode
+      // number, so that nothing but this tells them apart.
+      if (entry === basename(path)) armedFor = "";
       if (entry === undefined || accept(entry) || entry === basename(path)) look();
     });
     if (polling) watcher.on("all", look);
@@ -143,6 +151,8 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
       });
       watcher.on("error", (error) => {
         const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
+        // It went while it was being opened: the next round looks at what is there.
+        if (!ready && !OUT_OF_INOTIFY.has(code)) resolve(true);
         if (polling || failed || !OUT_OF_INOTIFY.has(code)) return;
         failed = true;
         resolve(false);
@@ -153,6 +163,21 @@ export function createDirectoryWatch(options: DirectoryWatchOptions): DirectoryW
         look();
       });
     });
+  }
+
+  /** Of a directory whose parent is moved away, or that is mounted over, its own watch hears nothing. */
+  function watchAbove(path: string): NodeWatcher | undefined {
+    const parent = dirname(path);
+    const names = [basename(path), basename(parent)];
+    try {
+      const watcher = watchOne(parent, (event, name) => {
+        if (event === "rename" && (name === null || names.includes(name))) look();
+      });
+      watcher.on("error", () => watcher.close());
+      return watcher;
+    } catch {
+      return undefined;
+    }
   }
 
   function awaitAppearance(situation: Situation): void {
@@ -230,7 +255,33 @@ function directoryIdentity(path: string): string | undefined {
   return `${status.value.dev}:${status.value.ino}`;
 }
 
-async function openChokidar(directory: string, options: ChokidarOptions): Promise<ChangeWatcher> {
+/**
+ * chokidar where there is no inotify. Where there is, the directory is watched directly: chokidar keeps the watch of a
+ * path for whoever watches that path next, also when the directory there has become another one meanwhile.
+ */
+async function openAny(directory: string, options: ChokidarOptions): Promise<ChangeWatcher> {
+  if (options.usePolling !== true) return openDirectory(directory);
   const { watch } = await import("chokidar");
   return watch(directory, options) as ChangeWatcher;
+}
+
+function openDirectory(directory: string): ChangeWatcher {
+  const events = new EventEmitter();
+  let watcher: NodeWatcher | undefined;
+  try {
+    watcher = watchOne(directory, (event, name) => events.emit("raw", event, name));
+    watcher.on("error", (error) => events.emit("error", error));
+    setImmediate(() => events.emit("ready"));
+  } catch (error) {
+    setImmediate(() => events.emit("error", error));
+  }
+  return {
+    on: (event, listener) => events.on(event, listener),
+    async close() {
+      watcher?.close();
+      // Whoever closes it has nothing more to hear.
+      events.removeAllListeners();
+      events.on("error", () => {});
+    },
+  };
 }

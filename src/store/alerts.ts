@@ -196,7 +196,6 @@ function maybe<Row, Value>(row: Row | undefined, make: (row: Row) => Value): Val
 }
 
 function toIncident(row: IncidentRow): Incident {
-  let content: AlertContent | undefined;
   return {
     id: row.id,
     key: row.key,
@@ -210,11 +209,7 @@ function toIncident(row: IncidentRow): Incident {
     reminders: row.reminders,
     bootId: row.boot_id === null ? undefined : bootId(row.boot_id),
     attemptId: row.attempt_id ?? undefined,
-    // Who looks through hundreds of incidents for one looks at this last.
-    get content() {
-      content ??= JSON.parse(row.content) as AlertContent;
-      return content;
-    },
+    content: JSON.parse(row.content) as AlertContent,
   };
 }
 

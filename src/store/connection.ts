@@ -1,6 +1,6 @@
 import type Database from "better-sqlite3";
 import { StoreRefusal } from "./refusal.ts";
-import { explainDiskTrouble, type Troubles } from "./troubles.ts";
+import { damagedFile, explainDiskTrouble, type Troubles } from "./troubles.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
 
@@ -32,10 +32,13 @@ export interface Connection {
   batched<T>(work: () => T): T;
   /** A pragma's single answer. */
   pragma(text: string): number | string;
+  /**
+   * What to throw for what was thrown where rows are read: SQLite finds no fault with a byte that was changed inside a
+   * text, but what this program stored as JSON is JSON.
+   */
+  judge(error: unknown): unknown;
   /** Newest commit that changed something, UTC epoch milliseconds. */
   lastCommitAt(): number | undefined;
-  /** Changes whenever another program wrote, or something was rolled back: what was read before may be wrong then. */
-  outsideChanges(): string;
 }
 
 export interface ConnectionParts {
@@ -57,7 +60,6 @@ export function createConnection(parts: ConnectionParts): Connection {
   let durableWanted = false;
   let level: "FULL" | "NORMAL" | undefined;
   let commitAt: number | undefined;
-  let rollbacks = 0;
   /** SQLite rolled the whole transaction back in the middle of it: nothing more may be written until its end. */
   let doomed: unknown;
 
@@ -73,7 +75,10 @@ export function createConnection(parts: ConnectionParts): Connection {
   }
 
   function asRefusal(error: unknown): unknown {
-    const trouble = explainDiskTrouble(error, path);
+    const trouble =
+      error instanceof SyntaxError
+        ? damagedFile(path, "a stored text is none that this program writes")
+        : explainDiskTrouble(error, path);
     if (trouble === undefined) return error;
     if (trouble.kind === "damaged") parts.onDamage();
     return new StoreRefusal(troubles.report(trouble.kind, trouble.why, trouble.remedy));
@@ -116,7 +121,6 @@ export function createConnection(parts: ConnectionParts): Connection {
   const commit = statement<[], never>("COMMIT");
   const savepoint = statement<[], never>("SAVEPOINT inner_work");
   const release = statement<[], never>("RELEASE inner_work");
-  const dataVersion = statement<[], { data_version: number }>("PRAGMA data_version");
   const syncCounter = statement<[], never>(
     `INSERT INTO meta (key, value) VALUES ('durable commits after the fact', '1')
      ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1`,
@@ -135,7 +139,6 @@ export function createConnection(parts: ConnectionParts): Connection {
       value = work();
       commit.run();
     } catch (error) {
-      rollbacks += 1;
       if (database.inTransaction) database.exec("ROLLBACK");
       throw error;
     } finally {
@@ -157,7 +160,6 @@ export function createConnection(parts: ConnectionParts): Connection {
       release.run();
       return value;
     } catch (error) {
-      rollbacks += 1;
       if (database.inTransaction) database.exec("ROLLBACK TO inner_work; RELEASE inner_work");
       throw error;
     } finally {
@@ -187,7 +189,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       const answer = Object.values(rows[0] ?? {})[0];
       return typeof answer === "number" || typeof answer === "string" ? answer : "";
     },
+    judge: (error) => (error instanceof SyntaxError ? asRefusal(error) : error),
     lastCommitAt: () => commitAt,
-    outsideChanges: () => `${dataVersion.get()?.data_version} ${rollbacks}`,
   };
 }

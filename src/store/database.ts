@@ -1,13 +1,14 @@
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { isHidden, mayRead, whatIsThere } from "./file-place.ts";
-import { isMarkedDamaged, quarantine, removeDamageMark } from "./quarantine.ts";
-import { MIGRATIONS, SCHEMA_VERSION } from "./schema.ts";
+import { findDamage } from "./find-damage.ts";
+import { APPLICATION_ID, migrate, nameHistory } from "./migrate.ts";
+import { isMarkedDamaged, quarantine, removeDamageMark, removeDatabase } from "./quarantine.ts";
+import { type Saved, saveHistory } from "./save-history.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
 import type { RefusalReason } from "./store.ts";
-import { explainDiskTrouble, saysDamaged, sqliteCode } from "./troubles.ts";
+import { type DiskTrouble, damagedFile, explainDiskTrouble, sqliteCode } from "./troubles.ts";
 
-/** "VFIO": tells our file from anybody else's. */
-const APPLICATION_ID = 0x5646494f;
 /** After an unclean end a file up to this size is checked; a larger one would hold up the start. */
 const CHECK_UP_TO = 32 * 1024 * 1024;
 const PATIENCE_MS = 2000;
@@ -27,8 +28,8 @@ export type OpenedDatabase =
   | {
       readonly state: "open";
       readonly database: Database.Database;
-      /** Where a damaged file was moved. */
-      readonly quarantined?: string;
+      /** Where a damaged file was moved, and what of it is in the new one. */
+      readonly quarantined?: { readonly file: string; readonly saved: Saved };
       /** False on a file system that has no shared memory: readers and the writer then wait for each other. */
       readonly writeAheadLog: boolean;
     }
@@ -39,8 +40,11 @@ export type OpenedDatabase =
       readonly remedy: string;
     };
 
-/** Opens, checks and migrates the database for writing. A damaged file is moved aside and a new one begun. */
-export function openForWriting(path: string, now: number): OpenedDatabase {
+/**
+ * Opens, checks and migrates the database for writing. A damaged file is moved aside, and a new one begun with what can
+ * be read of it; what cannot is taken from one of the second copies.
+ */
+export function openForWriting(path: string, now: number, copies: readonly string[]): OpenedDatabase {
   const noFile = refuseNoFile(path);
   if (noFile !== undefined) return noFile;
   try {
@@ -50,15 +54,41 @@ export function openForWriting(path: string, now: number): OpenedDatabase {
     if (isMarked && opened.state === "open") removeDamageMark(path);
     return opened;
   } catch (error) {
-    if (!saysDamaged(error)) return refusedByDisk(error, path);
+    if (isOfTheDisk(error, path)) return refusedByDisk(error, path);
   }
   try {
-    const quarantined = existsSync(path) ? quarantine(path, now) : undefined;
-    const opened = openWriter(path, false);
-    return opened.state === "open" && quarantined !== undefined ? { ...opened, quarantined } : opened;
+    const file = existsSync(path) ? quarantine(path, now) : undefined;
+    return beginAgain(path, file, copies);
   } catch (error) {
     return refusedByDisk(error, path);
   }
+}
+
+/** A new history with what is left of the damaged one. Whatever that costs, there is a history to write to. */
+function beginAgain(path: string, file: string | undefined, copies: readonly string[]): OpenedDatabase {
+  let saved: Saved | undefined;
+  const fill = (database: Database.Database) => {
+    saved = saveHistory(database, { damaged: file, copies });
+  };
+  let opened: OpenedDatabase;
+  try {
+    opened = openWriter(path, false, fill);
+  } catch (error) {
+    if (isOfTheDisk(error, path)) throw error;
+    removeDatabase(path);
+    opened = openWriter(path, false);
+    saved = undefined;
+  }
+  if (opened.state === "refused" || file === undefined) return opened;
+  const nothing: Saved = { boots: 0, starts: 0, startsBefore: undefined, copy: undefined };
+  return { ...opened, quarantined: { file, saved: saved ?? nothing } };
+}
+
+/** Whether the disk, or somebody else's rights or lock, is to blame rather than what stands in the file. */
+function isOfTheDisk(error: unknown, path: string): boolean {
+  const trouble = explainDiskTrouble(error, path);
+  if (trouble !== undefined) return trouble.kind !== "damaged";
+  return sqliteCode(error) === undefined && error instanceof Error && "code" in error;
 }
 
 /** Opens the database for reading beside a writer. */
@@ -80,6 +110,52 @@ export function openForReading(path: string): OpenedDatabase {
   } catch (error) {
     database?.close();
     return refusedByDisk(error, path);
+  }
+}
+
+/** What is damaged in the database at `path`; undefined where nothing is, and where there is none. Reads all of it. */
+export function damageOf(path: string): DiskTrouble | undefined {
+  const opened = openForReading(path);
+  if (opened.state === "refused")
+    return opened.reason === "damaged" ? { kind: "damaged", ...opened } : undefined;
+  try {
+    const damage = findDamage(opened.database);
+    return damage === undefined ? undefined : damagedFile(path, damage);
+  } catch (error) {
+    return damagedFile(path, error instanceof Error ? error.message : String(error));
+  } finally {
+    opened.database.close();
+  }
+}
+
+/** The largest history that is taken into memory where it can be read and not written (bytes). */
+const KEPT_IN_MEMORY = 16 * 1024 * 1024;
+
+/**
+ * A database in memory, for a service whose own cannot be used: it watches and tells all the same. What the file holds
+ * is taken along where it can be read and is not large, for what changed since the last good start stands in it.
+ */
+export function openInMemory(path: string): OpenedDatabase & { readonly state: "open" } {
+  const database = copyOf(path) ?? new Database(":memory:");
+  database.pragma("cache_size = -2000");
+  migrate(database, versionOf(database));
+  database.pragma("foreign_keys = ON");
+  return { state: "open", database, writeAheadLog: true };
+}
+
+function copyOf(path: string): Database.Database | undefined {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > KEPT_IN_MEMORY) return undefined;
+  const opened = openForReading(path);
+  if (opened.state === "refused") return undefined;
+  try {
+    const bytes = opened.database.serialize();
+    // As in `openReader`: memory has no write-ahead log.
+    bytes.fill(1, 18, 20);
+    return new Database(bytes);
+  } catch {
+    return undefined;
+  } finally {
+    opened.database.close();
   }
 }
 
@@ -130,7 +206,12 @@ export function openForGuest(path: string): OpenedDatabase {
   }
 }
 
-function openWriter(path: string, checkWhole: boolean): OpenedDatabase {
+/** With `fill` the file is a new one, which that brings up to this version. */
+function openWriter(
+  path: string,
+  checkWhole: boolean,
+  fill?: (database: Database.Database) => void,
+): OpenedDatabase {
   const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   makePrivate(path);
   const database = new Database(path, { timeout: PATIENCE_MS });
@@ -155,7 +236,9 @@ function openWriter(path: string, checkWhole: boolean): OpenedDatabase {
     database.pragma(`wal_autocheckpoint = ${Math.floor(LOG_SIZE / pageSize)}`);
     if (checkWhole) checkAll(database);
     else if (endedUncleanly) check(database, path);
-    migrate(database, version);
+    if (fill === undefined) migrate(database, version);
+    else fill(database);
+    if (version < SCHEMA_VERSION) nameHistory(database);
     database.pragma("foreign_keys = ON");
     return { state: "open", database, writeAheadLog: mode === "wal" };
   } catch (error) {
@@ -176,26 +259,6 @@ function makePrivate(path: string): void {
   }
 }
 
-function migrate(database: Database.Database, from: number): void {
-  // A table that is made anew is gone for a moment, and names in other tables have to stay as they are meanwhile.
-  database.pragma("foreign_keys = OFF");
-  database.pragma("legacy_alter_table = ON");
-  for (const { version, sql, convert, finish } of MIGRATIONS) {
-    if (version <= from) continue;
-    database.pragma("synchronous = FULL");
-    database
-      .transaction(() => {
-        database.exec(sql);
-        convert?.(database);
-        database.exec(
-          `${finish ?? ""}; PRAGMA user_version = ${version}; PRAGMA application_id = ${APPLICATION_ID}`,
-        );
-      })
-      .immediate();
-  }
-  database.pragma("legacy_alter_table = OFF");
-}
-
 /** Throws what SQLite throws for a damaged file. */
 function check(database: Database.Database, path: string): void {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > CHECK_UP_TO) return;
@@ -203,10 +266,10 @@ function check(database: Database.Database, path: string): void {
   if (verdict !== "ok") throw new Database.SqliteError(String(verdict), "SQLITE_CORRUPT");
 }
 
-/** As `check`, whatever the size, and with the content of every index. */
+/** As `check`, whatever the size, and with the content of every index and row. */
 function checkAll(database: Database.Database): void {
-  const verdict = database.pragma("integrity_check(1)", { simple: true });
-  if (verdict !== "ok") throw new Database.SqliteError(String(verdict), "SQLITE_CORRUPT");
+  const damage = findDamage(database);
+  if (damage !== undefined) throw new Database.SqliteError(damage, "SQLITE_CORRUPT");
 }
 
 function versionOf(database: Database.Database): number {
@@ -283,12 +346,15 @@ function nothingYet(path: string): OpenedDatabase {
 }
 
 function refusedByDisk(error: unknown, path: string): OpenedDatabase {
-  const trouble = explainDiskTrouble(error, path);
+  const code = sqliteCode(error);
+  // While it is opened only what stands in the file can make SQLite refuse for any other reason.
+  const trouble =
+    explainDiskTrouble(error, path) ?? (code === undefined ? undefined : damagedFile(path, code));
   if (trouble !== undefined) {
     const reason = trouble.kind === "damaged" ? "damaged" : "inaccessible";
     return { state: "refused", reason, why: trouble.why, remedy: trouble.remedy };
   }
-  if (error instanceof Error && "code" in error && sqliteCode(error) === undefined) {
+  if (error instanceof Error && "code" in error) {
     return {
       state: "refused",
       reason: "inaccessible",

@@ -3,8 +3,14 @@ import { makeDirectory } from "../make-directory.ts";
 import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
-import { createConnection } from "./connection.ts";
-import { type OpenedDatabase, openForGuest, openForReading, openForWriting } from "./database.ts";
+import { type Connection, createConnection } from "./connection.ts";
+import {
+  type OpenedDatabase,
+  openForGuest,
+  openForReading,
+  openForWriting,
+  openInMemory,
+} from "./database.ts";
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
@@ -14,6 +20,7 @@ import { markDamaged } from "./quarantine.ts";
 import type { MetaStore } from "./record-stores.ts";
 import { StoreRefusal, type StoreTrouble, type Written } from "./refusal.ts";
 import { createRetention } from "./retention.ts";
+import type { Saved } from "./save-history.ts";
 import { createSightingStore } from "./sightings.ts";
 import { createSignatureTable } from "./signatures.ts";
 import { createSnapshotTable } from "./snapshots.ts";
@@ -57,16 +64,17 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
       remedy: "Stop that one first; commands that only read need not wait for it.",
     };
   }
-  const opened = openForWriting(path, clock.now());
+  const opened = openForWriting(path, clock.now(), options.copies ?? []);
   if (opened.state === "refused") {
     lock.release();
     return opened;
   }
   if (opened.quarantined !== undefined) {
+    const { file, saved } = opened.quarantined;
     troubles.report(
       "quarantined",
-      `The database ${path} was damaged. It was moved to ${opened.quarantined} and a new one begun.`,
-      `Older history is in that file; "sqlite3 FILE .recover" may bring some of it back.`,
+      `The database ${path} was damaged. It was moved to ${file} and a new one begun, ${describeSaved(saved)}.`,
+      `The older history is in that file; "sqlite3 FILE .recover" may bring more of it back.`,
     );
   }
   if (!opened.writeAheadLog) {
@@ -79,12 +87,42 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
   return asStore(opened, options, troubles, () => lock.release());
 }
 
+/** A history that ends with the process, in place of the one at `path` that cannot be used. */
+export function openVolatileStore(options: OpenStoreOptions): Store {
+  return storeOf(
+    openInMemory(options.path),
+    { ...options, besideService: true },
+    createTroubles(options.clock),
+    {
+      release: () => {},
+      watched: [],
+    },
+  );
+}
+
 function asStore(
   opened: OpenedDatabase & { readonly state: "open" },
   options: OpenStoreOptions,
   troubles: Troubles,
   release: () => void,
 ): OpenedStore {
+  const { path } = options;
+  // The lock as well: without its name a second service could take one, and both would write.
+  const watched = [
+    path,
+    `${path}-wal`,
+    ...(options.readOnly === true || options.besideService === true ? [] : [`${path}.lock`]),
+  ];
+  return { state: "open", store: storeOf(opened, options, troubles, { release, watched }) };
+}
+
+/** `watched`: the files that the store is in. */
+function storeOf(
+  opened: OpenedDatabase & { readonly state: "open" },
+  options: OpenStoreOptions,
+  troubles: Troubles,
+  { release, watched }: { readonly release: () => void; readonly watched: readonly string[] },
+): Store {
   const { path, clock } = options;
   const readOnly = options.readOnly === true;
   /** The service's own list of troubles is nobody else's to write, and a damaged file is the service's to move. */
@@ -95,7 +133,9 @@ function asStore(
     clock,
     troubles,
     onDamage: () => {
-      if (isOwner) markDamaged(path);
+      if (!isOwner) return;
+      markDamaged(path);
+      options.onDamage?.();
     },
     onSettled: keepTroubles,
   });
@@ -108,21 +148,20 @@ function asStore(
   const vms = createVmTable(connection, boots);
   const signatures = createSignatureTable(connection);
   const retention = createRetention(connection);
-  // The lock as well: without its name a second service could take one, and both would write.
-  const files = createFileWatch([path, `${path}-wal`, ...(isOwner ? [`${path}.lock`] : [])]);
+  const files = createFileWatch(watched);
   const store: Store = {
     path,
     readOnly,
-    attempts: createAttemptStore({ connection, boots, snapshots, vms, signatures }),
+    attempts: judged(connection, createAttemptStore({ connection, boots, snapshots, vms, signatures })),
     sightings: createSightingStore(connection, boots),
     gaps: createGapStore(connection, boots),
     hotPlugs: createHotPlugStore(connection, boots),
     resumePoints: createResumePointStore(connection),
-    unfinished: createUnfinishedStore(connection),
+    unfinished: judged(connection, createUnfinishedStore(connection)),
     boots,
-    snapshots,
-    vms,
-    alerts: createAlertTable(connection),
+    snapshots: judged(connection, snapshots),
+    vms: judged(connection, vms),
+    alerts: judged(connection, createAlertTable(connection)),
     meta,
     durable: (work) => asValue(() => connection.durable(work)),
     batched: (work) => asValue(() => connection.batched(work)),
@@ -136,7 +175,7 @@ function asStore(
       release();
     },
   };
-  return { state: "open", store };
+  return store;
 
   /** For commands beside this process, and for the next one. */
   function keepTroubles(): void {
@@ -145,8 +184,37 @@ function asStore(
   }
 }
 
+/** What became of a damaged history, for the end of a sentence. */
+function describeSaved({ boots, starts, startsBefore, copy }: Saved): string {
+  if (boots === 0 && starts === 0) return "since nothing of it could be read";
+  const all =
+    startsBefore === undefined || startsBefore <= starts ? "" : ` of the ${startsBefore} ever stored`;
+  const from = copy === undefined ? "" : `, partly from the copy ${copy}`;
+  return `with what could be read${from}: ${boots} boots and ${starts} starts${all}`;
+}
+
+/** The same part of the store, of which what it throws for a damaged row says so. */
+function judged<T extends object>(connection: Connection, part: T): T {
+  const methods = Object.entries(part).map(([name, method]: [string, unknown]) => [
+    name,
+    (...given: unknown[]) => {
+      try {
+        return typeof method === "function" ? method(...given) : method;
+      } catch (error) {
+        throw connection.judge(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(methods) as T;
+}
+
 function readTroubles(meta: MetaStore): readonly StoreTrouble[] {
-  const list = JSON.parse(meta.get(TROUBLES) ?? "[]") as readonly StoreTrouble[];
+  let list: readonly StoreTrouble[] = [];
+  try {
+    list = JSON.parse(meta.get(TROUBLES) ?? "[]");
+  } catch {
+    // What an earlier run met is not worth refusing the history for.
+  }
   // JSON has no undefined.
   return list.map((trouble) => ({ ...trouble, until: trouble.until }));
 }

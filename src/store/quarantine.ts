@@ -21,6 +21,11 @@ export function quarantine(path: string, now: number): string {
   return target;
 }
 
+/** Removes a database with its log, e.g. one that was begun and did not come to be. */
+export function removeDatabase(path: string): void {
+  for (const companion of COMPANIONS) rmSync(path + companion, { force: true });
+}
+
 /** Leaves a mark that SQLite found the file damaged while it was in use, for the next start. */
 export function markDamaged(path: string): void {
   try {
@@ -49,6 +54,6 @@ function dropOldQuarantines(path: string): void {
   const names = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix));
   const databases = names.filter((name) => !/-(?:wal|shm)$/.test(name)).sort();
   for (const old of databases.slice(0, -KEPT)) {
-    for (const companion of COMPANIONS) rmSync(join(dirname(path), old + companion), { force: true });
+    removeDatabase(join(dirname(path), old));
   }
 }

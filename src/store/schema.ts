@@ -227,21 +227,34 @@ CREATE INDEX delivery_pending ON delivery (channel, due_at) WHERE state = 'pendi
 
 // Facts as spans instead of packed sets of numbers: what all facts were over all boots is one read of one table, and a
 // new snapshot writes what differs. A strand is a row of snapshots of which each is much like the one before; `place`
-// counts through all that are stored, whatever their strand, and is NULL while only the id is known.
+// counts through all that are stored, whatever their strand, and is NULL while only the id is known. `facts` is how many
+// there are, and no number is used twice, so that what is saved of a damaged file and of a copy can be put together and
+// be known to be whole. For the same reason the indexes hold all columns of facts and spans: each lies there twice.
 const VERSION_3 = `
 ALTER TABLE snapshot RENAME TO packed_snapshot;
 CREATE TABLE snapshot (
-  number INTEGER PRIMARY KEY,
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
   strand INTEGER,
-  place INTEGER
+  place INTEGER,
+  facts INTEGER
 ) STRICT;
 INSERT INTO snapshot (number, id) SELECT number, id FROM packed_snapshot;
 CREATE UNIQUE INDEX snapshot_place ON snapshot (strand, place) WHERE place IS NOT NULL;
 
+ALTER TABLE fact_key RENAME TO old_fact_key;
+CREATE TABLE fact_key (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  fact_group TEXT NOT NULL,
+  key TEXT NOT NULL,
+  UNIQUE (key, fact_group)
+) STRICT;
+INSERT INTO fact_key (number, fact_group, key) SELECT number, fact_group, key FROM old_fact_key;
+DROP TABLE old_fact_key;
+
 ALTER TABLE fact RENAME TO old_fact;
 CREATE TABLE fact (
-  number INTEGER PRIMARY KEY,
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
   fact_key INTEGER NOT NULL REFERENCES fact_key,
   state TEXT NOT NULL CHECK (state IN ('text', 'json', 'absent', 'unknown')),
   value TEXT NOT NULL,
@@ -259,7 +272,7 @@ CREATE TABLE span (
   last INTEGER,
   PRIMARY KEY (fact, strand, first)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX span_open ON span (strand) WHERE last IS NULL;
+CREATE INDEX span_last ON span (strand, last);
 `;
 
 // A VM is its UUID; what it was called when is a table of its own. `successor` is the VM that was made anew in its place.
@@ -278,7 +291,7 @@ UPDATE attempt SET vm = (SELECT vm_now.number FROM same_vm JOIN vm_now USING (id
 
 ALTER TABLE vm RENAME TO named_vm;
 CREATE TABLE vm (
-  number INTEGER PRIMARY KEY,
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL,
   uuid TEXT,
   definition TEXT,

@@ -35,8 +35,8 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
      CROSS JOIN snapshot ON snapshot.id = given.value WHERE place IS NOT NULL`,
   );
   const announce = connection.statement<[string]>("INSERT INTO snapshot (id) VALUES (?)");
-  const fill = connection.statement<[number, number, number]>(
-    "UPDATE snapshot SET strand = ?, place = ? WHERE number = ?",
+  const fill = connection.statement<[number, number, number, number]>(
+    "UPDATE snapshot SET strand = ?, place = ?, facts = ? WHERE number = ?",
   );
   const ids = connection.tuples<[], [number: number, id: string]>("SELECT number, id FROM snapshot");
   const factNumber = connection.statement<[string, string, string, string], { number: number }>(
@@ -127,8 +127,9 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     save(snapshot) {
       return connection.batched(() => {
         if (table.has(snapshot.id)) return false;
-        const { strand, place } = spans.append(numbersOf(snapshot.facts));
-        fill.run(strand, place, table.numberOf(snapshot.id));
+        const facts = numbersOf(snapshot.facts);
+        const { strand, place } = spans.append(facts);
+        fill.run(strand, place, facts.size, table.numberOf(snapshot.id));
         return true;
       });
     },

@@ -71,6 +71,10 @@ export interface OpenStoreOptions {
    * no table keeps rows in memory: transactions of two processes take turns, and each reads what the other wrote.
    */
   readonly besideService?: boolean;
+  /** Second copies of the history, the newest first, for when it is damaged. */
+  readonly copies?: readonly string[];
+  /** Called when the file is found damaged while it is in use: opened anew, it is saved as far as it can be read. */
+  readonly onDamage?: () => void;
 }
 
 /** What came of opening. `why` and `remedy` are sentences for a person. */

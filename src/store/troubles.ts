@@ -85,15 +85,7 @@ export function saysDamaged(error: unknown): boolean {
 export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | undefined {
   const code = sqliteCode(error);
   if (code === undefined) return undefined;
-  if (saysDamaged(error)) {
-    return {
-      kind: "damaged",
-      why: `The database ${path} is damaged (${code}).`,
-      remedy:
-        "The service opens it anew, and if it is damaged indeed moves it aside, keeps it, and begins a new one. " +
-        "Where it does not run, start it.",
-    };
-  }
+  if (saysDamaged(error)) return damagedFile(path, code);
   // A full disk also shows as a failed write, or as a shared-memory file that cannot grow.
   if (code === "SQLITE_FULL" || (isInputOutput(code) && roomLeft(path) < 64 * 1024)) {
     return {
@@ -124,6 +116,17 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
     };
   }
   return undefined;
+}
+
+/** What is said of a damaged history; `how` in SQLite's words or this program's. */
+export function damagedFile(path: string, how: string): DiskTrouble {
+  return {
+    kind: "damaged",
+    why: `The database ${path} is damaged (${how}).`,
+    remedy:
+      "The service moves it aside, keeps it, and begins a new one with what can be read of it. " +
+      "Where the service does not run, start it; it does so at its next start.",
+  };
 }
 
 function isInputOutput(code: string): boolean {

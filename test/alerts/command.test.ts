@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { createCommandChannel } from "../../src/alerts/channels/command.ts";
 import { createLogChannel } from "../../src/alerts/channels/log.ts";
+import { channelSurroundings } from "../../src/alerts/channels/surroundings.ts";
 import { testChannel } from "../../src/alerts/test-channel.ts";
 import { createVirtualClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config.ts";
@@ -99,10 +100,11 @@ test("a test alert goes through a channel that is not switched on, and says what
   writeFileSync(overrideFile, `COMMAND="/usr/bin/env sh -c 'cat >${directory}/tested'"\n`);
   const { config } = loadConfig({ paths: { shippedFile: undefined, overrideFile, unraid: false } });
   const say = () => {};
-  const surroundings = {
-    ...{ host: createHostPaths(directory), clock, environment: {}, hostName: "tower" },
+  const surroundings = channelSurroundings(config, {
+    ...{ host: createHostPaths(directory), clock, environment: {}, machineName: "tower" },
     log: { info: say, warn: say, error: say },
-  };
+    vmProblems: () => [],
+  });
   assert.deepEqual(await testChannel("command", config, surroundings), { delivered: true });
   assert.equal(JSON.parse(readFileSync(join(directory, "tested"), "utf8")).kind, "test");
   const missing = await testChannel("ntfy", config, surroundings);

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createAlerter } from "../../src/alerts/alerter.ts";
 import type { Channel, SendResult } from "../../src/alerts/channel.ts";
+import type { ChannelName } from "../../src/alerts/channels/all.ts";
 import { composeTrouble } from "../../src/alerts/compose.ts";
 import { createDelivery } from "../../src/alerts/delivery.ts";
 import { incidentKey } from "../../src/alerts/incident-policy.ts";
-import { type AlertPolicy, alertPolicy, type ChannelName } from "../../src/alerts/policy.ts";
+import { type AlertPolicy, alertPolicy } from "../../src/alerts/policy.ts";
 import { createDirectTeller } from "../../src/alerts/tell-directly.ts";
 import { createVirtualClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config.ts";
@@ -110,11 +111,14 @@ test("the policy follows the settings: the log always, Unraid's notifier on Unra
     paths,
     environment: { ...environment, VFIO_WATCH_QUIET_CHANNELS: "webhook" },
   });
-  const names = (unraid: boolean) => alertPolicy(config, unraid).channels.map(({ name }) => name);
+  const names = (unraid: boolean) =>
+    alertPolicy(config, { unraid, proxmox: false }).channels.map(({ name }) => name);
   assert.deepEqual(names(true), ["log", "unraid", "webhook"]);
   assert.deepEqual(names(false), ["log", "webhook"]);
   assert.deepEqual(
-    alertPolicy(config, true).channels.map(({ keepsQuietHours }) => keepsQuietHours),
+    alertPolicy(config, { unraid: true, proxmox: false }).channels.map(
+      ({ keepsQuietHours }) => keepsQuietHours,
+    ),
     [false, false, true],
   );
 });

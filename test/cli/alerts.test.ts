@@ -31,7 +31,7 @@ function createRig(context: TestContext, settings = "") {
     createAlerter({
       store: service.alerts,
       clock: { now: Date.now },
-      policy: () => alertPolicy(config, false),
+      policy: () => alertPolicy(config, { unraid: false, proxmox: false }),
     }).raise({ key: incidentKey(content), content, at: Date.now(), attemptId: `${Math.random()}` });
   const run = async (...args: string[]) => {
     const said = { out: "", err: "" };

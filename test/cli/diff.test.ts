@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { makeSnapshot } from "../../src/history/snapshot.ts";
-import { collectFacts } from "../../src/host/collect-facts.ts";
+import { collectFacts } from "../../src/facts/facts-of-host.ts";
+import { makeSnapshot } from "../../src/facts/snapshot.ts";
 import { bootId } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { buildForumHost } from "../helpers/forum-host.ts";
@@ -29,7 +29,7 @@ describe("the command diff", () => {
     const byOrdinal = await diff("b1", "b2");
     assert.equal(byOrdinal.code, 0);
     assert.match(byOrdinal.out, /^From boot b1 \(2025-08-01 18:00 UTC\) to boot b2/);
-    assert.match(byOrdinal.out, /Firmware\n- BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95/);
+    assert.match(byOrdinal.out, /Firmware\n- BIOS E7E49AMSI\.1A63 \(2025-08-05\) → E7E49AMSI\.1A95/);
     assert.match(byOrdinal.out, /gained a direct region 0xa5a32000-0xa5a32fff/);
     const changes = (out: string) => out.split("\n").slice(1).join("\n");
     for (const [from, to] of [
@@ -42,7 +42,7 @@ describe("the command diff", () => {
       assert.equal(changes(other.out), changes(byOrdinal.out), `${from} ${to}`);
     }
     const back = await diff("b2", "b1");
-    assert.match(back.out, /BIOS version: E7E49AMSI\.1A95 → E7E49AMSI\.1A63/);
+    assert.match(back.out, /BIOS E7E49AMSI\.1A95 \(2026-03-02\) → E7E49AMSI\.1A63/);
   });
 
   it("ranks firmware before its tables, and those before the regions", async () => {

@@ -102,7 +102,7 @@ describe("the time line", () => {
     const { code, out } = await runProgram(["history", "--database", path]);
     assert.equal(code, 0);
     assert.match(out, /^b3 +2025-08-03 18:00:00 UTC +boot: BIOS E7E49AMSI\.1A95, kernel 6\.12\.54-Unraid/m);
-    assert.match(out, /changed: BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95/);
+    assert.match(out, /changed: BIOS E7E49AMSI\.1A63 \(2025-08-05\) → E7E49AMSI\.1A95/);
     assert.match(out, /^#3 .*'Windows 11' failed: It failed with iommu-direct-mapping-required/m);
     assert.match(out, /^inc-1 .*alert: 'Windows 11' did not start/m);
     const json = await runProgram(["history", "--json", "--vm", "Windows 11", "--database", path]);

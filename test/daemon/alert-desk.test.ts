@@ -31,7 +31,8 @@ function createDesk(directory: string) {
   const { config } = loadConfig({ paths });
   const make = () =>
     createAlertDesk({
-      ...{ store, clock, config: () => config, unraid: false, environment: {}, bootId: BOOT },
+      ...{ store, clock, config: () => config, environment: {}, bootId: BOOT },
+      place: { unraid: false, proxmox: false },
       ...{ paths: createHostPaths(directory), hostName: "tower" },
       log: createServiceLog({
         ...{ level: "warn", format: "text", journal: false },

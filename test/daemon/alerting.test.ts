@@ -12,7 +12,7 @@ import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/
 
 function alertingOf(store: Store) {
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
-  const policy = alertPolicy(loadConfig({ paths }).config, false);
+  const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
   const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
   return createAlerting({ store, alerter, catalogue, bootId: BOOT, now: () => START, host: () => undefined });
 }

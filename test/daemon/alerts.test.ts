@@ -56,14 +56,17 @@ test("a start that fails after a BIOS update is told once, with cause and change
   const second = await host.start(after);
   await until(() => told().length === 1);
   assert.deepEqual(kinds(), ["facts-changed"]);
-  assert.match(told()[0]?.text ?? "", /BIOS version: E7E49AMSI\.1A63 → E7E49AMSI\.1A95/);
+  assert.match(told()[0]?.text ?? "", /BIOS E7E49AMSI\.1A63 \(2026-02-10\) → E7E49AMSI\.1A95/);
 
   after.failsToStart(VM);
   await until(() => told().length === 2);
   const alert = told()[1];
   assert.deepEqual([alert?.kind, alert?.vm], ["start-failed", VM]);
   assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
-  assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
+  assert.ok(
+    alert?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),
+    alert?.text,
+  );
   assert.match(alert?.lastGood ?? "", /^Last good start: .* on BIOS E7E49AMSI\.1A63\.$/);
   assert.match(alert?.remedy ?? "", /\w/);
   assert.match(alert?.command ?? "", /^vfio-watch show \d+$/);
@@ -112,7 +115,10 @@ test("a VM that the new BIOS keeps from starting is told before anyone tries, wi
   const alert = host.told().find(({ kind }) => kind === "will-not-start");
   assert.equal(alert?.subject, `'${VM}' will not start`);
   assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
-  assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
+  assert.ok(
+    alert?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),
+    alert?.text,
+  );
   assert.match(alert?.lastGood ?? "", /since the last boot/);
   const foreseen = host.told().length;
 
@@ -154,7 +160,9 @@ test("a VM is warned of before libvirt is there, which on Unraid starts it by it
   const second = await host.start(after);
   await until(() => warnings().length === 1);
   assert.deepEqual([warnings()[0]?.vm, warnings()[0]?.causeClass], [VM, "iommu-direct-mapping-required"]);
-  assert.ok(warnings()[0]?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"));
+  assert.ok(
+    warnings()[0]?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),
+  );
 
   const libvirt = await fakeLibvirt(context, after.paths);
   libvirt.vms.set(VM, fakeVm(VM, 1));

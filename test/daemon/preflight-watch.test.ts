@@ -4,12 +4,11 @@ import { createPreflightWatch } from "../../src/daemon/preflight-watch.ts";
 import type { VmStatus } from "../../src/model/host-state.ts";
 import { type Bdf, vmName } from "../../src/model/identifiers.ts";
 import type { VmDefinition, VmState } from "../../src/model/virtual-machine.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 
 /** A host whose firmware demands a 1:1 mapping for this device. */
-const host = readRecordedHost(recordingPath("rmrr-intel", FIRST_SNAPSHOT));
+const host = recordedHost(recordingPath("rmrr-intel", FIRST_SNAPSHOT));
 const REFUSED = "0000:01:00.0" as Bdf;
 const HARMLESS = "0000:03:00.0" as Bdf;
 
@@ -32,11 +31,12 @@ function watch() {
     alerting: {
       attemptSettled: () => {},
       hotPlugFailed: () => {},
+      unrecorded: () => undefined,
       willNotStart: ({ definition: { name } }, causes, _snapshot, isRunning) =>
         told.push(`${name} ${causes[0]?.class}${isRunning ? " next time" : ""}`),
     },
     log: { info() {}, warn() {}, error() {}, debug() {} } as never,
-    snapshots: { take: () => undefined, latest: () => undefined, outdate: () => {} },
+    snapshots: { take: () => "", saveKept: () => {}, latest: () => undefined, outdate: () => {} },
     transaction: (work) => work(),
     remembered: () => [],
   });

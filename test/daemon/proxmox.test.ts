@@ -55,7 +55,10 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
   const alert = told().find(({ kind }) => kind === "start-failed");
   assert.equal(alert?.subject, `'${VM}' did not start`);
   assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
-  assert.ok(alert?.changes.includes("BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"), alert?.text);
+  assert.ok(
+    alert?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),
+    alert?.text,
+  );
   assert.match(alert?.lastGood ?? "", /^Last good start: .* on BIOS E7E49AMSI\.1A63\.$/);
 
   await host.allDelivered();

@@ -2,18 +2,24 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { askAnswer } from "../../src/answer/ask-answer.ts";
 import { needsAction, type PreflightInput, runPreflight } from "../../src/diagnosis/preflight.ts";
+import { vfioSetupOf } from "../../src/host/vfio-setup.ts";
 import type { HostState, VmStatus } from "../../src/model/host-state.ts";
 import { absent, read, unreadable } from "../../src/model/reading.ts";
 import type { VmState } from "../../src/model/virtual-machine.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 
 function input(name: string, change: (host: HostState) => Partial<HostState> = () => ({})): PreflightInput {
-  const host = readRecordedHost(recordingPath(name, "snap-before"), recordingPath(name, "libvirt"));
+  const host = recordedHost(recordingPath(name, "snap-before"), recordingPath(name, "libvirt"));
   return {
     host: { ...host, ...change(host) },
-    setup: { requests: read([]), bindings: read([]), unmatched: [], errors: absent },
+    setup: vfioSetupOf({
+      config: absent,
+      commandLine: absent,
+      modprobe: absent,
+      devices: read(new Map()),
+      errors: absent,
+    }),
     bootLoaders: {
       running: { possible: new Set(), name: undefined, evidence: [] },
       claims: [],

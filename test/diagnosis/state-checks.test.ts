@@ -5,8 +5,7 @@ import type { HostState } from "../../src/model/host-state.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { type Reading, read, unreadable } from "../../src/model/reading.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
-import { bdf, recordingPath } from "../helpers/recorded-tree.ts";
+import { bdf, recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 
 function value<T>(reading: Reading<T>): T {
   assert.ok(reading.state === "read");
@@ -14,7 +13,7 @@ function value<T>(reading: Reading<T>): T {
 }
 
 function recorded(name: string, snapshot = "snap-before"): { host: HostState; vm: VmDefinition } {
-  const host = readRecordedHost(recordingPath(name, snapshot), recordingPath(name, "libvirt"));
+  const host = recordedHost(recordingPath(name, snapshot), recordingPath(name, "libvirt"));
   const vm = value(host.vms).find(({ definition }) => definition.name === "Windows 11")?.definition;
   assert.ok(vm !== undefined, name);
   return { host, vm };

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { FACT_GROUPS, type Fact, type FactGroup, type FactValue } from "../../src/model/fact.ts";
+import { factValue } from "./facts.ts";
 
 /** Keys as the collectors write them, things that come and go among them; each with its group. */
 const KEYS: readonly (readonly [FactGroup, string])[] = [
@@ -68,7 +69,7 @@ export const arbitraryFacts: fc.Arbitrary<readonly Fact[]> = fc
   .map(([chosen, addresses]) => {
     const facts = chosen.map(({ at, value }): Fact => {
       const [group, key] = KEYS[at] ?? [FACT_GROUPS[0], "firmware"];
-      return { group, key, value };
+      return { group, key, value: value.state === "value" ? factValue(key, String(value.value)) : value };
     });
     // A device's other facts come with its address.
     const known = facts.filter(

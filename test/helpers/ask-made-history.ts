@@ -4,7 +4,7 @@ import { type BlameText, describeBlame } from "../../src/history/describe-blame.
 import { withStore } from "../store/samples.ts";
 import { type MadeBoot, storeHistory } from "./made-history.ts";
 
-/** Stores the history and asks what broke it, with all facts read and with only the telling ones: it must be the same. */
+/** Stores the history and asks what broke it. */
 export async function askMadeHistory(
   boots: readonly MadeBoot[],
   question: BlameQuestion = {},
@@ -14,7 +14,6 @@ export async function askMadeHistory(
     storeHistory(store, boots);
     const answer = askBlame(store, question);
     result = { answer, text: describeBlame(answer) };
-    assert.deepEqual(describeBlame(askBlame(store, question, 1)), result.text);
   });
   assert.ok(result !== undefined);
   return result;

@@ -1,10 +1,11 @@
-import { makeSnapshot } from "../../src/history/snapshot.ts";
+import { makeSnapshot } from "../../src/facts/snapshot.ts";
 import type { CauseClass } from "../../src/model/catalogue.ts";
 import type { Fact, FactGroup } from "../../src/model/fact.ts";
 import type { Origin } from "../../src/model/history.ts";
 import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import type { Store } from "../../src/store/store.ts";
+import { factValue } from "./facts.ts";
 
 /** One boot of a made-up host with its starts, in their order. */
 export interface MadeBoot {
@@ -170,7 +171,7 @@ function factsOf(facts: Facts): readonly Fact[] {
     const group = (key.split(".")[0] ?? "software") as FactGroup;
     if (text === NONE) return { group, key, value: { state: "absent" } };
     if (text === UNREADABLE) return { group, key, value: { state: "unknown", why: "needs root" } };
-    return { group, key, value: { state: "value", value: text } };
+    return { group, key, value: factValue(key, text) };
   });
 }
 

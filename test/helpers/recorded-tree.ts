@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readHostState } from "../../src/host/host-state.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
+import type { HostState } from "../../src/model/host-state.ts";
 import type { Bdf } from "../../src/model/identifiers.ts";
 import { parseBdf } from "../../src/model/identifiers.ts";
 import { type RecordedDevice, readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { readRecordedVms } from "../../src/replay/recorded-vms.ts";
 
 /** Directory of a recording's snapshot, e.g. `recordingPath("ivmd-amd", "snap-before")`. */
 export function recordingPath(...parts: readonly string[]): string {
@@ -16,6 +19,21 @@ export function recordingPath(...parts: readonly string[]): string {
 /** The tree of a recording's snapshot. */
 export function buildRecordedTree(directory: string, ...recording: readonly string[]): HostPaths {
   return buildHostTree(directory, readRecordedSnapshot(recordingPath(...recording)));
+}
+
+/** What diagnosis knows of the host of a recording's snapshot; `vms` names the directory of the VMs' definitions. */
+export function recordedHost(snapshot: string, vms?: string): HostState {
+  const directory = temporaryDirectory();
+  try {
+    const recorded = readRecordedSnapshot(snapshot);
+    return readHostState({
+      paths: buildHostTree(directory.path, recorded),
+      kernelLines: recorded.kernelLines ?? [],
+      ...(vms !== undefined && { vms: readRecordedVms(vms) }),
+    });
+  } finally {
+    directory.remove();
+  }
 }
 
 /** A temporary directory, and what removes it. */

@@ -143,12 +143,16 @@ describe("blame follows devices, not addresses", () => {
       starts: [{ ...start, vm: name }],
     });
     const another = named("1101 (win11)", {}, bad(1, "reset-failed"));
-    const ask = (facts: Facts, question: { vm?: ReturnType<typeof vmName>; device?: string }) =>
+    const ask = (
+      facts: Facts,
+      question: { vm?: ReturnType<typeof vmName>; device?: string },
+      failed = bad(),
+    ) =>
       askMadeHistory(
         [
           another,
           ...repeat(6, named("101 (win11)", {}, good())),
-          ...repeat(3, named("101 (gaming)", facts, bad())),
+          ...repeat(3, named("101 (gaming)", facts, failed)),
         ],
         question,
       );
@@ -160,7 +164,8 @@ describe("blame follows devices, not addresses", () => {
         /^BIOS E7E49AMSI\.1A95 .* for '101 \(gaming\)': 6 of 6 starts worked on A63, 0 of 3 on A95\.$/,
       );
     }
-    const edited = await ask({ "vm.101 (gaming).machine": "pc-i440fx-9.2" }, { vm: vmName("101 (gaming)") });
+    const machine: Facts = { "vm.101 (gaming).machine": "pc-i440fx-9.2" };
+    const edited = await ask(machine, { vm: vmName("101 (gaming)") }, bad(1, "device-config-invalid"));
     assert.match(edited.text.headline, /^The change of the definition of '101 \(gaming\)' .*6 of 6 .*0 of 3/);
   });
 });

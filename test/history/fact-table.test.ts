@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { viewFacts } from "../../src/history/fact-collections.ts";
+import { viewFacts } from "../../src/facts/presence.ts";
+import { makeSnapshot } from "../../src/facts/snapshot.ts";
 import { readFactTable } from "../../src/history/read-fact-table.ts";
-import { makeSnapshot } from "../../src/history/snapshot.ts";
 import { arbitraryFacts } from "../helpers/arbitrary-facts.ts";
 import { withStore } from "../store/samples.ts";
 

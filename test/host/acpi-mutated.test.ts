@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { FIRMWARE_TABLES } from "../../src/facts/kinds/firmware-tables.ts";
 import { decodeDmar } from "../../src/host/acpi-dmar.ts";
 import { decodeIvrs } from "../../src/host/acpi-ivrs.ts";
 import { dmarDemands, ivrsDemands } from "../../src/host/firmware-demands.ts";
-import { firmwareTableFacts, foundTable } from "../../src/host/firmware-tables.ts";
+import { foundTable } from "../../src/host/firmware-tables.ts";
 import { createPciTopology } from "../../src/host/pci-topology.ts";
 import { absent, read } from "../../src/model/reading.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import {
   acpiHidEntry,
   acpiTable,
@@ -27,7 +27,8 @@ import {
   u64,
   withChecksum,
 } from "../helpers/acpi-tables.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { factsFrom } from "../helpers/facts.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 
 const rounds = Number(process.env.VFIO_WATCH_FUZZ ?? 20_000);
 
@@ -124,7 +125,7 @@ function heapUsed(): number {
 }
 
 test(`${rounds} mutated tables: no throw, no more output than input, no memory kept`, () => {
-  const host = readRecordedHost(recordingPath("rmrr-intel", "snap-before"));
+  const host = recordedHost(recordingPath("rmrr-intel", "snap-before"));
   assert.ok(host.devices.state === "read");
   const topology = createPciTopology(host.devices.value);
   const random = createRandom(0x5eed);
@@ -147,11 +148,12 @@ test(`${rounds} mutated tables: no throw, no more output than input, no memory k
     assert.ok(ivrs.findings.length <= 51 && dmar.findings.length <= 51);
     for (const { offset } of [...ivrs.findings, ...dmar.findings])
       assert.ok(offset <= Math.max(9, bytes.length));
-    const facts = firmwareTableFacts({
+    const tables = read({
       ivrs: read(foundTable(bytes, decodeIvrs)),
       dmar: read(foundTable(bytes, decodeDmar)),
       names: absent,
     });
+    const facts = factsFrom({ tables }, FIRMWARE_TABLES);
     assert.ok(facts.length <= 130 + parts);
     const demands = [
       ...(ivrs.table === undefined ? [] : ivrsDemands(ivrs.table, topology)),

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bootLoaderFacts, readBootLoaders } from "../../src/host/boot-loader.ts";
+import { BOOT_LOADER } from "../../src/facts/kinds/boot-loader.ts";
+import { readBootLoaders } from "../../src/host/boot-loader.ts";
 import { readCommandLine } from "../../src/host/kernel.ts";
+import { read } from "../../src/model/reading.ts";
+import { factsFrom } from "../helpers/facts.ts";
 import { createHostTree, type HostTree } from "../helpers/host-tree.ts";
 
 const LOADER_INFO = "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
@@ -19,7 +22,9 @@ function findings(tree: HostTree) {
   return {
     ...result,
     verdicts: Object.fromEntries(result.claims.map(({ path, verdict }) => [path, verdict])),
-    facts: new Map(bootLoaderFacts(result).map(({ key, value }) => [key, value])),
+    facts: new Map(
+      factsFrom({ bootLoaders: read(result) }, BOOT_LOADER).map(({ key, value }) => [key, value]),
+    ),
   };
 }
 

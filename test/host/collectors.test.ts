@@ -1,22 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVirtualClock, systemClock } from "../../src/clock.ts";
-import { firmwareFacts, readBios } from "../../src/host/firmware.ts";
-import { hardwareFacts, parseHardwareReport, readHardware } from "../../src/host/hardware.ts";
-import { kernelFacts } from "../../src/host/kernel.ts";
-import { modprobeFacts, readModprobeSettings } from "../../src/host/modprobe.ts";
+import { FIRMWARE, FIRMWARE_MODE } from "../../src/facts/kinds/firmware.ts";
+import { FIRMWARE_SETTINGS } from "../../src/facts/kinds/firmware-settings.ts";
+import { HARDWARE, MEMORY } from "../../src/facts/kinds/hardware.ts";
+import { KERNEL } from "../../src/facts/kinds/kernel.ts";
+import { KERNEL_PARAMETERS } from "../../src/facts/kinds/kernel-parameters.ts";
+import { MODPROBE } from "../../src/facts/kinds/modules.ts";
+import { PLUGINS, SOFTWARE } from "../../src/facts/kinds/software.ts";
+import { THUNDERBOLT } from "../../src/facts/kinds/thunderbolt.ts";
+import { VMS } from "../../src/facts/kinds/vm.ts";
+import { parseHardwareReport, readHardware } from "../../src/host/hardware.ts";
+import { readHost } from "../../src/host/host-reading.ts";
+import { readHostState } from "../../src/host/host-state.ts";
 import { detectPlatform } from "../../src/host/platform.ts";
-import { pluginVersion, softwareFacts } from "../../src/host/software.ts";
-import { readVmDefinitions, vmFacts } from "../../src/host/virtual-machines.ts";
-import type { Fact } from "../../src/model/fact.ts";
+import { pluginVersion } from "../../src/host/software.ts";
+import { readVmDefinitions } from "../../src/host/virtual-machines.ts";
 import { read } from "../../src/model/reading.ts";
+import { factsFrom, shownValues } from "../helpers/facts.ts";
 import { createHostTree } from "../helpers/host-tree.ts";
 
-function values(facts: readonly Fact[]): Record<string, string> {
-  return Object.fromEntries(
-    facts.map(({ key, value }) => [key, value.state === "value" ? value.value : `(${value.state})`]),
-  );
-}
+const values = shownValues;
 
 test("firmware is told by name, and what names the single machine is not stored", (context) => {
   const tree = createHostTree(context, {
@@ -33,7 +37,7 @@ test("firmware is told by name, and what names the single machine is not stored"
     "/sys/class/firmware-attributes/thinklmi/attributes/PowerOnPassword/current_value": "SECRET-3\n",
     "/sys/class/firmware-attributes/thinklmi/attributes/SystemSerial/current_value": "SECRET-4\n",
   });
-  const facts = firmwareFacts(tree.paths);
+  const facts = factsFrom(readHost({ paths: tree.paths }), FIRMWARE, FIRMWARE_MODE, FIRMWARE_SETTINGS);
   assert.doesNotMatch(JSON.stringify(facts), /SECRET/);
   const told = values(facts);
   assert.equal(told["firmware.bios.version"], "E7E49AMSI.1A7D");
@@ -43,7 +47,10 @@ test("firmware is told by name, and what names the single machine is not stored"
   assert.equal(told["firmware.secure-boot"], "enabled");
   assert.equal(told["firmware.microcode"], "0xb404023");
   assert.equal(told["firmware.setting.thinklmi.AMDIommu"], "Enable");
-  assert.deepEqual(readBios(tree.paths), read({ version: "E7E49AMSI.1A7D", date: "01/07/2026" }));
+  assert.deepEqual(
+    readHostState({ paths: tree.paths }).bios,
+    read({ version: "E7E49AMSI.1A7D", date: "01/07/2026" }),
+  );
 });
 
 test("kernel parameters, taint and lockdown are facts; what the loader added is not", (context) => {
@@ -54,15 +61,29 @@ test("kernel parameters, taint and lockdown are facts; what the loader added is 
     "/proc/cmdline": "BOOT_IMAGE=/bzimage initrd=/bzroot video=efifb:off video=vesafb:off iommu=pt\n",
     "/sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
   });
-  assert.deepEqual(values(kernelFacts(tree.paths)), {
+  assert.deepEqual(values(factsFrom(readHost({ paths: tree.paths }), KERNEL, KERNEL_PARAMETERS)), {
     "kernel.release": "6.12.54-Unraid",
     "kernel.build": "#1 SMP PREEMPT_DYNAMIC Wed Oct 22",
     "kernel.parameter": "listed",
-    "kernel.parameter.video": "efifb:off and vesafb:off",
+    "kernel.parameter.video": "efifb:off, vesafb:off",
     "kernel.parameter.iommu": "pt",
     "kernel.taint": "PWO",
     "kernel.lockdown": "integrity",
   });
+});
+
+test("Thunderbolt's protection is told by its controllers, and absent where there is none", (context) => {
+  const protection = (files: Readonly<Record<string, string>>) => {
+    const { paths } = createHostTree(context, { "/sys/kernel/x": "", ...files });
+    return values(factsFrom(readHost({ paths }), THUNDERBOLT))["iommu.thunderbolt-dma-protection"];
+  };
+  const domain = (number: number) =>
+    `/sys/bus/thunderbolt/devices/domain${number}/iommu_dma_protection` as const;
+  assert.equal(protection({}), "(absent)");
+  assert.equal(protection({ [domain(0)]: "1\n" }), "on");
+  assert.equal(protection({ [domain(0)]: "1\n", [domain(1)]: "0\n" }), "on some controllers");
+  assert.equal(protection({ [domain(0)]: "0\n" }), "off");
+  assert.equal(protection({ "/sys/bus/thunderbolt/devices/domain0/security": "user\n" }), "(unknown)");
 });
 
 test("modprobe.d is read as modprobe does: a name found first hides the same name later", (context) => {
@@ -71,7 +92,7 @@ test("modprobe.d is read as modprobe does: a name found first hides the same nam
     "/usr/lib/modprobe.d/gpu.conf": "blacklist amdgpu\n",
     "/boot/config/modprobe.d/i915.conf": "blacklist i915\n",
   });
-  assert.deepEqual(values(modprobeFacts(readModprobeSettings(tree.paths))), {
+  assert.deepEqual(values(factsFrom(readHost({ paths: tree.paths }), MODPROBE)), {
     "kernel.modprobe": "listed",
     "kernel.modprobe.blacklist.nouveau": "yes",
     "kernel.modprobe.options.kvm_amd": "nested=1",
@@ -91,15 +112,19 @@ const VM_XML = `<domain type='kvm'><name>Windows 11</name><uuid>8c4731f1-a528-84
 test("a VM's facts come from libvirt's files while libvirt is down, and saving it again changes none", (context) => {
   const tree = createHostTree(context, { "/etc/libvirt/qemu/Windows 11.xml": VM_XML });
   tree.link("/etc/libvirt/qemu/autostart/Windows 11.xml", "/etc/libvirt/qemu/Windows 11.xml");
-  const facts = vmFacts(readVmDefinitions(tree.paths));
+  const facts = factsFrom({ definitions: readVmDefinitions(tree.paths) }, VMS);
   assert.deepEqual(values(facts), {
     vm: "listed",
     "vm.Windows 11.machine": "pc-q35-9.2",
     "vm.Windows 11.firmware": "uefi",
     "vm.Windows 11.memory": "16 GiB",
     "vm.Windows 11.hugepages": "no",
+    "vm.Windows 11.memory-hard-limit": "(absent)",
     "vm.Windows 11.autostart": "yes",
-    "vm.Windows 11.devices": "0000:01:00.0 0000:01:00.1",
+    "vm.Windows 11.card.0000:01:00.0": "(unknown)",
+    "vm.Windows 11.card.0000:01:00.1": "(unknown)",
+    "vm.Windows 11.shares-with": "(absent)",
+    "vm.Windows 11.devices": "0000:01:00.0, 0000:01:00.1",
     "vm.Windows 11.device.0000:01:00.0": "at 0000:06:00.0 in the VM, managed, multifunction",
     "vm.Windows 11.device.0000:01:00.1": "no fixed guest address, managed",
   });
@@ -107,14 +132,17 @@ test("a VM's facts come from libvirt's files while libvirt is down, and saving i
     "/etc/libvirt/qemu/Windows 11.xml",
     VM_XML.replace("52:54:00:aa:bb:cc", "52:54:00:11:22:33").replaceAll("\n", "\n    "),
   );
-  assert.deepEqual(vmFacts(readVmDefinitions(tree.paths)), facts);
+  assert.deepEqual(factsFrom({ definitions: readVmDefinitions(tree.paths) }, VMS), facts);
 });
 
 test("a libvirt directory that is not mounted says nothing about the VMs", (context) => {
   const tree = createHostTree(context);
   assert.equal(readVmDefinitions(tree.paths).state, "unreadable");
   assert.deepEqual(
-    vmFacts(readVmDefinitions(tree.paths)).map(({ key, value }) => [key, value.state]),
+    factsFrom({ definitions: readVmDefinitions(tree.paths) }, VMS).map(({ key, value }) => [
+      key,
+      value.state,
+    ]),
     [["vm", "unknown"]],
   );
 });
@@ -129,14 +157,19 @@ test("an Unraid host is known by its version file, with the plugins that are ins
   });
   tree.link("/var/log/plugins/nut.plg", "/boot/config/plugins/nut.plg");
   assert.equal(detectPlatform(tree.paths).kind, "unraid");
-  assert.deepEqual(values(softwareFacts(tree.paths, { qemu: "9.2.3" })), {
-    "software.os.name": "Unraid",
-    "software.os.version": "7.2.3",
-    "software.libvirt": "11.7.0",
-    "software.qemu": "9.2.3",
-    "software.plugin": "listed",
-    "software.plugin.nut": "2026.01.02",
-  });
+  assert.deepEqual(
+    values(
+      factsFrom(readHost({ paths: tree.paths, softwareVersions: { qemu: "9.2.3" } }), SOFTWARE, PLUGINS),
+    ),
+    {
+      "software.os.name": "Unraid",
+      "software.os.version": "7.2.3",
+      "software.libvirt": "11.7.0",
+      "software.qemu": "9.2.3",
+      "software.plugin": "listed",
+      "software.plugin.nut": "2026.01.02",
+    },
+  );
 });
 
 test("a systemd distribution keeps libvirtd's log in the journal", (context) => {
@@ -168,7 +201,7 @@ const REPORT = {
 test("the hardware child's report becomes facts, slots of one name are told apart", async () => {
   const command = [process.execPath, "-e", `console.log(${JSON.stringify(JSON.stringify(REPORT))})`];
   const report = await readHardware({ command, clock: systemClock });
-  assert.deepEqual(values(hardwareFacts(report)), {
+  assert.deepEqual(values(factsFrom({ hardware: report }, HARDWARE, MEMORY)), {
     "hardware.memory": "listed",
     "hardware.cpu.name": "AMD Ryzen 9 9950X3D",
     "hardware.cpu.cores": "16 cores, 32 threads",
@@ -186,7 +219,11 @@ test("a hardware child that fails, lies or cannot start is one unknown fact", as
     ["/nonexistent/program"],
     [],
   ]) {
-    const facts = hardwareFacts(await readHardware({ command, clock: systemClock }));
+    const facts = factsFrom(
+      { hardware: await readHardware({ command, clock: systemClock }) },
+      HARDWARE,
+      MEMORY,
+    );
     assert.deepEqual(
       facts.map(({ key, value }) => [key, value.state]),
       [["hardware", "unknown"]],

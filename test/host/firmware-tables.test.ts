@@ -1,42 +1,31 @@
 import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { after, test } from "node:test";
-import { firmwareTableFacts, readFirmwareTables } from "../../src/host/firmware-tables.ts";
-import { readInterruptRemapping } from "../../src/host/interrupt-remapping.ts";
-import { iommuFacts } from "../../src/host/iommu-facts.ts";
-import { readIommuGroups, readIommuUnits } from "../../src/host/iommu-groups.ts";
-import { readPciDevices } from "../../src/host/pci-devices.ts";
-import { pciFacts } from "../../src/host/pci-facts.ts";
-import { readVfioModules, vfioModuleFacts } from "../../src/host/vfio-modules.ts";
+import { FIRMWARE_TABLES } from "../../src/facts/kinds/firmware-tables.ts";
+import { IOMMU } from "../../src/facts/kinds/iommu.ts";
+import { IOMMU_GROUPS } from "../../src/facts/kinds/iommu-groups.ts";
+import { MODULE_PARAMETERS } from "../../src/facts/kinds/modules.ts";
+import { PCI } from "../../src/facts/kinds/pci.ts";
+import { readHost } from "../../src/host/host-reading.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
-import type { Fact } from "../../src/model/fact.ts";
+import { read } from "../../src/model/reading.ts";
 import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import { acpiTable, ivmd, ivrsInfo } from "../helpers/acpi-tables.ts";
+import { factsFrom, shownValues } from "../helpers/facts.ts";
 import { buildRecordedTree, recordingPath, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());
 
 function factsOf(paths: HostPaths, kernelLines: readonly string[]): ReadonlyMap<string, string> {
-  const devices = readPciDevices(paths);
-  const facts: readonly Fact[] = [
-    ...pciFacts(devices),
-    ...iommuFacts({
-      groups: readIommuGroups(paths),
-      devices,
-      units: readIommuUnits(paths),
-      interruptRemapping: readInterruptRemapping(paths, kernelLines),
-      kernelLines,
-    }),
-    ...firmwareTableFacts(readFirmwareTables(paths)),
-    ...vfioModuleFacts(readVfioModules(paths)),
-  ];
+  const kinds = [PCI, IOMMU, IOMMU_GROUPS, FIRMWARE_TABLES, MODULE_PARAMETERS];
+  const facts = factsFrom(readHost({ paths, kernelLines, definitions: read([]) }), ...kinds);
   assert.equal(new Set(facts.map(({ key }) => key)).size, facts.length, "keys are unique");
-  return new Map(
-    facts.map(({ key, value }) => [key, value.state === "value" ? value.value : `(${value.state})`]),
-  );
+  return new Map(Object.entries(shownValues(facts)));
 }
+
+const tableFacts = (paths: HostPaths) => factsFrom(readHost({ paths }), FIRMWARE_TABLES);
 
 function factsOfBoot(boot: string): ReadonlyMap<string, string> {
   const snapshot = readRecordedSnapshot(recordingPath("bios-update", boot, "snap-before"));
@@ -73,14 +62,9 @@ test("BIOS A63, A95 and A63 again differ in the firmware's table and the region 
 
 test("the Intel table of a recording as facts", () => {
   const paths = buildRecordedTree(`${directory.path}/intel`, "rmrr-intel", "snap-before");
-  const facts = new Map(
-    firmwareTableFacts(readFirmwareTables(paths)).map(({ key, value }) => [
-      key,
-      value.state === "value" ? value.value : value.state,
-    ]),
-  );
+  const facts = new Map(Object.entries(shownValues(tableFacts(paths))));
   assert.equal(facts.get("firmware-tables.list"), "DMAR");
-  assert.equal(facts.get("firmware-tables.IVRS"), "absent");
+  assert.equal(facts.get("firmware-tables.IVRS"), "(absent)");
   assert.equal(facts.get("firmware-tables.DMAR.host-address-width"), "48");
   assert.equal(facts.get("firmware-tables.DMAR.interrupt-remapping"), "offered");
   assert.equal(facts.get("firmware-tables.DMAR.dma-protection-opt-in"), "no");
@@ -106,12 +90,7 @@ test("damage is told among the facts, pre-boot protection is one of them, tables
     ]),
     files: { "/sys/firmware/acpi/tables/dynamic/SSDT13": "" },
   });
-  const facts = Object.fromEntries(
-    firmwareTableFacts(readFirmwareTables(paths)).map(({ key, value }) => [
-      key,
-      value.state === "value" ? value.value : value.state,
-    ]),
-  );
+  const facts = shownValues(tableFacts(paths));
   assert.equal(facts["firmware-tables.list"], "APIC, IVRS, 2 SSDT");
   assert.equal(facts["firmware-tables.IVRS.pre-boot-dma-protection"], "on");
   assert.equal(facts["firmware-tables.IVRS.finding.1"], "at byte 9: the checksum is wrong");
@@ -121,7 +100,7 @@ test("damage is told among the facts, pre-boot protection is one of them, tables
 test("tables that only root may read are unknown, not absent", { skip: process.getuid?.() === 0 }, () => {
   const paths = buildRecordedTree(`${directory.path}/secret`, "ivmd-amd", "snap-before");
   chmodSync(paths.at("/sys/firmware/acpi/tables/IVRS"), 0);
-  const facts = firmwareTableFacts(readFirmwareTables(paths)).filter(({ key }) => key.includes("IVRS"));
+  const facts = tableFacts(paths).filter(({ key }) => key.includes("IVRS"));
   assert.deepEqual(facts, [
     { group: "firmware-tables", key: "firmware-tables.IVRS", value: { state: "unknown", why: "needs root" } },
   ]);

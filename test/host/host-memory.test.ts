@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { collectFacts } from "../../src/host/collect-facts.ts";
+import { collectFacts } from "../../src/facts/facts-of-host.ts";
 import { createHostMemory } from "../../src/host/host-memory.ts";
 import { readHostState } from "../../src/host/host-state.ts";
 import { readIommuGroups } from "../../src/host/iommu-groups.ts";

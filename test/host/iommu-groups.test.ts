@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { chmodSync } from "node:fs";
 import { after, test } from "node:test";
-import { iommuFacts } from "../../src/host/iommu-facts.ts";
+import { IOMMU } from "../../src/facts/kinds/iommu.ts";
+import { IOMMU_GROUPS } from "../../src/facts/kinds/iommu-groups.ts";
+import type { HostReading } from "../../src/host/host-reading.ts";
 import { parseReservedRegions, readIommuGroups, readIommuUnits } from "../../src/host/iommu-groups.ts";
 import { readPciDevices } from "../../src/host/pci-devices.ts";
 import { read, unreadable } from "../../src/model/reading.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { factsFrom } from "../helpers/facts.ts";
 import { bdf, buildRecordedTree, syntheticDevice, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());
+
+const iommuFacts = (known: Partial<HostReading>) => factsFrom(known, IOMMU, IOMMU_GROUPS);
 
 test("regions are read to the last bit, with the kernel's wrapped range of a demand without length", () => {
   assert.deepEqual(
@@ -120,10 +125,10 @@ test("what the kernel said at boot about domains is a fact", () => {
     devices: read(new Map()),
     units: read([]),
     interruptRemapping: read(false),
-    kernelLines: [
+    kernelLines: read([
       "iommu: Default domain type: Passthrough (set via kernel command line)",
       "iommu: DMA domain TLB invalidation policy: lazy mode",
-    ],
+    ]),
   });
   assert.deepEqual(Object.fromEntries(facts.map(({ key, value }) => [key, value])), {
     "iommu.units": { state: "absent" },

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, test } from "node:test";
+import { PCI } from "../../src/facts/kinds/pci.ts";
+import type { HostReading } from "../../src/host/host-reading.ts";
 import { type PciFunction, parsePciUevent, readPciDevices } from "../../src/host/pci-devices.ts";
-import { identifyPciDevices, pciFacts } from "../../src/host/pci-facts.ts";
+import { identifyPciDevices } from "../../src/host/pci-identity.ts";
 import { createPciNames, findPciNames } from "../../src/host/pci-names.ts";
 import { describeBar, largestResize, parsePciResource } from "../../src/host/pci-resources.ts";
-import type { Fact } from "../../src/model/fact.ts";
 import { absent, unreadable } from "../../src/model/reading.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { factsFrom, shownValues } from "../helpers/facts.ts";
 import {
   bdf,
   buildRecordedTree,
@@ -31,11 +33,8 @@ function functionsOf(...devices: readonly SyntheticDevice[]): readonly PciFuncti
   return [...found.value.values()];
 }
 
-function asRecord(facts: readonly Fact[]): Record<string, string> {
-  return Object.fromEntries(
-    facts.map(({ key, value }) => [key, value.state === "value" ? value.value : `(${value.state})`]),
-  );
-}
+const asRecord = shownValues;
+const pciFacts = (devices: HostReading["devices"]) => factsFrom({ devices }, PCI);
 
 const UNUSED = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
 const GPU: SyntheticDevice = {
@@ -119,7 +118,7 @@ test("facts name the device, not the place, and leave out what comes and goes", 
     "pci.10de:2805/1462:5174.bars":
       "16 MiB, 16 GiB prefetchable above 4 GB, 32 MiB prefetchable above 4 GB, 128 B I/O",
     "pci.10de:2805/1462:5174.resizable-bar": "in effect, 16 GiB",
-    "pci.10de:2805/1462:5174.reset-methods": "flr bus",
+    "pci.10de:2805/1462:5174.reset-methods": "flr, bus",
     "pci.10de:2805/1462:5174.d3cold-allowed": "yes",
     "pci.10de:22bd/1462:5174.address": "0000:01:00.1",
     "pci.10de:22bd/1462:5174.class": "040300 audio device",

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { readVfioModules, readVfioNodes, vfioModuleFacts } from "../../src/host/vfio-modules.ts";
+import { MODULE_PARAMETERS } from "../../src/facts/kinds/modules.ts";
+import { readVfioModules, readVfioNodes } from "../../src/host/vfio-modules.ts";
 import { absent } from "../../src/model/reading.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
+import { factsFrom } from "../helpers/facts.ts";
 import { buildRecordedTree, temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const directory = temporaryDirectory();
@@ -44,8 +46,9 @@ test("a kernel release that is no plain name never becomes part of a path", () =
 
 test("loading a module is no change of the machine, a parameter of a loaded one is a fact", () => {
   const factsAt = (snapshot: string) =>
-    vfioModuleFacts(
-      readVfioModules(buildRecordedTree(`${directory.path}/${snapshot}`, "good-amd", snapshot)),
+    factsFrom(
+      { modules: readVfioModules(buildRecordedTree(`${directory.path}/${snapshot}`, "good-amd", snapshot)) },
+      MODULE_PARAMETERS,
     );
   const before = factsAt("snap-before");
   const running = factsAt("snap-running");

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { DEVICE_BINDINGS, VFIO_SETUP } from "../../src/facts/kinds/vfio-setup.ts";
 import { parseKernelParameters } from "../../src/host/kernel-parameters.ts";
 import { readModprobeSettings } from "../../src/host/modprobe.ts";
-import {
-  isBoundTwice,
-  parseVfioIds,
-  parseVfioPciConfig,
-  readVfioSetup,
-  vfioSetupFacts,
-} from "../../src/host/vfio-setup.ts";
+import { isBoundTwice, parseVfioIds, parseVfioPciConfig, readVfioSetup } from "../../src/host/vfio-setup.ts";
 import type { PciDevice } from "../../src/model/host-state.ts";
 import { absent, read, unreadable } from "../../src/model/reading.ts";
+import { factsFrom } from "../helpers/facts.ts";
 import { createHostTree, type HostTree } from "../helpers/host-tree.ts";
 import { bdf } from "../helpers/recorded-tree.ts";
 
@@ -70,7 +66,9 @@ test("a device that vfio-pci.ids and vfio-pci.cfg both ask for is bound twice", 
       [AUDIO.bdf, false],
     ],
   );
-  const facts = new Map(vfioSetupFacts(result).map(({ key, value }) => [key, value]));
+  const facts = new Map(
+    factsFrom({ vfioSetup: read(result) }, VFIO_SETUP, DEVICE_BINDINGS).map(({ key, value }) => [key, value]),
+  );
   assert.deepEqual(facts.get("vfio-setup.device.0000:01:00.0"), {
     state: "value",
     value: "bound by vfio-pci.cfg and by vfio-pci.ids",
@@ -115,8 +113,10 @@ test("devices that cannot be read make the bindings unknown and leave the reques
     modprobe: absent,
     devices: unreadable("needs root"),
   });
-  const facts = new Map(vfioSetupFacts(result).map(({ key, value }) => [key, value]));
-  assert.deepEqual(facts.get("vfio-setup.config"), { state: "value", value: "01:00.0" });
+  const facts = new Map(
+    factsFrom({ vfioSetup: read(result) }, VFIO_SETUP, DEVICE_BINDINGS).map(({ key, value }) => [key, value]),
+  );
+  assert.deepEqual(facts.get("vfio-setup.config"), { state: "value", value: ["01:00.0"] });
   assert.deepEqual(facts.get("vfio-setup.device"), { state: "unknown", why: "needs root" });
 });
 

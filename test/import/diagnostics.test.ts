@@ -4,8 +4,10 @@ import { dirname, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
+import { diffSnapshots } from "../../src/facts/diff-snapshots.ts";
+import { textOf } from "../../src/facts/fact-value.ts";
 import { askBlame } from "../../src/history/ask-blame.ts";
-import { diffSnapshots } from "../../src/history/changes.ts";
+import { describeBlame } from "../../src/history/describe-blame.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import { findSources } from "../../src/import/find-sources.ts";
 import { vmName } from "../../src/model/identifiers.ts";
@@ -88,13 +90,32 @@ describe("importing Unraid's diagnostics", () => {
       ["BIOS"],
     );
     assert.equal(first?.reverted, true);
-    // Three boots are too few to exclude chance, and the archives do not show the regions that would prove it.
-    assert.equal(answer.blame.certainty, "possible");
+    // The archives show no regions, but the refusal's text proves one, and each good start on 6.12 that there is none.
+    assert.equal(answer.blame.certainty, "confirmed");
     assert.equal(answer.blame.healed, true);
     assert.deepEqual([answer.blame.good, answer.blame.bad], [6, 3]);
     const versions = answer.bios.map(({ version }) => version);
     assert.ok(versions.includes("1.A95") && versions.includes("1.A63"));
     assert.match(answer.devices[0]?.name ?? "", /RTX 4060 Ti/);
+  });
+
+  it("names the forum's BIOS, with the starts behind it, and advises nothing that was done", async (context) => {
+    const { bench, paths } = write(
+      context,
+      boot(1, "1.A63", true),
+      boot(3, "1.A7D", false, { biosDate: "01/07/2026" }),
+      boot(5, "1.A95", false, { biosDate: "03/02/2026" }),
+      boot(7, "1.A63", true),
+    );
+    await bench.import([dirname(paths[0] ?? "")]);
+    const answer = askBlame(bench.store, { vm: vmName(VM) });
+    const { headline, sections } = describeBlame(answer);
+    assert.equal(answer.blame.certainty, "confirmed");
+    assert.match(
+      headline,
+      /^BIOS 1\.A7D broke passthrough of .*: 3 of 3 starts worked on 1\.A63, 0 of 3 on 1\.A7D, 0 of 3 on 1\.A95, 3 of 3 after going back to 1\.A63\.$/,
+    );
+    assert.ok(!sections.some(({ title }) => title === "What would tell them apart"), "it was all tried");
   });
 
   it("is surer with more boots, and confirms what went back and forth", async (context) => {
@@ -129,7 +150,7 @@ describe("importing Unraid's diagnostics", () => {
     const facts = new Map(snapshot?.facts.map(({ key, value }) => [key, value]));
     const valueOfKey = (key: string) => {
       const value = facts.get(key);
-      return value?.state === "value" ? value.value : value?.state;
+      return textOf(value) ?? value?.state;
     };
     assert.equal(valueOfKey("firmware.bios.version"), "1.A63");
     assert.equal(valueOfKey("firmware.bios.release"), "5.35");
@@ -141,10 +162,10 @@ describe("importing Unraid's diagnostics", () => {
     assert.equal(valueOfKey("pci.10de:2805/1462:5174.driver"), "vfio-pci");
     assert.equal(
       valueOfKey("iommu.group.10de:2805/1462:5174.members"),
-      "10de:2805/1462:5174, 10de:22bd/1462:5174",
+      "10de:22bd/1462:5174, 10de:2805/1462:5174",
     );
     assert.equal(valueOfKey("iommu.interrupt-remapping"), "on");
-    assert.equal(valueOfKey("vfio-setup.config"), "0000:01:00.0|10de:2805 0000:01:00.1|10de:22bd");
+    assert.equal(valueOfKey("vfio-setup.config"), "0000:01:00.0|10de:2805, 0000:01:00.1|10de:22bd");
     assert.equal(valueOfKey(`vm.${VM}.devices`), "0000:01:00.0");
     assert.equal(valueOfKey("software.os.version"), "7.2.3");
     assert.equal(valueOfKey("software.libvirt"), "11.7.0");
@@ -320,7 +341,7 @@ describe("importing Unraid's diagnostics", () => {
     assert.match(notes, /holds no syslog/);
     assert.equal(result.boots[0]?.failed, 3);
     const facts = bench.store.snapshots.get(bench.store.boots.list()[0]?.snapshotId ?? "")?.facts ?? [];
-    for (const key of ["firmware", "pci", "vm"]) {
+    for (const key of ["firmware.bios.version", "pci", "vm"]) {
       assert.equal(facts.find((fact) => fact.key === key)?.value.state, "unknown", key);
     }
   });

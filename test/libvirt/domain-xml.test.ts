@@ -205,3 +205,13 @@ describe("domain XML", () => {
     );
   });
 });
+
+describe("limits in a VM's definition", () => {
+  it("reads the hard limit that memory to be pinned meets, and takes libvirt's unlimited for none", () => {
+    const limit = (memtune: string) => parsed(domain(memtune)).memory?.hardLimitKiB;
+    assert.equal(limit("<memtune><hard_limit unit='GiB'>9</hard_limit></memtune>"), 9 * 1024 * 1024);
+    assert.equal(limit("<memtune><hard_limit unit='KiB'>9007199254740991</hard_limit></memtune>"), undefined);
+    assert.equal(limit("<memtune><soft_limit unit='GiB'>9</soft_limit></memtune>"), undefined);
+    assert.equal(limit(""), undefined);
+  });
+});

@@ -8,9 +8,8 @@ import { vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../src/places.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
@@ -35,7 +34,7 @@ for (const broken of PARTS) {
         if (part === broken) throw new TypeError(`bug in ${part}`);
       };
       const matcher = createMatcher(catalogue);
-      const host = readRecordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
+      const host = recordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
       const pipeline = createPipeline({
         ...{ clock, store, signatures: () => undefined, bootId: BOOT, origin: "live" },
         settings: PIPELINE_DEFAULTS,

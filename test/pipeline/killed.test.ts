@@ -12,9 +12,9 @@ import { read } from "../../src/model/reading.ts";
 import { matchesOf } from "../../src/pipeline/known-messages.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type Pipeline } from "../../src/pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../src/places.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT, type RecordedBoot, readRecordings } from "../../src/replay/recording.ts";
 import { openStore } from "../../src/store/open.ts";
+import { recordedHost } from "../helpers/recorded-tree.ts";
 
 const RECORDINGS = join(import.meta.dirname, "..", "fixtures", "recordings");
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
@@ -66,7 +66,7 @@ function outcomes(
   places.push(place);
   const path = join(place, "history.db");
   const clock = createVirtualClock(bootedAt);
-  const host = readRecordedHost(join(directory, FIRST_SNAPSHOT));
+  const host = recordedHost(join(directory, FIRST_SNAPSHOT));
   const numbered = observations.map((observation, number) => ({ observation, number }));
   let said = 0;
   let kill = () => {};

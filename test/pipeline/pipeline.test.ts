@@ -12,10 +12,10 @@ import { vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../src/places.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT, type RecordedBoot, readRecordings } from "../../src/replay/recording.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { recordedHost } from "../helpers/recorded-tree.ts";
 
 const RECORDINGS = join(import.meta.dirname, "..", "fixtures", "recordings");
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
@@ -51,7 +51,7 @@ function serve(
   const end = observations.at(-1)?.at ?? boot.bootedAt;
   const clock = createVirtualClock(options.backlog ? end + 60_000 : boot.bootedAt);
   const told: StartAttempt[] = [];
-  const host = readRecordedHost(join(boot.directory, FIRST_SNAPSHOT));
+  const host = recordedHost(join(boot.directory, FIRST_SNAPSHOT));
   const pipeline = createPipeline({
     clock,
     store,

@@ -7,16 +7,15 @@ import { createMatcher } from "../../src/diagnosis/matcher.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { createPipeline, PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../src/places.ts";
-import { readRecordedHost } from "../../src/replay/recorded-host.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
 import type { StoreTrouble } from "../../src/store/refusal.ts";
 import type { Store } from "../../src/store/store.ts";
-import { recordingPath } from "../helpers/recorded-tree.ts";
+import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
 
-test("a failure while the disk is full is told as soon as there is room for its evidence, and once", () =>
+test("a failure while the disk is full is told within seconds, and stored without being told again", () =>
   withDirectory((directory) => {
     const clock = createVirtualClock(START);
     const real = opened(join(directory, "history.sqlite"), { clock });
@@ -33,12 +32,14 @@ test("a failure while the disk is full is told as soon as there is room for its 
     };
     const told: string[] = [];
     const troubles: string[] = [];
-    const host = readRecordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
+    const host = recordedHost(recordingPath("good-amd", FIRST_SNAPSHOT));
     const pipeline = createPipeline({
       ...{ clock, store, matcher: createMatcher(catalogue), signatures: () => undefined, bootId: BOOT },
       ...{ settings: PIPELINE_DEFAULTS, origin: "live", readHost: () => host },
       ...{ takeSnapshot: () => undefined, afterSettled: () => {}, askState: () => {} },
-      onSettled: (attempt, number) => told.push(`${attempt.vm} #${number}`),
+      onSettled: (attempt, number, _snapshot, how) => told.push(`${attempt.vm} #${number} ${how}`),
+      onUnrecorded: (what, { kind }) =>
+        told.push(what.kind === "start" ? `${what.attempt.vm} ${kind}` : what.kind),
       onTrouble: ({ kind }) => troubles.push(kind),
     });
     pipeline.release();
@@ -46,15 +47,17 @@ test("a failure while the disk is full is told as soon as there is room for its 
       ...{ kind: "domain-log-end", source: "domain-logs", at: START, exactTime: true, bootId: BOOT },
       ...{ identity: "log:1", vm: vmName("Windows 11"), reason: "failed" },
     });
-    clock.moveTo(START + 60_000);
+    clock.moveTo(START + 4_000);
     assert.deepEqual(told, []);
     assert.ok(troubles.includes("disk-full"));
+    clock.moveTo(START + 60_000);
+    assert.deepEqual(told, ["Windows 11 disk-full"]);
     isFull = false;
     clock.moveTo(START + 120_000);
-    assert.deepEqual(told, ["Windows 11 #1"]);
+    assert.deepEqual(told, ["Windows 11 disk-full", "Windows 11 #1 told"]);
     assert.equal(real.attempts.list({})[0]?.outcome, "failed");
     clock.moveTo(START + 1_000_000);
     pipeline.flush();
-    assert.equal(told.length, 1);
+    assert.equal(told.length, 2);
     real.close();
   }));

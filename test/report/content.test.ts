@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { vmFacts } from "../../src/host/virtual-machines.ts";
+import { VMS } from "../../src/facts/kinds/vm.ts";
 import { type VmName, vmName } from "../../src/model/identifiers.ts";
 import { read } from "../../src/model/reading.ts";
 import { describeReport } from "../../src/report/content.ts";
@@ -8,6 +8,7 @@ import type { Block, ReportContent, Section, SectionId } from "../../src/report/
 import { gatherReport } from "../../src/report/gather.ts";
 import { createRedactor } from "../../src/report/redaction.ts";
 import { renderText } from "../../src/report/text.ts";
+import { factsFrom } from "../helpers/facts.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { contentFor, inputFor, signatures, withRecording } from "./replayed.ts";
 
@@ -71,7 +72,7 @@ describe("the content of a report", () => {
       "Region direct:",
       "IVRS ivmd 1:",
       "at 0000:02:01.0 in the VM, managed",
-      "reset methods",
+      "Reset methods of 0000:01:00.0",
     ])
       assert.ok(text.includes(part), part);
   });
@@ -96,8 +97,8 @@ describe("the content of a report", () => {
       table?.rows.map((row) => [row[2]?.text, row[3]?.text, row[5]?.items?.[0] ?? row[5]?.text]),
       [
         ["E7E49AMSI.1A63", "started", "first on record"],
-        ["E7E49AMSI.1A95", "failed", "BIOS version: E7E49AMSI.1A63 → E7E49AMSI.1A95"],
-        ["E7E49AMSI.1A63", "started", "BIOS version: E7E49AMSI.1A95 → E7E49AMSI.1A63"],
+        ["E7E49AMSI.1A95", "failed", "BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"],
+        ["E7E49AMSI.1A63", "started", "BIOS E7E49AMSI.1A95 (2026-06-18) → E7E49AMSI.1A63 (2026-02-10)"],
       ],
     );
   });
@@ -125,7 +126,7 @@ describe("the content of a report", () => {
   });
 
   it("reports the host alone where nothing has failed and nothing is on record", () => {
-    const facts = vmFacts(read([]));
+    const facts = factsFrom({ definitions: read([]) }, VMS);
     const input = gatherReport({ about: "host", facts, vm: undefined }, undefined, catalogue, {
       ...MADE,
       missing: ["There is no history: nothing was stored yet."],

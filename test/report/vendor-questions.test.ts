@@ -5,12 +5,13 @@ import type { Change, Fact, FactGroup } from "../../src/model/fact.ts";
 import { type Bdf, bdfFromParts } from "../../src/model/identifiers.ts";
 import { createHostFacts } from "../../src/report/host-facts.ts";
 import { vendorQuestions } from "../../src/report/vendor-questions.ts";
+import { factValue } from "../helpers/facts.ts";
 
 const GPU = bdfFromParts(0, 1, 0, 0);
 const fact = (key: string, value: string): Fact => ({
   group: key.split(".")[0] as FactGroup,
   key,
-  value: { state: "value", value },
+  value: factValue(key, value),
 });
 const BOARD = [fact("firmware.bios.version", "A95"), fact("firmware.board.name", "CARBON")];
 const CARD = [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createVirtualClock } from "../../src/clock.ts";
@@ -48,6 +48,36 @@ test("a directory that is swapped for another is watched in its place", async (c
   const before = wakes;
   writeFileSync(join(directory, "a"), "");
   await until(() => wakes > before, "a change in the new one is noticed");
+});
+
+test("a directory that is made anew at once, or whose parent is, is watched in its place", async (context) => {
+  const root = temporaryDirectory(context, "above", "logs");
+  const above = join(root, "above");
+  const directory = join(above, "logs");
+  let wakes = 0;
+  const watch = createDirectoryWatch({ directory, clock: createVirtualClock(0), onWake: () => void wakes++ });
+  await watch.start();
+  atEnd(context, () => watch.stop());
+  const changes: readonly (() => void)[] = [
+    () => rmSync(directory, { recursive: true }),
+    () => rmSync(above, { recursive: true }),
+    () => renameSync(directory, join(above, "old")),
+    () => renameSync(above, join(root, "old")),
+  ];
+  for (const [index, remove] of changes.entries()) {
+    let before = wakes;
+    remove();
+    // A file system gives the number of what was just removed to what is made next.
+    mkdirSync(directory, { recursive: true });
+    await until(() => wakes > before, `the new one is noticed (${index})`);
+    await until(() => watch.state().state === "watching", `the new one is watched (${index})`);
+    before = wakes;
+    // Once it is watched; a watch that is being set up looks again when it is.
+    await until(() => {
+      writeFileSync(join(directory, "a"), "x");
+      return wakes > before + 1;
+    }, `a change in the new one is noticed (${index})`);
+  }
 });
 
 test("without any event it looks now and then", async (context) => {

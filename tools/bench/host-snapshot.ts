@@ -5,7 +5,7 @@
  *   node tools/bench/host-snapshot.ts [functions | --live]
  */
 import { fileURLToPath } from "node:url";
-import { collectFacts } from "../../src/host/collect-facts.ts";
+import { collectFacts } from "../../src/facts/facts-of-host.ts";
 import { createHostMemory } from "../../src/host/host-memory.ts";
 import { readHostState } from "../../src/host/host-state.ts";
 import { createPciNames } from "../../src/host/pci-names.ts";

@@ -1,8 +1,40 @@
 import { basename } from "node:path";
 import type { Clock } from "../../clock.ts";
+import { commandLine, minimumImportance, whole, yesNo } from "../../config/value-kinds.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { alertJson } from "../message.ts";
 import { runProgram } from "../run-program.ts";
+import { channelKind } from "./kind.ts";
+
+export const command = channelKind({
+  name: "command",
+  title: "Own command",
+  settings: {
+    NOTIFY_COMMAND: yesNo(false, "Run a command, which gets the alert as JSON on standard input."),
+    COMMAND_MINIMUM_IMPORTANCE: minimumImportance("runs the command"),
+    COMMAND: commandLine(
+      "The command with its arguments, e.g. /usr/local/bin/tell 'the admin'. No shell reads it.\nExit code 0 means delivered.",
+    ),
+    COMMAND_TIMEOUT_SECONDS: whole(
+      30,
+      { minimum: 1, maximum: 600, unit: "seconds" },
+      "Longer than this it may not run.",
+    ),
+  },
+  labels: {
+    NOTIFY_COMMAND: "Run it",
+    COMMAND_MINIMUM_IMPORTANCE: "From which importance",
+    COMMAND: "Command",
+    COMMAND_TIMEOUT_SECONDS: "Time limit",
+  },
+  needs: "COMMAND",
+  isOn: ({ NOTIFY_COMMAND, COMMAND }) => NOTIFY_COMMAND && COMMAND !== undefined,
+  minimum: (settings) => settings.COMMAND_MINIMUM_IMPORTANCE,
+  create: ({ COMMAND, COMMAND_TIMEOUT_SECONDS }, { clock }) =>
+    COMMAND === undefined
+      ? undefined
+      : createCommandChannel({ argv: COMMAND, timeLimitMs: COMMAND_TIMEOUT_SECONDS * 1000, clock }),
+});
 
 /** Runs a command with the alert as one line of JSON on standard input; exit code 0 means delivered. */
 export function createCommandChannel(options: {

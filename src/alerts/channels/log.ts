@@ -1,5 +1,20 @@
+import { minimumImportance } from "../../config/value-kinds.ts";
 import type { AlertLog, Channel } from "../channel.ts";
 import { alertText, plainLines } from "../message.ts";
+import { channelKind } from "./kind.ts";
+
+export const log = channelKind({
+  name: "log",
+  title: "The service's own log",
+  settings: {
+    LOG_MINIMUM_IMPORTANCE: minimumImportance("is written into the service's own log"),
+  },
+  labels: {},
+  needs: "nothing",
+  isOn: () => true,
+  minimum: (settings) => settings.LOG_MINIMUM_IMPORTANCE,
+  create: (_settings, surroundings) => createLogChannel(surroundings.log),
+});
 
 /** Writes alerts into the service's own log: one line, whatever the alert's text holds. */
 export function createLogChannel(log: AlertLog): Channel {

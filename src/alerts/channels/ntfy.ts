@@ -1,6 +1,33 @@
+import { minimumImportance, path, secret, webAddress, yesNo } from "../../config/value-kinds.ts";
 import type { Channel } from "../channel.ts";
 import { type HttpSettings, postJson } from "../http.ts";
 import { renderNtfy } from "../render.ts";
+import { channelKind } from "./kind.ts";
+
+export const ntfy = channelKind({
+  name: "ntfy",
+  title: "ntfy",
+  settings: {
+    NOTIFY_NTFY: yesNo(false, "Publish to an ntfy topic."),
+    NTFY_MINIMUM_IMPORTANCE: minimumImportance("is published to ntfy"),
+    NTFY_URL: webAddress("Server and topic, e.g. https://ntfy.sh/your-secret-topic"),
+    NTFY_TOKEN: secret("Access token, where the topic needs one."),
+    NTFY_TOKEN_FILE: path("", "A file with the access token, instead of NTFY_TOKEN."),
+  },
+  labels: {
+    NOTIFY_NTFY: "Use it",
+    NTFY_MINIMUM_IMPORTANCE: "From which importance",
+    NTFY_URL: "Server and topic",
+    NTFY_TOKEN: "Access token",
+    NTFY_TOKEN_FILE: "File with the access token",
+  },
+  secretFiles: [{ key: "NTFY_TOKEN", file: "NTFY_TOKEN_FILE" }],
+  needs: "NTFY_URL",
+  isOn: ({ NOTIFY_NTFY, NTFY_URL }) => NOTIFY_NTFY && NTFY_URL !== undefined,
+  minimum: (settings) => settings.NTFY_MINIMUM_IMPORTANCE,
+  create: ({ NTFY_URL, NTFY_TOKEN }, { http }) =>
+    NTFY_URL === undefined ? undefined : createNtfyChannel({ topicUrl: NTFY_URL, token: NTFY_TOKEN, http }),
+});
 
 /**
  * Publishes to an ntfy topic. `topicUrl` is server and topic together (`https://ntfy.sh/topic`, the server may live

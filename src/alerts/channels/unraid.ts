@@ -2,11 +2,54 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { parseFlatFile } from "../../config/flat-file.ts";
+import { choice, minimumImportance, path, whole } from "../../config/value-kinds.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { renderUnraid } from "../render.ts";
 import { type ProgramEnd, runProgram } from "../run-program.ts";
 import { unraidReader } from "../unraid-text.ts";
+import { channelKind } from "./kind.ts";
+
+export const unraid = channelKind({
+  name: "unraid",
+  title: "Unraid notifications",
+  settings: {
+    NOTIFY_UNRAID: choice(
+      "auto",
+      ["auto", "yes", "no"],
+      "Use Unraid's own notifications (browser, mail and agents as set there). auto: on Unraid.",
+    ),
+    UNRAID_MINIMUM_IMPORTANCE: minimumImportance("becomes an Unraid notification"),
+    UNRAID_NOTIFY_SCRIPT: path("/usr/local/emhttp/webGui/scripts/notify", "Unraid's notifier."),
+    UNRAID_LINK: path(
+      "/Tools/vfio-watch",
+      "The page of Unraid's web interface that a notification leads to.",
+    ),
+    UNRAID_TIMEOUT_SECONDS: whole(
+      90,
+      { minimum: 5, maximum: 600, unit: "seconds" },
+      "The notifier runs every agent before it returns; longer than this it is not waited for.",
+    ),
+  },
+  labels: {
+    NOTIFY_UNRAID: "Use them",
+    UNRAID_MINIMUM_IMPORTANCE: "From which importance",
+    UNRAID_LINK: "Page behind a notification",
+    UNRAID_NOTIFY_SCRIPT: "Notifier",
+    UNRAID_TIMEOUT_SECONDS: "Time limit",
+  },
+  needs: "Unraid",
+  isOn: ({ NOTIFY_UNRAID }, place) => NOTIFY_UNRAID === "yes" || (NOTIFY_UNRAID === "auto" && place.unraid),
+  minimum: (settings) => settings.UNRAID_MINIMUM_IMPORTANCE,
+  create: (settings, { host, clock }) =>
+    createUnraidChannel({
+      script: settings.UNRAID_NOTIFY_SCRIPT,
+      link: settings.UNRAID_LINK,
+      timeLimitMs: settings.UNRAID_TIMEOUT_SECONDS * 1000,
+      host,
+      clock,
+    }),
+});
 
 /** Unraid names notifications by the second; a little more than one keeps two of them apart. */
 const SPACING = 1_100;

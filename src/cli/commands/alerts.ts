@@ -1,4 +1,6 @@
 import { hostname } from "node:os";
+import { CHANNEL_NAMES, type ChannelName } from "../../alerts/channels/all.ts";
+import { channelSurroundings } from "../../alerts/channels/surroundings.ts";
 import {
   type ChangedIncident,
   type Decision,
@@ -10,7 +12,6 @@ import {
   parseDuration,
   viewOf,
 } from "../../alerts/people.ts";
-import { CHANNEL_NAMES, type ChannelName } from "../../alerts/policy.ts";
 import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
 import { askService } from "../../control/client.ts";
@@ -217,11 +218,16 @@ async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Pro
   const result =
     asked.state === "answered"
       ? asked.answer
-      : await testChannel(channel, loaded.config, {
-          ...{ host: paths, clock: systemClock, environment: io.env },
-          log: { info: log, warn: log, error: log },
-          hostName: loaded.config.HOST_NAME || hostname(),
-        });
+      : await testChannel(
+          channel,
+          loaded.config,
+          channelSurroundings(loaded.config, {
+            ...{ host: paths, clock: systemClock, environment: io.env, machineName: hostname() },
+            log: { info: log, warn: log, error: log },
+            // Nobody watches, so nobody knows.
+            vmProblems: () => [],
+          }),
+        );
   const who = by === "service" ? "the running service" : "this command, as no service runs";
   if (isJson) io.out(`${JSON.stringify({ channel, by, ...result }, undefined, 2)}\n`);
   else if (result.delivered) io.out(`A test alert was delivered through ${channel} by ${who}.\n`);

@@ -1,5 +1,8 @@
 import { answerJson } from "../../answer/json.ts";
-import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/ask-blame.ts";
+import { askBlame, type BlameAnswer, type BlameQuestion, type FaultAnswer } from "../../history/ask-blame.ts";
+import type { BiosRow } from "../../history/bios-rows.ts";
+import { blameHeadline } from "../../history/blame-sentences.ts";
+import { whatWouldSettle } from "../../history/blame-settle.ts";
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
@@ -25,13 +28,16 @@ export const blameCommand: Command = {
   --device DEVICE    an address (0000:01:00.0) or vendor and device (10de:2805), followed when it moved
 ${HISTORY_OPTIONS_HELP}
 
-Certainty: confirmed (it was changed back and the outcome went back with it), likely, possible, unknown.
+Certainty: confirmed (95 in 100 or more, and it was changed back and the outcome went back with it), likely (85 in 100
+or more), possible (less, with what else it may be), unknown. Each fault of the VM has an answer of its own.
 Exit code: 0 when there is an answer or nothing to blame, 3 when the newest start in question failed.
-JSON: {"headline","certainty","reason","failure","healed","good","bad","chance","imported","vms","devices",
-"suspects":[{"families","values","proof","besides","reverted","changedAlone","turnedWith","misplaced"}],
-"bios":[{"version","firstSeen","lastSeen","starts","worked","failed","refused","causes"}],
-"boundary":{"lastGood","firstBad"},"changes","cleared","sections","otherVms","answer"}, times as UTC epoch
-milliseconds; "answer" is that of 'show' for the newest such failure, null where it works again.
+JSON: {"headline","certainty","reason","failure","classes","healed","good","bad","chance","probability",
+"rivals":{"hidden","flaky","number"},"imported","vms","devices",
+"suspects":[{"families","probability","together","values","proof","besides","reverted","changedAlone","turnedWith",
+"misplaced"}],"bios":[{"version","firstSeen","lastSeen","starts","worked","failed","refused","causes","builds"}],
+"boundary":{"lastGood","firstBad"},"changes","cleared","settle","sections","otherVms",
+"others":[{"headline","certainty",… as above}],"answer"}, times as UTC epoch milliseconds; "answer" is that of 'show'
+for the newest such failure, null where it works again.
 Example: vfio-watch blame --vm "Windows 11"`,
   options: { ...HISTORY_OPTIONS, vm: { type: "string" }, device: { type: "string" } },
   run(args, io) {
@@ -118,28 +124,65 @@ export function renderBlame(answer: BlameAnswer, paint: Paint, columns: number):
   return lines.join("\n");
 }
 
-/** The answer for programs. */
+/** The answer for programs: the fault that is asked about at the top level, the others beside it. */
 export function blameToJson(answer: BlameAnswer): object {
+  const { others, imported, otherClasses, otherVms } = answer;
+  return {
+    ...faultToJson(answer),
+    imported,
+    bios: biosToJson(answer),
+    otherClasses,
+    otherVms,
+    others: others.map(faultToJson),
+    sections: describeBlame(answer).sections,
+  };
+}
+
+/** A row for each version; two builds of one version stand below it. */
+function biosToJson({ bios }: BlameAnswer): readonly object[] {
+  return [...Map.groupBy(bios, ({ version }) => version)].map(([version, rows]) => {
+    const sum = (of: (row: BiosRow) => number) => rows.reduce((total, row) => total + of(row), 0);
+    const causes = new Map<string, number>();
+    for (const { cause, starts } of rows.flatMap((row) => row.causes))
+      causes.set(cause, (causes.get(cause) ?? 0) + starts);
+    return {
+      version,
+      firstSeen: Math.min(...rows.map(({ firstSeen }) => firstSeen)),
+      lastSeen: Math.max(...rows.map(({ lastSeen }) => lastSeen)),
+      starts: sum((row) => row.starts),
+      worked: sum((row) => row.worked),
+      failed: sum((row) => row.failed),
+      refused: sum((row) => row.refused),
+      causes: [...causes].map(([cause, starts]) => ({ cause, starts })),
+      ...(rows.length > 1 && { builds: rows }),
+    };
+  });
+}
+
+function faultToJson(answer: FaultAnswer): object {
   const { blame } = answer;
-  const text = describeBlame(answer);
   const factOf = ({ key, counts }: { readonly key: string; readonly counts: readonly object[] }) => ({
     key,
     counts,
   });
   return {
-    headline: text.headline,
+    headline: blameHeadline(answer),
     certainty: blame.certainty,
     reason: blame.reason ?? null,
     failure: blame.failure ?? null,
+    classes: blame.classes,
     healed: blame.healed,
     good: blame.good,
     bad: blame.bad,
     chance: blame.chance,
-    imported: answer.imported,
+    probability: blame.sets[0]?.probability ?? null,
+    rivals: blame.rivals,
     vms: answer.vms,
     devices: answer.devices,
     suspects: blame.sets.map((set) => ({
       families: set.suspects.map(({ family }) => family),
+      probability: set.probability,
+      together: set.together,
       values: set.suspects.flatMap(({ facts }) => facts.map(factOf)),
       proof: set.proof.map(factOf),
       besides: set.besides.map(({ family }) => family),
@@ -148,13 +191,10 @@ export function blameToJson(answer: BlameAnswer): object {
       turnedWith: set.turnedWith,
       misplaced: set.misplaced,
     })),
-    bios: answer.bios,
     boundary: blame.boundary ?? null,
     changes: answer.changes ?? null,
     otherChanges: answer.otherChanges,
     cleared: blame.cleared.map(factOf),
-    otherClasses: answer.otherClasses,
-    otherVms: answer.otherVms,
-    sections: text.sections,
+    settle: whatWouldSettle(answer) ?? null,
   };
 }

@@ -1,4 +1,4 @@
-import { diffSnapshots } from "../../history/changes.ts";
+import { diffSnapshots } from "../../facts/diff-snapshots.ts";
 import { findMoment } from "../../history/references.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";

@@ -4,8 +4,11 @@ import { systemClock } from "../../clock.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
+import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { loadMessages } from "../../knowledge/load-messages.ts";
+import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
@@ -44,7 +47,10 @@ Example: vfio-watch explain error.txt
     if (others.length > 0) throw new UsageError("one text at a time");
     const surroundings = findSurroundings(io.env);
     const catalogue = findCatalogue(surroundings, io);
-    const explain = createExplainer(catalogue);
+    const explain = createExplainer(
+      catalogue,
+      createLazyFinder(() => loadMessages(shippedConfigDirectory())),
+    );
     if (batch !== undefined) return explainBatch(batch, explain, io);
     const text = await readText(file, LONGEST_TEXT, io);
     if (text === undefined) return EXIT.failure;

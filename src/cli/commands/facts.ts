@@ -1,3 +1,4 @@
+import { contentText } from "../../facts/fact-value.ts";
 import { findMoment } from "../../history/references.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
@@ -82,7 +83,7 @@ function shortKey({ group, key }: Fact): string {
 function valueText({ value }: Fact, paint: Paint): string {
   switch (value.state) {
     case "value":
-      return printable(value.value);
+      return printable(contentText(value.value));
     case "absent":
       return paint("dim", "none");
     case "unknown":

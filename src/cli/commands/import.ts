@@ -3,7 +3,7 @@ import { beginTalk, type Talk } from "../../control/client.ts";
 import { runtimeDirectory } from "../../daemon/runtime-state.ts";
 import { createMatcher } from "../../diagnosis/matcher.ts";
 import { readBootIdentity } from "../../host/boot-identity.ts";
-import { readBios } from "../../host/firmware.ts";
+import { readHostState } from "../../host/host-state.ts";
 import { readKernelRelease } from "../../host/kernel.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import { findSources } from "../../import/find-sources.ts";
@@ -123,7 +123,7 @@ async function askToWrite(history: string, io: CommandIo): Promise<Talk<"import"
 function runningBoot(paths: HostPaths): KnownBoot | undefined {
   const { bootId, bootedAt } = readBootIdentity({ paths, clock: systemClock });
   if (bootId.state !== "read" || bootedAt.state !== "read") return undefined;
-  const bios = readBios(paths);
+  const bios = readHostState({ paths }).bios;
   const release = readKernelRelease(paths);
   return {
     id: bootId.value,

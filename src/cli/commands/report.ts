@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
 import { systemClock } from "../../clock.ts";
+import { collectFacts } from "../../facts/facts-of-host.ts";
 import { readBootIdentity } from "../../host/boot-identity.ts";
-import { collectFacts } from "../../host/collect-facts.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import type { Fact } from "../../model/fact.ts";
 import type { VmName } from "../../model/identifiers.ts";
@@ -177,7 +177,7 @@ function factsNow(paths: HostPaths, store: Store | undefined): readonly Fact[] {
   const vms = store?.vms.present() ?? [];
   const facts = collectFacts({
     paths,
-    ...(vms.length > 0 && { vms: read(vms) }),
+    ...(vms.length > 0 && { definitions: read(vms) }),
   });
   const { bootId } = readBootIdentity({ paths, clock: systemClock });
   const snapshotId = bootId.state === "read" ? store?.boots.get(bootId.value)?.snapshotId : undefined;

@@ -2,6 +2,7 @@ import type { CauseClass, Remedy, SignatureMatch } from "../../model/catalogue.t
 import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
 import { type Catalogue, remediesFor } from "../catalogue.ts";
+import type { MessageFinder } from "../generated/unknown-causes.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
 import { chooseRemedies, NO_TRUTHS } from "../remedies.ts";
@@ -13,6 +14,7 @@ import { type Block, blocksOf } from "./records.ts";
 import { scopeOf } from "./scope.ts";
 import { isAboutVms, type SpokenLine, spokenBlocks, vmTalkIn } from "./spoken.ts";
 import { isForm, startRole } from "./start-failure.ts";
+import { causesInUnknownLines } from "./unknown-lines.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 import { createBlockReader, without } from "./wrapped.ts";
 
@@ -61,9 +63,12 @@ const LONGEST_EVIDENCE = 500;
 
 /**
  * Makes a function that explains pasted texts with this catalogue, which it compiles once. Pure; never throws,
- * whatever the text.
+ * whatever the text. `findMessages` is asked where no signature knows what is wrong.
  */
-export function createExplainer(catalogue: Catalogue): (text: string) => Explanation {
+export function createExplainer(
+  catalogue: Catalogue,
+  findMessages?: MessageFinder,
+): (text: string) => Explanation {
   // People retype what they see, so case does not count here.
   const matcher = createMatcher(catalogue, { ignoreCase: true });
   const orderOf = new Map(catalogue.signatures.map(({ id }, index) => [id, index]));
@@ -91,12 +96,18 @@ export function createExplainer(catalogue: Catalogue): (text: string) => Explana
       [...lines, ...answer.background.map((line) => ({ ...line, isBackground: true }))],
       { catalogue },
     );
-    const causes =
+    const told =
       (answer.isStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) &&
       isUnexplained(ranked, lines)
         ? [...unknown(lines, answer.isStartFailure), ...ranked.map(explained)]
         : ranked.map(explained);
-    const scope = causes.length > 0 ? scopeOf(blocks, answer) : blocks;
+    const scope = told.length > 0 ? scopeOf(blocks, answer) : blocks;
+    const isSilent = told.length === 0 || told[0]?.class === "unknown";
+    const unknownLines =
+      isSilent && findMessages !== undefined
+        ? causesInUnknownLines(scope, known, told.length > 0, findMessages)
+        : [];
+    const causes = unknownLines.length > 0 ? unknownLines.map(explained) : told;
     const words = scope.map((block) => block.text).join("\n");
     const devices = new Set([
       ...ranked.slice(0, 1).flatMap((cause) => cause.devices),
@@ -163,7 +174,10 @@ function explainedWith(remedies: readonly Remedy[], cause: Cause): ExplainedCaus
   const { class: causeClass, certainty, signature, sentence, devices, groups, names = {}, evidence } = cause;
   return {
     ...{ class: causeClass, certainty, signature, sentence },
-    remedies: chooseRemedies(remedies, NO_TRUTHS, { devices, groups, names }).map(({ text }) => text),
+    remedies: [
+      ...(cause.remedies ?? []),
+      ...chooseRemedies(remedies, NO_TRUTHS, { devices, groups, names }).map(({ text }) => text),
+    ],
     evidence: evidence.map(shortened),
   };
 }

@@ -45,7 +45,8 @@ export function createBlockReader(
     if (only === undefined) return [];
     if (block.lines.length === 1) return [spoken(lineWith(only, hear(only, speaker)), speaker)];
     const own = linesOf(block, speaker, hear, orderOf).map((line) => spoken(line, speaker));
-    if (speaker.kind !== "kernel" && speaker.kind !== "program") return own;
+    const isOfLog = when !== undefined && (speaker.kind === "kernel" || speaker.kind === "program");
+    if (!isOfLog || only.endsWith(":")) return own;
     // What is pasted right behind a line of a log, without a blank between them, is no part of it.
     const rest = { lines: block.lines.slice(1), spaced: block.spaced.slice(1) };
     const known = new Set(own.flatMap(({ matches }) => matches.map(({ signature }) => signature.id)));
@@ -69,9 +70,11 @@ function linesOf(
   hear: Hear,
   orderOf: ReadonlyMap<SignatureId, number>,
 ): readonly RankableLine[] {
-  const single = block.lines.map((text, index) =>
-    lineWith(text, hear(text, index === 0 ? speaker : readSaidBy(text).speaker)),
-  );
+  const single = block.lines.map((text, index) => {
+    // After a colon a line goes on, and is no message that begins here.
+    const begins = block.lines[index - 1]?.endsWith(":") !== true;
+    return lineWith(text, hear(begins ? text : ` ${text}`, speakerOfLine(block, index, speaker)));
+  });
   const pieces = new Map<SignatureId, Found[]>();
   for (const { text, matches } of single) {
     for (const match of matches) {
@@ -96,6 +99,13 @@ function linesOf(
     ...lines.filter((line) => !line.matches.some(isForm)),
     ...single.map((line) => without(line, isLess)),
   ];
+}
+
+/** What a program prints goes on in the next lines; what is pasted behind a line of a log may be anybody's. */
+function speakerOfLine({ lines }: Pieces, index: number, first: Speaker): Speaker {
+  const said = readSaidBy(lines[index] ?? "");
+  const goesOn = said.speaker.kind === "unknown" && readSaidBy(lines[0] ?? "").when === undefined;
+  return index === 0 || (goesOn && first.kind === "program") ? first : said.speaker;
 }
 
 /**

@@ -5,7 +5,7 @@ import { type SignatureId, signatureId } from "../../model/identifiers.ts";
 import { type ErrnoName, errnoNamed } from "../errno.ts";
 import type { FoundMessage } from "./find-messages.ts";
 import { classOf } from "./message-class.ts";
-import { partOf, programName } from "./message-parts.ts";
+import { nameInSentence, partOf, programName } from "./message-parts.ts";
 
 /** What is known of a message that no signature knows: who refuses, in which part of it, and with which error. */
 export interface MessageAnswer {
@@ -75,7 +75,7 @@ function placeOf({ program, path, function: inFunction, versions }: KnownFormat)
   const inside = inFunction === "" ? "" : `, function ${inFunction}`;
   const newest = versions.at(-1);
   const version = newest === undefined ? "" : ` (as of version ${newest})`;
-  return `This message is known from ${programName(program)}'s sources only, and nobody has described what helps: it stands in ${where}${inside}${version}, where its condition can be read. Search for its exact words.`;
+  return `This message is known from the sources of ${nameInSentence(program)} only: it stands in ${where}${inside}${version}, where one can read when it is said. Search for its exact words, too.`;
 }
 
 const ERRNO_WORDS: Readonly<Record<ErrnoName, string>> = {

@@ -18,6 +18,11 @@ export function programName(program: string): string {
   return PROGRAM_NAMES[program] ?? program;
 }
 
+/** The same within a sentence. */
+export function nameInSentence(program: string): string {
+  return programName(program).replace(/^The /, "the ");
+}
+
 /** Parts of programs by their files, the narrow ones first. */
 const PARTS: readonly (readonly [RegExp, string])[] = [
   [/^kernel drivers\/vfio\//, "VFIO"],

@@ -1,15 +1,18 @@
 import type { Cause } from "../../model/diagnosis.ts";
 import { devicesIn, groupsIn } from "../explain/names.ts";
-import type { FoundMessage, SaidLine } from "./find-messages.ts";
+import { type FoundMessage, findMessages, type SaidLine } from "./find-messages.ts";
 import { messageAnswer } from "./message-answer.ts";
 
 /** Looks lines up among the messages that programs' sources can print: for each line what was found. */
 export type MessageFinder = (lines: readonly SaidLine[]) => readonly (FoundMessage | undefined)[];
 
-/** A cause by rule, and what it was concluded from. */
-export interface UnknownCause extends Cause {
-  /** Of what is never raised by a VM's start alone, whatever it says: the kernel's and its drivers' messages. */
-  readonly byKernel: boolean;
+/** Makes a finder that has the data loaded when it is first asked, and keeps it: for a command, not for a service. */
+export function createLazyFinder(load: () => string): MessageFinder {
+  let data: string | undefined;
+  return (lines) => {
+    data ??= load();
+    return findMessages(data, lines);
+  };
 }
 
 /** QEMU's words come from where it failed; libvirt and Proxmox tell of it; the kernel speaks of the whole host. */
@@ -28,7 +31,7 @@ const OF_KERNEL = 3;
  * where nothing better is known, with the lines around a failure and no others, for a driver of the host may say
  * anything.
  */
-export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): readonly UnknownCause[] {
+export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): readonly Cause[] {
   const candidates = lines.flatMap(({ speaker, text }) =>
     text.split("\n").map((line) => ({ speaker, text: line })),
   );
@@ -39,7 +42,7 @@ export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): 
   });
   const ranked = found.sort((a, b) => rankOf(a.known.program) - rankOf(b.known.program));
   const byClass = Map.groupBy(ranked, (answer) => answer.class);
-  return [...byClass].map(([causeClass, same]): UnknownCause => {
+  return [...byClass].map(([causeClass, same]): Cause => {
     const [first] = same;
     if (first === undefined) throw new Error("a group without members");
     return {
@@ -51,7 +54,6 @@ export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): 
       evidence: [...new Set(same.map(({ text }) => text.trim()))].slice(0, MOST_EVIDENCE),
       devices: [...new Set(same.flatMap(({ text }) => devicesIn(text)))],
       groups: [...new Set(same.flatMap(({ text }) => groupsIn(text)))],
-      byKernel: rankOf(first.known.program) === OF_KERNEL,
     };
   });
 }

@@ -1,0 +1,97 @@
+import type { Clock } from "../../clock.ts";
+import type { SendResult } from "../channel.ts";
+import { runProgram } from "../run-program.ts";
+
+/** A server as people write it: name or address, and a port. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Channels whose library is loaded by a short-lived child of the service alone. */
+export type ChildChannel = "mail" | "mqtt";
+
+/** Reads `name`, `name:port`, `[address]:port`; undefined for what is none. */
+export function parseServer(text: string, usualPort: number): ServerAddress | undefined {
+  const parts = /^(?:\[([0-9a-f:.]+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/i.exec(text.trim());
+  const host = parts?.[1] ?? parts?.[2];
+  const port = parts?.[3] === undefined ? usualPort : Number(parts[3]);
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
+}
+
+/** Whether a server is this machine, as far as its name tells. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
+}
+
+const LONGEST_ANSWER = 4_096;
+const LONGEST_JOB = 4 * 1024 * 1024;
+/** What a child needs to be up, beyond what its server may take (ms). */
+const STARTING = 10_000;
+
+/**
+ * Has a child of this program do one job. The job goes through standard input, for it holds passwords, and the result
+ * comes back as one line. Never rejects.
+ */
+export async function runChannelChild(
+  channel: ChildChannel,
+  job: unknown,
+  options: { readonly timeLimitMs: number; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<SendResult> {
+  const [, script = ""] = process.argv;
+  const ended = await runProgram({
+    program: process.execPath,
+    arguments: [script, "channel-child", channel],
+    input: JSON.stringify(job),
+    outputLimit: LONGEST_ANSWER,
+    timeLimitMs: options.timeLimitMs + STARTING,
+    clock: options.clock,
+    signal: options.signal,
+    onAbort: "end-it",
+  });
+  switch (ended.end) {
+    case "exited":
+      return (
+        resultIn(ended.output) ?? {
+          delivered: false,
+          error: `the ${channel} child ended with code ${ended.code}`,
+        }
+      );
+    case "killed":
+      return { delivered: false, error: `the ${channel} child was ended by ${ended.by}` };
+    case "too-long":
+      return { delivered: false, error: `nothing was heard for ${options.timeLimitMs / 1000} s` };
+    case "aborted":
+      return { delivered: false, error: "it was not waited for, the service was ending" };
+    case "not-started":
+      return { delivered: false, error: `the ${channel} child could not be run (${ended.code})` };
+  }
+}
+
+function resultIn(output: string): SendResult | undefined {
+  try {
+    const result = JSON.parse(output) as SendResult;
+    return typeof result.delivered === "boolean" ? result : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The child's whole work: reads its job, does it, writes the result. */
+export async function runAsChannelChild(
+  channel: string | undefined,
+  readInput: (limit: number) => Promise<Uint8Array | undefined>,
+  write: (line: string) => void,
+): Promise<void> {
+  const input = (await readInput(LONGEST_JOB)) ?? new Uint8Array();
+  const job: unknown = JSON.parse(Buffer.from(input).toString("utf8"));
+  const result =
+    channel === "mail"
+      ? await (await import("./mail-child.ts")).sendMail(
+          job as Parameters<typeof import("./mail-child.ts").sendMail>[0],
+        )
+      : await (await import("./mqtt-child.ts")).publish(
+          job as Parameters<typeof import("./mqtt-child.ts").publish>[0],
+        );
+  write(`${JSON.stringify(result)}\n`);
+}

@@ -1,0 +1,40 @@
+import type { FactKind } from "./kind.ts";
+import { BOOT_LOADER } from "./kinds/boot-loader.ts";
+import { FIRMWARE, FIRMWARE_MODE } from "./kinds/firmware.ts";
+import { FIRMWARE_SETTINGS } from "./kinds/firmware-settings.ts";
+import { FIRMWARE_TABLES } from "./kinds/firmware-tables.ts";
+import { HARDWARE, MEMORY } from "./kinds/hardware.ts";
+import { IOMMU } from "./kinds/iommu.ts";
+import { IOMMU_GROUPS } from "./kinds/iommu-groups.ts";
+import { KERNEL } from "./kinds/kernel.ts";
+import { KERNEL_PARAMETERS } from "./kinds/kernel-parameters.ts";
+import { MODPROBE, MODULE_PARAMETERS } from "./kinds/modules.ts";
+import { PCI } from "./kinds/pci.ts";
+import { PLUGINS, SOFTWARE } from "./kinds/software.ts";
+import { THUNDERBOLT } from "./kinds/thunderbolt.ts";
+import { DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
+import { VMS } from "./kinds/vm.ts";
+
+/** All kinds of facts. A new one is a file and a line here. */
+export const FACT_KINDS: readonly FactKind[] = [
+  FIRMWARE,
+  FIRMWARE_MODE,
+  FIRMWARE_SETTINGS,
+  FIRMWARE_TABLES,
+  IOMMU,
+  IOMMU_GROUPS,
+  THUNDERBOLT,
+  KERNEL,
+  KERNEL_PARAMETERS,
+  BOOT_LOADER,
+  MODULE_PARAMETERS,
+  MODPROBE,
+  VFIO_SETUP,
+  DEVICE_BINDINGS,
+  PCI,
+  VMS,
+  SOFTWARE,
+  PLUGINS,
+  HARDWARE,
+  MEMORY,
+];

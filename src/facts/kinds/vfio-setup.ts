@@ -1,0 +1,77 @@
+import type { BindingPlace } from "../../host/vfio-setup.ts";
+import { mapReading, unreadable } from "../../model/reading.ts";
+import { type FactForm, type FactKind, LISTED } from "../kind.ts";
+
+const BREAKS: FactForm["breaks"] = { "driver-binding": "any change" };
+const list = (name: string, label: string, importance = 1): FactForm => ({
+  key: `vfio-setup.${name}`,
+  type: "list",
+  separator: " ",
+  label,
+  importance,
+  breaks: BREAKS,
+  shown: "binding",
+});
+
+/** Who asks for which device to be held by vfio-pci, and what Unraid's own script had to say about it. */
+export const VFIO_SETUP: FactKind = {
+  group: "vfio-setup",
+  root: "vfio-setup",
+  role: { knob: "device binding" },
+  forms: [
+    list("config", "BIND in vfio-pci.cfg"),
+    list("ids", "Parameter vfio-pci.ids"),
+    list("modprobe-ids", "vfio-pci ids in modprobe.d"),
+    list("unmatched", "Bindings that fit no device", 0),
+    {
+      ...list("errors", "Errors of Unraid's VFIO binding", 0),
+      separator: "; ",
+      ordered: true,
+    },
+  ],
+  collect({ vfioSetup }, tell) {
+    if (vfioSetup.state !== "read") return tell("vfio-setup", vfioSetup);
+    const { asked, errors, bindings, unmatched } = vfioSetup.value;
+    const ask = (name: string, place: BindingPlace) =>
+      tell(
+        `vfio-setup.${name}`,
+        mapReading(asked[place], (requests) => requests.map(({ text }) => text)),
+      );
+    ask("config", "vfio-pci.cfg");
+    ask("ids", "vfio-pci.ids");
+    ask("modprobe-ids", "modprobe.d");
+    tell("vfio-setup.errors", errors);
+    tell(
+      "vfio-setup.unmatched",
+      bindings.state === "unreadable" ? bindings : unmatched.map(({ text }) => text),
+    );
+  },
+};
+
+/** By whom each device is asked for. */
+export const DEVICE_BINDINGS: FactKind = {
+  group: "vfio-setup",
+  root: "vfio-setup.device",
+  thing: "vfio-setup.device.{address*}",
+  role: { knob: "device binding" },
+  forms: [
+    {
+      key: "vfio-setup.device.{address*}",
+      label: "VFIO binding of {address}",
+      importance: 2,
+      breaks: BREAKS,
+      shown: "binding",
+    },
+  ],
+  collect({ vfioSetup }, tell) {
+    const root = "vfio-setup.device";
+    const bindings = vfioSetup.state === "read" ? vfioSetup.value.bindings : vfioSetup;
+    if (bindings.state === "unreadable") return tell(root, unreadable(bindings.why));
+    tell(root, LISTED);
+    for (const { bdf, requests } of bindings.state === "read" ? bindings.value : []) {
+      const places = new Set(requests.map(({ place }) => place));
+      places.delete("driver_override");
+      if (places.size > 0) tell(`${root}.${bdf}`, `bound by ${[...places].join(" and by ")}`);
+    }
+  },
+};

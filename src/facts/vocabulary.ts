@@ -1,0 +1,161 @@
+import { type CauseClass, KNOBS, type Knob } from "../model/catalogue.ts";
+import type { FactGroup, FactValue } from "../model/fact.ts";
+import { nameOfKeyPart } from "./key-parts.ts";
+import type { FactForm, FactKind, FactRole } from "./kind.ts";
+import { FACT_KINDS } from "./kinds.ts";
+
+interface KnownForm {
+  readonly kind: FactKind;
+  readonly form: FactForm;
+  readonly pattern: RegExp;
+}
+
+interface KnownThing {
+  readonly kind: FactKind;
+  /** The key above all things of the kind. */
+  readonly anchor: string;
+  /** Matches the keys of the facts of a thing; its first group is the thing's own key. */
+  readonly pattern: RegExp;
+}
+
+/** The regular expression of a key with its parts in braces. */
+function sourceOf(key: string): string {
+  return key.split(/(\{[^}]+\})/).reduce((source, piece) => {
+    const [, name, rest, choice] = /^\{(\w+)(\*)?(?::(.+))?\}$/.exec(piece) ?? [];
+    if (name === undefined) return source + piece.replaceAll(".", "\\.");
+    return `${source}(?<${name}>${choice ?? (rest === undefined ? "[^.]+" : ".+")})`;
+  }, "");
+}
+
+function thingOfKind(kind: FactKind): readonly KnownThing[] {
+  const { thing } = kind;
+  if (thing === undefined) return [];
+  const attributes = kind.forms
+    .filter(({ key }) => key.startsWith(`${thing}.`))
+    .map(({ key }) => sourceOf(key.slice(thing.length + 1)).replace(/\?<\w+>/g, "?:"));
+  const rest = attributes.length === 0 ? "" : `\\.(?:${attributes.join("|")})`;
+  return [
+    {
+      kind,
+      anchor: thing.slice(0, thing.indexOf("{") - 1),
+      pattern: new RegExp(`^(${sourceOf(thing).replace(/\?<\w+>/g, "?:")})${rest}$`),
+    },
+  ];
+}
+
+/** By the first part of a key: such questions are asked of every fact of several snapshots. */
+const FORMS = Map.groupBy(
+  FACT_KINDS.flatMap((kind) =>
+    kind.forms.map((form): KnownForm => ({ kind, form, pattern: new RegExp(`^${sourceOf(form.key)}$`) })),
+  ),
+  ({ form }) => roomOf(form.key),
+);
+const THINGS = Map.groupBy(FACT_KINDS.flatMap(thingOfKind), ({ anchor }) => roomOf(anchor));
+
+function roomOf(key: string): string {
+  const dot = key.indexOf(".");
+  return dot < 0 ? key : key.slice(0, dot);
+}
+
+/** A key as the vocabulary knows it. */
+export interface KnownKey {
+  readonly kind: FactKind;
+  readonly form: FactForm;
+  /** Parts of the key by name, as the key has them. */
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+/** What is declared of a key; undefined for one of no known kind, as another release may have written it. */
+export function knownKey(key: string): KnownKey | undefined {
+  for (const { kind, form, pattern } of FORMS.get(roomOf(key)) ?? []) {
+    const parts = pattern.exec(key);
+    if (parts !== null) return { kind, form, parts: { ...parts.groups } };
+  }
+  return undefined;
+}
+
+/** The kind whose facts stand under a key: the nearest one above it. */
+function kindAbove(key: string): FactKind | undefined {
+  let nearest: FactKind | undefined;
+  for (const kind of FACT_KINDS) {
+    const isAbove = key === kind.root || key.startsWith(`${kind.root}.`);
+    if (isAbove && kind.root.length >= (nearest?.root.length ?? 0)) nearest = kind;
+  }
+  return nearest;
+}
+
+/** The thing that a fact belongs to, and its kind; undefined for facts that stand alone. */
+export function thingOf(
+  key: string,
+): { readonly entity: string; readonly anchor: string; readonly kind: FactKind } | undefined {
+  for (const { kind, anchor, pattern } of THINGS.get(roomOf(key)) ?? []) {
+    if (!key.startsWith(anchor)) continue;
+    const entity = pattern.exec(key)?.[1];
+    if (entity !== undefined) return { entity, anchor, kind };
+  }
+  return undefined;
+}
+
+/** What a fact is to the question which change broke passthrough. */
+export function roleOf(key: string): FactRole {
+  const known = knownKey(key);
+  return known?.form.role ?? known?.kind.role ?? kindAbove(key)?.role ?? "bystander";
+}
+
+/** How much a reader cares about a fact within its group: 0 most. */
+export function importanceOf(key: string): number {
+  const form = knownKey(key)?.form;
+  if (form !== undefined) return form.importance;
+  // A device, or another thing, as a whole.
+  return kindAbove(key)?.root === "pci" ? 1 : 5;
+}
+
+/** Whether a fact is known to work the failure: with such a value, or with any change where no value is given. */
+export function isMechanismOf(
+  cause: CauseClass,
+  key: string,
+): "any change" | ((value: FactValue) => boolean) | undefined {
+  return knownKey(key)?.form.breaks?.[cause];
+}
+
+/** Names of what only follows from others: named as suspects only where nothing else changed. */
+const CONSEQUENCES: Readonly<Record<FactGroup, string>> = {
+  firmware: "firmware",
+  "firmware-tables": "firmware tables",
+  iommu: "IOMMU groups and regions",
+  kernel: "kernel state",
+  "boot-loader": "boot loader file",
+  "vfio-setup": "device binding",
+  pci: "PCI devices",
+  vm: "VM definition",
+  software: "software",
+  hardware: "hardware",
+};
+
+/** Knobs that are told by what follows from them. */
+const TOLD_BY_FACTS: ReadonlySet<Knob> = new Set<Knob>(["card in its slot", "cards in the group"]);
+
+/** The word for facts that a person would name with one because they come and go together. */
+export function familyOf(group: FactGroup, key: string): string {
+  const role = roleOf(key);
+  if (role === "bystander" || !("knob" in role) || TOLD_BY_FACTS.has(role.knob)) return CONSEQUENCES[group];
+  if (group === "hardware") return CONSEQUENCES.hardware;
+  if (role.which === undefined) return role.knob;
+  const part =
+    knownKey(key)?.parts[role.which] ?? key.split(".").at(role.knob === "definition of VM" ? 1 : -1);
+  return `${role.knob} ${part ?? key}`;
+}
+
+/** Rank of a family among what is changed as such, 0 first; infinite for what only follows from others. */
+export function rootRank(family: string): number {
+  const index = KNOBS.findIndex((knob) => family === knob || family.startsWith(`${knob} `));
+  return index < 0 ? Number.POSITIVE_INFINITY : index;
+}
+
+/** The name of a fact for a person; `device` names PCI functions by identity. */
+export function labelOf({ form, parts }: KnownKey, device: (identity: string) => string): string {
+  return form.label.replace(/\{(\w+)\}/g, (_whole, name: string) => {
+    const part = parts[name] ?? "";
+    return name === "device" ? device(part) : nameOfKeyPart(part);
+  });
+}

@@ -1,0 +1,131 @@
+import { textOf } from "../facts/fact-value.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { FactValue } from "../model/fact.ts";
+import type { FactTable } from "./fact-table.ts";
+
+// What the domain knows for certain, as evidence for blame: DESIGN.md, laws 4, 12, 13 and 14.
+
+/**
+ * Failures that no change of the host need explain: the VM was killed for memory or crashed, libvirt refused its
+ * definition, a file is missing, another VM has the device.
+ */
+const NO_PASSTHROUGH_FAILURE: ReadonlySet<CauseClass> = new Set([
+  "device-busy",
+  "host-resource-missing",
+  "vm-config-invalid",
+  "vm-killed",
+]);
+
+export function isNoPassthroughFailure(cause: CauseClass): boolean {
+  return NO_PASSTHROUGH_FAILURE.has(cause);
+}
+
+/** Classes that are symptoms of one another. */
+interface Kin {
+  readonly classes: readonly CauseClass[];
+  /** The first of them is the kernel's direct word, the others what is left of it where that line was lost. */
+  readonly isRanked: boolean;
+}
+
+export const AKIN: readonly Kin[] = [
+  { classes: ["iommu-direct-mapping-required", "container-setup-failed"], isRanked: true },
+  { classes: ["iommu-not-enabled", "container-setup-failed"], isRanked: true },
+  // A card that hangs fails its reset, stays in D3, times out or reads as all ones, by which step asks first.
+  { classes: ["device-lost", "power-state-stuck", "reset-failed", "pcie-error"], isRanked: false },
+];
+
+/**
+ * Whether a kernel refuses a group with a direct region. Linux does since 6.6 (a48ce36e2786, in no older stable
+ * series: 6.1.176 lacks it), on Intel always (its own RMRR check is of 2014). Red Hat's kernels carry the IOMMU
+ * code of newer ones under an old number, so nothing is said of them.
+ */
+export function refusesDirectRegions(
+  release: string,
+  platform: "amd" | "intel" | undefined,
+): boolean | undefined {
+  if (platform === "intel") return true;
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  if (major === undefined || minor === undefined) return undefined;
+  if (/\.el\d/.test(release)) return undefined;
+  const [first, second] = [Number(major), Number(minor)];
+  if (first > 6 || (first === 6 && second >= 6)) return true;
+  return platform === "amd" ? false : undefined;
+}
+
+/** Parameters by which a patched kernel does not mind the demand; with them a good start proves no region absent. */
+export function isRelaxed(parameters: readonly FactValue[]): boolean {
+  return parameters.some((value) => /\brelax_(?:rmrr|unity)\b/.test(textOf(value) ?? ""));
+}
+
+/** Whose IOMMU the host has, as far as any snapshot tells. */
+export function platformOf(table: FactTable, places: readonly number[]): "amd" | "intel" | undefined {
+  const last = places.findLast((place) => place >= 0) ?? -1;
+  const said = (key: string) => textOf(table.valueAt(key, last)) ?? "";
+  const names = `${said("iommu.units")} ${said("hardware.cpu.name")}`;
+  if (said("firmware-tables.IVRS.sha256") !== "" || /\bivhd|\bAMD\b/.test(names)) return "amd";
+  if (said("firmware-tables.DMAR.sha256") !== "" || /\bdmar|\bIntel\b/.test(names)) return "intel";
+  return undefined;
+}
+
+/** A fact through which a class of failure is known to work. */
+interface Mechanism {
+  readonly keys: RegExp;
+  /** Whether a value is the broken state; a mechanism without it counts with any change. */
+  readonly broken?: (value: FactValue) => boolean;
+}
+
+const isThere = (value: FactValue) => value.state === "value";
+const isAbsent = (value: FactValue) => value.state === "absent";
+const isText = (text: RegExp) => (value: FactValue) => text.test(textOf(value) ?? "");
+
+/** Keys as the collectors write them, and the relations that `knob-columns.ts` makes of them. */
+const MECHANISMS: Partial<Record<CauseClass, readonly Mechanism[]>> = {
+  "iommu-direct-mapping-required": [
+    { keys: /^firmware-tables\.(?:IVRS\.ivmd|DMAR\.rmrr)$/, broken: isThere },
+    { keys: /^iommu\.group\.[^.]+\.direct$/, broken: isThere },
+  ],
+  "iommu-not-enabled": [
+    { keys: /^iommu\.(?:units|group)$/, broken: isAbsent },
+    { keys: /^firmware-tables\.(?:IVRS|DMAR)$/, broken: isAbsent },
+    { keys: /^kernel\.parameter\.(?:intel_iommu|amd_iommu|iommu)$/ },
+  ],
+  "group-not-viable": [
+    { keys: /^iommu\.group\.[^.]+\.members$/ },
+    { keys: /^kernel\.parameter\.pcie_acs_override$/ },
+    { keys: /^pci\.[^.]+\.driver$/ },
+  ],
+  "interrupt-remapping-missing": [
+    { keys: /^iommu\.interrupt-remapping$/, broken: isText(/^off$/) },
+    { keys: /^firmware-tables\.DMAR\.interrupt-remapping$/, broken: isText(/^not offered$/) },
+    {
+      keys: /^kernel\.parameter\.(?:intremap|nointremap|nox2apic|vfio_iommu_type1%2eallow_unsafe_interrupts)$/,
+    },
+    { keys: /^kernel\.module\.vfio_iommu_type1\.allow_unsafe_interrupts$/ },
+  ],
+  "device-missing": [{ keys: /^at \S+$|^pci\.[^.]+\.address$/ }],
+  "driver-binding": [
+    { keys: /^vfio-setup\.(?:config|ids|modprobe-ids|errors|unmatched|device\..+)$/ },
+    { keys: /^pci\.[^.]+\.driver$/ },
+    { keys: /^kernel\.(?:parameter\.vfio-pci%2eids|modprobe\.[a-z]+\.vfio_pci)$/ },
+  ],
+  "reset-failed": [{ keys: /^pci\.[^.]+\.reset-methods$/ }],
+};
+
+/**
+ * Whether the fact is the known mechanism of the failure: the broken state in each failed start and in no good one.
+ * A demand for 1:1 mapping that merely moved proves nothing.
+ */
+export function isMechanism(
+  failure: CauseClass | "unknown",
+  key: string,
+  counts: readonly { readonly value: FactValue; readonly good: number; readonly bad: number }[],
+): boolean {
+  if (failure === "unknown") return false;
+  const mechanism = MECHANISMS[failure]?.find(({ keys }) => keys.test(key));
+  if (mechanism === undefined) return false;
+  const { broken } = mechanism;
+  if (broken === undefined) return true;
+  return counts.every(
+    ({ value, good, bad }) => (bad > 0 ? broken(value) : true) && (good > 0 ? !broken(value) : true),
+  );
+}

@@ -1,0 +1,381 @@
+import { listOf, textOf } from "../facts/fact-value.ts";
+import { familyOf } from "../facts/vocabulary.ts";
+import type { FactGroup, FactValue } from "../model/fact.ts";
+import type { KnobKind } from "./blame-priors.ts";
+import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
+import { addressOwner, type Subject, vmKey } from "./subject.ts";
+import type { Trial } from "./trials.ts";
+
+/** Something that may have broken the starts, with its value at each of them. */
+export interface KnobColumn {
+  readonly kind: KnobKind;
+  /** What a person would call it: `BIOS`, `kernel`, `definition of VM …`. */
+  readonly family: string;
+  readonly group: FactGroup;
+  /** The fact that stands for it; a relation has a name of its own. */
+  readonly key: string;
+  /** Keys of the facts that it is made of, where it is not one. */
+  readonly parts: readonly string[];
+  readonly values: readonly FactValue[];
+  /** For each trial an index into the values, by order of appearance; -1 where it is not known. */
+  readonly pattern: Int32Array;
+  /** The value that a start of another VM has. */
+  readonly safe?: number;
+}
+
+/** The start was another VM's, so what this one is defined as plays no part. */
+const ANOTHER_VM: FactValue = { state: "unknown", why: "a start of another VM" };
+
+/** What a fact is, by its key, for the odds before the data; the first that fits. */
+const KINDS: readonly (readonly [keys: RegExp, kind: KnobKind])[] = [
+  [/^firmware\.setting\./, "bios-setting"],
+  [/^firmware\.(?:board|system)\./, "mainboard"],
+  [/^firmware\./, "firmware-other"],
+  [/^firmware-tables\.(?:IVRS\.ivmd|DMAR\.rmrr)$/, "firmware-demand"],
+  [/^firmware-tables\b/, "firmware-other"],
+  [/^iommu\.group\.[^.]+\.direct$/, "direct-region"],
+  [/^iommu\.group\.[^.]+\.members$/, "group-members"],
+  [/^iommu\b/, "iommu-state"],
+  [/^kernel\.parameter\.vfio-pci%2eids$/, "binding"],
+  [
+    /^kernel\.parameter\..*(?:iommu|vfio|pci|kvm|irq|intremap|x2apic|acpi|efifb|video|fb|drm|nouveau|nvidia|amdgpu|radeon|i915|initcall|blacklist|huge|mem|cma|msi|apic)/i,
+    "device-parameter",
+  ],
+  [/^kernel\.parameter\./, "parameter"],
+  [/^kernel\.(?:module|modprobe)\b/, "module-option"],
+  [/^vfio-setup\b/, "binding"],
+  [/^pci\.[^.]+\.(?:driver|driver-override)$/, "driver"],
+  [/^pci\./, "device-state"],
+  [/^vm\..*\.devices$/, "vm-devices"],
+  [/^vm\..*\.device\./, "vm-rom"],
+  [/^vm\..*\.memory$/, "vm-memory"],
+  [/^vm\./, "vm-definition"],
+  [/^software\.os\b/, "os"],
+  [/^software\.qemu$/, "qemu"],
+  [/^software\.libvirt$/, "libvirt"],
+  [/^software\.plugin\..*(?:driver|vfio|vbios|reset|sriov|nvidia|radeon|amdgpu|i915)/i, "device-plugin"],
+  [/^software\.plugin/, "plugin"],
+  [/^hardware\b/, "hardware"],
+];
+
+/** Facts that a composed knob speaks for. */
+const COMPOSED =
+  /^(?:firmware\.bios\.(?:version|date|release)|kernel\.(?:release|build)|iommu\.group\.[^.]+\.(?:direct|members))$/;
+
+/**
+ * The knobs of a question: every fact that can matter and is not the same in all trials, facts that say one thing
+ * together as one, and what stands at the addresses that the VM asks for. A knob that never changed where the outcome
+ * turned explains nothing and is left out.
+ */
+export function knobColumns(
+  trials: readonly Trial[],
+  table: FactTable,
+  placeOf: ReadonlyMap<string, number>,
+  subject: Subject,
+): readonly KnobColumn[] {
+  const places = Int32Array.from(trials, ({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
+  const make = createMaker(trials);
+  const found: (KnobColumn | undefined)[] = [
+    make("bios", "BIOS", "firmware", "firmware.bios.version", biosBuilds(places, table), [
+      "firmware.bios.version",
+      "firmware.bios.date",
+      "firmware.bios.release",
+    ]),
+    make(
+      "kernel",
+      "kernel",
+      "kernel",
+      "kernel.release",
+      buildValues(places, table, "kernel.release", "kernel.build"),
+    ),
+    ...relationColumns(trials, table, places, subject, make),
+  ];
+  const otherVms = otherVmTrials(trials);
+  for (const column of table.columns) {
+    if (COMPOSED.test(column.key)) continue;
+    const owner = addressOwner(column.key);
+    if (owner !== undefined && !subject.devices.has(owner)) {
+      found.push(make("other-card", "PCI devices", "pci", column.key, presence(places, table, column)));
+      continue;
+    }
+    found.push(
+      make(kindOf(column.key), familyOf(column.group, column.key), column.group, column.key, {
+        values: [...column.values, { state: "absent" }, ANOTHER_VM],
+        indexes: readIndexes(places, table, column, otherVms(column.key)),
+      }),
+    );
+  }
+  return found.filter((column) => column !== undefined);
+}
+
+function kindOf(key: string): KnobKind {
+  if (addressOwner(key) !== undefined) return "card-address";
+  return KINDS.find(([keys]) => keys.test(key))?.[1] ?? "other";
+}
+
+export interface TrialValues {
+  readonly values: readonly FactValue[];
+  /** For each trial; negative where it is not known. */
+  readonly indexes: Int32Array;
+}
+
+type Maker = (
+  kind: KnobKind,
+  family: string,
+  group: FactGroup,
+  key: string,
+  values: TrialValues | undefined,
+  parts?: readonly string[],
+) => KnobColumn | undefined;
+
+function createMaker(trials: readonly Trial[]): Maker {
+  return (kind, family, group, key, given, parts = [key]) => {
+    if (given === undefined) return undefined;
+    const { values, indexes } = given;
+    const order = new Int32Array(values.length).fill(-1);
+    const seen: FactValue[] = [];
+    const pattern = new Int32Array(indexes.length);
+    let turned = false;
+    let last = -1;
+    for (let at = 0; at < indexes.length; at += 1) {
+      const index = indexes[at] ?? -1;
+      pattern[at] = -1;
+      if (index < 0) continue;
+      if (order[index] === -1) {
+        order[index] = seen.length;
+        seen.push(values[index] ?? { state: "absent" });
+      }
+      pattern[at] = order[index] ?? -1;
+      if (last >= 0 && pattern[last] !== pattern[at] && trials[last]?.good !== trials[at]?.good)
+        turned = true;
+      last = at;
+    }
+    if (!turned) return undefined;
+    const safe = seen.indexOf(ANOTHER_VM);
+    return { kind, family, group, key, parts, values: seen, pattern, ...(safe >= 0 && { safe }) };
+  };
+}
+
+/** `isOther` says of which trials the fact is another VM's. The values end with absent and with that. */
+function readIndexes(
+  places: Int32Array,
+  table: FactTable,
+  column: FactColumn,
+  isOther: ((at: number) => boolean) | undefined,
+): Int32Array {
+  const absent = column.values.length;
+  return places.map((place, at) => {
+    if (isOther?.(at) === true) return absent + 1;
+    const index = place < 0 ? UNKNOWN_INDEX : table.indexAt(column, place);
+    return index === ABSENT_INDEX ? absent : index;
+  });
+}
+
+/** Whether another card is there; at which address follows from which others are. */
+function presence(places: Int32Array, table: FactTable, column: FactColumn): TrialValues {
+  const there = column.values.find(({ state }) => state === "value") ?? { state: "absent" };
+  return {
+    values: [there, { state: "absent" }],
+    indexes: places.map((place) => {
+      const index = place < 0 ? UNKNOWN_INDEX : table.indexAt(column, place);
+      return index === ABSENT_INDEX ? 1 : Math.min(index, 0);
+    }),
+  };
+}
+
+function otherVmTrials(trials: readonly Trial[]): (key: string) => ((at: number) => boolean) | undefined {
+  const vms = [...new Set(trials.map(({ tally }) => tally.vm))];
+  if (vms.length < 2) return () => undefined;
+  return (key) => {
+    const vm = key.startsWith("vm.") ? vms.find((one) => key.startsWith(`${vmKey(one)}.`)) : undefined;
+    return vm === undefined ? undefined : (at) => trials[at]?.tally.vm !== vm;
+  };
+}
+
+/** The BIOS of each place. */
+export function biosBuilds(places: Int32Array, table: FactTable): TrialValues {
+  return buildValues(places, table, "firmware.bios.version", "firmware.bios.date", "firmware.bios.release");
+}
+
+/**
+ * A build of something that has a version: the same version of another date is another build. Where only part of it
+ * is on record it is the one build that this part fits. Also without a name there are builds, told by their date.
+ */
+function buildValues(
+  places: Int32Array,
+  table: FactTable,
+  main: string,
+  detail: string,
+  other?: string,
+): TrialValues {
+  const read = (key: string | undefined, place: number) => {
+    return key === undefined || place < 0 ? undefined : textOf(table.valueAt(key, place));
+  };
+  const cache = new Map<number, { version?: string; date?: string }>();
+  const builds = Array.from(places, (place) => {
+    const known = cache.get(place);
+    if (known !== undefined) return known;
+    const version = read(main, place)?.trim();
+    const date = read(detail, place) ?? (version === undefined ? read(other, place) : undefined);
+    const build = { ...(version !== undefined && { version }), ...(date !== undefined && { date }) };
+    cache.set(place, build);
+    return build;
+  });
+  const fold = (text: string) => text.toLowerCase();
+  const datesOf = new Map<string, Set<string>>();
+  const versionsOf = new Map<string, Set<string>>();
+  for (const { version, date } of builds) {
+    if (version !== undefined && date !== undefined) {
+      datesOf.set(fold(version), (datesOf.get(fold(version)) ?? new Set()).add(date));
+      versionsOf.set(date, (versionsOf.get(date) ?? new Set()).add(version));
+    }
+  }
+  const values: FactValue[] = [];
+  const numbers = new Map<string, number>();
+  const indexes = Int32Array.from(builds, ({ version, date }) => {
+    const known = date === undefined ? undefined : versionsOf.get(date);
+    const named = version ?? (known?.size === 1 ? [...known][0] : undefined);
+    if (named === undefined && date === undefined) return -1;
+    const dates = named === undefined ? undefined : datesOf.get(fold(named));
+    const isRebuilt = (dates?.size ?? 0) > 1;
+    // Which of two builds of one name it was is not known.
+    if (isRebuilt && date === undefined) return -1;
+    const id = named === undefined ? `of ${date}` : isRebuilt ? `${fold(named)} of ${date}` : fold(named);
+    const text =
+      named === undefined
+        ? `of ${isoDate(date ?? "")}`
+        : isRebuilt
+          ? `${named} of ${isoDate(date ?? "")}`
+          : named;
+    let number = numbers.get(id);
+    if (number === undefined) {
+      number = values.length;
+      numbers.set(id, number);
+      values.push({ state: "value", value: text });
+    }
+    return number;
+  });
+  return { values, indexes };
+}
+
+/** DMI writes dates as 08/05/2025; a kernel's build ends with its own. */
+function isoDate(date: string): string {
+  const [, month, day, year] = /^(\d\d)\/(\d\d)\/(\d{4})$/.exec(date) ?? [];
+  return year === undefined ? date : `${year}-${month}-${day}`;
+}
+
+/** What stands at the addresses that the VM asks for, what shares its groups, and what the firmware demands of them. */
+function relationColumns(
+  trials: readonly Trial[],
+  table: FactTable,
+  places: Int32Array,
+  subject: Subject,
+  make: Maker,
+): readonly (KnobColumn | undefined)[] {
+  const asked = [...new Set(trials.flatMap(({ tally }) => tally.devices))];
+  const holders = holdersOf(table, new Set(asked));
+  const standing = asked.map((bdf) => {
+    const values = collect(places, (place, at) => {
+      if (trials[at]?.tally.devices.includes(bdf) !== true) return undefined;
+      const known = holders.map(({ identity, key }) => ({ identity, address: table.valueAt(key, place) }));
+      if (known.every(({ address }) => address.state === "unknown")) return undefined;
+      return known.find(({ address }) => textOf(address) === bdf)?.identity ?? "";
+    });
+    const parts = values.values.flatMap((value) =>
+      listOf(value).map((identity) => `pci.${identity}.address`),
+    );
+    return make("card-at-address", "PCI devices", "pci", `at ${bdf}`, values, parts);
+  });
+  const groups = groupColumns(table, subject);
+  const members = collect(places, (place) => {
+    const own = groups.flatMap(({ membersAt }) => membersAt(place) ?? []);
+    return own.length === 0 ? undefined : [...new Set(own)].sort();
+  });
+  const regions = collect(places, (place) => {
+    const known = groups.flatMap(({ group, membersAt }) => {
+      if (membersAt(place) === undefined) return [];
+      const value = table.valueAt(`iommu.group.${group}.direct`, place);
+      return value.state === "unknown" ? [] : [value];
+    });
+    if (known.length === 0) return undefined;
+    return [...new Set(known.flatMap(listOf))].sort();
+  });
+  const [device = ""] = subject.devices;
+  const shows = (own: string) =>
+    [
+      table.constants.get(`iommu.group.${own}.direct`),
+      ...(table.columns.find(({ key }) => key === `iommu.group.${own}.direct`)?.values ?? []),
+    ].some((value) => value?.state === "value");
+  const group = [...subject.groups].find(shows) ?? [...subject.groups][0] ?? device;
+  // Keys stand for the relation: of the devices at the addresses, of all groups that hold one of them.
+  return [
+    ...standing,
+    make("group-members", "IOMMU groups and regions", "iommu", `iommu.group.${group}.members`, members),
+    make("direct-region", "IOMMU groups and regions", "iommu", `iommu.group.${group}.direct`, regions),
+  ];
+}
+
+/** A relation of every trial whose snapshot tells it; an empty text is verifiably nothing. */
+function collect(
+  places: Int32Array,
+  saidAt: (place: number, at: number) => string | readonly string[] | undefined,
+): TrialValues {
+  const values: FactValue[] = [];
+  const numbers = new Map<string, number>();
+  const indexes = places.map((place, at) => {
+    const said = place < 0 ? undefined : saidAt(place, at);
+    if (said === undefined) return -1;
+    const text = said.toString();
+    let number = numbers.get(text);
+    if (number === undefined) {
+      number = values.length;
+      numbers.set(text, number);
+      values.push(text === "" ? { state: "absent" } : { state: "value", value: said });
+    }
+    return number;
+  });
+  return { values, indexes };
+}
+
+/** The devices that ever stood at one of the addresses, with the keys of their addresses. */
+function holdersOf(
+  table: FactTable,
+  asked: ReadonlySet<string>,
+): readonly { readonly identity: string; readonly key: string }[] {
+  const isAsked = (value: FactValue) => asked.has(textOf(value) ?? "");
+  const keys = [
+    ...[...table.constants].flatMap(([key, value]) => (isAsked(value) ? [key] : [])),
+    ...table.columns.flatMap(({ key, values }) => (values.some(isAsked) ? [key] : [])),
+  ];
+  return keys.flatMap((key) => {
+    const identity = addressOwner(key);
+    return identity === undefined ? [] : [{ identity, key }];
+  });
+}
+
+/** The groups that ever held one of the devices. */
+function groupColumns(
+  table: FactTable,
+  subject: Subject,
+): readonly {
+  readonly group: string;
+  readonly membersAt: (place: number) => readonly string[] | undefined;
+}[] {
+  const own = (value: FactValue | undefined) => {
+    const names = listOf(value);
+    return names.some((name) => subject.devices.has(name)) ? names : undefined;
+  };
+  const nameOf = (key: string) => /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
+  const always = [...table.constants].flatMap(([key, value]) => {
+    const group = nameOf(key);
+    const names = group === undefined ? undefined : own(value);
+    return group === undefined || names === undefined ? [] : [{ group, membersAt: () => names }];
+  });
+  const atTimes = table.columns.flatMap((column) => {
+    const group = nameOf(column.key);
+    const lists = group === undefined ? [] : column.values.map(own);
+    if (group === undefined || !lists.some((names) => names !== undefined)) return [];
+    return [{ group, membersAt: (place: number) => lists[column.indexes[place] ?? -1] }];
+  });
+  return [...always, ...atTimes];
+}
