@@ -3,6 +3,8 @@ import { createRequire, isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { buildExplainPage } from "./explain-page.ts";
+import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -202,26 +204,10 @@ const localTimeForCron: Plugin = {
   },
 };
 
-/** The licenses of the packages that are inside; most of them ask for no more than to be named. */
-function thirdPartyLicenses(inputs: readonly string[]): string {
-  const packages = new Set(
-    inputs.flatMap((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []),
-  );
-  const texts = [...packages].sort().map((name) => {
-    const directory = join(project, "node_modules", name);
-    const { version, license } = JSON.parse(
-      readFileSync(join(directory, "package.json"), "utf8"),
-    ) as Manifest;
-    const text = ["LICENSE", "LICENSE.md", "LICENSE.txt", "license", "License"]
-      .map((file) => join(directory, file))
-      .find((file) => statSync(file, { throwIfNoEntry: false }) !== undefined);
-    return `${name} ${version} (${license})\n\n${text === undefined ? "" : readFileSync(text, "utf8").trim()}\n`;
-  });
-  return texts.join(`\n${"-".repeat(80)}\n\n`);
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const written = await buildRelease();
   const kilobytes = written.reduce((sum, { bytes }) => sum + bytes, 0) / 1024;
   process.stdout.write(`dist/release: ${written.length} files of code, ${kilobytes.toFixed(0)} KB\n`);
+  const page = await buildExplainPage();
+  process.stdout.write(`dist/explain.html: ${(page.bytes / 1024).toFixed(0)} KB\n`);
 }

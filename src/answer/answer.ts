@@ -1,5 +1,5 @@
-import { type Catalogue, remediesFor } from "../diagnosis/catalogue.ts";
-import { chooseRemedies, type HostTruths } from "../diagnosis/remedies.ts";
+import type { Catalogue } from "../diagnosis/catalogue.ts";
+import { chooseRemedies, type HostTruths, remediesFor } from "../diagnosis/remedies.ts";
 import type { Outcome } from "../model/attempt.ts";
 import type { Knob } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";

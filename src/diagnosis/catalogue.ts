@@ -1,23 +1,12 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { CauseClass, ClassAdvice, Remedy, Signature, SignatureClass } from "../model/catalogue.ts";
-import type { SignatureId } from "../model/identifiers.ts";
+import type { ClassAdvice, Signature, SignatureClass } from "../model/catalogue.ts";
 import { type OrderedSignature, readCatalogueFile } from "./catalogue-file.ts";
 
 /** All known messages, in match order: what is specific stands before what is general. */
 export interface Catalogue {
   readonly signatures: readonly Signature[];
   readonly advice: ReadonlyMap<SignatureClass, ClassAdvice>;
-}
-
-/** All that is advised for a cause, whatever the host: the signature's own remedies, the state check's, the class's. */
-export function remediesFor(
-  { signatures, advice }: Catalogue,
-  cause: { readonly class: CauseClass; readonly signature: SignatureId },
-): readonly Remedy[] {
-  const ofClass = advice.get(cause.class);
-  const own = signatures.find(({ id, class: named }) => id === cause.signature && named === cause.class);
-  return own?.remedies ?? ofClass?.states[cause.signature] ?? ofClass?.remedies ?? [];
 }
 
 /** Why something of the catalogue was not taken; the rest of it works all the same. */

@@ -1,4 +1,6 @@
-import type { Condition, Knob, Remedy } from "../model/catalogue.ts";
+import type { CauseClass, Condition, Knob, Remedy } from "../model/catalogue.ts";
+import type { SignatureId } from "../model/identifiers.ts";
+import type { Catalogue } from "./catalogue.ts";
 import { type Named, nameIn } from "./sentence.ts";
 import { isInRange } from "./version-range.ts";
 
@@ -125,4 +127,14 @@ function equals(known: string | undefined, value: string): boolean | undefined {
 
 function fits(id: string, value: string): boolean {
   return value.endsWith("*") ? id.startsWith(value.slice(0, -1)) : id === value;
+}
+
+/** All that is advised for a cause, whatever the host: the signature's own remedies, the state check's, the class's. */
+export function remediesFor(
+  { signatures, advice }: Catalogue,
+  cause: { readonly class: CauseClass; readonly signature: SignatureId },
+): readonly Remedy[] {
+  const ofClass = advice.get(cause.class);
+  const own = signatures.find(({ id, class: named }) => id === cause.signature && named === cause.class);
+  return own?.remedies ?? ofClass?.states[cause.signature] ?? ofClass?.remedies ?? [];
 }

@@ -29,7 +29,7 @@ type Answer = Readonly<Record<string, unknown>>;
 export interface Page {
   /** Opens an address as a reader with this screen would; resolves once it is loaded. */
   open(address: string, screen: { readonly width: number; readonly dark: boolean }): Promise<void>;
-  /** Value of an expression in the page. */
+  /** Value of an expression in the page, awaited where it is a promise. */
   evaluate<T>(expression: string): Promise<T>;
   /** The whole page as PNG. */
   screenshot(): Promise<Buffer>;
@@ -107,6 +107,7 @@ export async function openBrowser(): Promise<Page> {
       const { result, exceptionDetails } = await send("Runtime.evaluate", {
         expression,
         returnByValue: true,
+        awaitPromise: true,
       });
       if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
       return (result as { readonly value: T }).value;

@@ -1,14 +1,14 @@
 import type { CauseClass, Remedy, SignatureMatch } from "../../model/catalogue.ts";
 import type { Cause, Certainty } from "../../model/diagnosis.ts";
 import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
-import { type Catalogue, remediesFor } from "../catalogue.ts";
+import type { Catalogue } from "../catalogue.ts";
 import type { MessageFinder } from "../generated/unknown-causes.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
-import { chooseRemedies, NO_TRUTHS } from "../remedies.ts";
+import { chooseRemedies, NO_TRUTHS, remediesFor } from "../remedies.ts";
 import { runsVms } from "../speakers.ts";
 import { type Incident, incidentsOf } from "./incidents.ts";
-import { condense } from "./long-text.ts";
+import { condense, type Progress } from "./long-text.ts";
 import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
 import { scopeOf } from "./scope.ts";
@@ -68,17 +68,18 @@ const LONGEST_EVIDENCE = 500;
 export function createExplainer(
   catalogue: Catalogue,
   findMessages?: MessageFinder,
-): (text: string) => Explanation {
+): (text: string, progress?: Progress) => Explanation {
   // People retype what they see, so case does not count here.
   const matcher = createMatcher(catalogue, { ignoreCase: true });
   const orderOf = new Map(catalogue.signatures.map(({ id }, index) => [id, index]));
   let tellingMatcher: Matcher | undefined;
   const read = createBlockReader(matcher, orderOf);
-  return (text) => {
-    const short = condense(withoutGaps(text), () => {
-      tellingMatcher ??= createMatcher(withoutNoise(catalogue), { ignoreCase: true });
-      return tellingMatcher;
-    });
+  const tellingMatcherOnce = () => {
+    tellingMatcher ??= createMatcher(withoutNoise(catalogue), { ignoreCase: true });
+    return tellingMatcher;
+  };
+  return (text, progress) => {
+    const short = condense(withoutGaps(text), tellingMatcherOnce, progress);
     const { blocks: pieces, unread } = blocksOf(short.text);
     const blocks = spokenBlocks(pieces);
     const talk = vmTalkIn(blocks);

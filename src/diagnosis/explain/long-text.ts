@@ -7,6 +7,12 @@ export const LONGEST_LINE = 8_000;
 /** Lines kept around a known one: wrapped messages, and what was said just before and after. */
 const CONTEXT = 3;
 
+/** Hears how much of a long text has been gone through, from 0 to 1. */
+export type Progress = (done: number) => void;
+
+/** In characters. */
+const TOLD_EVERY = 500_000;
+
 /** A text short enough to be looked at closely. */
 export interface Condensed {
   readonly text: string;
@@ -19,9 +25,9 @@ export interface Condensed {
  * knows. `matcher` is asked for only then. Where too much is left, the beginning and the end of it are kept, for there
  * is the cause, and the newest.
  */
-export function condense(text: string, matcher: () => Matcher): Condensed {
+export function condense(text: string, matcher: () => Matcher, progress?: Progress): Condensed {
   if (text.length <= LONGEST_PASTE) return { text, unread: 0 };
-  const kept = telling(text, matcher());
+  const kept = telling(text, matcher(), progress);
   const size = kept.lines.reduce((sum, line) => sum + line.length + 1, 0);
   if (size <= LONGEST_PASTE) return { text: kept.lines.join("\n"), unread: kept.unread };
   const whole = kept.lines.join("\n");
@@ -36,12 +42,18 @@ export function condense(text: string, matcher: () => Matcher): Condensed {
 function telling(
   text: string,
   matcher: Matcher,
+  progress?: Progress,
 ): { readonly lines: readonly string[]; readonly unread: number } {
   const lines: string[] = [];
   let before: string[] = [];
   let wanted = 0;
   let unread = 0;
+  let told = 0;
   for (let start = 0; start < text.length; ) {
+    if (start - told >= TOLD_EVERY) {
+      told = start;
+      progress?.(start / text.length);
+    }
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
     const line = text.slice(start, Math.min(end, start + LONGEST_LINE));
