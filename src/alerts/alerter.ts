@@ -162,7 +162,9 @@ export function createAlerter(options: {
     const policy = options.policy();
     const open = store
       .incidents({ openOnly: true })
-      .filter(({ content }) => content.vm === vm && closes(content));
+      .filter(({ content }) => content.vm === vm && closes(content))
+      // What was foretold while the VM ran is about its next start, and not refuted by the one that it runs since.
+      .filter(({ content, openedAt }) => content.kind !== "will-not-start" || openedAt <= at);
     const closed = open.map((incident) => ({ ...incident, closedAt: Math.max(at, incident.openedAt) }));
     for (const incident of closed) store.saveIncident(incident);
     // Several ways of failing may have been open; one good start is one piece of news, about the newest of them.

@@ -59,6 +59,8 @@ export interface AttemptTracker {
   learnGroups(groups: ReadonlyMap<Bdf, number>): void;
   /** All sources have read their backlog: outcomes may now be announced. */
   release(): void;
+  /** VMs of which a start has begun, or ended, and is not announced yet. */
+  underWay(): ReadonlySet<VmName>;
   /** VMs that ran at a time, with the devices they had. */
   runningAt(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
   /** VMs whose log begins soon after a time: they may have had their devices then. */
@@ -197,6 +199,7 @@ export function createAttemptTracker(options: {
       const lastEnds = [...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [end] : []));
       return [...lastEnds, ...unclaimed.all(), ...hotPlugs.unfinished()];
     },
+    underWay: () => new Set(book.unsettled().map(({ vm }) => vm)),
     runningAt: (time) => devicesByVm(book.runningAt(time)),
     begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),
     definitions: () => pen.definitions.present(),

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { describeHotPlug } from "../alerts/compose.ts";
 import { type Clock, createEndingClock } from "../clock.ts";
@@ -8,6 +9,7 @@ import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
+import type { HostState } from "../model/host-state.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
@@ -19,6 +21,7 @@ import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
 import { createControlDesk } from "./control-desk.ts";
+import { createEarlyBoot } from "./early-boot.ts";
 import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
@@ -127,8 +130,10 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const look = (reason: string) =>
     faults.outlive("looking at the host", () => {
       snapshots.take(reason);
-      preflight.look(host.read());
-      factWatch.look(snapshots.latest());
+      const state = host.read();
+      // What the backlog tells of has happened: it would be foretold otherwise.
+      if (isBacklogRead) preflight.look(state, earlyBoot.isOver() ? undefined : "coming-up");
+      if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
       desk.nudge();
     });
   const pciNames = createPciNames(paths);
@@ -163,6 +168,18 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
     remembered: store.vms.present,
+    underWay: () => pipeline.underWay(),
+  });
+  let isBacklogRead = false;
+  const earlyBoot = createEarlyBoot({
+    clock,
+    bootedAt: boot.bootedAt.state === "read" ? boot.bootedAt.value : undefined,
+    situation: () => ({
+      // udevd keeps this file while it has events to deal with.
+      isAwaited: existsSync(paths.at("/run/udev/queue")) || host.vms().state !== "read",
+      seen: driversOf(host.read()),
+    }),
+    onOver: () => look("the host has come up"),
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);
@@ -227,6 +244,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   await Promise.all(begun);
   snapshots.take("service start");
   pipeline.release();
+  isBacklogRead = true;
   desk.start();
   look("service start");
   facts.startHardware(() => host.lookSoon("hardware inventory"));
@@ -340,6 +358,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       },
     },
   };
+}
+
+function driversOf({ devices }: HostState): string {
+  if (devices.state !== "read") return "";
+  return [...devices.value.values()].map(({ bdf, driver }) => `${bdf} ${driver ?? ""}`).join();
 }
 
 function describeCatalogueProblem(problem: {

@@ -15,9 +15,10 @@ import type { Snapshots } from "./snapshots.ts";
 export interface PreflightWatch {
   /**
    * Looks at the VMs that libvirt told of; before it has (on Unraid only once the array runs, and then VMs with
-   * autostart start at once) at those that it told of in an earlier boot.
+   * autostart start at once) at those that it told of in an earlier boot. A VM of which a start is under way is left
+   * alone: how that goes says more. While the host comes up only what stays as it is until the next boot is told.
    */
-  look(host: HostState): void;
+  look(host: HostState, whileComingUp?: "coming-up"): void;
 }
 
 const NOT_SEEN: VmState = { state: "nostate", reason: "libvirt has not told of it yet" };
@@ -33,6 +34,8 @@ export function createPreflightWatch(options: {
   readonly log: ServiceLog;
   readonly snapshots: Snapshots;
   readonly transaction: <T>(work: () => T) => unknown;
+  /** VMs of which a start is under way, or not told yet. */
+  readonly underWay: () => ReadonlySet<VmName>;
   /** The VMs as libvirt last told of them, in this boot or an earlier one. */
   readonly remembered: () => readonly VmDefinition[];
 }): PreflightWatch {
@@ -55,9 +58,10 @@ export function createPreflightWatch(options: {
     checkHostState(definition, host).filter(({ certainty }) => certainty === "certain");
 
   return {
-    look(host) {
+    look(host, whileComingUp) {
+      const underWay = options.underWay();
       if (host.vms.state !== "read") {
-        for (const definition of options.remembered()) {
+        for (const definition of options.remembered().filter(({ name }) => !underWay.has(name))) {
           const lasting = certain(definition, host).filter((cause) => LASTING.has(cause.class));
           if (lasting.length > 0) tell({ definition, state: NOT_SEEN }, lasting);
         }
@@ -65,9 +69,11 @@ export function createPreflightWatch(options: {
       }
       for (const vm of host.vms.value) {
         const isRunning = !STOPPED.has(vm.state.state);
-        if (isRunning && !hasOtherDevicesNext(vm)) continue;
+        if (underWay.has(vm.definition.name) || (isRunning && !hasOtherDevicesNext(vm))) continue;
         const causes = certain(vm.definition, host).filter((cause) => !NOT_TOLD.has(cause.class));
-        tell(vm, causes, isRunning);
+        const lasting = causes.filter((cause) => LASTING.has(cause.class));
+        if (whileComingUp === undefined) tell(vm, causes, isRunning);
+        else if (lasting.length > 0) tell(vm, lasting, isRunning);
       }
     },
   };

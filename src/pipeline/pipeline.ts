@@ -58,6 +58,8 @@ export interface Pipeline {
   reached(position: ResumePoint): void;
   /** Writes what is still in memory. */
   flush(): void;
+  /** VMs of which a start is under way, or has ended and is not told yet. */
+  underWay(): ReadonlySet<VmName>;
   /** The VMs known now, with their last known state. */
   vms(): readonly VmStatus[];
 }
@@ -399,6 +401,8 @@ export function createPipeline(options: {
     },
     reached: ({ key, value }) => void positions.set(key, value),
     flush,
+    underWay: () =>
+      new Set([...tracker.underWay(), ...[...unstored.values()].map(({ attempt }) => attempt.vm)]),
     vms,
   };
 }

@@ -275,3 +275,18 @@ test("durations are read as people write them", () => {
     undefined,
   ]);
 });
+
+test("a start that began before its VM was given a refused device refutes nothing of what is foretold since", () => {
+  const { alerter, clock, store, sent } = createRig();
+  const content = foreseenOf();
+  const begunAt = clock.now() - HOUR;
+  alerter().raise({ key: incidentKey(content), content, at: clock.now() });
+  const recover = (at: number) =>
+    alerter().recovered(vmName("Windows 11"), at, (incident) =>
+      composeRecovery({ vm: vmName("Windows 11"), incident, changes: [] }),
+    );
+  assert.deepEqual(recover(begunAt), []);
+  assert.equal(store.incidents({ openOnly: true }).length, 1);
+  assert.equal(recover(clock.now() + HOUR).length, 1);
+  assert.equal(sent("log").filter(({ kind }) => kind === "recovered").length, 1);
+});

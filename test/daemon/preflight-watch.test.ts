@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createPreflightWatch } from "../../src/daemon/preflight-watch.ts";
 import type { VmStatus } from "../../src/model/host-state.ts";
-import { type Bdf, vmName } from "../../src/model/identifiers.ts";
+import { type Bdf, type VmName, vmName } from "../../src/model/identifiers.ts";
 import type { VmDefinition, VmState } from "../../src/model/virtual-machine.ts";
 import { FIRST_SNAPSHOT } from "../../src/replay/recording.ts";
 import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
@@ -27,6 +27,7 @@ const RUNNING: VmState = { state: "running", reason: "booted" };
 
 function watch() {
   const told: string[] = [];
+  const underWay = new Set<VmName>();
   const preflight = createPreflightWatch({
     alerting: {
       attemptSettled: () => {},
@@ -39,8 +40,14 @@ function watch() {
     snapshots: { take: () => "", saveKept: () => {}, latest: () => undefined, outdate: () => {} },
     transaction: (work) => work(),
     remembered: () => [],
+    underWay: () => underWay,
   });
-  return { told, look: (vm: VmStatus) => preflight.look({ ...host, vms: { state: "read", value: [vm] } }) };
+  return {
+    told,
+    underWay,
+    look: (vm: VmStatus, comingUp?: "coming-up") =>
+      preflight.look({ ...host, vms: { state: "read", value: [vm] } }, comingUp),
+  };
 }
 
 test("a VM that is given a refused device while it runs is warned of, once", () => {
@@ -58,4 +65,27 @@ test("a VM that runs with what its next start gets is left alone", () => {
   look({ definition: definition(REFUSED), state: RUNNING, running: definition(REFUSED) });
   look({ definition: definition(REFUSED), state: RUNNING });
   assert.deepEqual(told, []);
+});
+
+const OFF: VmState = { state: "shutoff", reason: "unknown" };
+
+test("a VM of which a start is under way is left alone until that is told", () => {
+  const { told, look, underWay } = watch();
+  underWay.add(vmName("Windows 11"));
+  look({ definition: definition(REFUSED), state: OFF });
+  assert.deepEqual(told, []);
+  underWay.clear();
+  look({ definition: definition(REFUSED), state: OFF });
+  assert.deepEqual(told, ["Windows 11 iommu-direct-mapping-required"]);
+});
+
+test("while the host comes up only what lasts until the next boot is told", () => {
+  const { told, look } = watch();
+  const gone = "0000:0f:00.0" as Bdf;
+  look({ definition: definition(gone), state: OFF }, "coming-up");
+  assert.deepEqual(told, []);
+  look({ definition: definition(REFUSED, gone), state: OFF }, "coming-up");
+  assert.deepEqual(told, ["Windows 11 iommu-direct-mapping-required"]);
+  look({ definition: definition(gone), state: OFF });
+  assert.deepEqual(told.at(-1), "Windows 11 device-missing");
 });
