@@ -208,10 +208,14 @@ test("a setting that the service is built from is taken up too, and nothing is m
 
   // A file stands where the directory would have to be.
   host.settings(`DATABASE="${host.settingsFile}/history.db"`);
-  await until(() => host.lines.some((line) => line.includes("not watching: ")));
-  assert.equal(daemon.isHealthy(), false);
+  await until(() => host.lines.some((line) => line.includes("The history cannot be used")));
+  await until(() => daemon.describe().length === 6, "it watches all the same");
+  boot.failsToStart("another");
+  await until(() => host.told().some(({ text }) => text.includes("Not recorded: ")));
   host.settings("");
-  await host.hurryUntil(() => daemon.describe().length === 6);
+  await until(
+    () => host.lines.filter((line) => line.includes("settings have changed: DATABASE")).length === 2,
+  );
   assert.equal(daemon.isHealthy(), true);
   await daemon.stop();
 });

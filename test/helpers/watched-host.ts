@@ -117,7 +117,8 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
       const id = `${String(boots).padStart(8, "0")}-0000-4000-8000-000000000000`;
       const files = {
         "/proc/sys/kernel/random/boot_id": `${id}\n`,
-        "/proc/uptime": "60.00 50.00\n",
+        // Long up: while a host comes up not everything is told.
+        "/proc/uptime": "600.00 500.00\n",
         [`${LOGS}/.keep`]: "",
       };
       const paths = buildHostTree(at(`boot-${boots}`), { ...snapshot, files });
