@@ -158,7 +158,10 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
     comparedWith: good !== undefined ? "good start" : then === undefined ? undefined : "boot before",
     newKeys: keysSince(failures[0], here, load),
     matters: (key) => canMatter(key, subject),
-    suspects: good === undefined || causes.length === 0 ? [] : suspectsOf(reader, vm, causes),
+    suspects:
+      good === undefined || causes.length === 0 || changes === undefined || changes.length === 0
+        ? []
+        : suspectsOf(reader, vm, causes),
     demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
     demandedThen:
       lastGood && then && found?.without.length === 0 ? demandedAt(then, devices, lastGood) : undefined,

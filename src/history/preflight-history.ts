@@ -28,11 +28,10 @@ export function createPreflightHistory(reader: PreflightReader): PreflightHistor
 } {
   const snapshots = remember((id: string) => reader.snapshots.get(id));
   const boots = remember((_all: "all") => reader.boots.list());
-  const table = remember((_all: "all") => demandTable(reader, boots("all")));
   return {
     deviceAt: (vm, bdf) =>
       deviceOfStarts(reader, snapshots, vm, bdf) ?? deviceOfBoots(boots, snapshots, vm, bdf),
-    demandOn: (bdf) => originOf(table("all"), boots("all"), bdf),
+    demandOn: (bdf) => originOf(reader, boots("all"), bdf),
   };
 }
 
@@ -92,73 +91,56 @@ function deviceIn(snapshot: Snapshot, bdf: Bdf): KnownDevice | undefined {
   return undefined;
 }
 
-interface DemandTable {
-  readonly table: FactTable;
-  /** Boots with a snapshot, oldest first; the place in the table is the place here. */
-  readonly boots: readonly BootRecord[];
-  /** Places of the boots whose snapshot is stored. */
-  readonly places: readonly number[];
-}
-
 /** All that tells which device had a demand under which BIOS, with what decides whether a key is absent. */
 const WANTED =
   /^(?:firmware(?:\.bios(?:\.version)?)?|iommu(?:\.group(?:\.[^.]+(?:\.(?:members|direct))?)?)?|pci(?:\.[^.]+(?:\.address)?)?)$/;
 
-function demandTable(reader: PreflightReader, boots: readonly BootRecord[]): DemandTable {
-  const known = boots.filter(
-    (boot): boot is BootRecord & { readonly snapshotId: string } => boot.snapshotId !== undefined,
-  );
-  const ids = known.map(({ snapshotId }) => snapshotId);
-  const { table, placeOf } = readFactTable(reader.snapshots, ids, (key) => WANTED.test(key));
-  return { table, boots: known, places: [...ids.keys()].filter((place) => placeOf.has(ids[place] ?? "")) };
-}
+/** So many boots are looked through first, the newest; then each time four times as many. */
+const FIRST_BOOTS = 64;
 
 /** Goes back from the newest boot to the first of the boots in a row whose group of this device has a direct region. */
-function originOf(
-  { table, boots, places }: DemandTable,
-  all: readonly BootRecord[],
-  bdf: Bdf,
-): DemandOrigin | undefined {
-  if (all.length === 0) return undefined;
-  let first: number | undefined;
-  let without: number | undefined;
-  for (const place of places.toReversed()) {
-    const state = directAt(table, place, bdf);
-    if (state === "unknown") continue;
-    if (state === "absent") {
-      without = place;
-      break;
+function originOf(reader: PreflightReader, boots: readonly BootRecord[], bdf: Bdf): DemandOrigin | undefined {
+  let first: { readonly boot: BootRecord; readonly bios: string | undefined } | undefined;
+  const origin = (biosWithout: string | undefined) =>
+    first && { bios: first.bios, since: first.boot.startedAt, biosWithout };
+  let end = boots.length;
+  for (let size = FIRST_BOOTS; end > 0; size *= 4) {
+    const some = boots.slice(Math.max(0, end - size), end);
+    end -= some.length;
+    const ids = some.map(({ snapshotId }) => snapshotId ?? "");
+    const { table, placeOf } = readFactTable(reader.snapshots, ids, (key) => WANTED.test(key));
+    const directAt = createDirectAt(table, bdf);
+    let isKnown = false;
+    for (const [index, boot] of [...some.entries()].toReversed()) {
+      const place = placeOf.get(ids[index] ?? "");
+      const state = place === undefined ? "unknown" : directAt(place);
+      if (place === undefined || state === "unknown") continue;
+      isKnown = true;
+      const bios = textAt(table, "firmware.bios.version", place);
+      if (state === "absent") return origin(bios);
+      first = { boot, bios };
     }
-    first = place;
+    // A device that was in none of so many boots is not looked for in all of them.
+    if (!isKnown) break;
   }
-  const boot = first === undefined ? undefined : boots[first];
-  if (first === undefined || boot === undefined) return undefined;
-  return {
-    bios: biosAt(table, first),
-    since: boot.startedAt,
-    biosWithout: without === undefined ? undefined : biosAt(table, without),
-  };
+  return origin(undefined);
 }
 
-function directAt(table: FactTable, place: number, bdf: Bdf): FactValue["state"] {
+function createDirectAt(table: FactTable, bdf: Bdf): (place: number) => FactValue["state"] {
   const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)];
-  const identity = keys
-    .map((key) => /^pci\.([^.]+)\.address$/.exec(key)?.[1])
-    .find((name) => name !== undefined && textAt(table, `pci.${name}.address`, place) === bdf);
-  if (identity === undefined) return "unknown";
-  const group = keys
-    .map((key) => /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1])
-    .find(
-      (name) =>
-        name !== undefined && listOf(table.valueAt(`iommu.group.${name}.members`, place)).includes(identity),
+  const named = (pattern: RegExp) => keys.flatMap((key) => pattern.exec(key)?.[1] ?? []);
+  const identities = named(/^pci\.([^.]+)\.address$/);
+  const groups = named(/^iommu\.group\.([^.]+)\.members$/);
+  return (place) => {
+    const identity = identities.find((name) => textAt(table, `pci.${name}.address`, place) === bdf);
+    if (identity === undefined) return "unknown";
+    const group = groups.find((name) =>
+      listOf(table.valueAt(`iommu.group.${name}.members`, place)).includes(identity),
     );
-  return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
+    return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
+  };
 }
 
 function textAt(table: FactTable, key: string, place: number): string | undefined {
   return textOf(table.valueAt(key, place));
-}
-
-function biosAt(table: FactTable, place: number): string | undefined {
-  return textAt(table, "firmware.bios.version", place);
 }
