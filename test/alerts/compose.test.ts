@@ -12,6 +12,7 @@ import {
 import { decide, incidentKey } from "../../src/alerts/incident-policy.ts";
 import { type Answer, type AnswerInput, makeAnswer } from "../../src/answer/answer.ts";
 import type { ChangeLine } from "../../src/answer/change-lines.ts";
+import { diagnose } from "../../src/diagnosis/diagnose.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import type { Cause } from "../../src/model/diagnosis.ts";
 import type { Change } from "../../src/model/fact.ts";
@@ -200,6 +201,20 @@ test("the summary of a storm says how many, and shows some", () => {
     examples: ["'a' did not start"],
   });
   assert.equal(content.subject, "195 more alerts about VM starts that failed");
+});
+
+test("no sentence of an alert repeats its title", () => {
+  for (const outcome of ["failed", "crashed-early", "refused"] as const) {
+    const bare = { ...attempt, outcome, evidence: [] };
+    const { summary } = diagnose(bare, undefined);
+    const made = answer({ ...since, causes: [], unexplained: summary, outcome });
+    const { subject, cause, lastGood, remedies } = composeFailure({
+      attempt: bare,
+      answer: made,
+      deviceNames,
+    });
+    for (const text of [cause, lastGood, ...(remedies ?? [])]) assert.ok(!text?.includes(subject), text);
+  }
 });
 
 test("every command that an alert names exists", async () => {

@@ -50,6 +50,22 @@ test("a failure that no signature knows is told with the last words of the log, 
     "Nothing that could be read says why.",
     "no sentence repeats its title",
   );
+  const ended = {
+    ...{
+      kind: "domain-log-end",
+      source: "domain-logs",
+      identity: "e",
+      at: 1,
+      vm: "plain",
+      reason: "crashed",
+    },
+  } as unknown as Observation;
+  const crashed = { ...attemptWith(), outcome: "crashed-early" as const };
+  assert.equal(
+    diagnose({ ...crashed, evidence: [{ observation: ended, matches: [], count: 1, lastAt: 1 }] }, undefined)
+      .summary,
+    "QEMU ended by itself (libvirt: reason=crashed), and nothing that could be read says why.",
+  );
 });
 
 const SOURCES = `= qemu 9.0.0
