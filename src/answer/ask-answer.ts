@@ -1,12 +1,12 @@
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { HostTruths } from "../diagnosis/remedies.ts";
-import { isInRange } from "../diagnosis/version-range.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameReader } from "../history/ask-blame.ts";
 import { lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
+import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { Change, Fact, Snapshot } from "../model/fact.ts";
@@ -163,8 +163,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
         ? []
         : suspectsOf(reader, vm, causes),
     demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
-    demandedThen:
-      lastGood && then && found?.without.length === 0 ? demandedAt(then, devices, lastGood) : undefined,
+    demandedThen: lastGood && then && found?.without.length === 0 ? demandedAt(then, vm, devices) : undefined,
     failedWith: createTried(reader, failures),
   };
 }
@@ -264,8 +263,10 @@ function demandOf(reader: AnswerReader, devices: readonly Bdf[]): AnswerInput["d
 }
 
 /** Law 13: a start that worked on a kernel that refuses proves that the group had no direct region. */
-function demandedAt(then: Snapshot, devices: readonly Bdf[], { kernel }: Moment): boolean | undefined {
-  if (kernel !== undefined && isInRange(kernel, ">=6.6") === true) return false;
+function demandedAt(then: Snapshot, vm: VmName, devices: readonly Bdf[]): boolean | undefined {
+  const { kernel, cpu, parameters = [] } = truthsOf(then, vm, devices);
+  const isProof = kernel !== undefined && !parameters.some(isRelaxing);
+  if (isProof && refusesDirectRegions(kernel, cpu) === true) return false;
   const wanted = new Set<string>(devices);
   const identities = new Set(
     then.facts.flatMap(({ key, value }) => {

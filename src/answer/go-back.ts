@@ -1,6 +1,6 @@
 import type { HostTruths } from "../diagnosis/remedies.ts";
-import { isInRange } from "../diagnosis/version-range.ts";
 import { textOf } from "../facts/fact-value.ts";
+import { refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { CauseClass, Knob } from "../model/catalogue.ts";
 import type { Change } from "../model/fact.ts";
 import { formatDay } from "../time-words.ts";
@@ -61,11 +61,10 @@ function isCandidate({ knob, changes: [change] }: ChangeLine, options: GoBackOpt
   return knob !== "BIOS" || options.demandedThen !== true;
 }
 
-/** Linux 6.6 is the first that refuses an AMD host's direct regions; Intel's RMRR was refused long before. */
+/** The kernel that worked gave the device away whatever the firmware demanded, and this one does not. */
 function beganToRefuse({ before, after }: Change, { cpu }: HostTruths): boolean {
-  const [from, to] = [textOf(before), textOf(after)];
-  if (cpu === "intel" || from === undefined || to === undefined) return false;
-  return isInRange(from, "<6.6") === true && isInRange(to, ">=6.6") === true;
+  const [then, now] = [before, after].map((value) => refusesDirectRegions(textOf(value) ?? "", cpu ?? "amd"));
+  return then === false && now === true;
 }
 
 function goBackOf({ knob, sentence, changes: [change] }: ChangeLine, workedAt: number): readonly GoBack[] {

@@ -1,13 +1,13 @@
+import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { FirmwareDemand, HostState, IommuGroup, ReservedRegion } from "../model/host-state.ts";
 import { valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { deviceAt, groupsOf } from "./host-lookups.ts";
 import { cause } from "./state-cause.ts";
-import { isInRange } from "./version-range.ts";
 
-/** Since when the kernel refuses to give a device with a hard 1:1 region to a VM (law 12). */
-const REFUSES = { IVRS: ">=6.6", DMAR: ">=3.17" } as const;
+/** Whose IOMMU a table describes. */
+const PLATFORM = { IVRS: "amd", DMAR: "intel" } as const;
 
 /** A kernel that does not refuse today: what there is to say of it before a newer one is booted. */
 export interface NotYetRefused {
@@ -49,10 +49,10 @@ export function notYetRefused(vm: VmDefinition, host: HostState): readonly NotYe
 }
 
 const UNKNOWN = {
-  "unknown-kernel": "the kernel's version could not be read; on AMD those before 6.6 give it away",
+  "unknown-kernel": "whether this kernel minds it could not be found out; on AMD those before 6.6 do not",
   "unknown-table":
     "whose demand it is could not be read; on AMD this kernel gives it away, on Intel it does not",
-  relaxed: "unless the option relax_rmrr, which only patched kernels have, is in effect",
+  relaxed: "unless the option relax_rmrr or relax_unity, which only patched kernels have, is in effect",
 } as const;
 
 function demandedGroups(vm: VmDefinition, host: HostState) {
@@ -70,13 +70,13 @@ function refusalBy(
   demands: readonly FirmwareDemand[],
 ): "refuses" | "not-yet" | keyof typeof UNKNOWN {
   const words = kernelParameters.state === "read" ? kernelParameters.value : [];
-  if (words.some((word) => /^intel_iommu=.*\brelax_rmrr\b/.test(word))) return "relaxed";
+  if (words.some(isRelaxing)) return "relaxed";
   if (kernelRelease.state !== "read") return "unknown-kernel";
   const all = demands.length > 0 || firmwareDemands.state !== "read" ? demands : firmwareDemands.value;
   const tables = new Set(all.map(({ table }) => table));
   const refuses = (["IVRS", "DMAR"] as const)
     .filter((table) => tables.size === 0 || tables.has(table))
-    .map((table) => isInRange(kernelRelease.value, REFUSES[table]));
+    .map((table) => refusesDirectRegions(kernelRelease.value, PLATFORM[table]));
   if (refuses.includes(undefined)) return "unknown-kernel";
   if (refuses.every((one) => one === true)) return "refuses";
   return refuses.every((one) => one === false) ? "not-yet" : "unknown-table";

@@ -1,4 +1,5 @@
 import { textOf } from "../facts/fact-value.ts";
+import { isRelaxing } from "../knowledge/direct-regions.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import type { FactValue } from "../model/fact.ts";
 import type { FactTable } from "./fact-table.ts";
@@ -34,27 +35,9 @@ export const AKIN: readonly Kin[] = [
   { classes: ["device-lost", "power-state-stuck", "reset-failed", "pcie-error"], isRanked: false },
 ];
 
-/**
- * Whether a kernel refuses a group with a direct region. Linux does since 6.6 (a48ce36e2786, in no older stable
- * series: 6.1.176 lacks it), on Intel always (its own RMRR check is of 2014). Red Hat's kernels carry the IOMMU
- * code of newer ones under an old number, so nothing is said of them.
- */
-export function refusesDirectRegions(
-  release: string,
-  platform: "amd" | "intel" | undefined,
-): boolean | undefined {
-  if (platform === "intel") return true;
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
-  if (major === undefined || minor === undefined) return undefined;
-  if (/\.el\d/.test(release)) return undefined;
-  const [first, second] = [Number(major), Number(minor)];
-  if (first > 6 || (first === 6 && second >= 6)) return true;
-  return platform === "amd" ? false : undefined;
-}
-
 /** Parameters by which a patched kernel does not mind the demand; with them a good start proves no region absent. */
 export function isRelaxed(parameters: readonly FactValue[]): boolean {
-  return parameters.some((value) => /\brelax_(?:rmrr|unity)\b/.test(textOf(value) ?? ""));
+  return parameters.some((value) => isRelaxing(textOf(value) ?? ""));
 }
 
 /** Whose IOMMU the host has, as far as any snapshot tells. */

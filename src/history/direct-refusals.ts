@@ -1,5 +1,6 @@
 import { textOf } from "../facts/fact-value.ts";
-import { isRelaxed, platformOf, refusesDirectRegions } from "./blame-laws.ts";
+import { refusesDirectRegions } from "../knowledge/direct-regions.ts";
+import { isRelaxed, platformOf } from "./blame-laws.ts";
 import type { ModelTrial, Weighed } from "./blame-model.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import type { FactTable } from "./fact-table.ts";
