@@ -5,6 +5,7 @@ import { type Clock, createEndingClock } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
+import { factsOf } from "../facts/facts-of-host.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
 import { createPciNames } from "../host/pci-names.ts";
@@ -129,8 +130,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const faults = createFaults({ log, onTrouble: desk.storeTrouble });
   const look = (reason: string) =>
     faults.outlive("looking at the host", () => {
-      snapshots.take(reason);
-      const state = host.read();
+      const reading = host.reading();
+      snapshots.take(reason, reading);
+      const state = host.read(reading);
       // What the backlog tells of has happened: it would be foretold otherwise.
       if (isBacklogRead) preflight.look(state, earlyBoot.isOver() ? undefined : "coming-up");
       if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
@@ -138,22 +140,16 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     });
   const pciNames = createPciNames(paths);
   const memory = createHostMemory();
-  const host = createHostWatch({ paths, pciNames, memory, clock, store, bootId, look });
-  const facts = createFactCollector({
-    paths,
-    pciNames,
-    memory,
-    clock,
-    log,
-    vms: host.vms,
-    kernelLines: host.kernelLines,
-    config,
+  const facts = createFactCollector({ paths, clock, log, config });
+  const host = createHostWatch({
+    ...{ paths, pciNames, memory, clock, store, bootId, look },
+    learned: facts.learned,
   });
   const snapshots = createSnapshots({
     clock,
     store,
     bootId,
-    collect: facts.collect,
+    collect: (reading = host.reading()) => factsOf(reading),
     onTrouble: desk.storeTrouble,
   });
   const alerting = createAlerting({
@@ -193,7 +189,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     bootId,
     settings,
     origin: "live",
-    readHost: host.read,
+    readHost: () => host.read(),
     findMessages: createMessageFinder(shippedConfigDirectory(), clock),
     takeSnapshot: snapshots.take,
     saveFacts: snapshots.saveKept,

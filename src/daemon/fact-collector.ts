@@ -1,20 +1,17 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { collectFacts } from "../facts/facts-of-host.ts";
 import { readHardware } from "../host/hardware.ts";
 import type { HardwareReport } from "../host/hardware-child.ts";
-import type { HostMemory } from "../host/host-memory.ts";
-import type { PciNames } from "../host/pci-names.ts";
+import type { HostSources } from "../host/host-reading.ts";
 import type { HostPaths } from "../host-paths.ts";
-import type { Fact } from "../model/fact.ts";
-import type { VmStatus } from "../model/host-state.ts";
 import type { Observation } from "../model/observation.ts";
 import { type Reading, unreadable } from "../model/reading.ts";
 import type { ServiceLog } from "./log.ts";
 
-/** Collects all facts, with what only observations and the hardware child know. */
+/** What only observations and the hardware child know of the host. */
 export interface FactCollector {
-  readonly collect: () => readonly Fact[];
+  /** For the reading of the host of which facts are made. */
+  readonly learned: () => Pick<HostSources, "hardware" | "softwareVersions">;
   /** Takes versions of libvirt and QEMU from what is said. */
   learn(observation: Observation): void;
   /** Starts the hardware inventory in a child; `done` is called when its facts are there. */
@@ -24,12 +21,8 @@ export interface FactCollector {
 /** Makes the collector of one run. */
 export function createFactCollector(options: {
   readonly paths: HostPaths;
-  readonly pciNames: PciNames;
-  readonly memory: HostMemory;
   readonly clock: Clock;
   readonly log: ServiceLog;
-  readonly vms: () => Reading<readonly VmStatus[]>;
-  readonly kernelLines: readonly string[];
   readonly config: () => Config;
 }): FactCollector {
   const { paths, clock, log } = options;
@@ -38,18 +31,10 @@ export function createFactCollector(options: {
   let hardware: Reading<HardwareReport> = unreadable("the inventory has not been taken yet");
 
   return {
-    collect() {
-      const vms = options.vms();
-      return collectFacts({
-        paths,
-        pciNames: options.pciNames,
-        memory: options.memory,
-        vms,
-        kernelLines: options.kernelLines,
-        hardware,
-        softwareVersions: { ...(libvirt !== undefined && { libvirt }), ...(qemu !== undefined && { qemu }) },
-      });
-    },
+    learned: () => ({
+      hardware,
+      softwareVersions: { ...(libvirt !== undefined && { libvirt }), ...(qemu !== undefined && { qemu }) },
+    }),
     learn(observation) {
       if (observation.kind !== "domain-log-start") return;
       libvirt = observation.libvirtVersion ?? libvirt;

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { HostMemory } from "../host/host-memory.ts";
-import { readHostState } from "../host/host-state.ts";
+import { type HostReading, type HostSources, readHost } from "../host/host-reading.ts";
+import { hostStateOf } from "../host/host-state.ts";
 import type { PciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
@@ -16,8 +17,10 @@ const LOOK_AFTER = 1_000;
 
 /** What the host is now, and when it is worth looking again. */
 export interface HostWatch {
-  /** Reads the host's state now, and remembers the groups of its devices (law 3). */
-  read(): HostState;
+  /** The host as it is now, of which state and facts of one moment are both taken. */
+  reading(): HostReading;
+  /** The host's state, now or as it was read; remembers the groups of its devices (law 3). */
+  read(reading?: HostReading): HostState;
   /** The state as last read. */
   latest(): HostState | undefined;
   vms(): Reading<readonly VmStatus[]>;
@@ -37,6 +40,8 @@ export function createHostWatch(options: {
   readonly clock: Clock;
   readonly store: Store;
   readonly bootId: BootId;
+  /** What only observations and the hardware child tell. */
+  readonly learned: () => Pick<HostSources, "hardware" | "softwareVersions">;
   readonly look: (reason: string) => void;
 }): HostWatch {
   const { paths, clock, store, bootId } = options;
@@ -45,8 +50,13 @@ export function createHostWatch(options: {
   let host: HostState | undefined;
   let isLookDue = false;
 
-  function readNow(): HostState {
-    host = readHostState({ paths, vms, kernelLines, pciNames: options.pciNames, memory: options.memory });
+  function reading(): HostReading {
+    const { pciNames, memory } = options;
+    return readHost({ paths, vms, kernelLines, pciNames, memory, ...options.learned() });
+  }
+
+  function readNow(now = reading()): HostState {
+    host = hostStateOf(now);
     if (host.devices.state === "read") {
       const groups = groupsOfDevices(host.devices.value);
       store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
@@ -64,6 +74,7 @@ export function createHostWatch(options: {
   }
 
   return {
+    reading,
     read: readNow,
     latest: () => host,
     vms: () => vms,

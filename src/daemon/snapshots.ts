@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { makeSnapshot } from "../facts/snapshot.ts";
+import type { HostReading } from "../host/host-reading.ts";
 import type { Fact, Snapshot } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -20,7 +21,7 @@ interface Taken {
 /** Takes and stores the host's facts. */
 export interface Snapshots {
   /** Id of the snapshot of now, stored with its reason; what the disk refuses is kept until it takes it. */
-  take(reason: string): string;
+  take(reason: string, reading?: HostReading): string;
   /** Stores what the disk refused before, so that what is stored next can speak of it. */
   saveKept(): void;
   /** Something is known to have changed: the next one is taken anew, however young the last is. */
@@ -34,7 +35,7 @@ export function createSnapshots(options: {
   readonly clock: Clock;
   readonly store: Store;
   readonly bootId: BootId;
-  readonly collect: () => readonly Fact[];
+  readonly collect: (reading?: HostReading) => readonly Fact[];
   readonly onTrouble: (trouble: StoreTrouble) => void;
 }): Snapshots {
   const { clock, store, bootId } = options;
@@ -55,11 +56,11 @@ export function createSnapshots(options: {
     else kept = [];
   }
 
-  function take(reason: string): string {
+  function take(reason: string, reading?: HostReading): string {
     const at = clock.now();
     if (!isOutdated && latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at)
       return latest.id;
-    const snapshot = makeSnapshot(options.collect());
+    const snapshot = makeSnapshot(options.collect(reading));
     kept = [...kept, { snapshot, at, reason }].slice(-MOST_KEPT);
     saveKept();
     latest = { id: snapshot.id, at };
