@@ -97,3 +97,13 @@ export const is =
   (content: FactContent) =>
   (value: FactValue): boolean =>
     value.state === "value" && value.value === content;
+
+/** A form of key with its label and its importance, and what else there is to say of it. */
+export function form(
+  key: string,
+  label: string,
+  importance: number,
+  more: Omit<FactForm, "key" | "label" | "importance"> = {},
+): FactForm {
+  return { key, label, importance, ...more };
+}

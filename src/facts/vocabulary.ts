@@ -14,8 +14,8 @@ interface KnownThing {
   readonly kind: FactKind;
   /** The key above all things of the kind. */
   readonly anchor: string;
-  /** Matches the keys of the facts of a thing; its first group is the thing's own key. */
-  readonly pattern: RegExp;
+  /** The key of the thing to which a fact of this key belongs. */
+  readonly find: (key: string) => string | undefined;
 }
 
 /** The regular expression of a key with its parts in braces. */
@@ -28,19 +28,28 @@ function sourceOf(key: string): string {
 }
 
 function thingOfKind(kind: FactKind): readonly KnownThing[] {
-  const { thing } = kind;
+  const { thing, forms } = kind;
   if (thing === undefined) return [];
-  const attributes = kind.forms
-    .filter(({ key }) => key.startsWith(`${thing}.`))
-    .map(({ key }) => sourceOf(key.slice(thing.length + 1)).replace(/\?<\w+>/g, "?:"));
-  const rest = attributes.length === 0 ? "" : `\\.(?:${attributes.join("|")})`;
-  return [
-    {
-      kind,
-      anchor: thing.slice(0, thing.indexOf("{") - 1),
-      pattern: new RegExp(`^(${sourceOf(thing).replace(/\?<\w+>/g, "?:")})${rest}$`),
-    },
-  ];
+  const anchor = thing.slice(0, thing.indexOf("{") - 1);
+  const below = forms.flatMap(({ key }) =>
+    key.startsWith(`${thing}.`) ? [key.slice(thing.length + 1)] : [],
+  );
+  const unnamed = (key: string) => sourceOf(key).replace(/\?<\w+>/g, "?:");
+  const attributes = below.map(unnamed).join("|");
+  // Nearly all facts are of such kinds, and a regular expression for each of them takes most of a comparison's time.
+  if (below.length > 0 && /^\{\w+\}$/.test(thing.slice(anchor.length + 1))) {
+    const plain = new Set(below);
+    const others = new RegExp(`^(?:${attributes})$`);
+    const find = (key: string) => {
+      const dot = key.indexOf(".", anchor.length + 1);
+      const attribute = key.slice(dot + 1);
+      const isOwn = dot > anchor.length + 1 && (plain.has(attribute) || others.test(attribute));
+      return isOwn ? key.slice(0, dot) : undefined;
+    };
+    return [{ kind, anchor, find }];
+  }
+  const pattern = new RegExp(`^(${unnamed(thing)})${below.length === 0 ? "" : `\\.(?:${attributes})`}$`);
+  return [{ kind, anchor, find: (key) => pattern.exec(key)?.[1] }];
 }
 
 /** By the first part of a key: such questions are asked of every fact of several snapshots. */
@@ -88,9 +97,8 @@ function kindAbove(key: string): FactKind | undefined {
 export function thingOf(
   key: string,
 ): { readonly entity: string; readonly anchor: string; readonly kind: FactKind } | undefined {
-  for (const { kind, anchor, pattern } of THINGS.get(roomOf(key)) ?? []) {
-    if (!key.startsWith(anchor)) continue;
-    const entity = pattern.exec(key)?.[1];
+  for (const { kind, anchor, find } of THINGS.get(roomOf(key)) ?? []) {
+    const entity = key.startsWith(`${anchor}.`) ? find(key) : undefined;
     if (entity !== undefined) return { entity, anchor, kind };
   }
   return undefined;

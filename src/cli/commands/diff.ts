@@ -20,7 +20,8 @@ Without arguments the last good start against now; with one, that against now.
 ${HISTORY_OPTIONS_HELP}
 
 A fact that could not be read on one side is never a change.
-JSON: {"from","to","changes":[{"group","key","before","after","sentence"}]}
+JSON: {"from","to","changes":[{"group","key","before","after","sentence","also"}]}, with
+before and after as facts give them, and also what came with the same update and says nothing more.
 Example: vfio-watch diff b41 b42`,
   options: { ...HISTORY_OPTIONS, vm: { type: "string" } },
   run(args, io) {

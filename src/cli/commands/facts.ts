@@ -19,7 +19,8 @@ GROUP is one of ${FACT_GROUPS.join(", ")}; without it all of them.
 ${HISTORY_OPTIONS_HELP}
 
 Facts of now are read from the host; some need root, and then say so.
-JSON: {"at","facts":[{"group","key","value":{"state":"value|absent|unknown","value","why"}}]}
+JSON: {"at","facts":[{"group","key","value":{"state":"value|absent|unknown","value","why"}}]},
+a value is a text, a number, true or false, or a list of texts.
 Example: vfio-watch facts iommu`,
   options: { ...HISTORY_OPTIONS, at: { type: "string" } },
   async run(args, io) {

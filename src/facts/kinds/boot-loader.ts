@@ -7,7 +7,7 @@ import {
   withoutLoaderWords,
 } from "../../host/kernel-parameters.ts";
 import { unreadable } from "../../model/reading.ts";
-import { type FactKind, LISTED } from "../kind.ts";
+import { type FactKind, form, LISTED } from "../kind.ts";
 
 const VERDICTS = {
   "in-effect": "yes",
@@ -25,24 +25,18 @@ export const BOOT_LOADER: FactKind = {
   // What a file claims has no effect until it runs.
   role: "bystander",
   forms: [
-    {
-      key: "boot-loader.running",
-      label: "Boot loader that ran",
-      importance: 0,
+    form("boot-loader.running", "Boot loader that ran", 0, {
       role: { follows: ["BIOS setting", "operating system"] },
       shown: "kernel",
-    },
-    {
-      key: "boot-loader.{file:/.+}.parameters",
+    }),
+    form("boot-loader.{file:/.+}.parameters", "Parameters in {file}", 1, {
       type: "list",
       separator: " ",
       ordered: true,
-      label: "Parameters in {file}",
-      importance: 1,
       shown: "kernel",
-    },
-    { key: "boot-loader.{file:/.+}.in-effect", label: "{file} in effect", importance: 2, shown: "kernel" },
-    { key: "boot-loader.{file:/.+}.entries", label: "Boot entries in {file}", importance: 4 },
+    }),
+    form("boot-loader.{file:/.+}.in-effect", "{file} in effect", 2, { shown: "kernel" }),
+    form("boot-loader.{file:/.+}.entries", "Boot entries in {file}", 4),
   ],
   collect({ bootLoaders }, tell) {
     if (bootLoaders.state !== "read") return tell("boot-loader", bootLoaders);

@@ -10,7 +10,16 @@ import {
 } from "../../host/firmware-wording.ts";
 import { mapReading, type Reading } from "../../model/reading.ts";
 import { valueText } from "../fact-value.ts";
-import { type FactForm, type FactKind, is, isAbsent, isThere, type SaidChange, type Tell } from "../kind.ts";
+import {
+  type FactForm,
+  type FactKind,
+  form,
+  is,
+  isAbsent,
+  isThere,
+  type SaidChange,
+  type Tell,
+} from "../kind.ts";
 
 const TABLE = "{table:IVRS|DMAR}";
 
@@ -42,50 +51,30 @@ export const FIRMWARE_TABLES: FactKind = {
   describedBy: "sha256",
   role: { follows: ["BIOS", "BIOS setting", "mainboard"] },
   forms: [
-    { key: "firmware-tables.list", type: "list", ordered: true, label: "Firmware tables", importance: 4 },
-    {
-      key: `firmware-tables.${TABLE}`,
-      label: "Firmware table {table}",
-      importance: 2,
+    form("firmware-tables.list", "Firmware tables", 4, { type: "list", ordered: true }),
+    form(`firmware-tables.${TABLE}`, "Firmware table {table}", 2, {
       breaks: { "iommu-not-enabled": isAbsent },
-    },
-    {
-      key: "firmware-tables.IVRS.pre-boot-dma-protection",
-      label: "Pre-boot DMA protection in IVRS",
-      importance: 1,
+    }),
+    form("firmware-tables.IVRS.pre-boot-dma-protection", "Pre-boot DMA protection in IVRS", 1, {
       shown: "firmware-tables",
-    },
-    {
-      key: "firmware-tables.DMAR.interrupt-remapping",
-      label: "Interrupt remapping in DMAR",
-      importance: 5,
+    }),
+    form("firmware-tables.DMAR.interrupt-remapping", "Interrupt remapping in DMAR", 5, {
       breaks: { "interrupt-remapping-missing": is("not offered") },
       shown: "firmware-tables",
-    },
+    }),
     entry("ivmd|rmrr", "a 1:1 demand", { "iommu-direct-mapping-required": isThere }),
     // As the subject of a question sums up the entries on its devices.
-    {
-      key: `firmware-tables.${TABLE}.{list:ivmd|rmrr}`,
-      label: "{table} {list} on the devices",
-      importance: 0,
+    form(`firmware-tables.${TABLE}.{list:ivmd|rmrr}`, "{table} {list} on the devices", 0, {
       breaks: { "iommu-direct-mapping-required": isThere },
-    },
+    }),
     entry("finding", "a fault"),
     entry("[a-z]+", ""),
     flag("x2apic-opt-out", "x2APIC opt-out in DMAR"),
     flag("dma-protection-opt-in", "DMA protection opt-in in DMAR"),
-    {
-      key: `firmware-tables.${TABLE}.sha256`,
-      label: "Content of the firmware table {table} (hash)",
-      importance: 8,
+    form(`firmware-tables.${TABLE}.sha256`, "Content of the firmware table {table} (hash)", 8, {
       shown: "firmware-tables",
-    },
-    {
-      key: `firmware-tables.${TABLE}.{name}`,
-      label: "{table} {name}",
-      importance: 5,
-      shown: "firmware-tables",
-    },
+    }),
+    form(`firmware-tables.${TABLE}.{name}`, "{table} {name}", 5, { shown: "firmware-tables" }),
   ],
   collect({ tables }, tell) {
     if (tables.state !== "read") return tell("firmware-tables", tables);

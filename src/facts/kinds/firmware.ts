@@ -1,5 +1,5 @@
 import { DMI_FIELDS } from "../../host/firmware.ts";
-import type { FactForm, FactKind, FactRole } from "../kind.ts";
+import { type FactForm, type FactKind, type FactRole, form } from "../kind.ts";
 
 const BOARD: FactRole = { knob: "mainboard" };
 const board = (field: string): FactForm => ({
@@ -21,10 +21,10 @@ export const FIRMWARE: FactKind = {
   root: "firmware",
   role: { knob: "BIOS" },
   forms: [
-    { key: "firmware.bios.version", label: "BIOS version", importance: 0, shown: "firmware" },
-    { key: "firmware.bios.date", label: "BIOS date", importance: 1, shown: "firmware" },
-    { key: "firmware.bios.vendor", label: "BIOS vendor", importance: 1, shown: "firmware" },
-    { key: "firmware.bios.release", label: "BIOS release", importance: 1 },
+    form("firmware.bios.version", "BIOS version", 0, { shown: "firmware" }),
+    form("firmware.bios.date", "BIOS date", 1, { shown: "firmware" }),
+    form("firmware.bios.vendor", "BIOS vendor", 1, { shown: "firmware" }),
+    form("firmware.bios.release", "BIOS release", 1),
     ...["vendor", "name", "version"].map(board),
     { ...system("vendor") },
     { ...system("product"), label: "System", shown: "hardware" },
@@ -40,15 +40,12 @@ export const FIRMWARE_MODE: FactKind = {
   root: "firmware",
   role: { follows: ["BIOS", "BIOS setting"] },
   forms: [
-    { key: "firmware.boot-mode", label: "Boot mode", importance: 2, shown: "firmware" },
-    { key: "firmware.secure-boot", label: "Secure Boot", importance: 2, shown: "firmware" },
-    {
-      key: "firmware.microcode",
-      label: "CPU microcode",
-      importance: 3,
+    form("firmware.boot-mode", "Boot mode", 2, { shown: "firmware" }),
+    form("firmware.secure-boot", "Secure Boot", 2, { shown: "firmware" }),
+    form("firmware.microcode", "CPU microcode", 3, {
       role: { follows: ["BIOS", "operating system"] },
       shown: "firmware",
-    },
+    }),
   ],
   collect({ bootMode, secureBoot, microcode }, tell) {
     tell("firmware.boot-mode", bootMode);

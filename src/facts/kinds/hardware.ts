@@ -1,5 +1,5 @@
 import { unreadable } from "../../model/reading.ts";
-import { type FactKind, LISTED } from "../kind.ts";
+import { type FactKind, form, LISTED } from "../kind.ts";
 
 const NOT_SHOWN = unreadable("not shown by the firmware");
 
@@ -9,16 +9,13 @@ export const HARDWARE: FactKind = {
   root: "hardware",
   role: { knob: "mainboard" },
   forms: [
-    { key: "hardware.cpu.name", label: "CPU", importance: 1, shown: "hardware" },
-    { key: "hardware.cpu.cores", label: "CPU cores", importance: 1, shown: "hardware" },
-    {
-      key: "hardware.cpu.virtualization",
+    form("hardware.cpu.name", "CPU", 1, { shown: "hardware" }),
+    form("hardware.cpu.cores", "CPU cores", 1, { shown: "hardware" }),
+    form("hardware.cpu.virtualization", "CPU virtualization", 1, {
       type: "flag",
-      label: "CPU virtualization",
-      importance: 1,
       role: { follows: ["BIOS setting"] },
-    },
-    { key: "hardware.board", label: "Board", importance: 5 },
+    }),
+    form("hardware.board", "Board", 5),
   ],
   collect({ hardware }, tell) {
     if (hardware.state !== "read")
@@ -44,7 +41,7 @@ export const MEMORY: FactKind = {
   root: "hardware.memory",
   thing: "hardware.memory.{slot}",
   role: { knob: "mainboard" },
-  forms: [{ key: "hardware.memory.{slot}", label: "Memory module {slot}", importance: 2, shown: "hardware" }],
+  forms: [form("hardware.memory.{slot}", "Memory module {slot}", 2, { shown: "hardware" })],
   collect({ hardware }, tell) {
     if (hardware.state !== "read") return;
     // Without dmidecode the package reports all memory as one module of which it knows nothing else.

@@ -2,7 +2,15 @@ import { identifyPciDevices } from "../../host/pci-identity.ts";
 import type { IommuGroup, ReservedRegion, ReservedRegionKind } from "../../model/host-state.ts";
 import { absent, unreadable } from "../../model/reading.ts";
 import { listOf } from "../fact-value.ts";
-import { type FactForm, type FactKind, isAbsent, isThere, type SaidChange, type Tell } from "../kind.ts";
+import {
+  type FactForm,
+  type FactKind,
+  form,
+  isAbsent,
+  isThere,
+  type SaidChange,
+  type Tell,
+} from "../kind.ts";
 
 const ROOT = "iommu.group";
 const REGION_WORDS: Readonly<Record<ReservedRegionKind, string>> = {
@@ -35,25 +43,17 @@ export const IOMMU_GROUPS: FactKind = {
   whole: (_name, came, description) => `IOMMU group ${came ? "new" : "gone"}: ${description}`,
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter", "card in its slot"] },
   forms: [
-    {
-      key: `${ROOT}.{device}.members`,
+    form(`${ROOT}.{device}.members`, "IOMMU group of {device}, members", 1, {
       type: "list",
-      label: "IOMMU group of {device}, members",
-      importance: 1,
       role: { knob: "cards in the group", which: "device" },
       breaks: { "group-not-viable": "any change" },
-    },
-    {
-      key: `${ROOT}.{device}.type`,
-      label: "IOMMU group of {device}, domain type",
-      importance: 3,
-      role: "bystander",
-    },
+    }),
+    form(`${ROOT}.{device}.type`, "IOMMU group of {device}, domain type", 3, { role: "bystander" }),
     region("direct", 0),
     region("direct-relaxable", 5),
     region("reserved", 5),
     region("msi", 5),
-    { key: ROOT, label: "IOMMU groups", importance: 5, breaks: { "iommu-not-enabled": isAbsent } },
+    form(ROOT, "IOMMU groups", 5, { breaks: { "iommu-not-enabled": isAbsent } }),
   ],
   collect({ groups, devices }, tell) {
     if (groups.state === "unreadable") return tell(ROOT, groups);

@@ -1,5 +1,5 @@
 import { unreadable } from "../../model/reading.ts";
-import { type FactKind, is, isAbsent, type Tell } from "../kind.ts";
+import { type FactKind, form, is, isAbsent, type Tell } from "../kind.ts";
 
 /** drivers/iommu/iommu.c, iommu_subsys_init. */
 const BOOT_LINES = {
@@ -13,29 +13,17 @@ export const IOMMU: FactKind = {
   root: "iommu",
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter"] },
   forms: [
-    {
-      key: "iommu.units",
+    form("iommu.units", "IOMMU units in use", 1, {
       type: "list",
-      label: "IOMMU units in use",
-      importance: 1,
       breaks: { "iommu-not-enabled": isAbsent },
       shown: "iommu",
-    },
-    {
-      key: "iommu.interrupt-remapping",
-      label: "Interrupt remapping",
-      importance: 1,
+    }),
+    form("iommu.interrupt-remapping", "Interrupt remapping", 1, {
       breaks: { "interrupt-remapping-missing": is("off") },
       shown: "iommu",
-    },
-    {
-      key: "iommu.default-domain",
-      label: "Default IOMMU domain type",
-      importance: 3,
-      role: "bystander",
-      shown: "iommu",
-    },
-    { key: "iommu.tlb-invalidation", label: "IOMMU TLB invalidation", importance: 5, role: "bystander" },
+    }),
+    form("iommu.default-domain", "Default IOMMU domain type", 3, { role: "bystander", shown: "iommu" }),
+    form("iommu.tlb-invalidation", "IOMMU TLB invalidation", 5, { role: "bystander" }),
   ],
   collect({ units, interruptRemapping, kernelLines }, tell) {
     tell("iommu.units", units);

@@ -1,4 +1,4 @@
-import type { FactKind } from "../kind.ts";
+import { type FactKind, form } from "../kind.ts";
 
 /** The kernel that runs. */
 export const KERNEL: FactKind = {
@@ -6,16 +6,13 @@ export const KERNEL: FactKind = {
   root: "kernel",
   role: { knob: "kernel" },
   forms: [
-    { key: "kernel.release", label: "Kernel", importance: 0, shown: "kernel" },
-    { key: "kernel.build", label: "Kernel build", importance: 2, shown: "kernel" },
-    { key: "kernel.taint", label: "Kernel taint", importance: 6, role: "bystander", shown: "kernel" },
-    {
-      key: "kernel.lockdown",
-      label: "Kernel lockdown",
-      importance: 4,
+    form("kernel.release", "Kernel", 0, { shown: "kernel" }),
+    form("kernel.build", "Kernel build", 2, { shown: "kernel" }),
+    form("kernel.taint", "Kernel taint", 6, { role: "bystander", shown: "kernel" }),
+    form("kernel.lockdown", "Kernel lockdown", 4, {
       role: { follows: ["kernel", "kernel parameter", "BIOS setting"] },
       shown: "kernel",
-    },
+    }),
   ],
   collect(host, tell) {
     tell("kernel.release", host.kernelRelease);

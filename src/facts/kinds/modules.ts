@@ -1,6 +1,6 @@
 import { VFIO_MODULES } from "../../host/vfio-modules.ts";
 import { unreadable } from "../../model/reading.ts";
-import { type FactKind, LISTED } from "../kind.ts";
+import { type FactKind, form, LISTED } from "../kind.ts";
 
 /**
  * Parameters in force of the modules that matter. Whether a module is loaded is no fact: the first start of a VM loads
@@ -11,19 +11,13 @@ export const MODULE_PARAMETERS: FactKind = {
   root: "kernel.module",
   role: { knob: "module option", which: "option" },
   forms: [
-    {
-      key: "kernel.module.{module:vfio_iommu_type1}.{option:allow_unsafe_interrupts}",
-      label: "Module parameter {module}.{option}",
-      importance: 3,
-      breaks: { "interrupt-remapping-missing": "any change" },
-      shown: "kernel",
-    },
-    {
-      key: "kernel.module.{module}.{option}",
-      label: "Module parameter {module}.{option}",
-      importance: 3,
-      shown: "kernel",
-    },
+    form(
+      "kernel.module.{module:vfio_iommu_type1}.{option:allow_unsafe_interrupts}",
+      "Module parameter {module}.{option}",
+      3,
+      { breaks: { "interrupt-remapping-missing": "any change" }, shown: "kernel" },
+    ),
+    form("kernel.module.{module}.{option}", "Module parameter {module}.{option}", 3, { shown: "kernel" }),
   ],
   collect({ modules }, tell) {
     const root = "kernel.module";
@@ -43,25 +37,19 @@ export const MODPROBE: FactKind = {
   thing: "kernel.modprobe.{command}.{module}",
   role: { knob: "module option", which: "module" },
   forms: [
-    {
-      key: "kernel.modprobe.{command}.{module:vfio_pci}",
+    form("kernel.modprobe.{command}.{module:vfio_pci}", "modprobe {command} {module}", 3, {
       type: "texts",
       separator: "; ",
       ordered: true,
-      label: "modprobe {command} {module}",
-      importance: 3,
       breaks: { "driver-binding": "any change" },
       shown: "kernel",
-    },
-    {
-      key: "kernel.modprobe.{command}.{module}",
+    }),
+    form("kernel.modprobe.{command}.{module}", "modprobe {command} {module}", 3, {
       type: "texts",
       separator: "; ",
       ordered: true,
-      label: "modprobe {command} {module}",
-      importance: 3,
       shown: "kernel",
-    },
+    }),
   ],
   collect({ modprobe }, tell) {
     const root = "kernel.modprobe";

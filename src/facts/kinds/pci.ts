@@ -5,7 +5,7 @@ import { describeBar, formatSize } from "../../host/pci-resources.ts";
 import type { Bdf } from "../../model/identifiers.ts";
 import { unreadable } from "../../model/reading.ts";
 import { textOf } from "../fact-value.ts";
-import type { FactKind, SaidChange, Tell } from "../kind.ts";
+import { type FactKind, form, type SaidChange, type Tell } from "../kind.ts";
 
 /** What a GPU shows at most to a firmware that cannot resize BARs. */
 const CLASSIC_APERTURE = 256 * 2 ** 20;
@@ -23,84 +23,49 @@ export const PCI: FactKind = {
   whole: (_name, came, description) => `PCI device ${came ? "added" : "removed"}: ${description}`,
   role: { knob: "card in its slot" },
   forms: [
-    {
-      key: "pci.{device}.address",
-      label: "Address of {device}",
-      importance: 1,
+    form("pci.{device}.address", "Address of {device}", 1, {
       breaks: { "device-missing": "any change" },
       say: moved,
-    },
-    {
-      key: "pci.{device}.driver",
-      label: "Driver of {device}",
-      importance: 2,
+    }),
+    form("pci.{device}.driver", "Driver of {device}", 2, {
       role: { follows: ["device binding", "module option", "kernel"] },
       breaks: { "group-not-viable": "any change", "driver-binding": "any change" },
       shown: "binding",
-    },
-    {
-      key: "pci.{device}.driver-override",
-      label: "Driver override of {device}",
-      importance: 4,
+    }),
+    form("pci.{device}.driver-override", "Driver override of {device}", 4, {
       role: { follows: ["device binding"] },
       shown: "binding",
-    },
-    {
-      key: "pci.{device}.group",
-      type: "number",
-      label: "IOMMU group of {device}",
-      importance: 6,
-      role: "bystander",
-    },
-    {
-      key: "pci.{device}.bars",
+    }),
+    form("pci.{device}.group", "IOMMU group of {device}", 6, { type: "number", role: "bystander" }),
+    form("pci.{device}.bars", "BARs of {device}", 4, {
       type: "list",
       ordered: true,
-      label: "BARs of {device}",
-      importance: 4,
       role: { follows: ["BIOS", "BIOS setting", "kernel"] },
       shown: "hardware",
-    },
-    {
-      key: "pci.{device}.resizable-bar",
-      label: "Resizable BAR of {device}",
-      importance: 3,
+    }),
+    form("pci.{device}.resizable-bar", "Resizable BAR of {device}", 3, {
       role: { follows: ["BIOS", "BIOS setting"] },
       shown: "hardware",
-    },
-    {
-      key: "pci.{device}.reset-methods",
+    }),
+    form("pci.{device}.reset-methods", "Reset methods of {device}", 3, {
       type: "list",
       separator: " ",
       ordered: true,
-      label: "Reset methods of {device}",
-      importance: 3,
       role: { follows: ["kernel", "module option"] },
       breaks: { "reset-failed": "any change" },
       shown: "hardware",
-    },
-    {
-      key: "pci.{device}.boot-vga",
+    }),
+    form("pci.{device}.boot-vga", "Boot display {device}", 3, {
       type: "flag",
-      label: "Boot display {device}",
-      importance: 3,
       role: { follows: ["BIOS setting", "card in its slot"] },
       shown: "hardware",
-    },
-    { key: "pci.{device}.name", label: "Name of {device}", importance: 8, role: "bystander" },
-    {
-      key: "pci.{device}.class",
-      label: "Class of {device}",
-      importance: 5,
-      role: { follows: ["BIOS setting"] },
-    },
-    {
-      key: "pci.{device}.d3cold-allowed",
+    }),
+    form("pci.{device}.name", "Name of {device}", 8, { role: "bystander" }),
+    form("pci.{device}.class", "Class of {device}", 5, { role: { follows: ["BIOS setting"] } }),
+    form("pci.{device}.d3cold-allowed", "D3cold of {device} allowed", 5, {
       type: "flag",
-      label: "D3cold of {device} allowed",
-      importance: 5,
       role: { follows: ["kernel"] },
-    },
+    }),
   ],
   collect({ devices, definitions }, tell) {
     if (devices.state !== "read") return tell("pci", devices);

@@ -1,5 +1,5 @@
 import { keyPart } from "../key-parts.ts";
-import { type FactKind, LISTED } from "../kind.ts";
+import { type FactKind, form, LISTED } from "../kind.ts";
 
 /** The operating system and what runs VMs on it. */
 export const SOFTWARE: FactKind = {
@@ -7,16 +7,10 @@ export const SOFTWARE: FactKind = {
   root: "software",
   role: { knob: "operating system" },
   forms: [
-    { key: "software.os.name", label: "Operating system", importance: 0, shown: "software" },
-    { key: "software.os.version", label: "Operating system version", importance: 0, shown: "software" },
-    {
-      key: "software.libvirt",
-      label: "libvirt",
-      importance: 1,
-      role: { knob: "libvirt" },
-      shown: "software",
-    },
-    { key: "software.qemu", label: "QEMU", importance: 1, role: { knob: "QEMU" }, shown: "software" },
+    form("software.os.name", "Operating system", 0, { shown: "software" }),
+    form("software.os.version", "Operating system version", 0, { shown: "software" }),
+    form("software.libvirt", "libvirt", 1, { role: { knob: "libvirt" }, shown: "software" }),
+    form("software.qemu", "QEMU", 1, { role: { knob: "QEMU" }, shown: "software" }),
   ],
   collect({ osName, osVersion, libvirt, qemu }, tell) {
     tell("software.os.name", osName);
@@ -33,8 +27,8 @@ export const PLUGINS: FactKind = {
   thing: "software.plugin.{plugin}",
   role: { knob: "plugin", which: "plugin" },
   forms: [
-    { key: "software.plugin.vfio-watch", label: "Plugin vfio-watch", importance: 3, role: "bystander" },
-    { key: "software.plugin.{plugin}", label: "Plugin {plugin}", importance: 3, shown: "software" },
+    form("software.plugin.vfio-watch", "Plugin vfio-watch", 3, { role: "bystander" }),
+    form("software.plugin.{plugin}", "Plugin {plugin}", 3, { shown: "software" }),
   ],
   collect({ plugins }, tell) {
     const root = "software.plugin";

@@ -1,5 +1,5 @@
 import { mapReading, read, unreadable } from "../../model/reading.ts";
-import type { FactKind } from "../kind.ts";
+import { type FactKind, form } from "../kind.ts";
 
 const DEVICES = "/sys/bus/thunderbolt/devices";
 
@@ -12,14 +12,7 @@ export const THUNDERBOLT: FactKind = {
   group: "iommu",
   root: "iommu.thunderbolt-dma-protection",
   role: { follows: ["BIOS setting", "BIOS", "kernel parameter"] },
-  forms: [
-    {
-      key: "iommu.thunderbolt-dma-protection",
-      label: "Thunderbolt DMA protection",
-      importance: 2,
-      shown: "iommu",
-    },
-  ],
+  forms: [form("iommu.thunderbolt-dma-protection", "Thunderbolt DMA protection", 2, { shown: "iommu" })],
   collect({ files }, tell) {
     const domains = mapReading(files.names(DEVICES), (names) =>
       names.filter((name) => /^domain\d+$/.test(name)),

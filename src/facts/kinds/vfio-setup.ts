@@ -1,6 +1,6 @@
 import type { BindingPlace } from "../../host/vfio-setup.ts";
 import { mapReading, unreadable } from "../../model/reading.ts";
-import { type FactForm, type FactKind, LISTED } from "../kind.ts";
+import { type FactForm, type FactKind, form, LISTED } from "../kind.ts";
 
 const BREAKS: FactForm["breaks"] = { "driver-binding": "any change" };
 const list = (name: string, label: string, importance = 1): FactForm => ({
@@ -23,11 +23,7 @@ export const VFIO_SETUP: FactKind = {
     list("ids", "Parameter vfio-pci.ids"),
     list("modprobe-ids", "vfio-pci ids in modprobe.d"),
     list("unmatched", "Bindings that fit no device", 0),
-    {
-      ...list("errors", "Errors of Unraid's VFIO binding", 0),
-      separator: "; ",
-      ordered: true,
-    },
+    { ...list("errors", "Errors of Unraid's VFIO binding", 0), separator: "; ", ordered: true },
   ],
   collect({ vfioSetup }, tell) {
     if (vfioSetup.state !== "read") return tell("vfio-setup", vfioSetup);
@@ -55,13 +51,10 @@ export const DEVICE_BINDINGS: FactKind = {
   thing: "vfio-setup.device.{address*}",
   role: { knob: "device binding" },
   forms: [
-    {
-      key: "vfio-setup.device.{address*}",
-      label: "VFIO binding of {address}",
-      importance: 2,
+    form("vfio-setup.device.{address*}", "VFIO binding of {address}", 2, {
       breaks: BREAKS,
       shown: "binding",
-    },
+    }),
   ],
   collect({ vfioSetup }, tell) {
     const root = "vfio-setup.device";
