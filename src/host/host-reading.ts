@@ -102,12 +102,15 @@ type Parts<T> = { readonly [Name in keyof T]-?: () => T[Name] };
  */
 export function readHost(sources: HostSources): HostReading {
   const { paths, kernelLines, memory = createHostMemory() } = sources;
+  const missing = new Map<string, boolean>();
+  const isMissing = (directory: string) => {
+    const isKnown = missing.get(directory) ?? readIdentity(paths.at(directory)).state === "absent";
+    missing.set(directory, isKnown);
+    return isKnown;
+  };
   /** Without its directory a tree says nothing of a part, not even that something is absent. */
   const within = <T>(needs: string, readIt: () => Reading<T>): (() => Reading<T>) => {
-    return () =>
-      readIdentity(paths.at(needs)).state === "absent"
-        ? unreadable(`there is no ${needs} here`)
-        : attemptReading(readIt);
+    return () => (isMissing(needs) ? unreadable(`there is no ${needs} here`) : attemptReading(readIt));
   };
   let known: Platform | undefined;
   const platform = () => {
