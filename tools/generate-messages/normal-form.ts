@@ -26,7 +26,7 @@ export function normalForms({ text, printer }: PrintedFormat): readonly string[]
 }
 
 /** These put `: ` and the error number's text behind the format. */
-const APPENDS_REASON = /^(?:error_setg_errno|virReportSystemError)$/;
+const APPENDS_REASON = /^(?:error_setg_errno|virReportSystemError|LOGEV?D?)$/;
 
 const CONVERSION =
   /%(?:%|(?:\d+\$)?[-+ #0']*(?:\*(?:\d+\$)?|\d+)?(?:\.(?:\*(?:\d+\$)?|\d+)?)?(?:hh|h|ll|l|L|q|j|z|t)?([a-zA-Z])([A-Za-z0-9]*))/g;

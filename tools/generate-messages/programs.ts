@@ -80,6 +80,13 @@ const libvirtPrinter: PrinterOf = (name) => {
     : undefined;
 };
 
+const xenPrinter: PrinterOf = (name, first) => {
+  if (name === "fprintf") return first === "stderr" ? "error" : undefined;
+  if (!/^LOGE?V?D?$/.test(name)) return undefined;
+  if (first === "ERROR") return "error";
+  return first === "WARN" ? "warning" : first === "INFO" ? "info" : undefined;
+};
+
 /** What its tools write to stdout is help and keys. */
 const swtpmPrinter: PrinterOf = (name, first) =>
   /^(?:logprintf|logerr|error)$/.test(name) || (name === "fprintf" && first === "stderr")
@@ -134,6 +141,19 @@ export const PROGRAMS: readonly Program[] = [
     files:
       /^src\/(?:hypervisor|util|qemu|conf|security|network|storage|storage_file|cpu|rpc|remote|locking|logging|node_device|nwfilter|secret|interface|access)\/.*\.c$|^src\/(?:libvirt[^/]*|datatypes|driver)\.c$|^tools\/virsh-[^/]*\.c$/,
     printerOf: libvirtPrinter,
+  },
+  {
+    name: "xen",
+    language: "c",
+    versionOf: (tree) => {
+      const makefile = read(tree, "xen/Makefile");
+      const part = (name: string) =>
+        new RegExp(`^export XEN_${name}\\s*\\??= \\.?(\\d+)`, "m").exec(makefile)?.[1];
+      const version = [part("VERSION"), part("SUBVERSION"), part("EXTRAVERSION")];
+      return version.includes(undefined) ? undefined : version.join(".");
+    },
+    files: /^tools\/(?:libxl|libs\/light|xl)\/(?!.*(?:test|freebsd|netbsd|arm))[^/]*\.c$/,
+    printerOf: xenPrinter,
   },
   {
     name: "swtpm",

@@ -50,7 +50,7 @@ const GRAPHICS = /^(?:kernel drivers\/gpu|nvidia|vendor-reset) ?/;
 /** Whatever in QEMU, libvirt, Proxmox or another monitor gives devices of the host to VMs. */
 const PASSTHROUGH =
   /^qemu (?:hw\/(?:vfio|vfio-user|s390x\/s390-pci)|backends\/(?:iommufd|host_iommu)|hw\/i386\/\w*iommu|hw\/xen\/xen_pt|hw\/xen\/xen-host-pci)|^libvirt src\/(?:hypervisor\/virhostdev|util\/vir(?:pci|mdev|iommufd|vfio)|conf\/(?:device_conf|virpcideviceaddress)|node_device)|^proxmox .*PVE\/(?:QemuServer\/(?:PCI|PCI\/.*)|SysFSTools|Mapping\/PCI)\.pm|^(?:cloud-hypervisor|rust-vmm) .*vfio/;
-const ANY_MONITOR = /^(?:qemu|libvirt|proxmox|cloud-hypervisor|rust-vmm|swtpm|virtiofsd) /;
+const ANY_MONITOR = /^(?:qemu|libvirt|xen|proxmox|cloud-hypervisor|rust-vmm|swtpm|virtiofsd) /;
 
 const HOST_RULES: readonly Rule[] = [
   { from: KERNEL_IOMMU, says: /1:1|rmrr requirement|direct.?mapp/, class: "iommu-direct-mapping-required" },
@@ -364,6 +364,9 @@ const MONITOR_RULES: readonly Rule[] = [
     from: /^cloud-hypervisor (?:vmm\/src\/(?:config|vm_config|api)|arch|option_parser)/,
     class: "vm-config-invalid",
   },
+  // Xen hands devices over in a way of its own: none of VFIO's causes is its.
+  { from: /^xen /, says: FAILS, class: "host-resource-missing" },
+  { from: /^xen /, says: REFUSES, class: "vm-config-invalid" },
   { from: /^(?:cloud-hypervisor|rust-vmm) /, says: REFUSES, class: "vm-config-invalid" },
   { from: /^(?:cloud-hypervisor|rust-vmm) /, says: FAILS, class: "host-resource-missing" },
 ];
