@@ -22,6 +22,7 @@ import type { ServiceLog } from "./log.ts";
 const HOUR = 3_600_000;
 const STORE_TROUBLES: readonly StoreTroubleKind[] = [
   "quarantined",
+  "beside",
   "disk-full",
   "read-only",
   "input-output",

@@ -27,7 +27,7 @@ import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
-import { awaitHistory, openHistory } from "./history-place.ts";
+import { awaitHistory, type HistoryPlace, openHistory } from "./history-place.ts";
 import { createHistoryWatch } from "./history-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
 import { countedTexts, createKernelTextFilter } from "./kernel-text-filter.ts";
@@ -43,6 +43,7 @@ import { createSnapshots } from "./snapshots.ts";
 import { createSourceWatch } from "./source-watch.ts";
 import { createSources } from "./sources.ts";
 import { createStartAnswers } from "./start-answers.ts";
+import { startOnHistory } from "./start-on-history.ts";
 import { createStateWriter } from "./state-writer.ts";
 
 export interface DaemonOptions {
@@ -83,16 +84,35 @@ export type DaemonStart =
  * what was already there and is live, or waits for what is missing.
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> {
+  const { paths, environment, unraid } = options;
+  const path = databaseFile(options.loadConfig(), paths, unraid, environment);
+  let lookAtHistory = () => {};
+  // In a turn of its own: it is found in the middle of other work, and the service is stopped for it.
+  const onDamage = () => void options.clock.after(0, () => lookAtHistory());
+  return startOnHistory(
+    () => openHistory({ path, clock: options.clock, orBeside: true, onDamage }),
+    (history, undo) =>
+      watchHost(options, history, undo, (look) => {
+        lookAtHistory = look;
+      }),
+  );
+}
+
+/** Builds the parts on an open history and starts them; says what to undo should it fail. */
+async function watchHost(
+  options: DaemonOptions,
+  { store, volatile }: HistoryPlace,
+  undo: (step: () => unknown) => void,
+  onHistoryWatch: (look: () => void) => void,
+): Promise<DaemonStart> {
   const { paths, log, environment, unraid } = options;
   const clock = createEndingClock(options.clock);
+  undo(() => clock.end());
   const startedAt = clock.now();
   let loaded = options.loadConfig();
   const config = () => loaded.config;
   const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
 
-  const history = openHistory(databaseFile(loaded, paths, unraid, environment), clock);
-  if ("state" in history) return history;
-  const { store, volatile } = history;
   const bootIdentity = () => readBootIdentity({ paths, clock });
   const boot = bootIdentity();
   const bootId: BootId = boot.bootId.state === "read" ? boot.bootId.value : toBootId(`unknown-${startedAt}`);
@@ -227,6 +247,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     kernelTexts: countedTexts(createKernelTextFilter(matcher), floodGear.lineRead),
   });
   const resume = store.resumePoints.load();
+  undo(() => Promise.all(sources.all.map((source) => source.stop())));
   const begun = sources.all.map((source) =>
     source.start((observation) => {
       lastObservationAt = clock.now();
@@ -269,6 +290,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   });
   const memoryKeeper = createMemoryKeeper({ clock });
   const historyWatch = createHistoryWatch({ store, onLost: desk.historyLost, startAnew });
+  onHistoryWatch(historyWatch.look);
   const stateWriter = createStateWriter({
     clock,
     environment,
@@ -316,6 +338,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
     if (options.onRestartNeeded === undefined) log.warn(`a restart is needed, because ${why}`);
     else options.onRestartNeeded(why);
   }
+  undo(() => settingsWatch.stop());
   await settingsWatch.start();
   if (volatile !== undefined) {
     const why = `${volatile.why} ${ONLY_IN_MEMORY}`;
@@ -340,17 +363,21 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
       isHealthy: () => stateWriter.isFresh() && sources.all.every(isAlive) && !store.troubles().some(isStuck),
       reload,
       async stop() {
-        await Promise.all([settingsWatch.stop(), control.stop()]);
-        maintenance.stop();
-        await Promise.all(sources.all.map((source) => source.stop()));
-        const position = sources.kernelLog?.position();
-        if (position !== undefined) pipeline.reached(position);
-        pipeline.flush();
-        await desk.stop();
-        noteCleanEnd(store, bootId, clock.now());
-        clock.end();
-        store.close();
-        stateWriter.stop();
+        try {
+          await Promise.all([settingsWatch.stop(), control.stop()]);
+          maintenance.stop();
+          await Promise.all(sources.all.map((source) => source.stop()));
+          const position = sources.kernelLog?.position();
+          if (position !== undefined) pipeline.reached(position);
+          pipeline.flush();
+          await desk.stop();
+          noteCleanEnd(store, bootId, clock.now());
+        } finally {
+          // A damaged history refuses its last writes; it has to be closed all the same, to be saved.
+          clock.end();
+          store.close();
+          stateWriter.stop();
+        }
       },
     },
   };

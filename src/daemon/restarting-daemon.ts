@@ -27,7 +27,9 @@ export async function startRestartingDaemon(options: DaemonOptions): Promise<Dae
     if (isStopped) return;
     const before = current;
     current = undefined;
-    await before?.stop();
+    await before?.stop().catch((error: unknown) => {
+      log.error("not stopped in order", { error: error instanceof Error ? error.message : String(error) });
+    });
     const started = await start();
     isRefused = started.state === "refused";
     if (started.state === "running") {

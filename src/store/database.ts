@@ -3,7 +3,7 @@ import Database from "better-sqlite3";
 import { isHidden, mayRead, whatIsThere } from "./file-place.ts";
 import { findDamage } from "./find-damage.ts";
 import { APPLICATION_ID, migrate, nameHistory } from "./migrate.ts";
-import { isMarkedDamaged, quarantine, removeDamageMark, removeDatabase } from "./quarantine.ts";
+import { damageMarkOf, quarantine, removeDamageMark, removeDatabase } from "./quarantine.ts";
 import { type Saved, saveHistory } from "./save-history.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import type { RefusalReason } from "./store.ts";
@@ -28,8 +28,8 @@ export type OpenedDatabase =
   | {
       readonly state: "open";
       readonly database: Database.Database;
-      /** Where a damaged file was moved, and what of it is in the new one. */
-      readonly quarantined?: { readonly file: string; readonly saved: Saved };
+      /** The file that another was begun for, and what of it is in that. */
+      readonly begun?: { readonly file: string; readonly saved: Saved };
       /** False on a file system that has no shared memory: readers and the writer then wait for each other. */
       readonly writeAheadLog: boolean;
     }
@@ -42,16 +42,23 @@ export type OpenedDatabase =
 
 /**
  * Opens, checks and migrates the database for writing. A damaged file is moved aside, and a new one begun with what can
- * be read of it; what cannot is taken from one of the second copies.
+ * be read of it; what cannot is taken from one of the second copies. One that is made new begins with `older`.
  */
-export function openForWriting(path: string, now: number, copies: readonly string[]): OpenedDatabase {
+export function openForWriting(
+  path: string,
+  now: number,
+  copies: readonly string[],
+  older?: string,
+): OpenedDatabase {
   const noFile = refuseNoFile(path);
   if (noFile !== undefined) return noFile;
+  if (older !== undefined && !existsSync(path)) return beginAgain(path, older, []);
   try {
-    const isMarked = isMarkedDamaged(path);
-    const opened = openWriter(path, isMarked);
+    const mark = damageMarkOf(path);
+    if (mark === "sure") throw new Database.SqliteError("found damaged again", "SQLITE_CORRUPT");
+    const opened = openWriter(path, mark === "doubted");
     // A disk that failed for a moment looks like a damaged file; one that is whole is not given up for that.
-    if (isMarked && opened.state === "open") removeDamageMark(path);
+    if (mark === "doubted" && opened.state === "open") removeDamageMark(path);
     return opened;
   } catch (error) {
     if (isOfTheDisk(error, path)) return refusedByDisk(error, path);
@@ -81,7 +88,7 @@ function beginAgain(path: string, file: string | undefined, copies: readonly str
   }
   if (opened.state === "refused" || file === undefined) return opened;
   const nothing: Saved = { boots: 0, starts: 0, startsBefore: undefined, copy: undefined };
-  return { ...opened, quarantined: { file, saved: saved ?? nothing } };
+  return { ...opened, begun: { file, saved: saved ?? nothing } };
 }
 
 /** Whether the disk, or somebody else's rights or lock, is to blame rather than what stands in the file. */
@@ -309,7 +316,7 @@ function refuseForeign(
   if (version === 0 ? empty : id === APPLICATION_ID) return undefined;
   return {
     state: "refused",
-    reason: "inaccessible",
+    reason: "occupied",
     why: `${path} is a database of another program.`,
     remedy: "Set another place for the database of vfio-watch.",
   };
@@ -321,7 +328,7 @@ function refuseNoFile(path: string): OpenedDatabase | undefined {
   if (what === undefined) return undefined;
   return {
     state: "refused",
-    reason: "inaccessible",
+    reason: "occupied",
     why: `${path} is ${what}, not a database.`,
     remedy: "Move it away, or set another place for the database.",
   };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeDirectory } from "../make-directory.ts";
 import { createAlertTable } from "./alerts.ts";
@@ -16,7 +17,7 @@ import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
 import { createHotPlugStore } from "./hot-plugs.ts";
 import { createMetaStore, createResumePointStore } from "./key-values.ts";
-import { markDamaged } from "./quarantine.ts";
+import { markDamaged, setAside } from "./quarantine.ts";
 import type { MetaStore } from "./record-stores.ts";
 import { StoreRefusal, type StoreTrouble, type Written } from "./refusal.ts";
 import { createRetention } from "./retention.ts";
@@ -26,6 +27,7 @@ import { createSignatureTable } from "./signatures.ts";
 import { createSnapshotTable } from "./snapshots.ts";
 import { createStats } from "./stats.ts";
 import type { OpenedStore, OpenStoreOptions, Store } from "./store.ts";
+import { takeInHistory } from "./take-in-history.ts";
 import { createTroubles, type Troubles } from "./troubles.ts";
 import { createUnfinishedStore } from "./unfinished.ts";
 import { createVmTable } from "./vms.ts";
@@ -39,6 +41,26 @@ const TROUBLES = "troubles";
  * the file or the disk; what was repaired on the way stands in the store's `troubles`.
  */
 export function openStore(options: OpenStoreOptions): OpenedStore {
+  const first = openAt(options);
+  if (first.state === "open" || !["occupied", "newer", "missing"].includes(first.reason)) return first;
+  const path = besideOf(options.path);
+  if (!existsSync(path) && options.orBeside !== true) return first;
+  return openAt(
+    { ...options, path },
+    { ...first, older: first.reason === "newer" ? options.path : undefined },
+  );
+}
+
+/** Where the history is kept while something else is in its place. */
+function besideOf(path: string): string {
+  return `${path}.beside`;
+}
+
+/** Opens the file at just this place; `instead` is why it is not the one that was asked for. */
+function openAt(
+  options: OpenStoreOptions,
+  instead?: { readonly why: string; readonly remedy: string; readonly older: string | undefined },
+): OpenedStore {
   const { path, clock } = options;
   const troubles = createTroubles(clock);
   if (options.readOnly === true || options.besideService === true) {
@@ -64,16 +86,23 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
       remedy: "Stop that one first; commands that only read need not wait for it.",
     };
   }
-  const opened = openForWriting(path, clock.now(), options.copies ?? []);
+  const opened = openForWriting(path, clock.now(), options.copies ?? [], instead?.older);
   if (opened.state === "refused") {
     lock.release();
     return opened;
   }
-  if (opened.quarantined !== undefined) {
-    const { file, saved } = opened.quarantined;
+  const begun = opened.begun && describeSaved(opened.begun.saved);
+  if (instead !== undefined) {
+    const saved = begun === undefined ? "" : ` It was begun ${begun}.`;
+    troubles.report(
+      "beside",
+      `${instead.why} Meanwhile the history is kept in ${path}.${saved}`,
+      `${instead.remedy} Then start the service again: it goes on in the usual place, with what it kept meanwhile.`,
+    );
+  } else if (opened.begun !== undefined) {
     troubles.report(
       "quarantined",
-      `The database ${path} was damaged. It was moved to ${file} and a new one begun, ${describeSaved(saved)}.`,
+      `The database ${path} was damaged. It was moved to ${opened.begun.file} and a new one begun, ${begun}.`,
       `The older history is in that file; "sqlite3 FILE .recover" may bring more of it back.`,
     );
   }
@@ -84,7 +113,20 @@ export function openStore(options: OpenStoreOptions): OpenedStore {
       "Keep the database on a local disk.",
     );
   }
-  return asStore(opened, options, troubles, () => lock.release());
+  const store = asStore(opened, options, troubles, () => lock.release());
+  if (instead === undefined && store.state === "open") takeInBeside(store.store, options);
+  return store;
+}
+
+/** The place is free again: what was kept beside it goes into the history, and the file is put away. */
+function takeInBeside(store: Store, options: OpenStoreOptions): void {
+  const path = besideOf(options.path);
+  if (!existsSync(path)) return;
+  const opened = openAt({ path, clock: options.clock });
+  if (opened.state === "refused") return;
+  const taken = store.durable(() => takeInHistory(opened.store, store));
+  opened.store.close();
+  if (taken.state === "written") setAside(path, `${path}.taken-in`);
 }
 
 /** A history that ends with the process, in place of the one at `path` that cannot be used. */

@@ -5,6 +5,7 @@ export type Written<T> =
 
 export type StoreTroubleKind =
   | "quarantined"
+  | "beside"
   | "disk-full"
   | "read-only"
   | "input-output"

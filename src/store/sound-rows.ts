@@ -65,7 +65,7 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
           objectOf({
             class: isClass,
             sentence: isText,
-            remedies: listOf(isText),
+            remedies: optional(listOf(isText)),
             evidence: listOf(isText),
             devices: listOf(isText),
             groups: listOf(isNumber),
@@ -80,6 +80,11 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   },
   fact_key: { fact_group: (value) => (FACT_GROUPS as readonly unknown[]).includes(value) },
   incident: { key: json(listOf(isText)), content: isContent },
+  hot_plug: {
+    vms: json(listOf(isText)),
+    devices: json(listOf(isAddress)),
+    lines: json(listOf(objectOf({ source: isText, at: isNumber, text: isText }))),
+  },
   unfinished: { observation: json(isObservation) },
   vm: {
     definition: optional(

@@ -19,7 +19,7 @@ import type { BootStore, SnapshotStore } from "./snapshot-store.ts";
  * refusal into a value.
  */
 export interface Store {
-  /** The database file. */
+  /** The database file: that which was asked for, or the one beside it. */
   readonly path: string;
   readonly readOnly: boolean;
   readonly attempts: AttemptStore;
@@ -75,6 +75,8 @@ export interface OpenStoreOptions {
   readonly copies?: readonly string[];
   /** Called when the file is found damaged while it is in use: opened anew, it is saved as far as it can be read. */
   readonly onDamage?: () => void;
+  /** For the service, which watches in any case: a history that cannot be in its place is kept in a file beside it. */
+  readonly orBeside?: boolean;
 }
 
 /** What came of opening. `why` and `remedy` are sentences for a person. */
@@ -98,6 +100,8 @@ export type RefusalReason =
   | "older"
   /** Read-only: damaged; the service moves it aside at its next start. */
   | "damaged"
+  /** Something else is in its place: another program's database, a directory, a pipe, a link to nowhere. */
+  | "occupied"
   /** The directory or the file cannot be read or written, or the disk is full. */
   | "inaccessible";
 

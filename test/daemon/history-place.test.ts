@@ -11,7 +11,7 @@ const clock = () => createVirtualClock(START);
 test("where the history can be neither made nor read there is one in memory, and the reason", () =>
   withDirectory((directory) => {
     writeFileSync(join(directory, "no directory"), "");
-    const place = openHistory(join(directory, "no directory", "history.db"), clock());
+    const place = openHistory({ path: join(directory, "no directory", "history.db"), clock: clock() });
     assert.ok(!("state" in place));
     assert.match(place.volatile?.why ?? "", /refuses to read or write/);
     place.store.attempts.save(sampleAttempt({ id: "a" }), { origin: "live" });
@@ -29,7 +29,7 @@ test("what stands in a history that can only be read is known in memory", () =>
     // Whatever keeps a lock from being taken keeps a file from being written; a directory in its place does so for root.
     rmSync(`${path}.lock`, { force: true });
     mkdirSync(`${path}.lock`);
-    const place = openHistory(path, clock());
+    const place = openHistory({ path, clock: clock() });
     assert.ok(!("state" in place));
     assert.ok(place.volatile !== undefined);
     assert.deepEqual(
@@ -45,7 +45,7 @@ test("beside a service that writes there is no second one, not even in memory", 
   withDirectory((directory) => {
     const path = join(directory, "history.db");
     const first = opened(path);
-    const place = openHistory(path, clock());
+    const place = openHistory({ path, clock: clock() });
     assert.ok("state" in place && place.reason === "locked");
     first.close();
   }));

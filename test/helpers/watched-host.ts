@@ -61,6 +61,8 @@ export interface WatchedHost {
   readonly lines: string[];
   boot(recording: readonly string[]): Boot;
   start(boot: Boot): Promise<Daemon>;
+  /** The one that was started last. */
+  daemon(): Daemon;
   /** Skips time until it is so. */
   hurryUntil(what: () => boolean): Promise<void>;
   /** Waits until nothing is left in the outbox. */
@@ -110,6 +112,7 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
 
   return {
     ...{ clock, database, settingsFile, lines, settings: write, read },
+    daemon: () => daemons.at(-1) ?? assert.fail("no service was started"),
     allDelivered: () => until(() => read((store) => store.alerts.nextDueAt()) === undefined),
     boot(recording) {
       boots += 1;

@@ -149,7 +149,7 @@ test("another program's database is refused and left alone", () =>
     plain.exec("CREATE TABLE theirs (a)");
     plain.close();
     const result = openStore({ path, clock: handClock() });
-    assert.ok(result.state === "refused" && result.reason === "inaccessible");
+    assert.ok(result.state === "refused" && result.reason === "occupied");
     assert.match(result.why, /another program/);
   }));
 
@@ -211,12 +211,16 @@ test("damage that shows only while the file is in use is repaired at the next st
       bytes.fill(0xff, at - (at % page), at - (at % page) + page);
     writeFileSync(path, bytes);
 
-    const store = opened(path);
+    let told = 0;
+    const result = openStore({ path, clock: handClock(), onDamage: () => void told++ });
+    assert.ok(result.state === "open");
+    const { store } = result;
     const tried = store.durable(() => {
       for (let index = 0; index < 200; index++)
         store.attempts.save(sampleAttempt({ id: `a${index}`, evidence: [] }), { origin: "live" });
     });
     assert.ok(tried.state === "refused" && tried.trouble.kind === "damaged");
+    assert.equal(told, 1, "whoever has it open hears of it at once");
     store.close();
     const again = opened(path);
     assert.deepEqual(
@@ -402,7 +406,7 @@ test("what is no file in the place of the database is named, and neither waited 
     const path = join(directory, "history.sqlite");
     const said = (readOnly: boolean) => {
       const result = openStore({ path, clock: handClock(), readOnly });
-      assert.ok(result.state === "refused" && result.reason === "inaccessible");
+      assert.ok(result.state === "refused" && result.reason === "occupied");
       rmSync(`${path}.lock`, { force: true });
       return result.why;
     };

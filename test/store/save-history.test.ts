@@ -2,9 +2,15 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
+import { shippedConfigDirectory } from "../../src/places.ts";
+import { readRecordings } from "../../src/replay/recording.ts";
+import { replay } from "../../src/replay/replay.ts";
+import { damageOf } from "../../src/store/database.ts";
 import { markDamaged } from "../../src/store/quarantine.ts";
 import type { Store } from "../../src/store/store.ts";
 import { damagesOf, isIntact, place, wholeHistory } from "../helpers/damaged-histories.ts";
+import { recordingPath } from "../helpers/recorded-tree.ts";
 import { opened, sampleAttempt, signatures, withDirectory } from "./samples.ts";
 
 const COUNT = Number(process.env.DAMAGES ?? 1);
@@ -52,6 +58,20 @@ function shareOf(
   }
   return same / truth.size;
 }
+
+test("nothing that this program writes is taken for damage", () =>
+  withDirectory(async (directory) => {
+    const path = join(directory, "damaged.db");
+    place(wholeHistory(directory), path);
+    opened(path).close();
+    assert.equal(damageOf(path), undefined);
+    const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+    for (const name of ["bios-update", "negative-controls", "starts-at-once"]) {
+      const boots = readRecordings(recordingPath(name));
+      assert.ok(!("problem" in boots));
+      await replay(boots, catalogue, { use: (store) => assert.equal(damageOf(store.path), undefined) });
+    }
+  }));
 
 function removeAll(directory: string): void {
   for (const name of readdirSync(directory))
