@@ -36,6 +36,14 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     await runAsChannelChild(rest[0], io.readInput, io.out);
     return EXIT.ok;
   }
+  if (name === "second-copy-child") {
+    // Likewise, once a day.
+    const { writeSecondCopy } = await import("../store/second-copy.ts");
+    const [database = "", directory = ""] = rest;
+    const written = writeSecondCopy(database, directory);
+    if (typeof written === "string") io.err(`${written}\n`);
+    return typeof written === "string" ? EXIT.failure : EXIT.ok;
+  }
   if (!isCommand(name)) return refuseCommand(name, io);
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);

@@ -6,7 +6,18 @@ import { mqtt } from "../alerts/channels/mqtt.ts";
 import { ntfy } from "../alerts/channels/ntfy.ts";
 import { unraid } from "../alerts/channels/unraid.ts";
 import { webhook } from "../alerts/channels/webhook.ts";
-import { choice, dailyHours, path, schedule, someOf, text, webAddress, whole, yesNo } from "./value-kinds.ts";
+import {
+  choice,
+  dailyHours,
+  path,
+  placeOr,
+  schedule,
+  someOf,
+  text,
+  webAddress,
+  whole,
+  yesNo,
+} from "./value-kinds.ts";
 
 const IMPORTANCES = ["normal", "warning", "alert"] as const;
 const TOLD_AS = ["off", "normal", "warning", "alert"] as const;
@@ -29,6 +40,11 @@ export const KEYS = {
     256,
     { minimum: 8, maximum: 65536, unit: "MB" },
     "When the history's file would become larger than this, its oldest part goes.",
+  ),
+  SECOND_COPY: placeOr(
+    ["auto", "off"],
+    "auto",
+    "A small second copy of what blame needs, made once a day where something has changed, from which a new history\nbegins when the first is lost. auto: on another device than the history where there is one, else beside it.\noff: none. Under systemd a directory of your own needs ReadWritePaths= in the unit.",
   ),
   PRUNE_SCHEDULE: schedule("17 4 * * *", "When old history is removed."),
   SNAPSHOT_SCHEDULE: schedule(

@@ -62,6 +62,7 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
     DATABASE: "History's file",
     RETENTION_DAYS: "Kept for",
     RETENTION_MEGABYTES: "Largest size",
+    SECOND_COPY: "Second copy",
     PRUNE_SCHEDULE: "Schedule for cleaning up",
     LOG_LEVEL: "Log level",
     LOG_FORMAT: "Log format",

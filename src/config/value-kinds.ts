@@ -35,6 +35,18 @@ export function path(fallback: string, meaning: string): Key<string> {
   return { expects: "an absolute path", fallback, meaning, field: { kind: "path" }, parse: parsePath };
 }
 
+/** An absolute path, or one of some words. */
+export function placeOr(words: readonly string[], fallback: string, meaning: string): Key<string> {
+  return {
+    expects: `${words.join(", ")} or an absolute path`,
+    fallback,
+    meaning,
+    field: { kind: "path" },
+    parse: (value) =>
+      value === "" || words.includes(value) ? { value: value || fallback } : parsePath(value),
+  };
+}
+
 function parsePath(value: string): Parsed<string> {
   if (value === "" || value.startsWith("/")) return { value };
   return { problem: "is not an absolute path" };

@@ -36,6 +36,7 @@ import { lookBack } from "./look-back.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createMemoryKeeper } from "./memory-keeper.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
+import { createSecondCopies, existingCopies } from "./second-copies.ts";
 import { settingsThatNeedRestart } from "./settings-in-force.ts";
 import { createSettingsWatch } from "./settings-watch.ts";
 import { createSettledLog } from "./settled-log.ts";
@@ -85,12 +86,14 @@ export type DaemonStart =
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> {
   const { paths, environment, unraid } = options;
-  const path = databaseFile(options.loadConfig(), paths, unraid, environment);
+  const loaded = options.loadConfig();
+  const path = databaseFile(loaded, paths, unraid, environment);
+  const copies = () => existingCopies(loaded.config, path, paths, environment);
   let lookAtHistory = () => {};
   // In a turn of its own: it is found in the middle of other work, and the service is stopped for it.
   const onDamage = () => void options.clock.after(0, () => lookAtHistory());
   return startOnHistory(
-    () => openHistory({ path, clock: options.clock, orBeside: true, onDamage }),
+    () => openHistory({ path, clock: options.clock, copies: copies(), orBeside: true, onDamage }),
     (history, undo) =>
       watchHost(options, history, undo, (look) => {
         lookAtHistory = look;
@@ -288,6 +291,7 @@ async function watchHost(
         store.boots.touch(bootId, clock.now());
       }),
   });
+  createSecondCopies({ config, database: store.path, ...{ paths, environment, clock, log } });
   const memoryKeeper = createMemoryKeeper({ clock });
   const historyWatch = createHistoryWatch({ store, onLost: desk.historyLost, startAnew });
   onHistoryWatch(historyWatch.look);

@@ -28,8 +28,8 @@ export type OpenedDatabase =
   | {
       readonly state: "open";
       readonly database: Database.Database;
-      /** The file that another was begun for, and what of it is in that. */
-      readonly begun?: { readonly file: string; readonly saved: Saved };
+      /** The file that another was begun for, where there was one, and what of it or of a second copy is in that. */
+      readonly begun?: { readonly file: string | undefined; readonly saved: Saved };
       /** False on a file system that has no shared memory: readers and the writer then wait for each other. */
       readonly writeAheadLog: boolean;
     }
@@ -42,7 +42,8 @@ export type OpenedDatabase =
 
 /**
  * Opens, checks and migrates the database for writing. A damaged file is moved aside, and a new one begun with what can
- * be read of it; what cannot is taken from one of the second copies. One that is made new begins with `older`.
+ * be read of it; what cannot is taken from one of the second copies. One that is made new begins with `older`, or with
+ * the newest copy: flash sticks die, and their history with them.
  */
 export function openForWriting(
   path: string,
@@ -52,7 +53,9 @@ export function openForWriting(
 ): OpenedDatabase {
   const noFile = refuseNoFile(path);
   if (noFile !== undefined) return noFile;
-  if (older !== undefined && !existsSync(path)) return beginAgain(path, older, []);
+  const isNew = !existsSync(path);
+  if (isNew && older !== undefined) return beginAgain(path, older, []);
+  if (isNew && copies.length > 0) return beginAgain(path, undefined, copies);
   try {
     const mark = damageMarkOf(path);
     if (mark === "sure") throw new Database.SqliteError("found damaged again", "SQLITE_CORRUPT");
@@ -86,7 +89,7 @@ function beginAgain(path: string, file: string | undefined, copies: readonly str
     opened = openWriter(path, false);
     saved = undefined;
   }
-  if (opened.state === "refused" || file === undefined) return opened;
+  if (opened.state === "refused") return opened;
   const nothing: Saved = { boots: 0, starts: 0, startsBefore: undefined, copy: undefined };
   return { ...opened, begun: { file, saved: saved ?? nothing } };
 }

@@ -99,6 +99,12 @@ function openAt(
       `${instead.why} Meanwhile the history is kept in ${path}.${saved}`,
       `${instead.remedy} Then start the service again: it goes on in the usual place, with what it kept meanwhile.`,
     );
+  } else if (opened.begun !== undefined && opened.begun.file === undefined) {
+    troubles.report(
+      "quarantined",
+      `There was no history at ${path}. A new one was begun ${begun}.`,
+      "Where it was removed on purpose, stop the service and remove the copy as well.",
+    );
   } else if (opened.begun !== undefined) {
     troubles.report(
       "quarantined",
