@@ -1,4 +1,6 @@
 import { listOf, textOf } from "../facts/fact-value.ts";
+import { keyPart, vmFactPrefix } from "../facts/key-parts.ts";
+import { roleOf } from "../facts/vocabulary.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { FactColumn, FactTable } from "./fact-table.ts";
@@ -71,20 +73,19 @@ export function findSubject(vms: Iterable<VmName>, seen: readonly SeenStart[]): 
   return { vms: new Set(vms), devices, members, groups, addresses };
 }
 
-/** Facts that change nothing for a VM: what a file claims (law 6), names, numbers, and what is known to play no part. */
-const NEVER =
-  /^(?:boot-loader\b(?!\.running$)|vm\.[^.]+\.card\.|kernel\.taint$|iommu\.(?:default-domain|tlb-invalidation)$|iommu\.group\.[^.]+\.type$|pci\.[^.]+\.(?:name|group)$|vm\.[^.]+\.autostart$|software\.plugin\.vfio-watch$)/;
+/** What stands where a VM asks for a device is weighed as a relation over the whole history, by `knob-columns.ts`. */
+const RELATION = /^vm\.[^.]+\.card\./;
 
 /**
  * Whether a change of the fact can matter for the subject. Other VMs' definitions, groups that hold none of its
  * devices, and what drivers other devices have cannot; that another device came, went or moved can.
  */
 export function canMatter(key: string, subject: Subject): boolean {
-  if (NEVER.test(key)) return false;
+  if (roleOf(key) === "bystander" || RELATION.test(key)) return false;
   const [room, name = "", ...rest] = key.split(".");
   switch (room) {
     case "vm":
-      return rest.length === 0 || [...subject.vms].some((vm) => name === keyPartOf(vm));
+      return rest.length === 0 || [...subject.vms].some((vm) => name === keyPart(vm));
     case "iommu":
       return name !== "group" || rest.length < 2 || subject.groups.has(rest[0] ?? "");
     case "pci":
@@ -101,12 +102,7 @@ export function canMatter(key: string, subject: Subject): boolean {
 
 /** Key of all facts of a VM, without the final dot. */
 export function vmKey(vm: VmName): string {
-  return `vm.${keyPartOf(vm)}`;
-}
-
-/** As the facts' keys have it: a dot in a name would divide the key. */
-function keyPartOf(vm: VmName): string {
-  return vm.replaceAll("%", "%25").replaceAll(".", "%2e");
+  return vmFactPrefix(vm).slice(0, -1);
 }
 
 const ENTRY = /^firmware-tables\.(IVRS|DMAR)\.(?:ivmd|rmrr)\.\d+$/;
