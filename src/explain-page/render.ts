@@ -79,7 +79,8 @@ function facts({ explanation, lineCount, files, notes }: AnswerView): HTMLElemen
   const [first] = causes;
   const rows: readonly (readonly [string, string])[] = [
     ["VM", vms.join(", ")],
-    ["Device", devices.slice(0, 12).join(", ")],
+    // A boot names all devices of the host; where nothing is wrong none of them is meant.
+    ["Device", first === undefined ? "" : devices.slice(0, 12).join(", ")],
     ["IOMMU group", groups.join(", ")],
     ["Class", first === undefined ? "" : `${first.class} (signature ${first.signature})`],
     [

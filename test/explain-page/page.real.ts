@@ -224,10 +224,13 @@ describe("the page that explains", { skip: noBrowser }, () => {
         button.click();
         texts.push(document.querySelector("textarea.forum").value);
       }
-      return texts;
+      const told = document.querySelector("#answer p[role=status]");
+      for (let turn = 0; turn < 100 && told.textContent === ""; turn++) await new Promise((next) => setTimeout(next, 20));
+      return [...texts, told.textContent];
     })()`);
     assert.match(texts[0] ?? "", /^\[b\].*1:1 memory mapping/);
     assert.match(texts[1] ?? "", /^\*\*.*1:1 memory mapping/);
+    assert.match(texts[2] ?? "", /^Copied\./);
   });
 });
 

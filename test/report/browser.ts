@@ -108,6 +108,8 @@ export async function openBrowser(): Promise<Page> {
         expression,
         returnByValue: true,
         awaitPromise: true,
+        // As if a person had done it: without one a page may not reach for the clipboard.
+        userGesture: true,
       });
       if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
       return (result as { readonly value: T }).value;
