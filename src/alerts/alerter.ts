@@ -107,8 +107,9 @@ export function createAlerter(options: {
 
   function toldAt(kind: AlertContent["kind"]): readonly number[] {
     const times: number[] = [];
-    for (const { content, lastToldAt } of store.incidents({ limit: LOOK_BACK })) {
-      if (content.kind === kind && lastToldAt !== undefined) times.push(lastToldAt);
+    for (const incident of store.incidents({ limit: LOOK_BACK })) {
+      const { lastToldAt } = incident;
+      if (lastToldAt !== undefined && incident.content.kind === kind) times.push(lastToldAt);
     }
     return times;
   }

@@ -50,6 +50,13 @@ export interface AttemptBook {
   release(): void;
 }
 
+const OF_ONE_VM: ReadonlySet<Observation["kind"]> = new Set([
+  "domain-log-start",
+  "domain-log-line",
+  "domain-log-end",
+  "vm-control-error",
+]);
+
 /** Makes the book; `isReleased` is false while the sources still read what happened before the service came up. */
 export function createAttemptBook(options: {
   readonly clock: Clock;
@@ -166,9 +173,11 @@ export function createAttemptBook(options: {
     unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
     knows(observation) {
       const identity = `${observation.source}\u0000${observation.identity}`;
-      return [...byVm.values()].some((attempts) =>
-        attempts.some((attempt) => attempt.identities.has(identity)),
-      );
+      const has = (attempt: WorkingAttempt) => attempt.identities.has(identity);
+      // A VM's own log is evidence of its own starts alone, and in a storm there are thousands of others.
+      if (OF_ONE_VM.has(observation.kind) && "vm" in observation && observation.vm !== undefined)
+        return (byVm.get(observation.vm) ?? []).some(has);
+      return [...byVm.values()].some((attempts) => attempts.some(has));
     },
     tellsOf: (observation) =>
       [...byVm.values()].some((attempts) => attempts.some((attempt) => hasEvidence(attempt, observation))),

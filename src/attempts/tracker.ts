@@ -181,8 +181,13 @@ export function createAttemptTracker(options: {
   return {
     observe,
     learnGroups(known) {
-      for (const [device, group] of known) pen.groups.set(device, group);
-      for (const attempt of book.unsettled()) pen.learnGroups(attempt);
+      let isNews = false;
+      for (const [device, group] of known) {
+        isNews ||= pen.groups.get(device) !== group;
+        pen.groups.set(device, group);
+      }
+      // The host is read for each start that fails, and says the same as a rule.
+      if (isNews) for (const attempt of book.unsettled()) pen.learnGroups(attempt);
     },
     release() {
       if (released) return;

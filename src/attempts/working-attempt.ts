@@ -130,7 +130,9 @@ export function addEvidence(
   const most = matches.length === 0 ? MAXIMUM_EVIDENCE : MAXIMUM_KNOWN_EVIDENCE;
   if (attempt.evidence.length >= most && !DECIDING_KINDS.has(observation.kind)) return false;
   attempt.identities.add(identity);
-  const entry: Evidence = { observation, matches, count: 1, lastAt: observation.at };
+  // Where its source goes on is a long text, and the position's own business.
+  const { resume: _position, ...said } = observation;
+  const entry: Evidence = { observation: said as Observation, matches, count: 1, lastAt: observation.at };
   const after = attempt.evidence.findLastIndex((other) => other.observation.at <= observation.at);
   attempt.evidence.splice(after + 1, 0, entry);
   return true;

@@ -116,7 +116,7 @@ export function createAlerting(options: {
   }
 
   function isOverSince({ vm, openedAt }: StartAttempt): boolean {
-    return store.attempts.list({ vm, since: openedAt + 1, startedOnly: true, limit: 1 }).length > 0;
+    return store.attempts.hasStartedSince(vm, openedAt);
   }
 
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {

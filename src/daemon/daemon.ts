@@ -75,6 +75,8 @@ export interface Daemon {
 const HISTORY_IN_MEMORY = "store/in-memory";
 const ONLY_IN_MEMORY =
   "VMs are watched and failures are told all the same; what is seen is kept in memory only, until the service ends.";
+/** A start that has settled is in what 'status' reads within this time; a storm of them is one writing (ms). */
+const STATE_WITHIN = 50;
 
 export type DaemonStart =
   | { readonly state: "running"; readonly daemon: Daemon }
@@ -317,7 +319,15 @@ async function watchHost(
       memoryKeeper.look(lastObservationAt);
     },
   });
-  noteState = stateWriter.write;
+  let isStateDue = false;
+  noteState = () => {
+    if (isStateDue) return;
+    isStateDue = true;
+    clock.after(STATE_WITHIN, () => {
+      isStateDue = false;
+      stateWriter.write();
+    });
+  };
   for (const problem of store.troubles()) {
     // What an earlier run met and got over is history.
     if (problem.until === undefined || problem.since >= startedAt) desk.storeTrouble(problem);

@@ -49,6 +49,8 @@ export function createHostWatch(options: {
   let vms: Reading<readonly VmStatus[]> = unreadable("neither libvirt nor Proxmox has told of the VMs yet");
   let host: HostState | undefined;
   let isLookDue = false;
+  /** The groups as they were stored last. */
+  let remembered = "";
 
   function reading(): HostReading {
     const { pciNames, memory } = options;
@@ -59,7 +61,10 @@ export function createHostWatch(options: {
     host = hostStateOf(now);
     if (host.devices.state === "read") {
       const groups = groupsOfDevices(host.devices.value);
-      store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
+      const said = JSON.stringify([...groups]);
+      if (said === remembered) return host;
+      const written = store.batched(() => store.vms.rememberGroups(groups, bootId, clock.now()));
+      if (written.state === "written") remembered = said;
     }
     return host;
   }

@@ -46,6 +46,14 @@ const TOLD_WITHIN_MS = 5_000;
 const STORED_FOR_EACH_VM = 3;
 /** One error of libvirt seldom comes alone (ms). */
 const ASK_AGAIN_MS = 5_000;
+/** In a storm starts are judged and stored for so long at a time; then what else waits has its turn (ms). */
+const TURN_MS = 25;
+/** So many starts are stored in one transaction. */
+const STORED_AT_ONCE = 25;
+/** Whoever ends the service does not wait longer than this; what is not stored by then is read again (ms). */
+const LONGEST_END_MS = 1_000;
+/** While starts wait to be judged, the host is read again this seldom (ms). */
+const HOST_IS_FRESH_MS = 250;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -153,6 +161,10 @@ export function createPipeline(options: {
   let sightings: SightingInput[] = [];
   let cancelSave: (() => void) | undefined;
   let cancelPositions: (() => void) | undefined;
+  /** Settled, and not diagnosed yet. */
+  const unjudged = new Map<string, StartAttempt>();
+  let isJudging = false;
+  let hostOfStorm: { readonly host: HostState; readonly at: number } | undefined;
 
   const stored =
     apart("reading the starts of this boot", () =>
@@ -184,7 +196,34 @@ export function createPipeline(options: {
     saveSoon();
   }
 
+  /** A storm settles hundreds of starts at one moment: they are judged a few at a time. */
   function settled(attempt: StartAttempt): void {
+    unjudged.set(attempt.id, attempt);
+    if (isJudging) return;
+    isJudging = true;
+    clock.after(0, judgeSome);
+  }
+
+  function judgeSome(): void {
+    const until = performance.now() + TURN_MS;
+    const judged: StartAttempt[] = [];
+    for (const [id, attempt] of unjudged) {
+      unjudged.delete(id);
+      judge(attempt);
+      judged.push(attempt);
+      if (performance.now() >= until) break;
+    }
+    isJudging = unjudged.size > 0;
+    if (isJudging) clock.after(0, judgeSome);
+    else hostOfStorm = undefined;
+    flush();
+    for (const { id } of judged) {
+      const refused = unstored.get(id);
+      if (refused !== undefined) options.afterSettled(refused.attempt);
+    }
+  }
+
+  function judge(attempt: StartAttempt): void {
     const failed = attempt.outcome !== "started";
     const diagnosis = failed ? apart("diagnosing a start", () => diagnosisOf(attempt)) : undefined;
     const isUnexplained = diagnosis?.causes.length === 0 && !isLate(attempt);
@@ -195,8 +234,6 @@ export function createPipeline(options: {
     snapshots.delete(attempt.id);
     const told = unstored.get(attempt.id)?.told ?? "untold";
     unstored.set(attempt.id, { attempt: complete, snapshotId, told });
-    flush();
-    if (unstored.has(attempt.id)) options.afterSettled(complete);
   }
 
   function hotPlugFailed(hotPlug: HotPlug): void {
@@ -237,7 +274,7 @@ export function createPipeline(options: {
       };
     });
     const gone = [...running].filter(([vm]) => !tracker.definitions().has(vm));
-    const host = readHost();
+    const host = hostForDiagnosis();
     return diagnose(
       attempt,
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
@@ -266,6 +303,16 @@ export function createPipeline(options: {
     return host;
   }
 
+  /** One reading serves the starts of a storm that are judged within moments of each other. */
+  function hostForDiagnosis(): HostState {
+    const now = clock.now();
+    if (hostOfStorm !== undefined && Math.abs(now - hostOfStorm.at) < HOST_IS_FRESH_MS)
+      return hostOfStorm.host;
+    const host = readHost();
+    if (isJudging) hostOfStorm = { host, at: now };
+    return host;
+  }
+
   function vms(): readonly VmStatus[] {
     return vmStates.of(tracker.definitions().values());
   }
@@ -289,18 +336,21 @@ export function createPipeline(options: {
     cancelPositions = undefined;
   }
 
-  function flush(): void {
+  /** Returns whether there is nothing left to write. */
+  function flush(): boolean {
     cancelSave?.();
     cancelSave = undefined;
-    const attempts = [...dirty.values()];
+    // What is about to be judged is stored with its diagnosis.
+    const attempts = [...dirty.values()].filter(({ id }) => !unjudged.has(id)).slice(0, STORED_AT_ONCE);
+    const isAll = attempts.length === dirty.size && unjudged.size === 0;
     const settled = [...unstored.values()];
     const hotPlugs = [...unstoredHotPlugs.values()];
     const isCritical = attempts.length > 0 || settled.length > 0 || hotPlugs.length > 0;
-    if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return;
+    if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return true;
     if (isCritical) apart("storing facts", () => options.saveFacts?.());
     const write = isCritical ? store.durable : store.batched;
     const written = write(() => {
-      saveRemembered();
+      if (isAll) saveRemembered();
       for (const attempt of attempts)
         apart("storing a start", () => saveAttempt(attempt, snapshots.get(attempt.id)));
       for (const { attempt, snapshotId, told } of settled) {
@@ -319,17 +369,32 @@ export function createPipeline(options: {
       refusal = written.trouble;
       if (isCritical) cancelTelling ??= clock.after(TOLD_WITHIN_MS, tellUnrecorded);
       options.onTrouble(written.trouble);
-      return;
+      return true;
     }
     for (const attempt of attempts) dirty.delete(attempt.id);
     for (const { attempt } of settled) unstored.delete(attempt.id);
     for (const { hotPlug } of hotPlugs) unstoredHotPlugs.delete(hotPlug.id);
     cancelTelling?.();
     cancelTelling = undefined;
-    forgetRemembered();
+    if (isAll) forgetRemembered();
+    else if (!isJudging) cancelSave ??= clock.after(0, flush);
     for (const { attempt } of settled) apart("telling of a start", () => options.afterSettled(attempt));
     for (const { hotPlug } of hotPlugs)
       apart("telling of a hot-plug", () => options.afterHotPlug?.(hotPlug, summaryOf(hotPlug)));
+    return isAll;
+  }
+
+  /** Judges and writes what is left, as far as there is time. */
+  function flushAll(): void {
+    const until = performance.now() + LONGEST_END_MS;
+    for (const [id, attempt] of unjudged) {
+      if (performance.now() >= until) break;
+      unjudged.delete(id);
+      judge(attempt);
+    }
+    // One that there was no time for is judged by the next run.
+    unjudged.clear();
+    while (!flush() && performance.now() < until);
   }
 
   /** A dead flash stick is ordinary: who waits for it to take the evidence waits for ever. */
@@ -393,16 +458,20 @@ export function createPipeline(options: {
       const { resume } = observation;
       if (resume === undefined) return;
       positions.set(resume.key, resume.value);
-      cancelPositions ??= clock.after(settings.savePositionsEveryMs, flush);
+      cancelPositions ??= clock.after(settings.savePositionsEveryMs, () => void flush());
     },
     release() {
       apart("reading the host's state", readHost);
       tracker.release();
     },
     reached: ({ key, value }) => void positions.set(key, value),
-    flush,
+    flush: flushAll,
     underWay: () =>
-      new Set([...tracker.underWay(), ...[...unstored.values()].map(({ attempt }) => attempt.vm)]),
+      new Set([
+        ...tracker.underWay(),
+        ...[...unjudged.values()].map(({ vm }) => vm),
+        ...[...unstored.values()].map(({ attempt }) => attempt.vm),
+      ]),
     vms,
   };
 }

@@ -196,6 +196,7 @@ function maybe<Row, Value>(row: Row | undefined, make: (row: Row) => Value): Val
 }
 
 function toIncident(row: IncidentRow): Incident {
+  let content: AlertContent | undefined;
   return {
     id: row.id,
     key: row.key,
@@ -209,7 +210,11 @@ function toIncident(row: IncidentRow): Incident {
     reminders: row.reminders,
     bootId: row.boot_id === null ? undefined : bootId(row.boot_id),
     attemptId: row.attempt_id ?? undefined,
-    content: JSON.parse(row.content) as AlertContent,
+    // Who looks through hundreds of incidents for one looks at this last.
+    get content() {
+      content ??= JSON.parse(row.content) as AlertContent;
+      return content;
+    },
   };
 }
 

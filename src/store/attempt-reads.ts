@@ -69,7 +69,10 @@ const BOOT_ORDER = `COALESCE(boot.order_key,
 export function createAttemptReads(
   parts: AttemptParts,
   findNumber: (numberOrId: number | string) => number | undefined,
-): Pick<AttemptStore, "open" | "list" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"> {
+): Pick<
+  AttemptStore,
+  "open" | "list" | "hasStartedSince" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"
+> {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
     "SELECT number, devices, groups FROM device_set",
@@ -90,6 +93,10 @@ export function createAttemptReads(
   );
   const openOfBoot = connection.statement<[string], FullRow>(
     `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
+  );
+  const startedSince = connection.statement<[string, number], { number: number }>(
+    `SELECT number FROM ${TALLY_INDEX} WHERE vm IN (SELECT value FROM json_each(?)) AND outcome = 'started'
+     AND opened_at > ? LIMIT 1`,
   );
   const newestOfEachVm = connection.statement<[string, number], { number: number }>(
     `SELECT number FROM (
@@ -188,6 +195,8 @@ export function createAttemptReads(
         };
       });
     },
+    hasStartedSince: (vm, since) =>
+      startedSince.get(JSON.stringify(vms.numbersOf(vm)), Math.floor(since)) !== undefined,
     newestOfEachVm: (bootId, most) => newestOfEachVm.all(bootId, most).map(({ number }) => number),
     newestFailures(limit) {
       const names = vms.names();

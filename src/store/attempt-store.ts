@@ -72,6 +72,8 @@ export interface AttemptStore {
    * found at once; without it every attempt is looked at.
    */
   open(signatures: SignatureLookup, bootId?: BootId): readonly StoredAttempt[];
+  /** Whether a start of the VM that began later than `since` went well. */
+  hasStartedSince(vm: VmName, since: number): boolean;
   /** Numbers of the newest settled attempts of one boot, at most `most` of each VM. */
   newestOfEachVm(bootId: BootId, most: number): readonly number[];
   /** What a number (also as text) or an id means. */

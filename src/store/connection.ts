@@ -39,6 +39,8 @@ export interface Connection {
   judge(error: unknown): unknown;
   /** Newest commit that changed something, UTC epoch milliseconds. */
   lastCommitAt(): number | undefined;
+  /** Changes whenever another program wrote, or something was rolled back: what was read before may be wrong then. */
+  outsideChanges(): string;
 }
 
 export interface ConnectionParts {
@@ -60,6 +62,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   let durableWanted = false;
   let level: "FULL" | "NORMAL" | undefined;
   let commitAt: number | undefined;
+  let rollbacks = 0;
   /** SQLite rolled the whole transaction back in the middle of it: nothing more may be written until its end. */
   let doomed: unknown;
 
@@ -121,6 +124,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   const commit = statement<[], never>("COMMIT");
   const savepoint = statement<[], never>("SAVEPOINT inner_work");
   const release = statement<[], never>("RELEASE inner_work");
+  const dataVersion = statement<[], { data_version: number }>("PRAGMA data_version");
   const syncCounter = statement<[], never>(
     `INSERT INTO meta (key, value) VALUES ('durable commits after the fact', '1')
      ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1`,
@@ -139,6 +143,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       value = work();
       commit.run();
     } catch (error) {
+      rollbacks += 1;
       if (database.inTransaction) database.exec("ROLLBACK");
       throw error;
     } finally {
@@ -160,6 +165,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       release.run();
       return value;
     } catch (error) {
+      rollbacks += 1;
       if (database.inTransaction) database.exec("ROLLBACK TO inner_work; RELEASE inner_work");
       throw error;
     } finally {
@@ -191,5 +197,6 @@ export function createConnection(parts: ConnectionParts): Connection {
     },
     judge: (error) => (error instanceof SyntaxError ? asRefusal(error) : error),
     lastCommitAt: () => commitAt,
+    outsideChanges: () => `${dataVersion.get()?.data_version} ${rollbacks}`,
   };
 }

@@ -27,8 +27,33 @@ export interface VmNames {
   before(number: number): number | undefined;
 }
 
+/** The names, read anew only when they may have changed. */
+export interface VmNamesReader {
+  (): VmNames;
+  /** A row of `vm` or `vm_name` is written. */
+  changed(): void;
+}
+
 /** Makes the reader of names over an open database. */
-export function createVmNames(connection: Connection): () => VmNames {
+export function createVmNames(connection: Connection): VmNamesReader {
+  const readNow = createReader(connection);
+  let known: VmNames | undefined;
+  let seen = "";
+
+  const names = () => {
+    const outside = connection.outsideChanges();
+    if (known === undefined || outside !== seen) known = readNow();
+    seen = outside;
+    return known;
+  };
+  return Object.assign(names, {
+    changed() {
+      known = undefined;
+    },
+  });
+}
+
+function createReader(connection: Connection): () => VmNames {
   const vms = connection.statement<[], VmNumbers>("SELECT number, name, successor FROM vm ORDER BY number");
   const names = connection.statement<[], NameRow>("SELECT name, since, vm FROM vm_name ORDER BY name, since");
 
@@ -38,7 +63,11 @@ export function createVmNames(connection: Connection): () => VmNames {
     const newestOf = (number: number): number => {
       let newest = number;
       // As many steps as there are rows, should they ever lead in a circle.
-      for (let steps = rows.size; steps > 0; steps--) newest = rows.get(newest)?.successor ?? newest;
+      for (let steps = rows.size; steps > 0; steps--) {
+        const next = rows.get(newest)?.successor ?? undefined;
+        if (next === undefined) return newest;
+        newest = next;
+      }
       return newest;
     };
     const byNumber = new Map<number, VmName>();
@@ -51,8 +80,8 @@ export function createVmNames(connection: Connection): () => VmNames {
       byNumber.set(number, vmName(shown));
     }
     for (const number of rows.keys()) byNumber.set(number, byNumber.get(newestOf(number)) ?? vmName(""));
-    const called = (name: string) =>
-      [...byNumber].filter(([, own]) => own === name).map(([number]) => number);
+    const numbers = Map.groupBy(byNumber.keys(), (number) => byNumber.get(number) as string | undefined);
+    const called = (name: string) => numbers.get(name) ?? [];
     const historyOf = (numbers: readonly number[]) =>
       [...byName.values()]
         .flat()

@@ -3,7 +3,7 @@ import type { VmDefinition } from "../model/virtual-machine.ts";
 import { renameIncidents } from "./alerts.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedJson } from "./bounded.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, SqlValue, Statement } from "./connection.ts";
 import type { KnownVm, VmStore } from "./record-stores.ts";
 import { createVmNames } from "./vm-names.ts";
 
@@ -45,12 +45,16 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
     `SELECT vm FROM vm_name, (SELECT ? AS wanted, ? AS at) WHERE name = wanted
      ORDER BY since > at, iif(since > at, since, -since) LIMIT 1`,
   );
-  const insert = connection.statement<[string, string | null]>("INSERT INTO vm (name, uuid) VALUES (?, ?)");
-  const call = connection.statement<[string, number, number]>(
-    "INSERT OR REPLACE INTO vm_name (name, since, vm) VALUES (?, ?, ?)",
+  const insert = noting(
+    connection.statement<[string, string | null]>("INSERT INTO vm (name, uuid) VALUES (?, ?)"),
   );
-  const rename = connection.statement<[string, number]>("UPDATE vm SET name = ? WHERE number = ?");
-  const adopt = connection.statement<[string, number]>("UPDATE vm SET uuid = ? WHERE number = ?");
+  const call = noting(
+    connection.statement<[string, number, number]>(
+      "INSERT OR REPLACE INTO vm_name (name, since, vm) VALUES (?, ?, ?)",
+    ),
+  );
+  const rename = noting(connection.statement<[string, number]>("UPDATE vm SET name = ? WHERE number = ?"));
+  const adopt = noting(connection.statement<[string, number]>("UPDATE vm SET uuid = ? WHERE number = ?"));
   const define = connection.statement<[string, number, number]>(
     `WITH given (definition, at, number) AS (VALUES (?, ?, ?))
      UPDATE vm SET definition = given.definition, gone_at = NULL,
@@ -60,11 +64,13 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
   const gone = connection.statement<[number, number]>(
     "UPDATE vm SET gone_at = ? WHERE number = ? AND gone_at IS NULL",
   );
-  const succeed = connection.statement<[number, number]>("UPDATE vm SET successor = ? WHERE number = ?");
-  const merge = ["UPDATE attempt SET vm = ? WHERE vm = ?", "UPDATE vm_name SET vm = ? WHERE vm = ?"].map(
-    (sql) => connection.statement<[number, number]>(sql),
+  const succeed = noting(
+    connection.statement<[number, number]>("UPDATE vm SET successor = ? WHERE number = ?"),
   );
-  const remove = connection.statement<[number]>("DELETE FROM vm WHERE number = ?");
+  const merge = ["UPDATE attempt SET vm = ? WHERE vm = ?", "UPDATE vm_name SET vm = ? WHERE vm = ?"].map(
+    (sql) => noting(connection.statement<[number, number]>(sql)),
+  );
+  const remove = noting(connection.statement<[number]>("DELETE FROM vm WHERE number = ?"));
   const groups = connection.statement<[], GroupRow>("SELECT bdf, iommu_group, boot, at FROM device_group");
   const putGroup = connection.statement<[string, number, number, number]>(
     `INSERT INTO device_group (bdf, iommu_group, boot, at) VALUES (?, ?, ?, ?)
@@ -74,6 +80,20 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
   const groupOf = connection.statement<[string], { iommu_group: number }>(
     "SELECT iommu_group FROM device_group WHERE bdf = ?",
   );
+
+  /** As it is, and the names are read anew when they are asked for next. */
+  function noting<Parameters extends SqlValue[]>(write: Statement<Parameters, never>) {
+    return {
+      run(...parameters: Parameters) {
+        names.changed();
+        return write.run(...parameters);
+      },
+      insert(...parameters: Parameters) {
+        names.changed();
+        return write.insert(...parameters);
+      },
+    };
+  }
 
   /** Makes a VM known that has the name from `since` on. */
   function make(name: string, uuid: string | null, since: number): number {
