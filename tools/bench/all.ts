@@ -17,17 +17,18 @@ import {
   measureRecordToStored,
   measureStart,
 } from "./measure-running.ts";
+import { measureStorm, measureStormEnd } from "./measure-storm.ts";
 import { measureThroughput } from "./measure-throughput.ts";
 
 const HELP = `Measures every budget of the design and prints a table; the numbers go to bench-results.json.
 
   --long            idle for ten minutes instead of one
-  --only PART,…     some of: start, service, cap, throughput, flood, blame, snapshot
+  --only PART,…     some of: start, service, cap, throughput, flood, storm, blame, snapshot
   --mtail FILE      the program to compare with, where it is not on the PATH
 
 Exit code 1 when a budget is missed in the median and in the best run.`;
 
-const PARTS = ["start", "service", "cap", "throughput", "flood", "blame", "snapshot"] as const;
+const PARTS = ["start", "service", "cap", "throughput", "flood", "storm", "blame", "snapshot"] as const;
 const CAP_MEGABYTES = 8;
 const RESULTS = fileURLToPath(new URL("../../bench-results.json", import.meta.url));
 
@@ -123,6 +124,12 @@ async function measureAll(directory: string): Promise<void> {
   if (wanted.has("throughput"))
     await attempt("kernel log", () => take(measureThroughput(directory, findMtail())));
   if (wanted.has("flood")) await attempt("flood", () => take(measureFlood()));
+  if (wanted.has("storm")) {
+    await withService("storm", program, {}, async (host, service) => take(await measureStorm(host, service)));
+    await withService("storm", program, {}, async (host, service) =>
+      take(await measureStormEnd(host, service)),
+    );
+  }
   if (wanted.has("blame")) await attempt("blame", () => take(measureBlame(program)));
   if (wanted.has("snapshot")) await attempt("snapshot", () => take(measureSnapshots(directory)));
 }

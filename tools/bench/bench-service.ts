@@ -37,6 +37,11 @@ export interface BenchHost {
   readonly domainLogs: string;
   /** The file to which the alert channel's command appends a line `seconds.nanoseconds` for each alert. */
   readonly alertTimes: string;
+  /** The pipe in place of `/dev/kmsg`, and the number that the next record has to have. */
+  readonly kernelLog: string;
+  nextSequence(): number;
+  /** The service's run-time directory. */
+  readonly runtime: string;
   /** Writes records to the kernel log, waiting where the reader is slower. Each text becomes one record. */
   writeKernelRecords(texts: readonly string[]): number;
   /** Starts the service with settings over the usual ones; `program` is the bundle. */
@@ -98,6 +103,9 @@ export async function createBenchHost(): Promise<BenchHost> {
     libvirtd,
     domainLogs,
     alertTimes,
+    kernelLog: kmsg,
+    nextSequence: () => sequence,
+    runtime,
     writeKernelRecords(texts) {
       const zero = process.hrtime.bigint();
       let block = "";
