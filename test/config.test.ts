@@ -192,14 +192,28 @@ test("effective settings read back as the settings they show, apart from secrets
       .map(({ key, value }) => `${key}=${quoteValue(value)}`)
       .join("\n"),
   );
-  assert.deepEqual(again.config, loaded.config);
+  // Of the command only the program is shown.
+  assert.deepEqual({ ...again.config, COMMAND: loaded.config.COMMAND }, loaded.config);
   assert.deepEqual(again.said, []);
+});
+
+test("arguments of the command, which may be tokens, are neither shown nor repeated in a problem", () => {
+  const shown = (text: string) => effectiveSettings(load(text)).find(({ key }) => key === "COMMAND")?.value;
+  assert.equal(shown(`COMMAND="/usr/bin/tell --token hunter2"\n`), "/usr/bin/tell (2 arguments)");
+  assert.equal(shown(`COMMAND="/usr/bin/tell"\n`), "/usr/bin/tell");
+  assert.doesNotMatch(load(`COMMAND="tell 'hunter2"\n`).said.join(), /hunter2/);
 });
 
 test("a channel that is switched on without what it needs is said", () => {
   const { said } = load('NOTIFY_NTFY="yes"\nNOTIFY_COMMAND="yes"\n');
   assert.equal(said.length, 2);
   assert.match(said[0] ?? "", /NOTIFY_NTFY: It is yes, but NTFY_URL is not set/);
+  const wrong = load(
+    'NOTIFY_MAIL="yes"\nMAIL_SERVER="smtp://x"\nNOTIFY_MQTT="yes"\nMQTT_SERVER="broker"\n',
+  ).said;
+  assert.equal(wrong.length, 2);
+  assert.match(wrong[0] ?? "", /NOTIFY_MAIL: It is yes, but MAIL_SERVER \(a server and its port/);
+  assert.deepEqual(load('NOTIFY_MAIL="yes"\n').said, []);
 });
 
 test("on Unraid the settings and the history live on the flash stick", () => {

@@ -8,7 +8,8 @@
 set -euo pipefail
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 suite=${1:?which Debian: bookworm or trixie}
-package=$(readlink -f "${2:-$(ls "$here"/dist/vfio-watch_*_amd64.deb | tail -n 1)}")
+built=("$here"/dist/vfio-watch_*_amd64.deb)
+package=$(readlink -f "${2:-${built[-1]}}")
 newer=$(readlink -f "${3:-$package}")
 root=${TMPDIR:-/tmp}/vfio-watch-$suite
 
@@ -94,4 +95,4 @@ ln -sf /etc/systemd/system/inside.service "$root/etc/systemd/system/multi-user.t
 timeout 600 systemd-nspawn --directory="$root" --register=no --keep-unit --private-network --capability=all --boot \
   >"$root.log" 2>&1 || true
 cat "$root/root/result"
-grep -qx done "$root/root/result" && ! grep -q "^FAILED" "$root/root/result"
+grep -q "^done$" "$root/root/result" && ! grep -q "^FAILED" "$root/root/result"

@@ -35,9 +35,14 @@ export function shownValue(key: KeyName, value: Config[KeyName]): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "string" || typeof value === "number") return String(value);
   if ("from" in value) return `${timeOfDay(value.from)}-${timeOfDay(value.to)}`;
-  if (key === "COMMAND")
-    return value.map((word) => (/[\s']/.test(word) || word === "" ? `'${word}'` : word)).join(" ");
+  if (definition.secret === "arguments") return maskedCommand(value);
   return value.length === 0 ? "none" : value.join(",");
+}
+
+/** A command without its arguments: `/usr/local/bin/tell (2 arguments)`. */
+function maskedCommand([program = "", ...rest]: readonly string[]): string {
+  if (rest.length === 0) return program;
+  return `${program} (${rest.length} argument${rest.length === 1 ? "" : "s"})`;
 }
 
 /** An address without user, password, path and query, any of which may be a secret: `https://discord.com/…`. */

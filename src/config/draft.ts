@@ -1,3 +1,4 @@
+import { CHANNELS } from "../alerts/channels/all.ts";
 import { type Config, KEY_NAMES, KEYS, type KeyName } from "./keys.ts";
 import type { ConfigOrigin, ConfigPaths, ConfigProblem, LoadedConfig } from "./loaded.ts";
 import { readSmallFile } from "./read-small-file.ts";
@@ -139,14 +140,16 @@ function reportIncomplete(
   where: string,
   report: Draft["report"],
 ): void {
-  const needs = [
-    ["NOTIFY_NTFY", "NTFY_URL"],
-    ["NOTIFY_WEBHOOK", "WEBHOOK_URL"],
-    ["NOTIFY_COMMAND", "COMMAND"],
-  ] as const;
-  for (const [enable, need] of needs) {
-    if (values.get(enable) !== true || values.get(need) !== undefined) continue;
-    report({ where, key: enable, message: `It is yes, but ${need} is not set; nothing is sent that way.` });
+  const config = Object.fromEntries(values) as Config;
+  for (const kind of CHANNELS) {
+    const enable = `NOTIFY_${kind.name.toUpperCase()}`;
+    if (!isKeyName(enable) || (values.get(enable) !== true && values.get(enable) !== "yes")) continue;
+    if (kind.isOn(config, { unraid: false, proxmox: false })) continue;
+    report({
+      where,
+      key: enable,
+      message: `It is yes, but ${kind.needs} is not set; nothing is sent that way.`,
+    });
   }
 }
 

@@ -81,7 +81,8 @@ export function settingsForm(): readonly FormSection[] {
         meaning: meaning.replaceAll("\n", " "),
         expects,
         fallback,
-        secret: secret ?? "no",
+        // The form is where a command is changed, so it has to show the whole.
+        secret: secret === undefined || secret === "arguments" ? "no" : secret,
         field,
       };
     }),

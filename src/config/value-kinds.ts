@@ -19,8 +19,8 @@ export interface Key<T> {
   readonly fallback: string;
   /** What it means: one or more lines for the shipped file. */
   readonly meaning: string;
-  /** Shown only as set or not set, or as the server without the rest. */
-  readonly secret?: "whole" | "after-host";
+  /** Shown only as set or not set, as the server without the rest, or as the program without its arguments. */
+  readonly secret?: "whole" | "after-host" | "arguments";
   readonly field: FormField;
   readonly parse: (text: string) => Parsed<T>;
 }
@@ -212,6 +212,8 @@ export function commandLine(meaning: string): Key<readonly string[] | undefined>
     expects: "an absolute path with arguments; single quotes around arguments with blanks",
     fallback: "",
     meaning,
+    // Tokens are given to programs as arguments more often than not.
+    secret: "arguments",
     field: { kind: "command" },
     parse: parseArgumentVector,
   };
