@@ -9,6 +9,8 @@ export const EXIT = {
   usage: 2,
   /** It was done and found something to act on: `check` with a blocking finding, `show` of a failed start. */
   findings: 3,
+  /** It was done, and what was given is not understood: neither a finding nor an all-clear. */
+  notUnderstood: 4,
 } as const;
 
 /** Where a command reads and writes; tests bring their own. */

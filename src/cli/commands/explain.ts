@@ -2,8 +2,9 @@ import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { systemClock } from "../../clock.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
-import { createExplainer, type Explanation } from "../../diagnosis/explain/explain.ts";
+import { createExplainer, type Explanation, type OtherStart } from "../../diagnosis/explain/explain.ts";
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
+import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
@@ -63,9 +64,24 @@ Example: vfio-watch explain error.txt
       };
       io.out(`${JSON.stringify(json, undefined, 2)}\n`);
     } else io.out(`${describeExplanation(explanation, own, createPaint(io.color), io.columns)}\n`);
-    return explanation.causes.length > 0 || explanation.vmStartFailure ? EXIT.findings : EXIT.ok;
+    if (explanation.understanding === "empty") io.err(`vfio-watch: ${whyEmpty(file)}\n`);
+    return EXIT_OF[explanation.understanding];
   },
 };
+
+const EXIT_OF: Readonly<Record<Explanation["understanding"], number>> = {
+  trouble: EXIT.findings,
+  healthy: EXIT.ok,
+  unknown: EXIT.notUnderstood,
+  empty: EXIT.failure,
+};
+
+/** The kernel shows its log to root alone; `dmesg` then prints nothing that a pipe would pass on. */
+function whyEmpty(file: string): string {
+  return file === "-"
+    ? "standard input is empty; dmesg and journalctl need root on most systems: sudo dmesg | vfio-watch explain"
+    : `${printable(file)} is empty; name the file that holds the log.`;
+}
 
 /** Where this host's own history holds such a start, its answer is worth more than the text's. */
 function ownAnswer(database: string, catalogue: Catalogue, explanation: Explanation): OwnAnswer | undefined {
@@ -152,7 +168,7 @@ function describeExplanation(
   paint: Paint,
   columns: number,
 ): string {
-  const { causes, devices, groups, vms, noEffect } = explanation;
+  const { causes, devices, groups, vms, noEffect, host, others: otherStarts } = explanation;
   const lines = [paint("bold", wrap(printable(explanation.summary), columns))];
   const about = [
     ...(vms.length > 0 ? [`VM ${vms.map((vm) => `'${printable(vm)}'`).join(", ")}`] : []),
@@ -160,6 +176,8 @@ function describeExplanation(
     ...(groups.length > 0 ? [`IOMMU group ${groups.join(", ")}`] : []),
   ];
   if (about.length > 0) lines.push(about.join("; "));
+  const machine = describeHost(host);
+  if (machine !== undefined) lines.push(wrap(`The text names: ${printable(machine)}`, columns, "  "));
   const [first, ...others] = causes;
   if (first !== undefined) {
     lines.push(`(${first.class}, ${first.certainty}, signature ${first.signature})`, "");
@@ -179,6 +197,8 @@ function describeExplanation(
     lines.push(
       wrap(`Also ${other.certainty}: ${printable(other.sentence)} (${other.class})`, columns, "   "),
     );
+  for (const other of otherStarts) lines.push(wrap(describeOther(other), columns, "   "));
+  lines.push(...host.notes.map((note) => wrap(`Note: ${printable(note)}`, columns, "  ")));
   if (explanation.unread > 0) {
     const what = `${explanation.unread} characters were not looked at: the ends of endless lines, or the middle of too much. Cut out the part around the failure to have all of it explained.`;
     lines.push("", wrap(what, columns));
@@ -188,4 +208,9 @@ function describeExplanation(
     lines.push(...noEffect.map((advice) => wrap(`- ${printable(advice)}`, columns, "  ")));
   }
   return lines.join("\n");
+}
+
+function describeOther({ when, vms, sentence }: OtherStart): string {
+  const vm = vms[0] === undefined ? "" : ` of '${printable(vms[0])}'`;
+  return `Before${when === undefined ? "" : `, at ${printable(when)}`}, another start${vm} failed: ${printable(sentence)}`;
 }

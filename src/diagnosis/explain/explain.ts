@@ -5,15 +5,25 @@ import type { Catalogue } from "../catalogue.ts";
 import type { MessageFinder } from "../generated/unknown-causes.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
 import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
-import { chooseRemedies, NO_TRUTHS, remediesFor } from "../remedies.ts";
+import { chooseRemedies, type HostTruths, remediesFor } from "../remedies.ts";
 import { runsVms } from "../speakers.ts";
 import { type Incident, incidentsOf } from "./incidents.ts";
 import { condense, type Progress } from "./long-text.ts";
+import { hostIn, type NamedHost, truthsIn } from "./named-host.ts";
 import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
+import { refusalIn } from "./refusal.ts";
 import { scopeOf } from "./scope.ts";
-import { isAboutVms, type SpokenLine, spokenBlocks, vmTalkIn } from "./spoken.ts";
+import { isAboutVms, type SpokenBlock, type SpokenLine, spokenBlocks, vmTalkIn } from "./spoken.ts";
 import { isForm, startRole } from "./start-failure.ts";
+import {
+  describeLookedAt,
+  isWholeLog,
+  type LookedAt,
+  lookedAt,
+  type Understanding,
+  understand,
+} from "./understanding.ts";
 import { causesInUnknownLines } from "./unknown-lines.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 import { createBlockReader, without } from "./wrapped.ts";
@@ -55,6 +65,11 @@ export interface Explanation {
   readonly noEffect: readonly string[];
   /** Other starts that failed, which the text tells of before; oldest first. */
   readonly others: readonly OtherStart[];
+  /** The host as the text describes it. */
+  readonly host: NamedHost;
+  /** `trouble`: something is wrong. What nobody understands is not healthy. */
+  readonly understanding: Understanding | "trouble";
+  readonly lookedAt: LookedAt;
   /** Characters of the text that were not looked at; 0 for all but logs of many megabytes and endless lines. */
   readonly unread: number;
 }
@@ -92,31 +107,39 @@ export function createExplainer(
       );
     const { answer, others } = incidentsOf(known, (lines) => lines.some(({ block }) => talk.nearVms(block)));
     const lines = answer.lines;
-    const explained = (cause: Cause) => explainedWith(remediesFor(catalogue, cause), cause);
+    const host = hostIn(blocks.map((block) => block.text).join("\n"));
+    const truths = truthsIn(host);
+    const explained = (cause: Cause) => explainedWith(remediesFor(catalogue, cause), truths, cause);
     const ranked = rankCauses(
       [...lines, ...answer.background.map((line) => ({ ...line, isBackground: true }))],
       { catalogue },
     );
     const told =
       (answer.isStartFailure || lines.some(saysEnded) || lines.some(saysCallFailed)) &&
-      isUnexplained(ranked, lines)
-        ? [...unknown(lines, answer.isStartFailure), ...ranked.map(explained)]
+      isUnexplained(rankCauses(lines, { catalogue }), lines)
+        ? [
+            ...unknown(lines, answer.isStartFailure, scopeOf(blocks, answer, others)),
+            ...ranked.map(explained),
+          ]
         : ranked.map(explained);
-    const scope = told.length > 0 ? scopeOf(blocks, answer) : blocks;
+    const scope = told.length > 0 ? scopeOf(blocks, answer, others) : blocks;
     const isSilent = told.length === 0 || told[0]?.class === "unknown";
     const unknownLines =
       isSilent && findMessages !== undefined
         ? causesInUnknownLines(scope, known, told.length > 0, findMessages)
         : [];
     const causes = unknownLines.length > 0 ? unknownLines.map(explained) : told;
-    const words = scope.map((block) => block.text).join("\n");
+    // A whole log in which nothing is wrong names every device of the host, and so none.
+    const words =
+      isWholeLog(scope) && causes.length === 0 ? "" : scope.map(({ text: own }) => own).join("\n");
     const devices = new Set([
       ...ranked.slice(0, 1).flatMap((cause) => cause.devices),
       ...(ranked.length > 0 ? particularDevicesIn(words) : devicesIn(words)),
-      ...brokenUp(scope),
+      ...(words === "" ? [] : brokenUp(scope)),
     ]);
     const groups = new Set([...ranked.slice(0, 1).flatMap((cause) => cause.groups), ...groupsIn(words)]);
     const [first] = causes;
+    const looked = lookedAt(blocks);
     return {
       vmStartFailure: answer.isStartFailure,
       deviceRelated: first !== undefined && isDeviceRelated(first, lines, words),
@@ -125,11 +148,26 @@ export function createExplainer(
       groups: [...groups],
       vms: vmsIn(unwrapTransport(words)),
       others: others.map(otherStart),
-      summary: first?.sentence ?? "Nothing in this text says that anything is wrong.",
+      host,
+      understanding: first === undefined && !answer.isStartFailure ? understand(blocks, known) : "trouble",
+      lookedAt: looked,
+      summary: first?.sentence ?? withoutTrouble(understand(blocks, known), looked),
       unread: short.unread + unread,
       noEffect: first === undefined || first.class === "unknown" ? [] : noEffectAdvice(first.class),
     };
   };
+}
+
+/** The answer where nothing is known to be wrong. */
+function withoutTrouble(understanding: Understanding, looked: LookedAt): string {
+  switch (understanding) {
+    case "empty":
+      return "There is nothing in this text to look at.";
+    case "healthy":
+      return `Nothing in this text says that anything is wrong. Looked at: ${describeLookedAt(looked)}.`;
+    default:
+      return `Nothing that I know is wrong in this text, which is no all-clear. Looked at: ${describeLookedAt(looked)}.`;
+  }
 }
 
 function otherStart({ lines, background }: Incident): OtherStart {
@@ -171,13 +209,13 @@ function isCommonplace(match: SignatureMatch): boolean {
   return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
 }
 
-function explainedWith(remedies: readonly Remedy[], cause: Cause): ExplainedCause {
+function explainedWith(remedies: readonly Remedy[], truths: HostTruths, cause: Cause): ExplainedCause {
   const { class: causeClass, certainty, signature, sentence, devices, groups, names = {}, evidence } = cause;
   return {
     ...{ class: causeClass, certainty, signature, sentence },
     remedies: [
       ...(cause.remedies ?? []),
-      ...chooseRemedies(remedies, NO_TRUTHS, { devices, groups, names }).map(({ text }) => text),
+      ...chooseRemedies(remedies, truths, { devices, groups, names }).map(({ text }) => text),
     ],
     evidence: evidence.map(shortened),
   };
@@ -221,21 +259,30 @@ function saysCallFailed({ matches }: SpokenLine): boolean {
 /** Proxmox says it of all that it does; backups and copies are no matter of VMs that do not run. */
 const OF_OTHER_TASKS = "proxmox.task-failed";
 
-/** A start failed and no known message says why: all that is known about it, and no guess. */
-function unknown(lines: readonly SpokenLine[], vmStartFailure: boolean): readonly ExplainedCause[] {
+/** A start failed and no known message says why: the refusing words themselves, or what is missing, and no guess. */
+function unknown(
+  lines: readonly SpokenLine[],
+  vmStartFailure: boolean,
+  scope: readonly SpokenBlock[],
+): readonly ExplainedCause[] {
   const wrappers = lines.filter((line) => line.matches.some(isWrapper));
   const match = wrappers.flatMap((line) => line.matches).find(isWrapper);
   if (match === undefined) return [];
+  const refusal = refusalIn(lines, scope);
+  const what = vmStartFailure
+    ? "The VM did not start"
+    : lines.some(saysEnded)
+      ? "QEMU ended"
+      : "libvirt or QEMU refused something";
   return [
     {
       class: "unknown",
       certainty: "possible",
       signature: match.signature.id,
-      sentence: vmStartFailure
-        ? "The VM did not start, and nothing in this text says why."
-        : lines.some(saysEnded)
-          ? "QEMU ended, and nothing in this text says why."
-          : "libvirt or QEMU refused something, and it is not known why.",
+      sentence:
+        refusal === undefined
+          ? `${what}, and nothing in this text says why.`
+          : `${what}; no known message says more. ${refusal.who} refused: ${refusal.words}`,
       remedies: match.signature.remedies.map(({ text }) => text),
       evidence: [...new Set(wrappers.map((line) => shortened(line.text)))].slice(0, 8),
     },

@@ -3,6 +3,7 @@ import type { Explanation } from "./explain.ts";
 /** The stable shape of an explanation; `id` is whatever the asker calls the text. */
 export function explanationJson(id: unknown, explanation: Explanation): object {
   const { vmStartFailure, deviceRelated, causes, devices, groups, vms } = explanation;
+  const { understanding, lookedAt, others, host } = explanation;
   return {
     id,
     vmStartFailure,
@@ -16,5 +17,19 @@ export function explanationJson(id: unknown, explanation: Explanation): object {
     devices,
     groups,
     vms,
+    understanding,
+    lookedAt,
+    others: others.map(({ when, vms: ofVms, class: ofClass }) => ({
+      when: when ?? null,
+      vms: ofVms,
+      class: ofClass,
+    })),
+    host: {
+      board: host.board ?? null,
+      bios: host.bios,
+      kernel: host.kernel ?? null,
+      loaders: host.loaders,
+    },
+    notes: host.notes,
   };
 }

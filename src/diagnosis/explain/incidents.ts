@@ -37,7 +37,7 @@ export function incidentsOf(
   speakOfVms: (lines: readonly SpokenLine[]) => boolean,
 ): Incidents {
   const told = lines.filter(isTelling);
-  const kernel = told.filter(isOfKernel);
+  const kernel = told.filter((line) => isOfKernel(line) && isFinding(line));
   const gatherings = gather(told.filter((line) => !isOfKernel(line)));
   const tries = gatherings.map((gathering) => {
     const near = kernel.filter((line) => belongs(line, gathering));
@@ -203,6 +203,8 @@ function belongs(line: SpokenLine, gathering: Gathering): boolean {
   const devices = devicesIn(line.text);
   if (devices.some((device) => gathering.slots.has(slotOf(device)))) return true;
   if (groupsIn(line.text).some((group) => gathering.groups.has(group))) return true;
+  // In a long log what stands near is there by chance.
+  if (line.isOfLongLog) return false;
   return gathering.lines.some(({ block }) => Math.abs(block - line.block) <= NEAR_KERNEL);
 }
 

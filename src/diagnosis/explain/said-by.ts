@@ -74,7 +74,7 @@ export function readSaidBy(line: string): SaidBy {
       speaker = { kind: "kernel" };
       cut(boot);
       // systemd and others write into the kernel's log before there is another one.
-      const program = /^([\w.@-]{1,64})\[(\d{1,8})\]: /.exec(text);
+      const program = /^([a-z][\w.@-]{1,63})\[([1-9]\d{0,7})\]: /.exec(text);
       if (program !== null && !CRASH.test(text)) {
         speaker = speakerNamed(program[1] ?? "");
         cut(program);

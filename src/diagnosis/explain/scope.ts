@@ -14,8 +14,13 @@ const NEAR_KERNEL_MS = 10_000;
  * else, for a log lists every device of the host. Kernel lines without a place in time beside it count where a driver
  * that gives devices away speaks.
  */
-export function scopeOf(blocks: readonly SpokenBlock[], { lines }: Incident): readonly SpokenBlock[] {
+export function scopeOf(
+  blocks: readonly SpokenBlock[],
+  { lines }: Incident,
+  others: readonly Incident[] = [],
+): readonly SpokenBlock[] {
   const own = new Set(lines.map(({ block }) => block));
+  const ofOthers = new Set(others.flatMap((other) => other.lines.map(({ block }) => block)));
   const places = [...own];
   const isNear = (block: SpokenBlock, distance: number, milliseconds: number) => {
     const time = nearestTime(block.said.when, lines);
@@ -25,6 +30,7 @@ export function scopeOf(blocks: readonly SpokenBlock[], { lines }: Incident): re
   };
   return blocks.filter((block) => {
     if (own.has(block.number)) return true;
+    if (ofOthers.has(block.number)) return false;
     const { speaker } = block.said;
     if (speaker.kind === "unknown" || speaker.kind === "person" || runsVms(speaker))
       return isNear(block, NEAR_TALK, NEAR_TALK_MS);

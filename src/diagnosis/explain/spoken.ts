@@ -11,22 +11,52 @@ export interface SpokenBlock extends Block {
   /** Of its first line. */
   readonly said: SaidBy;
   readonly text: string;
+  /** It stands in a long piece of one log, and so is no excerpt that somebody chose. */
+  readonly isOfLongLog: boolean;
 }
 
 /** A line of a text with what is known about it and whose words it is. */
 export interface SpokenLine extends RankableLine, Pick<SaidBy, "speaker" | "when"> {
   /** The place of its block in the text. */
   readonly block: number;
+  readonly isOfLongLog: boolean;
 }
+
+/** As many blocks of one log in a row are no excerpt any more. */
+const LONG_LOG = 30;
 
 /** Says of each block who says it. */
 export function spokenBlocks(blocks: readonly Block[]): readonly SpokenBlock[] {
+  const said = blocks.map(({ lines }) => readSaidBy(lines[0] ?? ""));
+  const isLong = ofLongLogs(said);
   return blocks.map((block, number) => ({
     ...block,
     number,
-    said: readSaidBy(block.lines[0] ?? ""),
+    said: said[number] ?? readSaidBy(""),
     text: block.lines.join("\n"),
+    isOfLongLog: isLong[number] === true,
   }));
+}
+
+/** Lines that somebody pasted into a log interrupt it and do not end it. */
+const LONGEST_INTERRUPTION = 40;
+
+function ofLongLogs(said: readonly SaidBy[]): readonly boolean[] {
+  const isLong = said.map(() => false);
+  for (const clock of ["boot", "utc", "local"] as const) {
+    let run: number[] = [];
+    const end = () => {
+      if (run.length >= LONG_LOG) for (const number of run) isLong[number] = true;
+      run = [];
+    };
+    for (const [number, { when }] of said.entries()) {
+      if (when?.clock !== clock) continue;
+      if (number - (run.at(-1) ?? number) > LONGEST_INTERRUPTION) end();
+      run.push(number);
+    }
+    end();
+  }
+  return isLong;
 }
 
 /** Words that stand in nearly every text about virtual machines. */

@@ -38,13 +38,15 @@ export function createBlockReader(
     const spoken = (line: RankableLine, by: Speaker): SpokenLine => ({
       ...line,
       speaker: by,
-      when,
+      // Of a line that somebody pasted behind a line of a log nobody knows the time.
+      when: by.kind === "unknown" && speaker.kind !== "unknown" ? undefined : when,
       block: block.number,
+      isOfLongLog: block.isOfLongLog,
     });
     const [only] = block.lines;
     if (only === undefined) return [];
     if (block.lines.length === 1) return [spoken(lineWith(only, hear(only, speaker)), speaker)];
-    const own = linesOf(block, speaker, hear, orderOf).map((line) => spoken(line, speaker));
+    const own = linesOf(block, speaker, hear, orderOf).map((line) => spoken(line, line.speaker));
     const isOfLog = when !== undefined && (speaker.kind === "kernel" || speaker.kind === "program");
     if (!isOfLog || only.endsWith(":")) return own;
     // What is pasted right behind a line of a log, without a blank between them, is no part of it.
@@ -69,11 +71,12 @@ function linesOf(
   speaker: Speaker,
   hear: Hear,
   orderOf: ReadonlyMap<SignatureId, number>,
-): readonly RankableLine[] {
+): readonly (RankableLine & Pick<SpokenLine, "speaker">)[] {
   const single = block.lines.map((text, index) => {
     // After a colon a line goes on, and is no message that begins here.
     const begins = block.lines[index - 1]?.endsWith(":") !== true;
-    return lineWith(text, hear(begins ? text : ` ${text}`, speakerOfLine(block, index, speaker)));
+    const by = speakerOfLine(block, index, speaker);
+    return { ...lineWith(text, hear(begins ? text : ` ${text}`, by)), speaker: by };
   });
   const pieces = new Map<SignatureId, Found[]>();
   for (const { text, matches } of single) {
@@ -85,7 +88,7 @@ function linesOf(
   }
   const { matches, whole } = wholesOf(block, speaker, hear, orderOf);
   const more = matches.filter((found) => saysMore(found, pieces.get(found.match.signature.id)));
-  const lines = more.map(({ text, match }) => lineWith(text, [match]));
+  const lines = more.map(({ text, match }) => ({ ...lineWith(text, [match]), speaker }));
   if (more.every(({ match }) => isForm(match))) {
     const isKnown = single.some(({ matches: own }) => own.some((match) => !isForm(match)));
     return isKnown ? single : [...lines, ...single];

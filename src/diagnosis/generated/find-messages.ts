@@ -92,6 +92,7 @@ const RUST_WORDS = /cloud-hypervisor|\.rs:\d|<\w+> (?:error|warn)|vmmerror|\bkat
 function maySay(speaker: Speaker, program: string, text: string): boolean {
   if (OF_KERNEL.has(program)) return canSay(speaker, "kernel", text);
   if (OF_RUST.has(program)) return speaker.kind !== "kernel" && RUST_WORDS.test(text);
-  if (speaker.kind === "program" && speaker.name.startsWith(program)) return true;
+  // QEMU's tools for disks are made of its sources and start no VM.
+  if (speaker.kind === "program" && program !== "qemu" && speaker.name.startsWith(program)) return true;
   return canSay(speaker, program === "qemu" ? "qemu" : "libvirt", text);
 }
