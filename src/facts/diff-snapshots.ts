@@ -1,5 +1,6 @@
 import { type Change, FACT_GROUPS, type Snapshot } from "../model/fact.ts";
 import { alignDevices } from "./align-devices.ts";
+import { alignVms } from "./align-vms.ts";
 import { sentenceOf } from "./change-words.ts";
 import { isSameValue, textOf } from "./fact-value.ts";
 import { groupNumberOwner, mergeRenumbering } from "./group-renumbering.ts";
@@ -17,7 +18,8 @@ import { allGroupsChange, missingWhole, wholeChanges } from "./whole-changes.ts"
 export function diffSnapshots(before: Snapshot, after: Snapshot): readonly Change[] {
   if (before.id === after.id) return [];
   const { apply } = alignDevices(before.facts, after.facts);
-  const older = viewFacts(before.facts.map(apply));
+  const named = alignVms(before.facts, after.facts);
+  const older = viewFacts(before.facts.map((fact) => named(apply(fact))));
   const newer = viewFacts(after.facts);
   const whole = wholeChanges(older, newer);
   const told = new Set(whole.map(({ key }) => key));

@@ -68,13 +68,6 @@ export interface SnapshotStore {
   timeline(bootId?: BootId): readonly SnapshotMoment[];
   /** Ids of all snapshots that a moment speaks of, each once, in the order in which they were last taken. */
   inOrder(): readonly string[];
-  /**
-   * Keys of the facts that are not the same within one of these pairs, without loading the snapshots. A pair of which
-   * one is not stored gives none.
-   */
-  changedKeys(pairs: readonly (readonly [before: string, after: string])[]): ReadonlySet<string>;
-  /** Keys of the facts that could not be read in one snapshot or another. */
-  unknownKeys(): ReadonlySet<string>;
   /** Compares snapshots; with `isWanted` only the facts with such keys, which is quicker. */
   series(ids: readonly string[], isWanted?: (key: string) => boolean): SnapshotSeries;
   /** One fact in one snapshot, without loading the others. */

@@ -72,10 +72,6 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const factAt = connection.statement<[string, number, number, number], FactRow>(
     `SELECT ${factColumns} JOIN span ON span.fact = fact.number WHERE fact_key.key = ? AND ${isHeld}`,
   );
-  const unknownKeys = connection.tuples<[], [key: string]>(
-    `SELECT DISTINCT fact_key.key FROM fact JOIN fact_key ON fact_key.number = fact.fact_key
-     WHERE fact.state = 'unknown'`,
-  );
   const lastMoment = connection.statement<[number], { snapshot: number }>(
     "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
   );
@@ -174,16 +170,6 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
             .reverse(),
         ),
       ].reverse(),
-    changedKeys(pairs) {
-      const { varying, stored } = series(pairs.flat());
-      const isChanged = (indexes: ArrayLike<number>) =>
-        pairs.some(
-          (_pair, at) =>
-            stored[at * 2] === true && stored[at * 2 + 1] === true && indexes[at * 2] !== indexes[at * 2 + 1],
-        );
-      return new Set(varying.filter(({ indexes }) => isChanged(indexes)).map(({ key }) => key));
-    },
-    unknownKeys: () => new Set(unknownKeys.all().map(([key]) => key)),
     series,
     fact(id, key) {
       const at = positionById.get(id);

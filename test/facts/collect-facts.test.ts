@@ -133,6 +133,7 @@ test("what the person changed on that host is what the difference says", (contex
       "BIND in vfio-pci.cfg: 0000:01:00.0|10de:2805, 0000:01:00.1|10de:22bd → none",
       "VFIO binding of 0000:01:00.0: bound by vfio-pci.cfg and by vfio-pci.ids → bound by vfio-pci.ids",
       "VFIO binding of 0000:01:00.1: bound by vfio-pci.cfg and by vfio-pci.ids → bound by vfio-pci.ids",
+      "VM 'Windows 11' was made anew, under another UUID",
       "VM 'Windows 11', machine: pc-q35-9.2 → pc-i440fx-9.2",
     ],
   );

@@ -115,6 +115,7 @@ test("a VM's facts come from libvirt's files while libvirt is down, and saving i
   const facts = factsFrom({ definitions: readVmDefinitions(tree.paths) }, VMS);
   assert.deepEqual(values(facts), {
     vm: "listed",
+    "vm.Windows 11.identity": "f3d15e2a32fd",
     "vm.Windows 11.machine": "pc-q35-9.2",
     "vm.Windows 11.firmware": "uefi",
     "vm.Windows 11.memory": "16 GiB",

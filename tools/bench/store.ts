@@ -160,10 +160,5 @@ say(
   median(9, () => store.snapshots.get(snapshotIds[900] ?? "")),
   "ms",
 );
-say(
-  "blame: changedKeys()",
-  median(9, () => store.snapshots.changedKeys([[snapshotIds[0] ?? "", snapshotIds[900] ?? ""]])),
-  "ms",
-);
 store.close();
 if (directory !== undefined) rmSync(directory, { recursive: true });

@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { oneLine } from "../../host/one-line.ts";
 import { identifyPciDevices } from "../../host/pci-identity.ts";
 import type { Bdf } from "../../model/identifiers.ts";
 import { mapReading, type Reading, unreadable } from "../../model/reading.ts";
 import type { HostDevice, VmDefinition } from "../../model/virtual-machine.ts";
-import { vmFactPrefix } from "../key-parts.ts";
+import { nameOfKeyPart, vmFactPrefix } from "../key-parts.ts";
 import { type FactForm, type FactKind, isAbsent, isThere, LISTED, type Tell } from "../kind.ts";
 
 const form = (name: string, more: Partial<FactForm> = {}): FactForm => ({
@@ -29,6 +30,11 @@ export const VMS: FactKind = {
     form("firmware"),
     form("memory"),
     form("hugepages", { type: "flag" }),
+    // Which VM it is, whatever it is called: no part of its definition, and not the UUID itself, which is private.
+    form("identity", {
+      role: "bystander",
+      say: ({ parts }) => `VM '${nameOfKeyPart(parts.vm ?? "")}' was made anew, under another UUID`,
+    }),
     form("autostart", { type: "flag", role: "bystander" }),
     form("devices", {
       type: "list",
@@ -71,6 +77,7 @@ export const VMS: FactKind = {
 
 function tellVm(tell: Tell, definition: VmDefinition): void {
   const prefix = vmFactPrefix(definition.name);
+  tell(`${prefix}identity`, definition.uuid === "" ? unreadable("it has no UUID") : hashOf(definition.uuid));
   tell(`${prefix}machine`, definition.machine);
   tell(`${prefix}firmware`, definition.firmware);
   tell(`${prefix}memory`, formatMemory(definition.memoryKiB));
@@ -99,6 +106,10 @@ function tellRelations(
     `${prefix}shares-with`,
     others.map((vm) => vm.name),
   );
+}
+
+function hashOf(uuid: string): string {
+  return createHash("sha256").update(uuid).digest("hex").slice(0, 12);
 }
 
 function describeDevice(device: HostDevice): string {
