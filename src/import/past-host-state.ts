@@ -25,7 +25,7 @@ export function hostOfPastBoot(
   const remapping = textOf(byKey.get("iommu.interrupt-remapping"));
   const parameters = facts.flatMap(({ key, value }) =>
     key.startsWith(PARAMETER)
-      ? listOf(value).map((each) => `${nameOfKeyPart(key.slice(PARAMETER.length))}=${each}`)
+      ? listOf(value).map((each) => spelled(nameOfKeyPart(key.slice(PARAMETER.length)), each))
       : [],
   );
   const vms = definitions.map((definition) => ({
@@ -46,6 +46,11 @@ export function hostOfPastBoot(
     interruptRemapping: known(remapping === undefined ? undefined : remapping === "on"),
     kernelParameters: known(parameters.length === 0 ? undefined : parameters),
   };
+}
+
+/** As on the command line; facts have a word for one without a value. */
+function spelled(name: string, value: string): string {
+  return value === "set" ? name : `${name}=${value === "(empty)" ? "" : value}`;
 }
 
 /** Which IOMMU group each device was in, as the facts have it. */

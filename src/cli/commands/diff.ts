@@ -94,7 +94,11 @@ export function describeChanges(
     const own = changes.filter((change) => change.group === group);
     if (own.length === 0) continue;
     lines.push("", paint("bold", GROUP_TITLES[group]));
-    lines.push(...own.map(({ sentence }) => wrap(`- ${printable(sentence)}`, columns, "  ")));
+    for (const { sentence, also = [] } of own) {
+      lines.push(wrap(`- ${printable(sentence)}`, columns, "  "));
+      const more = also.map((change) => printable(change.sentence)).join("; ");
+      if (more !== "") lines.push(paint("dim", wrap(`  with it: ${more}`, columns, "    ")));
+    }
   }
   return lines.join("\n");
 }
