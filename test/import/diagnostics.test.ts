@@ -180,9 +180,9 @@ describe("importing Unraid's diagnostics", () => {
       assert.equal(valueOfKey(unknown), "unknown", unknown);
     assert.deepEqual(
       [...facts].filter(
-        // The command line binds nothing, and the listing shows which devices have no driver.
+        // The command line binds nothing, the listing shows which devices have no driver, and definitions are whole.
         ([key, value]) =>
-          value.state === "absent" && key !== "vfio-setup.ids" && !/^pci\..*\.driver$/.test(key),
+          value.state === "absent" && key !== "vfio-setup.ids" && !/^vm\.|^pci\..*\.driver$/.test(key),
       ),
       [],
     );
