@@ -142,7 +142,7 @@ function tellingRank({ key }: Change): number {
   return rank < 0 ? TELLING.length : rank;
 }
 
-/** Whether a failure of the class can be healed by going back at all. */
+/** What another VM, a shared group or a driver has brought no BIOS version heals. */
 export const NEVER_BY_BIOS: ReadonlySet<CauseClass> = new Set([
   "device-busy",
   "group-not-viable",
