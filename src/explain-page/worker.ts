@@ -12,7 +12,7 @@ const LONGEST_TEXT = 64 * 1024 * 1024;
 
 const explain = createExplainer(
   { signatures, advice: new Map(advice) },
-  createLazyFinder(() => gunzipSync(packedMessages).toString("utf8")),
+  createLazyFinder(() => gunzipSync(packedMessages)),
 );
 
 function reply(answer: Reply): void {

@@ -1,3 +1,5 @@
+import { keyHash } from "./message-format.ts";
+
 /*
  * The data's text (config/messages/README.md says where it comes from):
  *
@@ -23,43 +25,77 @@ export interface KnownFormat {
 }
 
 const SEVERITIES: Readonly<Record<string, KnownFormat["severity"]>> = { E: "error", W: "warning", I: "info" };
+const [NEWLINE, BLANK, PROGRAM, PATH, FUNCTION] = [0x0a, 0x20, 0x3d, 0x40, 0x3a];
 
 /**
- * Goes through the data once and gives each format that is wanted; nothing of the rest is made. `wants` is asked with
- * the format's place in the data.
- * What is no line of the data is passed over.
+ * Where the formats stand in the data, and by which word each is found: half a megabyte, which may be kept where the
+ * data are not. Every array has one number a format; those but `keys` are places of lines.
  */
-export function eachFormat(
-  data: string,
-  wants: (from: number, to: number) => boolean,
-  take: (known: KnownFormat) => void,
-): void {
-  let program = "";
-  let versions: readonly string[] = [];
-  let path = "";
-  let inFunction = "";
+export interface MessageIndex {
+  /** `keyHash` of each format. */
+  readonly keys: Int32Array;
+  readonly lines: Int32Array;
+  readonly programs: Int32Array;
+  readonly paths: Int32Array;
+  readonly functions: Int32Array;
+}
+
+/** Goes through the data once. What is no line of the data is passed over. */
+export function indexMessages(data: Uint8Array): MessageIndex {
+  const keys: number[] = [];
+  const lines: number[] = [];
+  const programs: number[] = [];
+  const paths: number[] = [];
+  const functions: number[] = [];
+  let [program, path, inFunction] = [-1, -1, -1];
   for (let start = 0; start < data.length; ) {
-    const newline = data.indexOf("\n", start);
+    const newline = data.indexOf(NEWLINE, start);
     const end = newline < 0 ? data.length : newline;
     const sign = data[start];
-    if (sign === "=") [program = "", ...versions] = data.slice(start + 2, end).split(" ");
-    else if (sign === "@") path = data.slice(start + 2, end);
-    else if (sign === ":") inFunction = data.slice(start + 2, end);
+    if (sign === PROGRAM) program = start;
+    else if (sign === PATH) path = start;
+    else if (sign === FUNCTION) inFunction = start;
     else {
-      const severity = sign === undefined ? undefined : SEVERITIES[sign];
-      const blank = data.indexOf(" ", start);
-      if (severity !== undefined && blank > start && blank < end) {
-        if (wants(blank + 1, end)) {
-          const format = data.slice(blank + 1, end);
-          const mask = data.slice(start + 1, blank);
-          const printing =
-            mask === ""
-              ? versions
-              : versions.filter((_, bit) => ((Number.parseInt(mask, 16) >> bit) & 1) === 1);
-          take({ program, path, function: inFunction, severity, versions: printing, format });
-        }
+      const blank = data.indexOf(BLANK, start);
+      if (blank > start && blank < end && program >= 0) {
+        keys.push(keyHash(data, blank + 1, end));
+        lines.push(start);
+        programs.push(program);
+        paths.push(path);
+        functions.push(inFunction);
       }
     }
     start = end + 1;
   }
+  return {
+    keys: Int32Array.from(keys),
+    lines: Int32Array.from(lines),
+    programs: Int32Array.from(programs),
+    paths: Int32Array.from(paths),
+    functions: Int32Array.from(functions),
+  };
+}
+
+/** The format with this number; undefined where its line has no severity. */
+export function formatAt(data: Uint8Array, index: MessageIndex, number: number): KnownFormat | undefined {
+  const line = lineAt(data, index.lines[number]);
+  const [, letter = "", mask = "", format = ""] = /^(.)([0-9a-f]*) (.*)$/.exec(line) ?? [];
+  const severity = SEVERITIES[letter];
+  if (severity === undefined) return undefined;
+  const [program = "", ...versions] = lineAt(data, index.programs[number]).slice(2).split(" ");
+  const bits = Number.parseInt(mask, 16);
+  return {
+    program,
+    path: lineAt(data, index.paths[number]).slice(2),
+    function: lineAt(data, index.functions[number]).slice(2),
+    severity,
+    versions: mask === "" ? versions : versions.filter((_, bit) => ((bits >> bit) & 1) === 1),
+    format,
+  };
+}
+
+function lineAt(data: Uint8Array, start = -1): string {
+  if (start < 0) return "";
+  const newline = data.indexOf(NEWLINE, start);
+  return new TextDecoder().decode(data.subarray(start, newline < 0 ? data.length : newline));
 }

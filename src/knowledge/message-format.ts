@@ -83,22 +83,23 @@ const OF_WORD = Uint8Array.from({ length: 128 }, (_, code) => (/\w/.test(String.
 const PERCENT = 0x25;
 
 /**
- * The longest word, in small letters, that stands as a whole in every text that the format between two places of the
- * data fits; undefined where there is none. A word that touches a gap may be only the end of a longer one. By hand: it
- * is asked of all formats for each text that nobody knows.
+ * The number of the longest word (`hashOfWord`) that stands as a whole in every text that the format between two places
+ * of the data fits; 0 where there is none. A word that touches a gap may be only the end of a longer one. By hand and
+ * without making a string: it is asked of all formats for each text that nobody knows, in a service that has to stay
+ * small.
  */
-export function keyOf(data: string, from = 0, to = data.length): string | undefined {
+export function keyHash(data: Uint8Array, from: number, to: number): number {
   let best = from;
   let length = SHORTEST_WORD - 1;
   let begin = -1;
   let touches = false;
   for (let at = from; at <= to; at++) {
-    const code = at < to ? data.charCodeAt(at) : 0;
+    const code = at < to ? (data[at] ?? 0) : 0;
     if (code < 128 && OF_WORD[code] === 1) {
       if (begin < 0) begin = at;
       continue;
     }
-    const isGap = code === PERCENT && data.charCodeAt(at + 1) !== PERCENT;
+    const isGap = code === PERCENT && data[at + 1] !== PERCENT;
     if (begin >= 0 && !touches && !isGap && at - begin > length) {
       best = begin;
       length = at - begin;
@@ -108,7 +109,29 @@ export function keyOf(data: string, from = 0, to = data.length): string | undefi
     // The letter behind a percent sign belongs to it, and so does the second of two.
     if (code === PERCENT) at++;
   }
-  return length < SHORTEST_WORD ? undefined : data.slice(best, best + length).toLowerCase();
+  return length < SHORTEST_WORD ? 0 : hash(data, best, best + length);
+}
+
+/** The same of a format by itself. */
+export function keyHashOf(format: string): number {
+  const bytes = new TextEncoder().encode(format);
+  return keyHash(bytes, 0, bytes.length);
+}
+
+/** The number by which a word is looked up; two words may have the same one. */
+export function hashOfWord(word: string): number {
+  const bytes = new TextEncoder().encode(word);
+  return hash(bytes, 0, bytes.length);
+}
+
+/** Fowler, Noll and Vo's, of the small letters; never 0. */
+function hash(data: Uint8Array, from: number, to: number): number {
+  let value = 0x811c9dc5;
+  for (let at = from; at < to; at++) {
+    const code = data[at] ?? 0;
+    value = Math.imul(value ^ (code >= 0x41 && code <= 0x5a ? code + 0x20 : code), 0x01000193);
+  }
+  return value === 0 ? 1 : value;
 }
 
 /**

@@ -1,15 +1,16 @@
 import { type FoundMessage, findMessages } from "../diagnosis/generated/find-messages.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import { loadMessages } from "../knowledge/load-messages.ts";
+import { indexMessages, type MessageIndex } from "../knowledge/message-data.ts";
 
 /** A VM that is started again and again fails with the same words. */
 const MOST_REMEMBERED = 32;
-/** A look-up reads two megabytes and takes some 30 ms: in a storm of failures only so many are made (ms). */
+/** A look-up unpacks more than a megabyte: in a storm of failures only so many are made at once, then one in so long (ms). */
 const BURST_OF_SERVICE = 4;
 const ONE_MORE_AFTER_MS = 1_000;
 
 /**
- * Makes a finder that reads the messages when it is asked and keeps only what it found. Beyond `burst` look-ups at once
+ * Makes a finder that reads the messages when it is asked and keeps only their index and what it found. Beyond `burst` look-ups at once
  * and one more a second it finds nothing: a storm of failures must not wait for it, and whoever asked has the words
  * themselves to tell.
  */
@@ -18,6 +19,7 @@ export function createMessageFinder(
   clock: { readonly now: () => number },
   burst = BURST_OF_SERVICE,
 ): MessageFinder {
+  let index: { readonly size: number; readonly of: MessageIndex } | undefined;
   const remembered = new Map<string, readonly (FoundMessage | undefined)[]>();
   let allowance = burst;
   let countedAt = clock.now();
@@ -36,7 +38,10 @@ export function createMessageFinder(
     const known = remembered.get(key);
     if (known !== undefined) return known;
     if (!mayLook()) return lines.map(() => undefined);
-    const found = findMessages(loadMessages(configDirectory), lines);
+    const data = loadMessages(configDirectory);
+    // Another release may have been installed over this one.
+    if (index?.size !== data.length) index = { size: data.length, of: indexMessages(data) };
+    const found = findMessages(data, lines, index.of);
     if (remembered.size >= MOST_REMEMBERED) {
       const [oldest] = remembered.keys();
       if (oldest !== undefined) remembered.delete(oldest);

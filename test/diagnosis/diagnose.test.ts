@@ -79,7 +79,8 @@ test("words that no signature knows are looked up in the programs' sources, and 
     ["qemu", "-tpmdev passthrough,id=t0,path=/dev/fdset/0: '/dev/fdset/0' is not a TPM device."],
     ["libvirt", "internal error: process exited"],
   ] as const;
-  const findMessages = (lines: readonly SaidLine[]) => findMessagesIn(SOURCES, lines);
+  const findMessages = (lines: readonly SaidLine[]) =>
+    findMessagesIn(new TextEncoder().encode(SOURCES), lines);
   const { causes, summary } = diagnose(attemptWith(...said), undefined, { findMessages });
   assert.deepEqual(
     causes.map((cause) => [cause.class, cause.certainty, cause.signature]),

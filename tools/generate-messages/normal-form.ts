@@ -1,4 +1,4 @@
-import { keyOf } from "../../src/knowledge/message-format.ts";
+import { keyHashOf } from "../../src/knowledge/message-format.ts";
 import type { PrintedFormat } from "./printed-format.ts";
 
 /** Fewer letters that stand for themselves tell nobody apart: `%s: failed`. */
@@ -67,7 +67,7 @@ function tellsApart(format: string): boolean {
   const letters = words.reduce((sum, { length }) => sum + length, 0);
   const own = words.filter((word) => !COMMON.test(word));
   return (
-    keyOf(format) !== undefined &&
+    keyHashOf(format) !== 0 &&
     own.some(({ length }) => length >= 3) &&
     words.length >= FEWEST_WORDS &&
     letters >= FEWEST_LETTERS

@@ -1,9 +1,14 @@
-import { eachFormat, type KnownFormat } from "../../knowledge/message-data.ts";
+import {
+  formatAt,
+  indexMessages,
+  type KnownFormat,
+  type MessageIndex,
+} from "../../knowledge/message-data.ts";
 import {
   type FormatFit,
   fit,
   folded,
-  keyOf,
+  hashOfWord,
   type MessageFormat,
   parseFormat,
   wordsOf,
@@ -32,50 +37,45 @@ const LONGEST_LINE = 2_000;
 const MOST_LINES_OF_WORD = 400;
 
 /**
- * For each line the message that says most of those that fit. One walk over the data, which looks at those formats
- * whose longest word stands in some line: no index over twenty thousand formats has to be made or kept.
+ * For each line the message that says most of those that fit: only formats are looked at whose longest word stands in
+ * some line. `index` is that of the data, for whoever has it already.
  */
 export function findMessages(
-  data: string,
+  data: Uint8Array,
   lines: readonly SaidLine[],
+  index: MessageIndex = indexMessages(data),
 ): readonly (FoundMessage | undefined)[] {
   const subjects = lines.map(({ text }) => folded(text.slice(0, LONGEST_LINE)).trim());
-  const linesOfWord = new Map<string, number[]>();
+  const linesOfWord = new Map<number, number[]>();
   for (const [number, subject] of subjects.entries()) {
-    for (const word of new Set(wordsOf(subject))) {
+    for (const word of new Set(wordsOf(subject).map(hashOfWord))) {
       const others = linesOfWord.get(word);
       if (others === undefined) linesOfWord.set(word, [number]);
       else if (others.length < MOST_LINES_OF_WORD) others.push(number);
     }
   }
   const best: ({ readonly found: FoundMessage; readonly weight: number } | undefined)[] = [];
-  let candidates: readonly number[] = [];
-  eachFormat(
-    data,
-    (from, to) => {
-      const key = keyOf(data, from, to);
-      candidates = (key === undefined ? undefined : linesOfWord.get(key)) ?? [];
-      return candidates.length > 0;
-    },
-    (known) => {
-      let format: MessageFormat | undefined;
-      for (const number of candidates) {
-        const line = lines[number];
-        const subject = subjects[number];
-        if (line === undefined || subject === undefined || !maySay(line.speaker, known.program, subject))
-          continue;
-        format ??= parseFormat(known.format);
-        const before = best[number];
-        if (before !== undefined && before.weight >= weightOf(known, format)) continue;
-        const found = fit(format, subject);
-        if (found === undefined) continue;
-        best[number] = {
-          found: { known, fit: found, words: subject.slice(found.start, found.end) },
-          weight: weightOf(known, format),
-        };
-      }
-    },
-  );
+  for (const [place, key] of index.keys.entries()) {
+    const candidates = linesOfWord.get(key);
+    const known = candidates === undefined ? undefined : formatAt(data, index, place);
+    if (candidates === undefined || known === undefined) continue;
+    let format: MessageFormat | undefined;
+    for (const number of candidates) {
+      const line = lines[number];
+      const subject = subjects[number];
+      if (line === undefined || subject === undefined || !maySay(line.speaker, known.program, subject))
+        continue;
+      format ??= parseFormat(known.format);
+      const weight = weightOf(known, format);
+      if ((best[number]?.weight ?? 0) >= weight) continue;
+      const found = fit(format, subject);
+      if (found === undefined) continue;
+      best[number] = {
+        found: { known, fit: found, words: subject.slice(found.start, found.end) },
+        weight,
+      };
+    }
+  }
   return lines.map((_, number) => best[number]?.found);
 }
 

@@ -1,3 +1,4 @@
+import { indexMessages, type MessageIndex } from "../../knowledge/message-data.ts";
 import type { Cause } from "../../model/diagnosis.ts";
 import { devicesIn, groupsIn } from "../explain/names.ts";
 import { type FoundMessage, findMessages, type SaidLine } from "./find-messages.ts";
@@ -7,11 +8,13 @@ import { messageAnswer } from "./message-answer.ts";
 export type MessageFinder = (lines: readonly SaidLine[]) => readonly (FoundMessage | undefined)[];
 
 /** Makes a finder that has the data loaded when it is first asked, and keeps it: for a command, not for a service. */
-export function createLazyFinder(load: () => string): MessageFinder {
-  let data: string | undefined;
+export function createLazyFinder(load: () => Uint8Array): MessageFinder {
+  let data: Uint8Array | undefined;
+  let index: MessageIndex | undefined;
   return (lines) => {
     data ??= load();
-    return findMessages(data, lines);
+    index ??= indexMessages(data);
+    return findMessages(data, lines, index);
   };
 }
 

@@ -11,7 +11,8 @@ const shipped = loadMessages(join(import.meta.dirname, "../../../config"));
 const KERNEL: Speaker = { kind: "kernel" };
 const QEMU: Speaker = { kind: "qemu" };
 
-const SMALL = `= kernel 6.1.0 6.12.0
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const SMALL = bytesOf(`= kernel 6.1.0 6.12.0
 @ drivers/pci/a.c
 : pci_a
 E the bridge %d lost its window
@@ -20,7 +21,7 @@ W2 the bridge %d lost its window over %s
 @ hw/vfio/
 :${" "}
 E bad group of %s: %m
-`;
+`);
 
 function answerTo(speaker: Speaker, text: string) {
   const [found] = findMessages(shipped, [{ speaker, text }]);
@@ -55,12 +56,13 @@ test("only who can say a message is heard saying it", () => {
 });
 
 test("text that is no data is nothing", () => {
-  assert.deepEqual(findMessages("", [{ speaker: KERNEL, text: "the bridge 3 lost its window" }]), [
+  assert.deepEqual(findMessages(bytesOf(""), [{ speaker: KERNEL, text: "the bridge 3 lost its window" }]), [
     undefined,
   ]);
-  assert.deepEqual(findMessages("\0\n=\n@\nE\nEx\n", [{ speaker: KERNEL, text: "anything at all" }]), [
-    undefined,
-  ]);
+  assert.deepEqual(
+    findMessages(bytesOf("\0\n=\n@\nE\nEx\n"), [{ speaker: KERNEL, text: "anything at all" }]),
+    [undefined],
+  );
 });
 
 test("the answer says which part of which program refuses, the error in words, and the class by rule", () => {
