@@ -106,14 +106,15 @@ const FLAKES: Grid = [
   [0.35, 0.16],
   [0.55, 0.1],
 ];
-/** So many knobs are looked at for pairs, the likeliest first. */
-const PAIRED = 14;
+/** So many knobs are looked at for pairs, the likeliest first; none where one has this probability alone. */
+const PAIRED = 10;
+const ALONE = 0.98;
 /** A knob by whose values nothing can be told explains nothing. */
 const NOTHING = Number.NEGATIVE_INFINITY;
 
 /** Weighs every hypothesis; the likeliest first, probabilities adding up to 1. */
 export function weigh(input: ModelInput): readonly Weighed[] {
-  const found: { readonly hypothesis: Hypothesis; readonly log: number }[] = [];
+  const found: Found[] = [];
   const add = (hypothesis: Hypothesis, odds: number, log: number) => {
     if (odds > 0 && log > NOTHING) found.push({ hypothesis, log: Math.log(odds) + log });
   };
@@ -129,24 +130,34 @@ export function weigh(input: ModelInput): readonly Weighed[] {
     const { log, broken } = knobLog(counted, rates, safe);
     add({ kind: "knob", knob, broken }, odds, log + (log > NOTHING ? unknown(values) : 0));
   }
-  const best = found
-    .filter((one) => one.hypothesis.kind === "knob")
-    .sort((a, b) => b.log - a.log)
-    .slice(0, PAIRED)
-    .flatMap(({ hypothesis }) => (hypothesis.kind === "knob" ? [hypothesis.knob] : []));
-  for (const [at, first] of best.entries()) {
-    for (const second of best.slice(at + 1)) {
-      const odds = input.pair * Math.min(input.knobs[first]?.odds ?? 0, input.knobs[second]?.odds ?? 0);
-      const pair = pairLog(input, first, second, rates, unknown);
-      if (pair !== undefined)
-        add({ kind: "pair", knobs: [first, second], values: pair.values }, odds, pair.log);
-    }
+  for (const [first, second] of likelyPairs(found)) {
+    const odds = input.pair * Math.min(input.knobs[first]?.odds ?? 0, input.knobs[second]?.odds ?? 0);
+    const pair = pairLog(input, first, second, rates, unknown);
+    if (pair !== undefined)
+      add({ kind: "pair", knobs: [first, second], values: pair.values }, odds, pair.log);
   }
   const most = Math.max(...found.map(({ log }) => log));
   const sum = found.reduce((total, { log }) => total + Math.exp(log - most), 0);
   return found
     .map(({ hypothesis, log }): Weighed => ({ ...hypothesis, probability: Math.exp(log - most) / sum }))
     .sort((a, b) => b.probability - a.probability);
+}
+
+interface Found {
+  readonly hypothesis: Hypothesis;
+  readonly log: number;
+}
+
+/** The pairs of the likeliest knobs; none where one alone explains all but what is worth no mention. */
+function likelyPairs(found: readonly Found[]): readonly (readonly [number, number])[] {
+  const knobs = found
+    .flatMap(({ hypothesis, log }) => (hypothesis.kind === "knob" ? [{ knob: hypothesis.knob, log }] : []))
+    .sort((a, b) => b.log - a.log);
+  const [first] = knobs;
+  const all = logSum(found.map(({ log }) => log));
+  if (first === undefined || Math.exp(first.log - all) > ALONE) return [];
+  const best = knobs.slice(0, PAIRED).map(({ knob }) => knob);
+  return best.flatMap((one, at) => best.slice(at + 1).map((other) => [one, other] as const));
 }
 
 interface Rates {

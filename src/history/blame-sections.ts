@@ -2,7 +2,7 @@ import { valueText as text } from "../facts/fact-value.ts";
 import { formatMinute } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
-import { blameCertainty, blameHeadline } from "./blame-sentences.ts";
+import { blameCertainty, blameHeadline, outOf } from "./blame-sentences.ts";
 import { whatWouldSettle } from "./blame-settle.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
@@ -123,7 +123,7 @@ function speaksFor(set: SuspectSet, lead: SuspectName, { blame }: BlameAnswer): 
   const lines = [`for: ${describePhases(blame.trials, lead)}`];
   if (set.proof.length > 0) lines.push("for: the known mechanism of this failure came and went with it");
   if (set.reverted) lines.push("for: it went back, and the outcome went back with it");
-  lines.push(`chance: ${Math.round(set.probability * 100)} in 100`);
+  lines.push(`chance: ${outOf(set.probability)}`);
   return lines;
 }
 
@@ -175,7 +175,7 @@ function clearedLines({ blame, changes }: BlameAnswer): readonly string[] {
     const why =
       both === undefined
         ? ""
-        : `: with ${text(both.value)}, ${both.good} starts worked and ${both.bad} failed`;
+        : `: with ${text(both.value)}, ${count(both.good)} worked and ${both.bad} failed`;
     return [`${sentence} (it changed there too${why})`];
   });
 }

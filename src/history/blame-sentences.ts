@@ -128,7 +128,7 @@ export function blameCertainty(answer: FaultAnswer): string {
 }
 
 /** `97 in 100`; never a certainty that no data give. */
-function outOf(probability: number): string {
+export function outOf(probability: number): string {
   if (probability > 0.995) return "more than 99 in 100";
   return `${Math.max(1, Math.round(probability * 100))} in 100`;
 }

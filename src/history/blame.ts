@@ -177,6 +177,11 @@ function blameOf({ failure, classes, trials }: Fault, { table, placeOf, subject 
   const chances = chancesOf(weighed, columns);
   const boundary = (first === undefined ? undefined : boundaryOf(trials, first)) ?? newest;
   const lead = first?.suspects[0]?.facts[0];
+  const named = new Set(
+    sets.flatMap((set) =>
+      [...set.suspects, ...set.besides].flatMap(({ facts }) => facts.map(({ key }) => key)),
+    ),
+  );
   const isExplained = (trial: Trial, at: number) =>
     !trial.good && (lead === undefined || lead.broken[lead.pattern[at] ?? -1] === true);
   const told = {
@@ -185,7 +190,7 @@ function blameOf({ failure, classes, trials }: Fault, { table, placeOf, subject 
     rivals,
     chances,
     boundary,
-    cleared: clearedFacts(weighed, columns, trials, boundary, failure),
+    cleared: clearedFacts(weighed, columns, trials, boundary, failure).filter(({ key }) => !named.has(key)),
   };
   if (first === undefined || first.probability < POSSIBLE)
     return { ...told, certainty: "unknown", reason: whyNone(trials, placeOf, rivals), sets };

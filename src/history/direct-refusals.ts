@@ -116,7 +116,15 @@ export function withKernelsPart(
           );
     return [other === undefined ? kernel : joinSets(other, kernel, trials), ...sets];
   }
-  if (kernel === undefined || !crosses(boundaryOf(trials, first), view, trials)) return sets;
+  const turn = boundaryOf(trials, first);
+  if (kernel === undefined || !crosses(turn, view, trials)) return sets;
+  const at = trials.findIndex(({ tally }) => tally === turn?.lastGood);
+  const isTolerated = trials.some(
+    ({ good }, place) => good && view.refuses[place] === false && view.region[place] === true,
+  );
+  // The region came in that turn, and nobody saw the older kernel put up with it: the firmware explains it alone.
+  if (view.region[at] === false && !isTolerated)
+    return [{ ...first, besides: [...first.besides, ...kernel.suspects] }, ...others];
   return [{ ...joinSets(first, kernel, trials), probability: first.probability + always }, ...others];
 }
 

@@ -1,4 +1,4 @@
-import { listOf, textOf } from "../facts/fact-value.ts";
+import { ABSENT, listOf, textOf } from "../facts/fact-value.ts";
 import { familyOf } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
 import type { KnobKind } from "./blame-priors.ts";
@@ -91,8 +91,9 @@ export function knobColumns(
     ...relationColumns(trials, table, places, subject, make),
   ];
   const otherVms = otherVmTrials(trials);
+  const mayTurn = createTurnTest(trials, places);
   for (const column of table.columns) {
-    if (COMPOSED.test(column.key)) continue;
+    if (!mayTurn(column) || COMPOSED.test(column.key)) continue;
     const owner = addressOwner(column.key);
     if (owner !== undefined && !subject.devices.has(owner)) {
       found.push(make("other-card", "PCI devices", "pci", column.key, presence(places, table, column)));
@@ -100,7 +101,7 @@ export function knobColumns(
     }
     found.push(
       make(kindOf(column.key), familyOf(column.group, column.key), column.group, column.key, {
-        values: [...column.values, { state: "absent" }, ANOTHER_VM],
+        values: [...column.values, ABSENT, ANOTHER_VM],
         indexes: readIndexes(places, table, column, otherVms(column.key)),
       }),
     );
@@ -128,32 +129,54 @@ type Maker = (
   parts?: readonly string[],
 ) => KnobColumn | undefined;
 
+/** Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. */
 function createMaker(trials: readonly Trial[]): Maker {
+  const good = Uint8Array.from(trials, (trial) => (trial.good ? 1 : 0));
   return (kind, family, group, key, given, parts = [key]) => {
     if (given === undefined) return undefined;
     const { values, indexes } = given;
     const order = new Int32Array(values.length).fill(-1);
-    const seen: FactValue[] = [];
-    const pattern = new Int32Array(indexes.length);
+    const seen: number[] = [];
+    const pattern = new Int32Array(indexes.length).fill(-1);
     let turned = false;
     let last = -1;
     for (let at = 0; at < indexes.length; at += 1) {
-      const index = indexes[at] ?? -1;
-      pattern[at] = -1;
+      const index = indexes[at] as number;
       if (index < 0) continue;
       if (order[index] === -1) {
         order[index] = seen.length;
-        seen.push(values[index] ?? { state: "absent" });
+        seen.push(index);
       }
-      pattern[at] = order[index] ?? -1;
-      if (last >= 0 && pattern[last] !== pattern[at] && trials[last]?.good !== trials[at]?.good)
-        turned = true;
+      const value = order[index] as number;
+      pattern[at] = value;
+      if (last >= 0 && pattern[last] !== value && good[last] !== good[at]) turned = true;
       last = at;
     }
     if (!turned) return undefined;
-    const safe = seen.indexOf(ANOTHER_VM);
-    return { kind, family, group, key, parts, values: seen, pattern, ...(safe >= 0 && { safe }) };
+    const told = seen.map((index) => values[index] ?? ABSENT);
+    const safe = told.indexOf(ANOTHER_VM);
+    return { kind, family, group, key, parts, values: told, pattern, ...(safe >= 0 && { safe }) };
   };
+}
+
+/** Whether a fact may have changed where the outcome turned: most have not, which a few comparisons tell. */
+function createTurnTest(trials: readonly Trial[], places: Int32Array): (column: FactColumn) => boolean {
+  const known = trials.flatMap(({ good }, at) =>
+    (places[at] ?? -1) < 0 ? [] : [{ good, place: places[at] ?? -1 }],
+  );
+  const turns = known.flatMap(({ good, place }, at) => {
+    const before = known[at - 1];
+    return before === undefined || before.good === good || before.place === place
+      ? []
+      : [[before.place, place] as const];
+  });
+  const vms = new Set(trials.map(({ tally }) => tally.vm)).size;
+  return ({ key, indexes, values }) =>
+    (vms > 1 && key.startsWith("vm.")) ||
+    turns.some(([before, after]) => {
+      const [was, is] = [indexes[before] ?? ABSENT_INDEX, indexes[after] ?? ABSENT_INDEX];
+      return was !== is || (was >= 0 ? values[was]?.state === "unknown" : true);
+    });
 }
 
 /** `isOther` says of which trials the fact is another VM's. The values end with absent and with that. */
@@ -163,23 +186,41 @@ function readIndexes(
   column: FactColumn,
   isOther: ((at: number) => boolean) | undefined,
 ): Int32Array {
-  const absent = column.values.length;
-  return places.map((place, at) => {
-    if (isOther?.(at) === true) return absent + 1;
-    const index = place < 0 ? UNKNOWN_INDEX : table.indexAt(column, place);
-    return index === ABSENT_INDEX ? absent : index;
-  });
+  const { indexes, values } = column;
+  const absent = values.length;
+  const known = Int32Array.from(values, ({ state }, index) =>
+    state === "unknown" ? UNKNOWN_INDEX : state === "absent" ? absent : index,
+  );
+  // Whether what is missing is absent costs more to find out, and is asked once for each snapshot.
+  const missing = new Map<number, number>();
+  const read = new Int32Array(places.length);
+  for (let at = 0; at < places.length; at += 1) {
+    const place = places[at] as number;
+    const index = place < 0 ? UNKNOWN_INDEX : (indexes[place] ?? ABSENT_INDEX);
+    if (isOther?.(at) === true) read[at] = absent + 1;
+    else if (index >= 0) read[at] = known[index] as number;
+    else if (index === UNKNOWN_INDEX) read[at] = UNKNOWN_INDEX;
+    else {
+      let found = missing.get(place);
+      if (found === undefined) {
+        found = table.indexAt(column, place) === ABSENT_INDEX ? absent : UNKNOWN_INDEX;
+        missing.set(place, found);
+      }
+      read[at] = found;
+    }
+  }
+  return read;
 }
 
 /** Whether another card is there; at which address follows from which others are. */
 function presence(places: Int32Array, table: FactTable, column: FactColumn): TrialValues {
-  const there = column.values.find(({ state }) => state === "value") ?? { state: "absent" };
+  const there = column.values.find(({ state }) => state === "value") ?? ABSENT;
+  const absent = column.values.length;
   return {
-    values: [there, { state: "absent" }],
-    indexes: places.map((place) => {
-      const index = place < 0 ? UNKNOWN_INDEX : table.indexAt(column, place);
-      return index === ABSENT_INDEX ? 1 : Math.min(index, 0);
-    }),
+    values: [there, ABSENT],
+    indexes: readIndexes(places, table, column, undefined).map((index) =>
+      index === absent ? 1 : Math.min(index, 0),
+    ),
   };
 }
 
@@ -330,7 +371,7 @@ function collect(
     if (number === undefined) {
       number = values.length;
       numbers.set(text, number);
-      values.push(text === "" ? { state: "absent" } : { state: "value", value: said });
+      values.push(text === "" ? ABSENT : { state: "value", value: said });
     }
     return number;
   });

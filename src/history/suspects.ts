@@ -67,6 +67,7 @@ interface Candidate {
 
 /** Below this a suspect is not spoken of. */
 const WORTH_NAMING = 0.02;
+const NEGLIGIBLE = 1e-4;
 /** Of what cannot be told apart, those are named that have this share of the likeliest one's probability. */
 const SHARE = 0.12;
 const MOST_SETS = 6;
@@ -80,7 +81,7 @@ export function suspectSets(
 ): readonly SuspectSet[] {
   const candidates = weighed.flatMap((one): readonly Candidate[] => {
     const column = one.kind === "knob" ? columns[one.knob] : undefined;
-    return column === undefined || one.kind !== "knob"
+    return column === undefined || one.kind !== "knob" || one.probability < NEGLIGIBLE
       ? []
       : [candidateOf(column, one.broken, one.probability, trials, failure)];
   });
@@ -95,7 +96,7 @@ export function suspectSets(
     return [pairSet(both, one.probability, trials)];
   });
   const sets: SuspectSet[] = [];
-  const left = new Set(candidates.filter(({ probability }) => probability > 1e-9));
+  const left = new Set(candidates);
   for (const lead of left) {
     const alike = [...left].filter((other) => other === lead || sameLabels(lead.labels, other.labels));
     for (const one of alike) left.delete(one);
@@ -142,7 +143,9 @@ export function factOf(
     key,
     parts,
     counts,
-    pattern: Array.from(pattern, (value) => told.indexOf(value)),
+    pattern: Array.from(pattern, (value) =>
+      safe === undefined || value < safe ? value : value === safe ? -1 : value - 1,
+    ),
     broken: told.map((value) => (broken[value] ?? 0) > 0.5),
     mechanism: isMechanism(failure, key, counts),
   };

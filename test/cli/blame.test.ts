@@ -146,3 +146,26 @@ describe("the rig's BIOS update, replayed through the pipeline", () => {
     });
   });
 });
+
+describe("the rig's four boots with two kernels and two firmwares, replayed", () => {
+  const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+
+  it("names kernel and BIOS together, and that either one back heals", async () => {
+    const boots = readRecordings(recordingPath("kernel-and-bios"));
+    if ("problem" in boots) assert.fail(boots.problem);
+    await replay(boots, catalogue, {
+      use: (store) => {
+        const answer = askBlame(store, {});
+        const [first] = answer.blame.sets;
+        assert.deepEqual(first?.suspects.map(({ family }) => family).toSorted(), ["BIOS", "kernel"]);
+        assert.equal(first?.together, true);
+        assert.equal(first?.reverted, true, "the kernel went back, and it worked");
+        assert.equal(answer.blame.certainty, "confirmed");
+        assert.match(
+          describeBlame(answer).headline,
+          /^BIOS \S+ together with kernel \S+ broke passthrough of .*, and either one back heals it: /,
+        );
+      },
+    });
+  });
+});
