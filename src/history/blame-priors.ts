@@ -14,6 +14,8 @@ interface ClassOdds {
   readonly number?: number;
   /** That the firmware demanded it all along, and a kernel came that minds it (law 12). */
   readonly always?: number;
+  /** Who puts a change back also switches the power off, and that alone may have healed it. */
+  readonly power?: boolean;
 }
 
 const CLASSES: Partial<Record<FailureClass, ClassOdds>> = data.classes;
@@ -47,4 +49,17 @@ export function priorsFor(failure: FailureClass): Priors {
 /** Whether a knob of this kind has a known way to such a failure. */
 export function isPlausible(failure: FailureClass, kind: KnobKind): boolean {
   return priorsFor(failure).of(kind) >= PLAUSIBLE;
+}
+
+/** Whether a failure of this class may have been healed by the power-off that goes with putting a change back. */
+export function isHealedByPower(failure: FailureClass): boolean {
+  return CLASSES[failure]?.power === true;
+}
+
+/** What such failures are mostly due to. */
+const OWN = 4;
+
+/** Whether failures of this class are mostly due to knobs of this kind. */
+export function isOwnCause(failure: FailureClass, kind: KnobKind): boolean {
+  return priorsFor(failure).of(kind) >= OWN;
 }

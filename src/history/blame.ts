@@ -1,5 +1,5 @@
 import { LAWFUL, ORDINARY, type Weighed, weigh } from "./blame-model.ts";
-import { isPlausible, priorsFor } from "./blame-priors.ts";
+import { isHealedByPower, isOwnCause, isPlausible, priorsFor } from "./blame-priors.ts";
 import { type Boundary, boundaryOf, goodAfter, newestBoundary } from "./boundary.ts";
 import { type DirectView, viewOfDirect, withKernelsPart } from "./direct-refusals.ts";
 import type { FactTable } from "./fact-table.ts";
@@ -22,8 +22,8 @@ import {
  * By the probability of the first suspect, over all that may have done it, seen or not:
  * - `confirmed`: 0.95 or more, and it went there and back: with the failure's known mechanism, or over more than one
  *   boot each where a way from it to this failure is known.
- * - `likely`: 0.85 or more, with the mechanism, or where a way is known and it failed in more than one boot or was put
- *   back.
+ * - `likely`: 0.85 or more with the mechanism, or where a way is known and it was put back, or is what such failures
+ *   are mostly due to; else 0.96 over more than one failed boot.
  * - `possible`: less, with what else may have done it; also two that cannot be told apart.
  * - `unknown`: what no fact shows is likelier than anything that does, or there is nothing to compare.
  */
@@ -80,8 +80,9 @@ export interface Blame {
 const CONFIRMED = 0.95;
 const LIKELY = 0.85;
 /** Below this a suspect is no answer. */
-const POSSIBLE = 0.4;
+const POSSIBLE = 0.25;
 const MORE_THAN_ONE_BOOT = 2;
+const WITHOUT_RETURN = 0.96;
 
 export interface BlameInput {
   /** Starts of one VM, or of the VMs that share a device, in order. */
@@ -238,6 +239,10 @@ function certaintyOf(
   // What has no known way to the failure, and what failed in one boot only and was not put back, may be coincidence.
   if (!suspects.every(({ kind }) => isPlausible(failure, kind))) return "possible";
   if (!reverted && failedBoots(trials) < MORE_THAN_ONE_BOOT) return "possible";
+  // What changed once, when it began, and could have broken anything, may have changed by coincidence.
+  const isOwn = suspects.every(({ kind }) => isOwnCause(failure, kind));
+  if (!reverted && !isOwn && probability < WITHOUT_RETURN) return "possible";
+  if (isHealedByPower(failure)) return "likely";
   return probability >= CONFIRMED && thereAndBack >= MORE_THAN_ONE_BOOT ? "confirmed" : "likely";
 }
 

@@ -107,7 +107,8 @@ describe("blame never says the wrong thing with confidence", () => {
     };
     assert.equal(await after(A95, reset), "likely: BIOS E7E49AMSI.1A95");
     assert.equal(await after(A95, good()), "confirmed: Kernel 6.18.1-Unraid");
-    assert.equal(await after(NEW_KERNEL, reset), "likely: Kernel 6.18.1-Unraid");
+    // It never went back, and something that nothing shows may have turned in the same sitting.
+    assert.equal(await after(NEW_KERNEL, reset), "possible: Kernel 6.18.1-Unraid");
     assert.equal(await after(NEW_KERNEL, good()), "confirmed: BIOS E7E49AMSI.1A95");
   });
 
