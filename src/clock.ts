@@ -2,6 +2,8 @@
 export interface Clock {
   /** UTC epoch milliseconds. */
   now(): number;
+  /** Milliseconds by a clock that nobody sets, the same in every process of a boot; the wall clock where not given. */
+  steady?(): number;
   /** Calls `action` once after `milliseconds`; the returned function takes the call back. */
   after(milliseconds: number, action: () => void): () => void;
 }
@@ -9,6 +11,8 @@ export interface Clock {
 /** The machine's clock. Timers do not keep the process alive by themselves. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  // CLOCK_MONOTONIC, which begins with the boot.
+  steady: () => Number(process.hrtime.bigint() / 1_000_000n),
   after(milliseconds, action) {
     const timer = setTimeout(action, milliseconds);
     timer.unref();
@@ -28,6 +32,7 @@ export function createEndingClock(clock: Clock): EndingClock {
   let hasEnded = false;
   return {
     now: clock.now,
+    ...(clock.steady !== undefined && { steady: clock.steady }),
     after(milliseconds, action) {
       if (hasEnded) return () => {};
       const takeBack = clock.after(milliseconds, () => {
@@ -52,15 +57,23 @@ export function createEndingClock(clock: Clock): EndingClock {
 export interface VirtualClock extends Clock {
   /** Moves to `time`, running what became due on the way, in order. Never moves back. */
   moveTo(time: number): void;
+  /** Somebody sets the wall clock to `time`; timers and the steady clock go on as they were. */
+  setWall(time: number): void;
 }
 
 /** Makes a virtual clock that begins at `start` (UTC epoch milliseconds). */
 export function createVirtualClock(start: number): VirtualClock {
   let now = start;
+  /** What the wall clock shows more than has passed. */
+  let ahead = 0;
   let nextId = 0;
   const due: { id: number; at: number; action: () => void }[] = [];
   return {
-    now: () => now,
+    now: () => now + ahead,
+    steady: () => now,
+    setWall(time) {
+      ahead = time - now;
+    },
     after(milliseconds, action) {
       const entry = { id: nextId++, at: now + Math.max(0, milliseconds), action };
       due.push(entry);
@@ -69,7 +82,8 @@ export function createVirtualClock(start: number): VirtualClock {
         if (index >= 0) due.splice(index, 1);
       };
     },
-    moveTo(time) {
+    moveTo(wall) {
+      const time = wall - ahead;
       for (;;) {
         due.sort((a, b) => a.at - b.at || a.id - b.id);
         const first = due[0];

@@ -3,7 +3,7 @@ import type { HostTruths } from "../diagnosis/remedies.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameReader } from "../history/ask-blame.ts";
-import { lastGoodWith } from "../history/last-good.ts";
+import { earlierThan, lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
 import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
@@ -131,9 +131,9 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInpu
   const { vm, devices, causes, at, number, snapshot } = question;
   const load = remember((id: string) => underOneName(reader.snapshots.get(id), vm, reader));
   const here = typeof snapshot === "string" ? load(snapshot) : snapshot;
-  const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), at);
+  const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), number);
   const good = found?.row;
-  const failures = failuresSince(reader, vm, good, at);
+  const failures = failuresSince(reader, vm, good, number);
   const before = good === undefined ? snapshotOfLastBoot(reader, question) : good.snapshotId;
   const then = before === undefined ? undefined : load(before);
   const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
@@ -203,10 +203,10 @@ function failuresSince(
   { attempts }: AnswerReader,
   vm: VmName,
   good: AttemptRow | undefined,
-  at: number,
+  before: number | undefined,
 ): readonly AttemptRow[] {
-  const since = good === undefined ? {} : { since: good.openedAt + 1 };
-  return attempts.list({ vm, ...since, until: at - 1, failedOnly: true, limit: MOST_TRIED });
+  const after = good === undefined ? {} : { after: good.number };
+  return attempts.list({ vm, ...after, ...earlierThan(before), failedOnly: true, limit: MOST_TRIED });
 }
 
 function snapshotOfLastBoot({ boots }: AnswerReader, { bootId }: AnswerQuestion): string | undefined {

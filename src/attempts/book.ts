@@ -72,18 +72,27 @@ export function createAttemptBook(options: {
   const timers = new Map<string, () => void>();
   const closedSince = new Map<string, number>();
 
+  /**
+   * The steady time of a wall time that has just been read. What was read long after, across a step of the wall clock,
+   * cannot be placed better than by what the wall clock shows now.
+   */
+  function steadyOf(at: number): number {
+    const now = clock.steady?.() ?? clock.now();
+    return now - Math.max(0, clock.now() - at);
+  }
+
   function insert(attempt: WorkingAttempt): void {
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
-    attempts.sort((a, b) => a.openedAt - b.openedAt);
+    attempts.sort((a, b) => a.steady - b.steady);
     if (attempts.length > KEPT_FOR_EACH_VM) {
       const oldest = attempts.findIndex((candidate) => candidate.settled);
       if (oldest >= 0) attempts.splice(oldest, 1);
     }
     byVm.set(attempt.vm, attempts);
   }
-  for (const stored of [...options.stored].sort((a, b) => a.openedAt - b.openedAt))
-    insert(resumeAttempt(stored));
+  for (const stored of options.stored)
+    insert(resumeAttempt(stored, stored.steady ?? steadyOf(stored.openedAt)));
 
   function schedule(attempt: WorkingAttempt, delay: number, action: () => void): void {
     timers.get(attempt.id)?.();
@@ -124,7 +133,9 @@ export function createAttemptBook(options: {
     const begun = attempt.startedAt ?? attempt.openedAt;
     const patience =
       attempt.startedAt === undefined && options.isStartAnnounced() ? LONGEST_START_MS : settings.settlingMs;
-    schedule(attempt, Math.max(0, begun + patience - clock.now()), () => {
+    // A clock that was set back makes nobody wait longer.
+    const wait = Math.min(patience, Math.max(0, begun + patience - clock.now()));
+    schedule(attempt, wait, () => {
       attempt.outcome = "started";
       attempt.closedAt = begun + patience;
       settle(attempt);
@@ -133,7 +144,7 @@ export function createAttemptBook(options: {
 
   return {
     open(vm, first) {
-      const attempt = openAttempt(vm, first);
+      const attempt = openAttempt(vm, first, steadyOf(first.at));
       insert(attempt);
       return attempt;
     },
@@ -154,15 +165,15 @@ export function createAttemptBook(options: {
     all: () => [...byVm.values()].flat(),
     runningAt: (time) =>
       [...byVm.values()]
-        .map((attempts) => attempts.findLast((attempt) => attempt.openedAt <= time))
+        .map((attempts) => attempts.findLast((attempt) => attempt.steady <= steadyOf(time)))
         .filter((attempt) => attempt !== undefined)
         .filter(
-          ({ outcome, startedAt, endedAt, closedAt, hasLogStart }) =>
+          ({ outcome, startedAt, endedAt, closedAt, hasLogStart, openedAt, steady }) =>
             (outcome === "started" ||
               outcome === "crashed-early" ||
               startedAt !== undefined ||
               (hasLogStart && (closedAt === undefined || closedAt > time))) &&
-            (endedAt ?? Number.POSITIVE_INFINITY) > time,
+            (endedAt === undefined || steadyOfEnd(endedAt, openedAt, steady) > steadyOf(time)),
         ),
     begunSoonAfter: (time) =>
       [...byVm.values()]
@@ -189,4 +200,9 @@ export function createAttemptBook(options: {
       }
     },
   };
+}
+
+/** The wall clock was seldom set while the VM ran. */
+function steadyOfEnd(endedAt: number, openedAt: number, steady: number): number {
+  return steady + Math.max(0, endedAt - openedAt);
 }

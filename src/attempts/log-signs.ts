@@ -42,6 +42,7 @@ export function createLogSigns(options: {
     }
     const attempt = adopted ?? pen.open(start.vm, start, []);
     attempt.hasLogStart = true;
+    attempt.steady -= Math.max(0, attempt.openedAt - start.at);
     attempt.openedAt = Math.min(attempt.openedAt, start.at);
     if (start.isWhole || attempt.devices.size === 0) pen.hasDevices(attempt, start.devices);
     pen.join(attempt, start, []);

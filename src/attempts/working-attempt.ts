@@ -23,6 +23,8 @@ export interface WorkingAttempt {
   readonly vm: VmName;
   readonly bootId: BootId | undefined;
   openedAt: number;
+  /** `openedAt` by the steady clock. */
+  steady: number;
   closedAt: number | undefined;
   outcome: Outcome | undefined;
   /** When libvirt said that it runs; undefined before. */
@@ -43,12 +45,13 @@ export interface WorkingAttempt {
 }
 
 /** Opens an attempt with its first sign. */
-export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
+export function openAttempt(vm: VmName, first: Observation, steady: number): WorkingAttempt {
   return {
     id: `${first.bootId ?? "unknown-boot"}/${vm}/${first.at}/${first.identity}`,
     vm,
     bootId: first.bootId,
     openedAt: first.at,
+    steady,
     closedAt: undefined,
     outcome: undefined,
     startedAt: undefined,
@@ -65,7 +68,7 @@ export function openAttempt(vm: VmName, first: Observation): WorkingAttempt {
 }
 
 /** Takes up an attempt that an earlier run of the service stored. */
-export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
+export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAttempt {
   const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
   const closed = stored.outcome === undefined && stored.closedAt !== undefined;
   const started = stored.evidence.find(
@@ -76,6 +79,7 @@ export function resumeAttempt(stored: StartAttempt): WorkingAttempt {
     vm: stored.vm,
     bootId: stored.bootId,
     openedAt: stored.openedAt,
+    steady,
     closedAt: stored.closedAt,
     outcome: closed ? outcomeOf(stored) : stored.outcome,
     startedAt: started?.observation.at,
@@ -155,6 +159,7 @@ export function finishedView(attempt: WorkingAttempt): StartAttempt {
     vm: attempt.vm,
     bootId: attempt.bootId,
     openedAt: attempt.openedAt,
+    steady: attempt.steady,
     closedAt: attempt.closedAt,
     outcome: attempt.settled ? attempt.outcome : undefined,
     devices: [...attempt.devices],

@@ -64,7 +64,7 @@ export function createAlerting(options: {
       return;
     }
     // Read out of a log after it was over: a good start has followed, so there is nothing to do for anybody.
-    if (isOverSince(attempt)) return;
+    if (isOverSince(attempt, number)) return;
     const content = contentOf(attempt, number, snapshotId);
     const key = incidentKey(content, reasonWithin(attempt));
     alerter.raise(
@@ -115,15 +115,15 @@ export function createAlerting(options: {
     return content;
   }
 
-  function isOverSince({ vm, openedAt }: StartAttempt): boolean {
-    return store.attempts.hasStartedSince(vm, openedAt);
+  function isOverSince({ vm }: StartAttempt, number: number): boolean {
+    return store.attempts.hasStartedAfter(vm, number);
   }
 
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
     const { vm, openedAt, devices } = attempt;
     alerter.recovered(vm, openedAt, (incident) => {
       const failedSnapshot = store.attempts
-        .list({ vm, until: openedAt, limit: LOOK_BACK })
+        .list({ vm, before: number, limit: LOOK_BACK })
         .find(({ id }) => id === incident.attemptId)?.snapshotId;
       const changes = linesBetween(store, { vm, devices, before: failedSnapshot, after: snapshotId });
       return composeRecovery({ vm, incident, changes, number });

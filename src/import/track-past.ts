@@ -90,7 +90,7 @@ export function trackPast(options: {
     all.flatMap((attempt) => attempt.evidence.map((entry) => entry.observation.identity)),
   );
   return {
-    settled: decided.map((attempt) => counted(attempt, times)),
+    settled: decided.map((attempt) => counted(withoutSteadyTime(attempt), times)),
     running,
     undecided: all.length - decided.length,
     sightings: alone.filter(({ identity }) => !evidence.has(identity)),
@@ -109,6 +109,11 @@ function isDecided(
     matches.some(({ signature }) => signature.role === "cause" && signature.severity === "fatal"),
   );
   return !fatal && seenUntil >= openedAt + settlingMs;
+}
+
+/** No clock of the past is known but the one on the wall. */
+function withoutSteadyTime({ steady: _, ...attempt }: StartAttempt): StartAttempt {
+  return attempt;
 }
 
 function counted(attempt: StartAttempt, times: ReadonlyMap<string, number>): StartAttempt {

@@ -25,6 +25,8 @@ export interface StartAttempt {
   readonly bootId: BootId | undefined;
   /** UTC epoch milliseconds of its first sign. */
   readonly openedAt: number;
+  /** When that was by a clock that nobody sets, in milliseconds of the boot: the order of starts within it. */
+  readonly steady?: number;
   /** UTC epoch milliseconds of its last sign; undefined while it is open. */
   readonly closedAt: number | undefined;
   /** Undefined while it is open. */

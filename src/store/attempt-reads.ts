@@ -47,6 +47,7 @@ type TallyTuple = [
 ];
 
 interface FullRow extends Omit<ListRow, "outcome"> {
+  readonly steady: number | null;
   readonly outcome: Outcome | null;
   readonly boot_id: string | null;
   readonly diagnosis: string | null;
@@ -65,13 +66,20 @@ const TALLY_INDEX = "attempt INDEXED BY attempt_tally";
 const BOOT_ORDER = `COALESCE(boot.order_key,
   (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= attempt.opened_at), 0)`;
 
+/** Within a boot the order is that of a clock that nobody sets; the wall clock has to do where that was not read. */
+const PLACE = `COALESCE(attempt.steady, attempt.opened_at - COALESCE(boot.started_at,
+  (SELECT max(started_at) FROM boot AS around WHERE around.started_at <= attempt.opened_at), 0))`;
+const ORDER_KEY = `${BOOT_ORDER}, ${PLACE}, attempt.number`;
+const KEY_OF_ONE = `(SELECT ${ORDER_KEY} FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
+  WHERE attempt.number = ?)`;
+
 /** The reading half of the attempts. */
 export function createAttemptReads(
   parts: AttemptParts,
   findNumber: (numberOrId: number | string) => number | undefined,
 ): Pick<
   AttemptStore,
-  "open" | "list" | "hasStartedSince" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"
+  "open" | "list" | "hasStartedAfter" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"
 > {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
@@ -81,7 +89,7 @@ export function createAttemptReads(
     `SELECT source, identity, position, kind, at, monotonic_us, count, last_at, text, observation, matches
      FROM evidence WHERE attempt = ?`,
   );
-  const fullColumns = `attempt.number, attempt.id, attempt.vm, attempt.boot, boot.id AS boot_id, opened_at,
+  const fullColumns = `attempt.number, attempt.id, attempt.vm, attempt.boot, boot.id AS boot_id, opened_at, steady,
     closed_at, outcome, device_set, cause, summary, snapshot.id AS snapshot, attempt.origin,
     diagnosis.body AS diagnosis, evidence_left_out
     FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
@@ -94,13 +102,14 @@ export function createAttemptReads(
   const openOfBoot = connection.statement<[string], FullRow>(
     `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
   );
-  const startedSince = connection.statement<[string, number], { number: number }>(
-    `SELECT number FROM ${TALLY_INDEX} WHERE vm IN (SELECT value FROM json_each(?)) AND outcome = 'started'
-     AND opened_at > ? LIMIT 1`,
+  const startedAfter = connection.statement<[string, number], { number: number }>(
+    `SELECT attempt.number FROM ${TALLY_INDEX} LEFT JOIN boot ON boot.number = attempt.boot
+     WHERE vm IN (SELECT value FROM json_each(?)) AND outcome = 'started'
+     AND (${ORDER_KEY}) > ${KEY_OF_ONE} LIMIT 1`,
   );
   const newestOfEachVm = connection.statement<[string, number], { number: number }>(
     `SELECT number FROM (
-       SELECT number, row_number() OVER (PARTITION BY vm ORDER BY opened_at DESC, number DESC) AS place
+       SELECT number, row_number() OVER (PARTITION BY vm ORDER BY ifnull(steady, opened_at) DESC, number DESC) AS place
        FROM ${TALLY_INDEX} WHERE boot = (SELECT number FROM boot WHERE id = ?) AND outcome IS NOT NULL
      ) WHERE place <= ?`,
   );
@@ -110,7 +119,7 @@ export function createAttemptReads(
   >(
     `SELECT attempt.number, vm, opened_at, outcome, cause FROM ${TALLY_INDEX}
      LEFT JOIN boot ON boot.number = attempt.boot WHERE outcome IS NOT NULL AND outcome <> 'started'
-     ORDER BY ${BOOT_ORDER} DESC, opened_at DESC, attempt.number DESC LIMIT ?`,
+     ORDER BY ${BOOT_ORDER} DESC, ${PLACE} DESC, attempt.number DESC LIMIT ?`,
   );
   /** Lists are asked in few shapes; each is prepared once. */
   const listStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], ListRow>>>();
@@ -135,6 +144,7 @@ export function createAttemptReads(
       bootId,
       openedAt: row.opened_at,
       closedAt: row.closed_at ?? undefined,
+      ...(row.steady === null ? {} : { steady: row.steady }),
       outcome: row.outcome ?? undefined,
       devices,
       groups,
@@ -159,7 +169,7 @@ export function createAttemptReads(
     list(filter = {}) {
       const { where, values } = conditions(filter, vms);
       const direction = filter.first === "oldest" ? "ASC" : "DESC";
-      const order = `ORDER BY ${BOOT_ORDER} ${direction}, opened_at ${direction}, attempt.number ${direction}`;
+      const order = `ORDER BY ${BOOT_ORDER} ${direction}, ${PLACE} ${direction}, attempt.number ${direction}`;
       // Which ones are wanted is in the index; only their rows, which are far apart, need to be read.
       const source = filter.bootId === undefined && filter.since === undefined ? TALLY_INDEX : "attempt";
       const chosen = `attempt.number IN (SELECT attempt.number FROM ${source}
@@ -195,8 +205,8 @@ export function createAttemptReads(
         };
       });
     },
-    hasStartedSince: (vm, since) =>
-      startedSince.get(JSON.stringify(vms.numbersOf(vm)), Math.floor(since)) !== undefined,
+    hasStartedAfter: (vm, number) =>
+      startedAfter.get(JSON.stringify(vms.numbersOf(vm)), number) !== undefined,
     newestOfEachVm: (bootId, most) => newestOfEachVm.all(bootId, most).map(({ number }) => number),
     newestFailures(limit) {
       const names = vms.names();
@@ -290,5 +300,7 @@ function conditions(
   if (filter.failedOnly === true) where.push("outcome <> 'started'");
   if (filter.since !== undefined) add("opened_at >= ?", Math.floor(filter.since));
   if (filter.until !== undefined) add("opened_at <= ?", Math.floor(filter.until));
+  if (filter.before !== undefined) add(`(${ORDER_KEY}) < ${KEY_OF_ONE}`, filter.before);
+  if (filter.after !== undefined) add(`(${ORDER_KEY}) > ${KEY_OF_ONE}`, filter.after);
   return { where: where.join(" AND "), values };
 }

@@ -38,6 +38,9 @@ export interface AttemptFilter {
   /** Bounds of `openedAt`, both inclusive. */
   readonly since?: number;
   readonly until?: number;
+  /** Only starts that come before, or after, the one of this number: by boot, within it by a clock that nobody sets. */
+  readonly before?: number;
+  readonly after?: number;
   readonly limit?: number;
   /** By boot, then time. Default `newest`. */
   readonly first?: "newest" | "oldest";
@@ -72,8 +75,8 @@ export interface AttemptStore {
    * found at once; without it every attempt is looked at.
    */
   open(signatures: SignatureLookup, bootId?: BootId): readonly StoredAttempt[];
-  /** Whether a start of the VM that began later than `since` went well. */
-  hasStartedSince(vm: VmName, since: number): boolean;
+  /** Whether a start of the VM that came after the one of this number went well. */
+  hasStartedAfter(vm: VmName, number: number): boolean;
   /** Numbers of the newest settled attempts of one boot, at most `most` of each VM. */
   newestOfEachVm(bootId: BootId, most: number): readonly number[];
   /** What a number (also as text) or an id means. */

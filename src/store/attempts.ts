@@ -24,6 +24,7 @@ interface HeadRow {
   readonly vm: number;
   readonly boot: number | null;
   readonly opened_at: number;
+  readonly steady: number | null;
   readonly outcome: string | null;
   readonly device_set: number;
   readonly cause: string | null;
@@ -44,19 +45,20 @@ type HeadValues = [
   origin: string,
   evidenceCount: number,
   leftOut: number,
+  steady: number | null,
   id: string,
 ];
 
 export function createAttemptStore(parts: AttemptParts): AttemptStore {
   const { connection, boots, snapshots, vms, signatures } = parts;
   const select = connection.statement<[string], HeadRow>(
-    `SELECT number, vm, boot, opened_at, outcome, device_set, cause, snapshot, origin
+    `SELECT number, vm, boot, opened_at, steady, outcome, device_set, cause, snapshot, origin
      FROM attempt WHERE id = ?`,
   );
   const columns =
-    "vm, boot, opened_at, closed_at, outcome, device_set, cause, summary, snapshot, origin, evidence_count, evidence_left_out";
+    "vm, boot, opened_at, closed_at, outcome, device_set, cause, summary, snapshot, origin, evidence_count, evidence_left_out, steady";
   const insert = connection.statement<HeadValues>(
-    `INSERT INTO attempt (${columns}, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO attempt (${columns}, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   // The condition keeps an unchanged attempt from being written again (an upsert would count the number up).
   // Evidence that was left out stays counted when a restarted service goes on with the attempt as stored.
@@ -65,7 +67,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
     const given = prefixed(changing, "given");
     const leftOut = "max(attempt.evidence_left_out, given.evidence_left_out)";
     return connection.statement<HeadValues>(
-      `WITH given (${columns}, id) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+      `WITH given (${columns}, id) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
        UPDATE attempt SET (${changing}) = (${given.replace("given.evidence_left_out", leftOut)})
        FROM given WHERE attempt.id = given.id AND (${prefixed(changing, "attempt")}) IS NOT (${given})`,
     );
@@ -147,6 +149,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
       origin,
       evidence.rows.length,
       evidence.leftOut,
+      attempt.steady === undefined ? (known?.steady ?? null) : Math.round(attempt.steady),
       attempt.id,
     ];
     if (known === undefined) return insert.insert(...values);
@@ -222,11 +225,12 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
 
 /** Which part of a stored attempt may differ from the given one. */
 function changeOf(known: HeadRow, values: HeadValues): "whole" | "outcome" | "rest" {
-  const [vm, boot, openedAt, , outcome, deviceSet, cause, , snapshot, origin] = values;
+  const [vm, boot, openedAt, , outcome, deviceSet, cause, , snapshot, origin, , , steady] = values;
   const isSameStart =
     vm === known.vm &&
     boot === known.boot &&
     openedAt === known.opened_at &&
+    steady === known.steady &&
     deviceSet === known.device_set &&
     snapshot === known.snapshot &&
     origin === known.origin;

@@ -29,8 +29,8 @@ export function createProtectedAttempts(
        FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
        WHERE outcome IS NOT NULL
        WINDOW
-         in_order AS (PARTITION BY vm ORDER BY ifnull(order_key, 0), opened_at, attempt.number),
-         newest_first AS (PARTITION BY vm ORDER BY ifnull(order_key, 0) DESC, opened_at DESC, attempt.number DESC)
+         in_order AS (PARTITION BY vm ORDER BY ifnull(order_key, 0), ifnull(steady, opened_at - ifnull(started_at, 0)), attempt.number),
+         newest_first AS (PARTITION BY vm ORDER BY ifnull(order_key, 0) DESC, ifnull(steady, opened_at - ifnull(started_at, 0)) DESC, attempt.number DESC)
      )
      SELECT number, vm, age FROM judged
      WHERE age <= ? OR good <> good_before OR good <> good_after

@@ -347,6 +347,15 @@ CREATE TABLE hot_plug (
 CREATE INDEX hot_plug_boot ON hot_plug (boot);
 `;
 
+// Milliseconds from the beginning of the boot by a clock that nobody sets: the order of starts within a boot. What was
+// stored before has none, and stands where its wall time puts it.
+const VERSION_7 = `
+ALTER TABLE attempt ADD COLUMN steady INTEGER;
+DROP INDEX attempt_tally;
+CREATE INDEX attempt_tally
+  ON attempt (vm, boot, outcome, cause, device_set, snapshot, origin, opened_at, steady);
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
@@ -355,6 +364,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, sql: VERSION_4 },
   { version: 5, sql: VERSION_5 },
   { version: 6, sql: VERSION_6 },
+  { version: 7, sql: VERSION_7 },
 ];
 
 /** The version that this program reads and writes. */

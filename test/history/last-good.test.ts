@@ -14,7 +14,7 @@ function started(store: Store, at: number, devices: readonly Bdf[]): void {
 }
 
 function goodBefore(store: Store, devices: readonly Bdf[]) {
-  const found = lastGoodWith(store.attempts, VM, devices, START + 10_000);
+  const found = lastGoodWith(store.attempts, VM, devices, undefined);
   return found && [found.row.openedAt - START, found.without];
 }
 
@@ -33,4 +33,24 @@ test("where none had the device the newest is told with what it lacked", () =>
     started(store, 1000, []);
     started(store, 2000, [NIC]);
     assert.deepEqual(goodBefore(store, [GPU, NIC]), [2000, [GPU]]);
+  }));
+
+test("within a boot the order is that of the steady clock, whatever the clock on the wall was set to", () =>
+  withStore((store) => {
+    const day = 86_400_000;
+    const save = (id: string, at: number, steady: number, outcome: "started" | "failed") =>
+      store.attempts.save(
+        { ...sampleAttempt({ id, openedAt: START + at, outcome, devices: [GPU] }), steady, evidence: [] },
+        { origin: "live" },
+      );
+    save("first", 0, 1000, "started");
+    save("second", 60_000, 61_000, "started");
+    const failed = save("after the clock was set back two days", 120_000 - 2 * day, 121_000, "failed");
+    save("healed", 180_000 - 2 * day, 181_000, "started");
+    assert.deepEqual(
+      store.attempts.list({}).map(({ id }) => id),
+      ["healed", "after the clock was set back two days", "second", "first"],
+    );
+    assert.equal(lastGoodWith(store.attempts, VM, [GPU], failed)?.row.id, "second");
+    assert.equal(store.attempts.list({ vm: VM, after: failed, startedOnly: true })[0]?.id, "healed");
   }));
