@@ -95,7 +95,8 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
     mkdirSync(dirname(settingsFile), { recursive: true });
     writeFileSync(
       settingsFile,
-      `DATABASE="${database}"\nNOTIFY_COMMAND="yes"\nCOMMAND="${script}"\n${text}\n`,
+      // On Proxmox mail is on by itself, and root of the machine that runs the tests wants none.
+      `DATABASE="${database}"\nNOTIFY_MAIL="no"\nNOTIFY_COMMAND="yes"\nCOMMAND="${script}"\n${text}\n`,
     );
   };
   write(settings);
