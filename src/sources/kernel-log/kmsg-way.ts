@@ -1,5 +1,5 @@
 import type { Child } from "./child.ts";
-import type { KmsgDevice } from "./kmsg-device.ts";
+import type { KmsgDevice, KmsgHandle } from "./kmsg-device.ts";
 import { createKmsgParser } from "./record-parser.ts";
 import { createRecordTeller } from "./record-teller.ts";
 import { createRecordClock } from "./record-time.ts";
@@ -8,6 +8,8 @@ import type { KernelLogWay, WayOptions, WayStart } from "./way.ts";
 const BUFFER_SIZE = 128 * 1024;
 /** A drain hands over to the follower after this many bytes, however fast the kernel writes. */
 const DRAIN_LIMIT = 256 * 1024 * 1024;
+/** A ring of millions of records is read for so long at a time; then what it told is stored (ms). */
+const TURN_MS = 20;
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 5000;
 /** A child that lived this long, in milliseconds, did its work: the next one may start at once. */
@@ -35,29 +37,52 @@ export function createKmsgWay(options: WayOptions & { readonly device: KmsgDevic
   let stopped = false;
   let child: Child | undefined;
   let takeBackRespawn = () => {};
+  let endStart = () => {};
   let delay = FIRST_DELAY;
 
   const newParser = () =>
     createKmsgParser({ told: teller.take, leaving: teller.leave, unreadable: () => options.skipped(1) });
 
-  /** Reads to the newest record. Throws what the device throws. */
-  function drain(): void {
-    const handle = device.open();
+  /**
+   * Reads to the newest record, a turn at a time, and calls `done`, with what the device threw if it did; at once where
+   * one turn is enough. Nothing is called once it has been stopped.
+   */
+  function drain(done: (error?: unknown) => void): void {
+    let handle: KmsgHandle;
     try {
-      const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
-      const parser = newParser();
-      let total = 0;
-      for (;;) {
-        const length = handle.read(buffer);
-        if (length === 0) return;
-        time.arrived(false);
-        parser.push(buffer.subarray(0, length), true);
-        total += length;
-        if (total > DRAIN_LIMIT) return;
-      }
-    } finally {
-      handle.close();
+      handle = device.open();
+    } catch (error) {
+      done(error);
+      return;
     }
+    const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+    const parser = newParser();
+    let total = 0;
+    const turn = () => {
+      const since = performance.now();
+      let isEnd = false;
+      try {
+        while (!isEnd && !stopped && performance.now() - since < TURN_MS) {
+          const length = handle.read(buffer);
+          total += length;
+          isEnd = length === 0 || total > DRAIN_LIMIT;
+          if (length === 0) break;
+          time.arrived(false);
+          parser.push(buffer.subarray(0, length), true);
+        }
+      } catch (error) {
+        handle.close();
+        done(error);
+        return;
+      }
+      if (!isEnd && !stopped) {
+        setImmediate(turn);
+        return;
+      }
+      handle.close();
+      if (!stopped) done();
+    };
+    turn();
   }
 
   function follow(): void {
@@ -78,32 +103,32 @@ export function createKmsgWay(options: WayOptions & { readonly device: KmsgDevic
   }
 
   function followAgain(why: string, lived: number): void {
-    try {
-      drain();
-    } catch (error) {
-      broken(openFailure(error).why);
-      return;
-    }
-    delay = lived >= LONG_LIFE ? FIRST_DELAY : Math.min(delay * 2, LONGEST_DELAY);
-    live(`reading /dev/kmsg now and then: ${why}; trying again in ${delay / 1000} s`);
-    takeBackRespawn = clock.after(delay, () => {
-      // A child that cannot even start ends at once and comes back here, so each round drains.
-      if (!stopped) follow();
+    drain((error) => {
+      if (error !== undefined) {
+        broken(openFailure(error).why);
+        return;
+      }
+      delay = lived >= LONG_LIFE ? FIRST_DELAY : Math.min(delay * 2, LONGEST_DELAY);
+      live(`reading /dev/kmsg now and then: ${why}; trying again in ${delay / 1000} s`);
+      takeBackRespawn = clock.after(delay, () => {
+        // A child that cannot even start ends at once and comes back here, so each round drains.
+        if (!stopped) follow();
+      });
     });
   }
 
   return {
-    async start(): Promise<WayStart> {
-      try {
-        drain();
-      } catch (error) {
-        return { works: false, ...openFailure(error) };
-      }
-      follow();
-      return { works: true };
-    },
+    start: () =>
+      new Promise<WayStart>((resolve) => {
+        endStart = () => resolve({ works: true });
+        drain((error) => {
+          if (error === undefined) follow();
+          resolve(error === undefined ? { works: true } : { works: false, ...openFailure(error) });
+        });
+      }),
     async stop() {
       stopped = true;
+      endStart();
       takeBackRespawn();
       await child?.stop();
     },
