@@ -18,14 +18,14 @@ export interface Presence {
 }
 
 /** Whether one of the keys above this one, as `kernel.parameter` is above `kernel.parameter.iommu`, is such. */
-export function isBelowSuch(key: string, isSuch: (parent: string) => boolean): boolean {
+function isBelowSuch(key: string, isSuch: (parent: string) => boolean): boolean {
   for (let dot = key.lastIndexOf("."); dot > 0; dot = key.lastIndexOf(".", dot - 1))
     if (isSuch(key.slice(0, dot))) return true;
   return false;
 }
 
 /** Whether a thing is verifiably not there: its kind is listed, and it is not among them. */
-export function lacksThing(entity: string, anchor: string, presence: Presence): boolean {
+function lacksThing(entity: string, anchor: string, presence: Presence): boolean {
   const own = presence.stateOf(entity);
   if (presence.hasThing(entity) || own === "unknown" || isHidden(entity, presence)) return false;
   if (own === "absent") return true;
