@@ -37,8 +37,9 @@ export const HOST_RULES: readonly ClassRule[] = [
     class: "iommu-not-enabled",
   },
 
+  { from: KERNEL_VFIO, says: /in use|device request|until device is released/, class: "device-busy" },
   { from: KERNEL_VFIO, says: /interrupt remapping/, class: "interrupt-remapping-missing" },
-  { from: KERNEL_VFIO, says: /rlimit|memlock|locked/, class: "memlock-limit" },
+  { from: KERNEL_VFIO, says: /rlimit|memlock|\block(?:ed|ing)? (?:memory|pages)/, class: "memlock-limit" },
   { from: KERNEL_VFIO, says: /power|\bd[03]\b|runtime|resume|suspend|\bpm\b/, class: "power-state-stuck" },
   { from: KERNEL_VFIO, says: /reset|\bflr\b/, class: "reset-failed" },
   { from: KERNEL_VFIO, says: /\brom\b|opregion|vbios/, class: "rom-invalid" },
@@ -49,12 +50,17 @@ export const HOST_RULES: readonly ClassRule[] = [
     says: /(?:\b|_)(?:un)?map|\bpin|iova|(?:\b|_)dma(?:\b|_)|dirty/,
     class: "dma-map-failed",
   },
-  { from: KERNEL_VFIO, says: /viable|unbound|bound|driver|probe|denylist|group/, class: "driver-binding" },
+  {
+    from: KERNEL_VFIO,
+    says: /viable|unbound|bound|\bbind|driver|probe|denylist|group/,
+    class: "driver-binding",
+  },
   { from: KERNEL_VFIO, says: /token|denied|permission|not allowed/, class: "access-denied" },
   { from: KERNEL_VFIO, class: "device-config-invalid" },
 
   { from: KERNEL_PCI, names: /not ready.* after (?:flr|.*reset|dpc)/, class: "reset-failed" },
   { from: KERNEL_PCI, names: /not ready.* after (?:resume|.*d[03])/, class: "power-state-stuck" },
+  { from: KERNEL_PCI, says: /header type/, names: /type (?:0x)?7f/, class: "device-lost" },
   { from: KERNEL_PCI, says: /\brom\b/, class: "rom-invalid" },
   {
     from: KERNEL_PCI,
@@ -109,7 +115,7 @@ export const HOST_RULES: readonly ClassRule[] = [
   },
   {
     from: GRAPHICS,
-    says: /reset|\bflr\b|hang|hung|stuck|baco|recover|\bsmu\b|\bsmc\b|\bpsp\b|\bmode[12]\b|\bras\b|\bguc\b|\bhuc\b|\bgsp\b|firmware|timeout|timed out|ring|halt|idle|\bxid\b/,
+    says: /reset|\bflr\b|hw_init|hang|hung|stuck|baco|recover|\bsmu\b|\bsmc\b|\bpsp\b|\bmode[12]\b|\bras\b|\bguc\b|\bhuc\b|\bgsp\b|firmware|timeout|timed out|ring|halt|idle|\bxid\b/,
     class: "reset-failed",
   },
   {

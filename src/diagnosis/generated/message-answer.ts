@@ -41,14 +41,15 @@ export function messageAnswer(found: FoundMessage, text: string): MessageAnswer 
 
 const OF_KERNEL: ReadonlySet<string> = new Set(["kernel", "nvidia", "vendor-reset"]);
 const TROUBLE =
-  /fail|unable|cannot|can't|can not|could ?n[o']t|couldn't|\bnot\b|\bno\b|invalid|unsupported|missing|error|time[ds]? ?out|stuck|lost|giv(?:e|ing) up|\bfault|illegal|corrupt|bad\b|broken|refus|reject|denied|deny|conflict|mismatch|unexpected|unknown|wrong|bug\b|disabl|ineligible|inconsistent|overflow|exceed|too (?:many|small|large|long|big)|hang|hung|dead|wedged|fallen|containment|without|busy|in use|down\b|removed|abort|halt/i;
+  /fail|unable|cannot|can't|can not|could ?n[o']t|couldn't|\bnot\b|\bno\b|invalid|unsupported|missing|error|time[ds]? ?out|stuck|lost|giv(?:e|ing) up|(?:\b|_)fault|illegal|corrupt|bad\b|broken|refus|reject|denied|deny|conflict|mismatch|unexpected|unknown|wrong|bug\b|disabl|ineligible|inconsistent|overflow|exceed|too (?:many|small|large|long|big)|hang|hung|dead|wedged|fallen|containment|without|busy|in use|down\b|removed|abort|halt|required|blocked/i;
 
 /**
  * Whether a format tells of something that goes wrong. Drivers call good news an error and bad news a note; what QEMU
- * and libvirt raise as an error is one, whatever its words.
+ * and libvirt raise as an error or warn of is trouble, whatever its words.
  */
 export function speaksOfTrouble({ program, severity, format }: KnownFormat): boolean {
-  return severity === "error" && !OF_KERNEL.has(program) ? true : TROUBLE.test(format);
+  // A note of QEMU's is a hint at what may help.
+  return OF_KERNEL.has(program) ? TROUBLE.test(format) : severity !== "info";
 }
 
 /** The error number at the end of a message, which the format leaves open, as text or as a number. */

@@ -6,6 +6,22 @@ const PASSTHROUGH =
 
 /** What is not there, or is somebody else's, tells more than who tripped over it. */
 export const OBJECT_RULES: readonly ClassRule[] = [
+  { from: ANY_MONITOR, says: /locked memory|memlock/, class: "memlock-limit" },
+  { from: ANY_MONITOR, says: /kvm kernel module/, class: "kvm-unavailable" },
+  {
+    from: ANY_MONITOR,
+    names: /failed to initialize kvm|virt type 'kvm'|domaintype=kvm/,
+    class: "kvm-unavailable",
+  },
+  { from: ANY_MONITOR, says: /vfio_(?:un)?map_dma/, class: "dma-map-failed" },
+  { from: ANY_MONITOR, says: /mediated device .*not found|no node device with/, class: "device-missing" },
+  {
+    from: ANY_MONITOR,
+    says: /device assignment .*(?:on this system|requires vfio)/,
+    class: "iommu-not-enabled",
+  },
+  { from: ANY_MONITOR, says: /device assignment .*not supported by/, class: "device-config-invalid" },
+  { from: ANY_MONITOR, says: /romfile|option rom/, class: "rom-invalid" },
   { from: ANY_MONITOR, names: /\/dev\/(?:vfio|iommu)\b/, errno: ["EACCES", "EPERM"], class: "access-denied" },
   { from: ANY_MONITOR, names: /\/dev\/vfio\/(?:\d|devices)/, errno: ["EBUSY"], class: "device-busy" },
   {
@@ -43,9 +59,16 @@ export const OBJECT_RULES: readonly ClassRule[] = [
 /** What is said where a device of the host is given to a VM. */
 export const PASSTHROUGH_RULES: readonly ClassRule[] = [
   { from: PASSTHROUGH, errno: ["EBUSY"], says: /region|\bbar\b/, class: "bar-reserve-failed" },
-  { from: PASSTHROUGH, errno: ["EBUSY"], says: /open|group|attach|bind/, class: "device-busy" },
+  { from: PASSTHROUGH, errno: ["EBUSY"], says: /open|group|attach|\bbind/, class: "device-busy" },
   { from: PASSTHROUGH, errno: ["EACCES"], class: "access-denied" },
   { from: PASSTHROUGH, errno: ["EPERM"], says: /open|access|read|write/, class: "access-denied" },
+  { from: PASSTHROUGH, says: /unrecoverable error/, class: "pcie-error" },
+  { from: PASSTHROUGH, says: /kvm vfio device/, class: "container-setup-failed" },
+  { from: PASSTHROUGH, says: /(?:read|restore)\b.*config space/, class: "device-lost" },
+  { from: PASSTHROUGH, says: /header type/, names: /type '?(?:127|0x7f)/, class: "device-lost" },
+  { from: PASSTHROUGH, says: /lacking acs/, class: "group-not-viable" },
+  { from: PASSTHROUGH, says: /does not support requested/, class: "device-config-invalid" },
+  { from: PASSTHROUGH, says: /detached from the host|trigger a probe/, class: "driver-binding" },
   { from: PASSTHROUGH, says: /\breset|\bflr\b/, class: "reset-failed" },
   { from: PASSTHROUGH, says: /viable|all devices (?:in|within)/, class: "group-not-viable" },
   { from: PASSTHROUGH, says: /rlimit|memlock|locked memory/, class: "memlock-limit" },

@@ -43,7 +43,11 @@ export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): 
     const answer = message === undefined ? undefined : messageAnswer(message, text);
     return answer?.class === undefined ? [] : [{ ...answer, class: answer.class, text }];
   });
-  const ranked = found.sort((a, b) => rankOf(a.known.program) - rankOf(b.known.program));
+  const ranked = found.sort(
+    (a, b) =>
+      rankOf(a.known.program) - rankOf(b.known.program) ||
+      Number(a.known.severity !== "error") - Number(b.known.severity !== "error"),
+  );
   const byClass = Map.groupBy(ranked, (answer) => answer.class);
   return [...byClass].map(([causeClass, same]): Cause => {
     const [first] = same;

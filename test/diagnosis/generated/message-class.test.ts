@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { speaksOfTrouble } from "../../../src/diagnosis/generated/message-answer.ts";
+import { loadCatalogue } from "../../../src/diagnosis/catalogue.ts";
+import { readSaidBy } from "../../../src/diagnosis/explain/said-by.ts";
+import { findMessages } from "../../../src/diagnosis/generated/find-messages.ts";
+import { messageAnswer, speaksOfTrouble } from "../../../src/diagnosis/generated/message-answer.ts";
 import { classOf } from "../../../src/diagnosis/generated/message-class.ts";
 import { loadMessages } from "../../../src/knowledge/load-messages.ts";
 import { formatAt, indexMessages, type KnownFormat } from "../../../src/knowledge/message-data.ts";
@@ -13,7 +16,7 @@ import { CAUSE_CLASSES } from "../../../src/model/catalogue.ts";
  * something failed and not what, what is about a migration or a snapshot, and notes that tell of no trouble.
  */
 const FORMATS = 24_151;
-const TROUBLE_WITHOUT_CLASS = 5_688;
+const TROUBLE_WITHOUT_CLASS = 5_748;
 
 function allFormats(): readonly KnownFormat[] {
   const data = loadMessages(join(import.meta.dirname, "../../../config"));
@@ -49,4 +52,28 @@ test("every format can be found by a word, is one line, and has only the placeho
     assert.match(format, /^(?:[^%\n]|%[sdxcm%])+$/);
     assert.equal(format, format.trim());
   }
+});
+
+test("where a signature by hand knows a message, the rules mostly give it the same class", () => {
+  const { catalogue } = loadCatalogue({
+    shippedDirectory: join(import.meta.dirname, "../../../config/signatures"),
+  });
+  const data = loadMessages(join(import.meta.dirname, "../../../config"));
+  const index = indexMessages(data);
+  const told = catalogue.signatures.filter(
+    ({ role, class: own }) =>
+      (role === "cause" || role === "symptom") && own !== "start-failure-wrapper" && own !== "benign-noise",
+  );
+  const judged = told.flatMap((signature) =>
+    signature.examples.flatMap((example) => {
+      const { text } = readSaidBy(example);
+      const [found] = findMessages(data, [{ speaker: { kind: signature.layer }, text }], index);
+      const byRule = found === undefined ? undefined : messageAnswer(found, text)?.class;
+      return byRule === undefined ? [] : [byRule === signature.class];
+    }),
+  );
+  // 0.82 of some 250 when this was written.
+  assert.ok(judged.length > 150, `${judged.length} were found`);
+  const right = judged.filter(Boolean).length / judged.length;
+  assert.ok(right > 0.75, `${right.toFixed(2)} are of the same class`);
 });
