@@ -87,8 +87,10 @@ export function decide(
   }
   const since = now - existing.lastToldAt;
   const wait = DAY * 2 ** Math.min(existing.reminders, MOST_DOUBLINGS);
-  // A clock that was far ahead when it was last told must not silence it for years.
-  if (since < wait && since > -DAY)
+  // A clock that was far ahead when it was last told must not silence it for years; one that was set back since, within
+  // the boot, makes nothing due.
+  const isSameBoot = occurrence.bootId !== undefined && occurrence.bootId === existing.bootId;
+  if (since < wait && (since > -DAY || isSameBoot))
     return { incident, tell: false, why: "it has been told, a reminder is not due" };
   return {
     incident: { ...incident, reminders: existing.reminders + 1 },

@@ -3,6 +3,7 @@ import type { SignatureMatch } from "../model/catalogue.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
 import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
+import { isDeviceRefusal } from "./refusal.ts";
 import { coversKernelTime, coversLibvirtTime, distance, UNCLAIMED_FOR } from "./windows.ts";
 import { addEvidence, type WorkingAttempt } from "./working-attempt.ts";
 
@@ -19,6 +20,8 @@ interface Waiting {
 const STILL_STARTING = 60_000;
 /** libvirtd says the last word of a failed start and ends its log in either order (ms). */
 const CLEAN_UP_MS = 250;
+/** libvirt's events are stamped on arrival, so that its word that a VM runs may be a moment late (ms). */
+const STARTED_BEFORE = 3_000;
 /** Under a flood only the newest of what nobody claims is kept; the store has counted the rest. */
 const MAXIMUM_WAITING = 1_024;
 /** Of one message about one device so many are kept: a flood of it must not push out what others said. */
@@ -181,6 +184,13 @@ function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Wait
         : Number.POSITIVE_INFINITY;
     case "kernel-record": {
       if (!coversKernelTime(attempt, at, observation.exactTime, matches)) break;
+      // A VM that runs has its devices: what is refused is refused to another.
+      if (
+        attempt.startedAt !== undefined &&
+        at > attempt.startedAt + STARTED_BEFORE &&
+        isDeviceRefusal(matches)
+      )
+        break;
       const device = observation.device ?? deviceOf(matches);
       if (device !== undefined && !concerns(attempt, device, groups)) break;
       // Without a device only a VM that has passed-through devices can be meant.
