@@ -5,7 +5,14 @@ import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
 import { createLazyFinder } from "../src/diagnosis/generated/unknown-causes.ts";
 import { loadMessages } from "../src/knowledge/load-messages.ts";
-import { isAboutDevice, isRight, type LabelledCase, readCases, SHARED_CORPUS } from "./labelled.ts";
+import {
+  isAboutDevice,
+  isRight,
+  type LabelledCase,
+  readCases,
+  SHARED_CORPUS,
+  WITHOUT_VFIO,
+} from "./labelled.ts";
 
 /*
  * Measures `explain` on log text that real users posted and a reader labelled. The text stays outside of the
@@ -78,6 +85,8 @@ function report(outcomes: readonly Outcome[]): void {
   printRatio("VM-start failures found (wanted 0.97)", failures, saysFailure);
   printRatio("VM-start failure or not, right", labelled, (o) => saysFailure(o) === o.case.vm_start_failure);
   printRatio("cause class right (wanted 0.92)", outcomes, ({ right }) => right);
+  const withoutVfio = outcomes.filter((outcome) => outcome.case.class === WITHOUT_VFIO);
+  printRatio("of starts that failed without VFIO, by what the text shows", withoutVfio, ({ right }) => right);
   printRatio("device in trouble or not, right", outcomes, related);
   const isAlarm = (answer: string, accept: readonly string[]) =>
     isAboutDevice(answer) && !accept.includes(answer);

@@ -261,4 +261,43 @@ describe("the way of an observation", () => {
       [20_000],
     );
   });
+
+  it("keeps with its boot what happens to a host beside starts: sleep, lost cards, links and storms", (context) => {
+    const boot = recording("good-intel");
+    const store = open(database(context), () => boot.bootedAt);
+    context.after(() => store.close());
+    const events = [
+      "PM: suspend entry (deep)",
+      "PM: suspend exit",
+      "NVRM: Xid (PCI:0000:2d:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
+      "pcieport 0000:00:03.1: pciehp: Slot(5): Link Down",
+      "aer_ratelimit: 9 callbacks suppressed",
+      "INFO: task qemu-system-x86:311 blocked for more than 241 seconds.",
+      "ACPI: IVRS ACPI table found in initrd [kernel/firmware/acpi/ivrs.aml][0xd0]",
+    ];
+    const observations = events.map(
+      (text, index): Observation => ({
+        kind: "kernel-record",
+        source: "kernel-log",
+        at: boot.bootedAt + 10_000 + index,
+        exactTime: true,
+        bootId: boot.bootId,
+        identity: `${boot.bootId}:${200_000 + index}`,
+        sequence: 200_000 + index,
+        level: 4,
+        text,
+      }),
+    );
+    const { flush } = serve(boot, store, { backlog: false, observations });
+    flush();
+    const signatures = store.sightings.list({}).map(({ signature }) => signature);
+    assert.deepEqual([...new Set(signatures)].sort(), [
+      "kernel.acpi-table-in-initrd",
+      "kernel.aer-storm",
+      "kernel.nvidia-off-the-bus",
+      "kernel.qemu-hangs",
+      "kernel.slot-down",
+      "kernel.suspend",
+    ]);
+  });
 });
