@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as plainRequest } from "node:http";
 import { request as secureRequest } from "node:https";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { connect } from "node:tls";
 import { basic, type HttpAnswer, LONGEST_ANSWER, ProxyRefusal, type Transport } from "./http.ts";
 
@@ -29,9 +29,7 @@ export function throughProxy(proxy: URL): Transport {
       path: `${url.pathname}${url.search}`,
       headers: { ...sized, host: url.host },
       // No agent, for one would make the connection itself.
-      // A literal address has no name that a certificate could be asked for.
-      createConnection: () =>
-        connect({ socket, servername: /^[\d.]+$|:/.test(url.hostname) ? "" : url.hostname }),
+      createConnection: () => connect({ socket, ...identityOf(url) }),
       signal,
     });
     return answerOf(request, body).finally(() => socket.destroy());
@@ -96,9 +94,23 @@ function requestOf(proxy: URL): typeof plainRequest {
   return proxy.protocol === "https:" ? secureRequest : plainRequest;
 }
 
-function serverOf(proxy: URL): { readonly host: string; readonly port: number } {
+function serverOf(proxy: URL): {
+  readonly host: string;
+  readonly servername: string;
+  readonly port: number;
+} {
   const port = Number(proxy.port || (proxy.protocol === "https:" ? "443" : "80"));
-  return { host: proxy.hostname.replace(/^\[|\]$/g, ""), port };
+  return { ...identityOf(proxy), port };
+}
+
+/**
+ * Whose certificate it has to be. A name goes into `servername` too (SNI), which a literal address may not (RFC 6066),
+ * and must be said in either case: Node would take "localhost" for the other end of a socket that is given, and what
+ * the `host` header says, the target, for the proxy.
+ */
+function identityOf(url: URL): { readonly host: string; readonly servername: string } {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return { host, servername: isIP(host) === 0 ? host : "" };
 }
 
 function authorizationOf(proxy: URL): Record<string, string> {
