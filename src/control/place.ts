@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync } from "node:fs";
+import { chmodSync, lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeDirectory } from "../make-directory.ts";
 
@@ -18,17 +18,23 @@ export function addressProblem(path: string): string | undefined {
     : `${path} has ${bytes} bytes, and a socket's address ${LONGEST_ADDRESS} at most`;
 }
 
+/** What the service keeps in its run-time directory. */
+const OURS: ReadonlySet<string> = new Set(["control", "control.new", "state.json", "state.json.new"]);
+
 /**
- * Makes the run-time directory, for its owner alone. Returns why it may not be used where it is no directory or
- * somebody else's: in a shared place such as `/tmp` anybody may have made one of this name first.
+ * Makes the run-time directory, for its owner alone. Returns why it may not be used where it is no directory (a link is
+ * none), somebody else's, or one that others may write to: in a shared place such as `/tmp` anybody may have made one
+ * of this name first.
  */
 export function ownDirectory(directory: string): string | undefined {
   try {
     makeDirectory(directory, 0o700);
     const problem = ownershipProblem(directory);
     if (problem !== undefined) return problem;
-    // An earlier version, or a script, may have made it for everybody to look into.
-    if ((lstatSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700);
+    // An earlier version, or a script, may have made it for everybody to look into; but a directory that holds other
+    // things (somebody named `/run`) must stay as it is.
+    if ((lstatSync(directory).mode & 0o077) !== 0 && readdirSync(directory).every((name) => OURS.has(name)))
+      chmodSync(directory, 0o700);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -39,8 +45,10 @@ export function ownDirectory(directory: string): string | undefined {
 export function ownershipProblem(directory: string): string | undefined {
   const status = lstatSync(directory);
   if (!status.isDirectory()) return `${directory} is not a directory`;
-  const user = process.getuid?.();
   // Root's is anybody's to trust.
-  if (status.uid === user || status.uid === 0) return undefined;
-  return `${directory} belongs to another user (${status.uid})`;
+  if (status.uid !== process.getuid?.() && status.uid !== 0)
+    return `${directory} belongs to another user (${status.uid})`;
+  if ((status.mode & 0o022) !== 0)
+    return `others may write to ${directory}; remove it, or take that right away with 'chmod go-w ${directory}'`;
+  return undefined;
 }

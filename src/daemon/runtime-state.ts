@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ownDirectory } from "../control/place.ts";
+import { ownDirectory, ownershipProblem } from "../control/place.ts";
 import type { SourceHealth } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 
@@ -51,7 +51,9 @@ export function writeRuntimeState(file: string, state: RuntimeState): string | u
     const problem = ownDirectory(dirname(file));
     if (problem !== undefined) return problem;
     const temporary = `${file}.new`;
-    writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+    // What lies there, be it a link that somebody put there before the directory was ours, is not written through.
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600, flag: "wx" });
     renameSync(temporary, file);
     return undefined;
   } catch (error) {
@@ -87,6 +89,7 @@ export function readRuntimeState(
   file: string,
 ): { readonly state: RuntimeState; readonly running: boolean } | undefined {
   try {
+    if (ownershipProblem(dirname(file)) !== undefined) return undefined;
     const state: unknown = JSON.parse(readFileSync(file, "utf8"));
     return isRuntimeState(state) ? { state, running: isRunning(state) } : undefined;
   } catch {

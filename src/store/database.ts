@@ -1,5 +1,6 @@
-import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
+import { keepPrivate, makePrivate } from "../private-files.ts";
 import { isHidden, mayRead, whatIsThere } from "./file-place.ts";
 import { findDamage } from "./find-damage.ts";
 import { APPLICATION_ID, migrate, nameHistory } from "./migrate.ts";
@@ -223,7 +224,9 @@ function openWriter(
   fill?: (database: Database.Database) => void,
 ): OpenedDatabase {
   const endedUncleanly = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  // SQLite would let everybody read it. A log and an index that are made get the mode of the file.
   makePrivate(path);
+  for (const ending of ["-wal", "-shm", "-journal"]) keepPrivate(path + ending);
   const database = new Database(path, { timeout: PATIENCE_MS });
   try {
     const version = versionOf(database);
@@ -254,18 +257,6 @@ function openWriter(
   } catch (error) {
     database.close();
     throw error;
-  }
-}
-
-/**
- * Makes the file where there is none, for its owner alone: a history may lie anywhere (`--database`), and SQLite would
- * let everybody read it. Its log and index get the mode of the file.
- */
-function makePrivate(path: string): void {
-  try {
-    closeSync(openSync(path, "a", 0o600));
-  } catch {
-    // SQLite meets the same, and what it says is explained.
   }
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeDirectory } from "../make-directory.ts";
+import { keepDirectoryPrivate } from "../private-files.ts";
 import { createAlertTable } from "./alerts.ts";
 import { createAttemptStore } from "./attempts.ts";
 import { createBootTable } from "./boots.ts";
@@ -70,6 +71,7 @@ function openAt(
   try {
     // 0700: log lines and VM definitions are nobody else's business.
     makeDirectory(dirname(path), 0o700);
+    keepDirectoryPrivate(dirname(path));
   } catch (error) {
     const why = `The directory ${dirname(path)} cannot be made: ${error instanceof Error ? error.message : error}.`;
     const remedy = "Run as root, or set another place for the database.";

@@ -37,7 +37,7 @@ export function removeDatabase(path: string): void {
  */
 export function markDamaged(path: string, isSure = false): void {
   try {
-    writeFileSync(damageMark(path), isSure ? SURE : "");
+    writeFileSync(damageMark(path), isSure ? SURE : "", { mode: 0o600 });
   } catch {
     // A disk that cannot take an empty file will show its damage again by itself.
   }

@@ -12,6 +12,7 @@ import {
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import Database from "better-sqlite3";
+import { keepDirectoryPrivate, keepPrivate } from "../private-files.ts";
 import { copyReadable, NEEDED_FOR_BLAME } from "./copy-readable.ts";
 import { openForReading } from "./database.ts";
 import { migrate } from "./migrate.ts";
@@ -34,6 +35,8 @@ export function writeSecondCopy(database: string, directory: string): number | s
     const copy = packed(opened.database);
     if (existsSync(file) && readFileSync(file).equals(copy)) return 0;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    keepDirectoryPrivate(directory);
+    for (const copy of [file, older]) keepPrivate(copy);
     const fresh = `${file}.new`;
     const descriptor = openSync(fresh, "w", 0o600);
     try {

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import Database from "better-sqlite3";
+import { makePrivate } from "../private-files.ts";
 import { explainDiskTrouble, saysDamaged, sqliteCode } from "./troubles.ts";
 
 /** What came of trying to become the one writer. */
@@ -29,6 +30,7 @@ export function takeWriterLock(databasePath: string): WriterLock {
 function attempt(path: string): WriterLock | { readonly state: "damaged" } {
   let lock: Database.Database | undefined;
   try {
+    makePrivate(path);
     lock = new Database(path, { timeout: 0 });
     const database = lock;
     lock.pragma("journal_mode = MEMORY");

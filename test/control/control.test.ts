@@ -16,7 +16,7 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
 import { askService, beginTalk } from "../../src/control/client.ts";
-import { controlSocket } from "../../src/control/place.ts";
+import { controlSocket, ownDirectory } from "../../src/control/place.ts";
 import { parseRequest, REQUEST_LIMIT } from "../../src/control/requests.ts";
 import { type ControlHandlers, createControlServer } from "../../src/control/server.ts";
 import { vmName } from "../../src/model/identifiers.ts";
@@ -77,6 +77,29 @@ test("a directory that others may look into is closed to them", async (context) 
   chmodSync(directory, 0o755);
   assert.equal(await server.start(), undefined);
   assert.equal(statSync(directory).mode & 0o777, 0o700);
+});
+
+test("a directory that others may write to, or that is a link, is not used, nor believed", async (context) => {
+  const { directory, server } = await createRig(context);
+  await server.stop();
+  chmodSync(directory, 0o777);
+  assert.match((await server.start()) ?? "", /others may write to .*chmod go-w/);
+  assert.equal(statSync(directory).mode & 0o777, 0o777, "it is somebody's, and stays as it is");
+  assert.deepEqual(await askService(directory, status, 5_000), { state: "no-service" });
+  chmodSync(directory, 0o700);
+  const link = `${directory}-link`;
+  symlinkSync(directory, link);
+  context.after(() => rmSync(link));
+  assert.match(ownDirectory(link) ?? "", /is not a directory/);
+});
+
+test("a directory that holds other things stays open to those who use them", async (context) => {
+  const { directory, server } = await createRig(context);
+  await server.stop();
+  writeFileSync(join(directory, "other.pid"), "1");
+  chmodSync(directory, 0o755);
+  assert.equal(await server.start(), undefined);
+  assert.equal(statSync(directory).mode & 0o777, 0o755);
 });
 
 test("a request is answered in one line, to several clients at once", async (context) => {

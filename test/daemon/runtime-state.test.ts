@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -43,6 +52,21 @@ test("a state of an earlier version, which did not say when its process began, i
   writeRuntimeState(file, older);
   assert.notEqual(processBegan, undefined);
   assert.equal(readRuntimeState(file)?.running, true);
+});
+
+test("a state in a directory that others may write to is nobody's, and none is written through a link", () => {
+  writeRuntimeState(file, STATE);
+  chmodSync(directory, 0o777);
+  assert.equal(readRuntimeState(file), undefined);
+  assert.match(writeRuntimeState(file, STATE) ?? "", /others may write to/);
+  chmodSync(directory, 0o700);
+  const other = join(directory, "other");
+  writeFileSync(other, "mine");
+  symlinkSync(other, `${file}.new`);
+  assert.equal(writeRuntimeState(file, STATE), undefined);
+  assert.equal(readFileSync(other, "utf8"), "mine");
+  assert.equal(readRuntimeState(file)?.running, true);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
 });
 
 test("what no service wrote is no state", () => {

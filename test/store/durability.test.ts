@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -60,6 +63,34 @@ test("a new history is its owner's alone, wherever it lies, with its log and ind
     for (const ending of ["", "-wal", "-shm"])
       assert.equal(statSync(path + ending).mode & 0o777, 0o600, ending);
     store.close();
+  }));
+
+test("a history that others may read is closed to them, with what lies beside it; a directory only where it is ours", () =>
+  withDirectory((directory) => {
+    for (const [name, mode] of [
+      ["vfio-watch", 0o700],
+      ["shared", 0o755],
+    ] as const) {
+      const place = join(directory, name);
+      mkdirSync(place, { mode: 0o755 });
+      const path = join(place, "history.db");
+      const first = opened(path);
+      first.attempts.save(sampleAttempt(), { origin: "live" });
+      for (const ending of ["", "-wal", "-shm", ".lock"]) chmodSync(path + ending, 0o644);
+      chmodSync(place, 0o755);
+      // As after a kill: log and index are left.
+      const copy = join(directory, `${name}-left`);
+      cpSync(place, copy, { recursive: true });
+      first.close();
+      rmSync(place, { recursive: true });
+      renameSync(copy, place);
+      const store = opened(path);
+      store.attempts.save(sampleAttempt({ id: "attempt-2" }), { origin: "live" });
+      for (const ending of ["", "-wal", "-shm", ".lock"])
+        assert.equal(statSync(path + ending).mode & 0o777, 0o600, name + ending);
+      assert.equal(statSync(place).mode & 0o777, mode, name);
+      store.close();
+    }
   }));
 
 test("killed in the middle of writing, again and again, nothing that was confirmed is lost", () =>
