@@ -13,15 +13,18 @@ export function createPaint(color: boolean): Paint {
 }
 
 /**
- * Makes hostile text (log lines, VM names) safe to print: control characters, which could move the cursor or
- * retitle the terminal, and characters that turn the writing direction become visible escapes.
+ * What no output shows as it is, wherever it goes: C0 (a tab is harmless), DEL and C1, which command a terminal; what
+ * turns the direction of writing; separators of lines that not every reader takes for one; the mark of a byte order.
+ */
+export const HOSTILE =
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * Makes hostile text (log lines, VM names) safe to print as one line: control characters, which could move the cursor
+ * or retitle the terminal, and characters that turn the writing direction become visible escapes.
  */
 export function printable(text: string): string {
-  return text.replace(
-    // Tab is harmless; C0, DEL, C1 and the bidirectional controls are not.
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replace(HOSTILE, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** A time as people and logs read it: `2026-01-21 11:02:34 UTC`. Undefined prints as a dash. */

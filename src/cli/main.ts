@@ -1,3 +1,4 @@
+import { jsonText } from "../json-text.ts";
 import { printable, table } from "../terminal-text.ts";
 import {
   type Command,
@@ -120,7 +121,7 @@ async function runForProgram(command: Command, parsed: ParsedArguments, io: Comm
 }
 
 function writeError(error: string, io: CommandIo): void {
-  io.out(`${JSON.stringify({ error }, undefined, 2)}\n`);
+  io.out(jsonText({ error }, 2));
 }
 
 /** Whether wrong arguments came from a program that will read a document. */

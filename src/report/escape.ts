@@ -8,10 +8,7 @@ const WORD_JOINER = "\u2060";
  * visible escapes; a tab stays.
  */
 export function visible(text: string): string {
-  return printable(text.toWellFormed()).replace(
-    /[\u061c\u2028\u2029\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return printable(text.toWellFormed());
 }
 
 /** Hostile text as lines; line ends of any kind divide, everything else as in {@link visible}. */

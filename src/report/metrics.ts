@@ -1,6 +1,7 @@
 import type { RuntimeState } from "../daemon/runtime-state.ts";
 import type { AttemptTally } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
+import { HOSTILE } from "../terminal-text.ts";
 
 /** What the numbers are taken from; a part is undefined where it cannot be had. */
 export interface MetricsInput {
@@ -146,5 +147,6 @@ function escapeLabel(value: string): string {
     .toWellFormed()
     .replace(/[\\"]/g, "\\$&")
     .replaceAll("\n", "\\n")
-    .replace(/[\u0000-\u001f\u007f]/g, "\ufffd");
+    .replace(HOSTILE, "\ufffd")
+    .replaceAll("\t", "\ufffd");
 }

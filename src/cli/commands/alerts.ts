@@ -16,6 +16,7 @@ import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
 import { askService } from "../../control/client.ts";
 import { runtimeDirectory } from "../../daemon/runtime-state.ts";
+import { jsonText } from "../../json-text.ts";
 import type { AlertStore, Incident } from "../../model/alert.ts";
 import { openBeside } from "../../store/open-beside.ts";
 import { createPaint, formatTime, printable } from "../../terminal-text.ts";
@@ -97,7 +98,7 @@ function list(args: ParsedArguments, io: CommandIo): Promise<number> {
   };
   return withHistory(databaseOf(args, io), io, ({ alerts }) => {
     const incidents = listIncidents(alerts, Date.now(), filter);
-    if (args.flag("json")) io.out(`${JSON.stringify({ incidents }, undefined, 2)}\n`);
+    if (args.flag("json")) io.out(jsonText({ incidents }, 2));
     else io.out(`${describeIncidents(incidents, createPaint(io.color))}\n`);
     return EXIT.ok;
   });
@@ -187,7 +188,7 @@ function sayNotFound(result: Exclude<FoundIncident, { found: Incident }>, id: st
 }
 
 function say(view: IncidentView, args: ParsedArguments, io: CommandIo): void {
-  if (args.flag("json")) io.out(`${JSON.stringify(view, undefined, 2)}\n`);
+  if (args.flag("json")) io.out(jsonText(view, 2));
   else io.out(`${describeIncident(view, createPaint(io.color), io.columns)}\n`);
 }
 
@@ -229,7 +230,7 @@ async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Pro
           }),
         );
   const who = by === "service" ? "the running service" : "this command, as no service runs";
-  if (isJson) io.out(`${JSON.stringify({ channel, by, ...result }, undefined, 2)}\n`);
+  if (isJson) io.out(jsonText({ channel, by, ...result }, 2));
   else if (result.delivered) io.out(`A test alert was delivered through ${channel} by ${who}.\n`);
   else
     io.err(`vfio-watch: nothing arrived through ${channel}, sent by ${who}: ${printable(result.error)}.\n`);

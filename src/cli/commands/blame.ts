@@ -5,6 +5,7 @@ import { blameHeadline } from "../../history/blame-sentences.ts";
 import { whatWouldSettle } from "../../history/blame-settle.ts";
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
+import { jsonText } from "../../json-text.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -59,7 +60,7 @@ Example: vfio-watch blame --vm "Windows 11"`,
           ...blameToJson(answer),
           answer: own === undefined || healed ? null : answerJson(own.answer),
         };
-        io.out(`${JSON.stringify(json, undefined, 2)}\n`);
+        io.out(jsonText(json, 2));
       } else {
         const paint = createPaint(io.color);
         io.out(

@@ -1,6 +1,7 @@
 import { versionsOf } from "../../history/time-line.ts";
 import { isFailure } from "../../history/trials.ts";
 import { lastWordsOf } from "../../import/take-in.ts";
+import { jsonText } from "../../json-text.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
@@ -33,7 +34,7 @@ Example: vfio-watch boots --limit 5`,
     return withHistory(database, io, (store) => {
       const all = store.boots.list();
       const rows = all.slice(-count).map((boot) => bootRow(store, boot));
-      if (args.flag("json")) io.out(`${JSON.stringify({ boots: rows }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ boots: rows }, 2));
       else io.out(`${describeBoots(rows, all.length, createPaint(io.color))}\n`);
       return EXIT.ok;
     });

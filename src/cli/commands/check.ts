@@ -1,6 +1,7 @@
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { needsAction, type Preflight, type PreflightFinding } from "../../diagnosis/preflight.ts";
+import { jsonText } from "../../json-text.ts";
 import type { VmStatus } from "../../model/host-state.ts";
 import { vmName } from "../../model/identifiers.ts";
 import { openStore } from "../../store/open.ts";
@@ -46,8 +47,7 @@ Example: vfio-watch check "Windows 11"`,
       }
       const only = vm === undefined ? undefined : vmName(vm);
       const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
-      if (args.flag("json"))
-        io.out(`${JSON.stringify({ from: live.from, ...preflightJson(preflight) }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ from: live.from, ...preflightJson(preflight) }, 2));
       else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
       return needsAction(preflight) ? EXIT.findings : EXIT.ok;
     } finally {

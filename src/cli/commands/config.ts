@@ -1,5 +1,6 @@
 import { effectiveSettings } from "../../config/describe.ts";
 import { describeProblem } from "../../config.ts";
+import { jsonText } from "../../json-text.ts";
 import { createPaint, printable, table } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { findSurroundings } from "../surroundings.ts";
@@ -40,7 +41,7 @@ Example: vfio-watch config --changed`,
     );
     if (args.flag("json")) {
       const { problems, files } = loaded;
-      io.out(`${JSON.stringify({ settings, problems, files }, undefined, 2)}\n`);
+      io.out(jsonText({ settings, problems, files }, 2));
     } else {
       const paint = createPaint(io.color);
       const rows = settings.map(({ key, value, from }) => [

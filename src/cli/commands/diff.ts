@@ -1,5 +1,6 @@
 import { diffSnapshots } from "../../facts/diff-snapshots.ts";
 import { findMoment } from "../../history/references.ts";
+import { jsonText } from "../../json-text.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -54,8 +55,7 @@ Example: vfio-watch diff b41 b42`,
       const [before, after] = sides;
       if (before === undefined || after === undefined) return EXIT.failure;
       const changes = diffSnapshots(before.snapshot, after.snapshot);
-      if (args.flag("json"))
-        io.out(`${JSON.stringify({ from: before.label, to: after.label, changes }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ from: before.label, to: after.label, changes }, 2));
       else
         io.out(`${describeChanges(before.label, after.label, changes, createPaint(io.color), io.columns)}\n`);
       return EXIT.ok;

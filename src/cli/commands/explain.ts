@@ -8,6 +8,7 @@ import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { jsonText } from "../../json-text.ts";
 import { loadMessages } from "../../knowledge/load-messages.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
@@ -62,7 +63,7 @@ Example: vfio-watch explain error.txt
         ...explanationJson(null, explanation),
         ...(own && { own: { number: own.number, answer: answerJson(own.answer) } }),
       };
-      io.out(`${JSON.stringify(json, undefined, 2)}\n`);
+      io.out(jsonText(json, 2));
     } else io.out(`${describeExplanation(explanation, own, createPaint(io.color), io.columns)}\n`);
     if (explanation.understanding === "empty") io.err(`vfio-watch: ${whyEmpty(file)}\n`);
     return EXIT_OF[explanation.understanding];
@@ -112,7 +113,7 @@ async function explainBatch(
     if (item === undefined) {
       io.err(`vfio-watch: ${printable(file)}:${index + 1}: not a JSON object with "id" and "log"\n`);
       isGood = false;
-    } else io.out(`${JSON.stringify(explanationJson(item.id, explain(item.log)))}\n`);
+    } else io.out(jsonText(explanationJson(item.id, explain(item.log))));
   }
   return isGood ? EXIT.ok : EXIT.failure;
 }

@@ -1,5 +1,6 @@
 import { contentText } from "../../facts/fact-value.ts";
 import { findMoment } from "../../history/references.ts";
+import { jsonText } from "../../json-text.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -30,7 +31,7 @@ Example: vfio-watch facts iommu`,
     const { database, paths } = findSurroundings(io.env, args.text("database"));
     const show = (label: string, snapshot: Snapshot): number => {
       const facts = snapshot.facts.filter((fact) => group === undefined || fact.group === group);
-      if (args.flag("json")) io.out(`${JSON.stringify({ at: label, facts }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ at: label, facts }, 2));
       else io.out(`${describeFacts(label, facts, createPaint(io.color), io.columns)}\n`);
       return EXIT.ok;
     };

@@ -1,5 +1,6 @@
 import { describeHotPlug } from "../../alerts/compose.ts";
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
+import { jsonText } from "../../json-text.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount, parseTime } from "../arguments.ts";
@@ -42,7 +43,7 @@ Example: vfio-watch history --vm "Windows 11" --since 90d`,
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
       const entries = readTimeLine(store, withMeantVm(filter, store));
-      if (args.flag("json")) io.out(`${JSON.stringify({ entries }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ entries }, 2));
       else io.out(`${describeTimeLine(entries, createPaint(io.color))}\n`);
       return EXIT.ok;
     });

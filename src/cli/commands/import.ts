@@ -11,6 +11,7 @@ import { type ImportResult, importHistory } from "../../import/import-history.ts
 import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
 import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
+import { jsonText } from "../../json-text.ts";
 import { createMessageFinder } from "../../pipeline/message-finder.ts";
 import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../places.ts";
@@ -144,7 +145,7 @@ function whenLocked({ unraid }: Surroundings): string {
 
 function tell(result: ImportResult, json: boolean, io: CommandIo): number {
   const { trouble, ...rest } = result;
-  if (json) io.out(`${JSON.stringify(rest, undefined, 2)}\n`);
+  if (json) io.out(jsonText(rest, 2));
   else io.out(`${describeImport(result, createPaint(io.color), io.columns)}\n`);
   if (trouble !== undefined) io.err(`vfio-watch: ${printable(trouble.why)} ${trouble.remedy}\n`);
   return trouble !== undefined || result.sources.some(({ refused }) => refused !== undefined)

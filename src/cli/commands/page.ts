@@ -3,6 +3,7 @@ import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
+import { jsonText } from "../../json-text.ts";
 import { read, unreadable } from "../../model/reading.ts";
 import { describeReport } from "../../report/content.ts";
 import type { SectionId } from "../../report/document.ts";
@@ -45,7 +46,7 @@ Example: vfio-watch page tools`,
   async run(args, io) {
     const [part, ...others] = args.positionals;
     if (part === "settings" && others.length === 0) {
-      io.out(`${JSON.stringify(settingsForm(), undefined, 1)}\n`);
+      io.out(jsonText(settingsForm(), 1));
       return EXIT.ok;
     }
     const surroundings = findSurroundings(io.env, args.text("database"));
@@ -76,7 +77,7 @@ function printProblems(candidate: string | undefined, surroundings: Surroundings
     candidate === undefined
       ? surroundings.loaded
       : loadConfigText(candidate, { where: surroundings.settingsFile, unraid: surroundings.unraid });
-  io.out(`${JSON.stringify({ problems }, undefined, 1)}\n`);
+  io.out(jsonText({ problems }, 1));
   return problems.length > 0 ? EXIT.findings : EXIT.ok;
 }
 

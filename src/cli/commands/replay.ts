@@ -3,6 +3,7 @@ import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { askBlame } from "../../history/ask-blame.ts";
+import { jsonText } from "../../json-text.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
 import { replay } from "../../replay/replay.ts";
@@ -47,8 +48,7 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
       use: (store) => askBlame(store, {}),
     });
     const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
-    if (args.flag("json"))
-      io.out(`${JSON.stringify({ ...toJson(boots, starts), blame: blameToJson(answer) }, undefined, 2)}\n`);
+    if (args.flag("json")) io.out(jsonText({ ...toJson(boots, starts), blame: blameToJson(answer) }, 2));
     else {
       io.out(`${describe(boots, starts, paint, io.columns)}\n`);
       if (answer.blame.bad > 0) {

@@ -2,6 +2,7 @@ import type { Answer } from "../../answer/answer.ts";
 import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
 import { answerJson } from "../../answer/json.ts";
 import { changeTexts, historyTexts, momentText } from "../../answer/words.ts";
+import { jsonText } from "../../json-text.ts";
 import type { Evidence } from "../../model/attempt.ts";
 import type { DomainLogEnd, Observation } from "../../model/observation.ts";
 import type { StoredAttempt } from "../../store/attempt-store.ts";
@@ -53,7 +54,7 @@ Example: vfio-watch show 12`,
         return EXIT.failure;
       }
       const answer = askAnswer(store, questionOf(attempt, attempt.number, attempt.snapshotId), catalogue);
-      if (args.flag("json")) io.out(`${JSON.stringify(toJson(attempt, answer), undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText(toJson(attempt, answer), 2));
       else io.out(`${describeAttempt(attempt, answer, createPaint(io.color), io.columns)}\n`);
       return attempt.outcome === "started" || attempt.outcome === undefined ? EXIT.ok : EXIT.findings;
     });

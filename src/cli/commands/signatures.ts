@@ -1,4 +1,5 @@
 import { nameIn } from "../../diagnosis/sentence.ts";
+import { jsonText } from "../../json-text.ts";
 import type { Remedy } from "../../model/catalogue.ts";
 import { printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -28,7 +29,7 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
       );
       return EXIT.failure;
     }
-    if (args.flag("json")) io.out(`${JSON.stringify({ signatures }, undefined, 2)}\n`);
+    if (args.flag("json")) io.out(jsonText({ signatures }, 2));
     else if (wanted === undefined) {
       io.out(`${table(signatures.map((one) => [one.id, one.class, one.role, one.severity]))}\n`);
     } else {

@@ -1,3 +1,4 @@
+import { jsonText } from "../../json-text.ts";
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
@@ -52,7 +53,7 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
       const rows = store.attempts.list(withMeantVm(filter, store));
-      if (args.flag("json")) io.out(`${JSON.stringify({ starts: rows }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ starts: rows }, 2));
       else io.out(`${describeStarts(rows, createPaint(io.color), isNarrowed)}\n`);
       return EXIT.ok;
     });

@@ -5,6 +5,7 @@ import {
   STUCK_AFTER,
   stateFile,
 } from "../../daemon/runtime-state.ts";
+import { jsonText } from "../../json-text.ts";
 import type { SourceHealth } from "../../model/source.ts";
 import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
@@ -50,7 +51,14 @@ Example: vfio-watch status`,
     });
     if (args.flag("json")) {
       io.out(
-        `${JSON.stringify({ running: service !== undefined, service: service ?? null, ...(history ?? { ...NO_HISTORY, troubles: service?.troubles ?? [] }) }, undefined, 2)}\n`,
+        jsonText(
+          {
+            running: service !== undefined,
+            service: service ?? null,
+            ...(history ?? { ...NO_HISTORY, troubles: service?.troubles ?? [] }),
+          },
+          2,
+        ),
       );
     } else {
       io.out(`${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now)}\n`);
