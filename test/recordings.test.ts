@@ -28,6 +28,8 @@ const windows = (outcome: Outcome, cause?: CauseClass, device?: string, group?: 
   ...(group !== undefined && { group }),
 });
 
+const WITHOUT_QEMU = "one of 'Windows 11', 'other', 'plain', 'renamed', 'third' and 1 more";
+
 /** What the rig did, by recording; the truth stands in each recording's rig-log.txt. */
 const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
   "good-intel": [windows("started"), windows("started")],
@@ -62,6 +64,24 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     { vm: "mapped", outcome: "failed", cause: "dma-map-failed", device: "0000:03:00.0" },
     { vm: "huge", outcome: "failed", cause: "memory-alloc-failed" },
   ],
+  // VMs given a device while they run, a hot-plug that is refused and a device that is wanted back (no starts), QEMU
+  // run by hand with a card that two VMs have, a missing QEMU, refusing hooks, a VM renamed between two starts.
+  "changed-while-running": [
+    windows("started"),
+    windows("failed", "group-not-viable", GPU, 8),
+    { vm: "other", outcome: "started" },
+    { vm: "other", outcome: "started" },
+    { vm: "third", outcome: "failed", cause: "host-resource-missing" },
+    {
+      vm: "one of 'Windows 11', 'twin' (0000:01:00.0)",
+      ...{ outcome: "failed", cause: "iommu-direct-mapping-required", device: GPU },
+    },
+    { vm: WITHOUT_QEMU, outcome: "failed", cause: "host-resource-missing" },
+    { vm: WITHOUT_QEMU, outcome: "failed", cause: "host-resource-missing" },
+    { vm: "nobin", outcome: "failed", cause: "host-resource-missing" },
+    { vm: "nobin", outcome: "started" },
+    { vm: "renamed", outcome: "failed", cause: "host-resource-missing" },
+  ],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),
@@ -70,6 +90,19 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
 };
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+
+it("a recorded hot-plug that is refused, and a device that is wanted back, are the running VM's and no starts", async () => {
+  const boots = readRecordings(join(RECORDINGS, "changed-while-running"));
+  if ("problem" in boots) assert.fail(boots.problem);
+  const told = await replay(boots, catalogue, {
+    use: (store) =>
+      store.hotPlugs.list().map(({ vms, action, outcome, devices }) => [vms, action, outcome, devices]),
+  });
+  assert.deepEqual(told, [
+    [["other"], "detach", "hangs", ["0000:03:00.0"]],
+    [["other"], "attach", "refused", [GPU]],
+  ]);
+});
 
 async function attemptsOf(name: string): Promise<readonly StartAttempt[]> {
   const boots = readRecordings(join(RECORDINGS, name));

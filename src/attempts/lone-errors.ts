@@ -8,8 +8,12 @@ import type { Unclaimed } from "./unclaimed.ts";
 
 /** A start that fails ends its VM's log within this time of libvirt's error (ms). */
 const ALONE_MS = 3_000;
-/** A missing program is named for each VM when libvirt begins to run, and when a VM is defined (ms). */
-const NAMED_BY_OTHERS_MS = 5_000;
+/** A missing program is named for each VM when libvirt begins to run (ms). */
+const DAEMON_BEGINS_MS = 5_000;
+/** It is named, too, when a VM is defined: then shortly before libvirt says that it was (ms). */
+const BEFORE_DEFINED_MS = 2_000;
+const AFTER_DEFINED_MS = 300;
+const MOST_DEFINED = 20;
 /** What libvirt says of one start it says within this time (ms). */
 const ONE_START_MS = 1_000;
 /** Where libvirt names a VM whose start failed, and its log may say nothing. */
@@ -33,15 +37,15 @@ export function createLoneErrors(options: {
 }): LoneErrors {
   const { clock, book, pen, unclaimed } = options;
   let daemonBeganAt = Number.NEGATIVE_INFINITY;
-  let definedAt = Number.NEGATIVE_INFINITY;
+  let definedAt: readonly number[] = [];
   const toldAt = new Map<VmName, number>();
 
   /** The VMs that the missing program is named for, unless libvirt named it for another reason. */
   function withProgram(record: LibvirtdRecord): readonly VmName[] {
-    const isForOthers = [daemonBeganAt, definedAt].some(
-      (at) => Math.abs(record.at - at) <= NAMED_BY_OTHERS_MS,
+    const isForDefinition = definedAt.some(
+      (at) => record.at >= at - BEFORE_DEFINED_MS && record.at <= at + AFTER_DEFINED_MS,
     );
-    if (isForOthers) return [];
+    if (isForDefinition || Math.abs(record.at - daemonBeganAt) <= DAEMON_BEGINS_MS) return [];
     const running = new Set([...book.runningAt(record.at)].map(({ vm }) => vm));
     return [...pen.definitions.present().values()]
       .filter(({ name, emulator }) => emulator !== undefined && !running.has(name))
@@ -71,7 +75,8 @@ export function createLoneErrors(options: {
       if (record.level === "error") clock.after(ALONE_MS, () => judge(record, matches));
     },
     learn(observation) {
-      if (observation.kind === "vm-lifecycle" && observation.event === "defined") definedAt = observation.at;
+      if (observation.kind === "vm-lifecycle" && observation.event === "defined")
+        definedAt = [...definedAt, observation.at].slice(-MOST_DEFINED);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { FirmwareDemand, HostState, IommuGroup, ReservedRegion } from "../model/host-state.ts";
+import { quotedVm } from "../model/identifiers.ts";
 import { valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { deviceAt, groupsOf } from "./host-lookups.ts";
@@ -24,7 +25,7 @@ export function directRegions(vm: VmDefinition, host: HostState): Cause[] {
     return [
       cause("iommu-direct-mapping-required", "direct-region", {
         certainty: refusal === "refuses" ? "certain" : "likely",
-        sentence: `${subject}, and the kernel does not hand such a device to '${vm.name}'${refusal === "refuses" ? "" : ` (${UNKNOWN[refusal]})`}.`,
+        sentence: `${subject}, and the kernel does not hand such a device to ${quotedVm(vm.name)}${refusal === "refuses" ? "" : ` (${UNKNOWN[refusal]})`}.`,
         evidence: evidenceOf(group, regions, demands),
         devices: group.members,
         groups: [group.id],
@@ -40,7 +41,7 @@ export function notYetRefused(vm: VmDefinition, host: HostState): readonly NotYe
       ? []
       : [
           {
-            sentence: `${subject}. Linux ${host.kernelRelease.state === "read" ? host.kernelRelease.value : "of this host"} gives the device away all the same; Linux 6.6 and newer will refuse it to '${vm.name}', so a kernel update will stop this VM.`,
+            sentence: `${subject}. Linux ${host.kernelRelease.state === "read" ? host.kernelRelease.value : "of this host"} gives the device away all the same; Linux 6.6 and newer will refuse it to ${quotedVm(vm.name)}, so a kernel update will stop this VM.`,
             evidence: evidenceOf(group, regions, demands),
             group,
           },
