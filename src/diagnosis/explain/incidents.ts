@@ -48,7 +48,7 @@ export function incidentsOf(
   const incidents = failed.map(
     (own): Incident => ({
       lines: own,
-      background: kernel.filter((line) => !own.includes(line)),
+      background: without(kernel, own),
       isStartFailure: true,
     }),
   );
@@ -64,11 +64,11 @@ function withoutTries(
   speakOfVms: (lines: readonly SpokenLine[]) => boolean,
 ): Incidents {
   const clusters = clustersOf(kernel).filter((cluster) => isStartFailure(cluster, speakOfVms(cluster)));
-  const others = told.filter((line) => !kernel.includes(line));
+  const others = without(told, kernel);
   if (clusters.length > 0 && isStartFailure(told, speakOfVms(told))) {
     const incidents = clusters.map((own) => ({
       lines: inOrder([...own, ...others]),
-      background: kernel.filter((line) => !own.includes(line)),
+      background: without(kernel, own),
       isStartFailure: true,
     }));
     const newest = incidents.at(-1);
@@ -80,8 +80,8 @@ function withoutTries(
     return { answer: { lines: told, background: [], isStartFailure: false }, others: [] };
   const gathering = gatheringOf(first);
   for (const line of rest) add(gathering, line);
-  const background = kernel.filter((line) => !focus.includes(line) && !belongs(line, gathering));
-  const lines = told.filter((line) => !background.includes(line));
+  const background = without(kernel, focus).filter((line) => !belongs(line, gathering));
+  const lines = without(told, background);
   return { answer: { lines, background, isStartFailure: false }, others: [] };
 }
 
@@ -243,6 +243,12 @@ function saysWhy({ matches }: SpokenLine): boolean {
     ({ signature: { role, class: ownClass } }) =>
       (role === "cause" || role === "symptom") && ownClass !== "start-failure-wrapper",
   );
+}
+
+/** A storm has tens of thousands of lines. */
+function without(lines: readonly SpokenLine[], others: readonly SpokenLine[]): readonly SpokenLine[] {
+  const left = new Set(others);
+  return lines.filter((line) => !left.has(line));
 }
 
 function inOrder(lines: readonly SpokenLine[]): readonly SpokenLine[] {

@@ -87,11 +87,19 @@ export interface VmTalk {
  */
 export function vmTalkIn(blocks: readonly SpokenBlock[]): VmTalk {
   const speaking = blocks.filter(({ said: { speaker } }) => isOfPeople(speaker) || runsVms(speaker));
-  const about = speaking.filter((block) => speaksOf(ABOUT_VMS, block)).map(({ number }) => number);
-  const vms = speaking.filter((block) => speaksOf(VMS, block)).map(({ number }) => number);
-  const isNear = (places: readonly number[], block: number) =>
-    places.some((place) => Math.abs(place - block) <= NEAR);
-  return { near: (block) => isNear(about, block), nearVms: (block) => isNear(vms, block) };
+  // Marked block by block: a storm has tens of thousands of lines that speak of VMs.
+  const around = (words: RegExp) => {
+    const near = new Set<number>();
+    let marked = -1;
+    for (const block of speaking.filter((one) => speaksOf(words, one))) {
+      const from = Math.max(marked + 1, block.number - NEAR);
+      for (let number = from; number <= block.number + NEAR; number++) near.add(number);
+      marked = block.number + NEAR;
+    }
+    return near;
+  };
+  const [about, vms] = [around(ABOUT_VMS), around(VMS)];
+  return { near: (block) => about.has(block), nearVms: (block) => vms.has(block) };
 }
 
 function isOfPeople({ kind }: Speaker): boolean {
