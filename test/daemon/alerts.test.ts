@@ -185,7 +185,7 @@ test("changed settings are taken up without a restart, and what is wrong in them
   host.settings('LOG_LEVELL="debug"');
   await until(() => host.lines.some((line) => line.includes("settings read again")));
   assert.ok(
-    host.lines.some((line) => /vfio-watch\.cfg:4: .*LOG_LEVELL/.test(line)),
+    host.lines.some((line) => /vfio-watch\.cfg:5: .*LOG_LEVELL/.test(line)),
     host.lines.join(""),
   );
   boot.failsToStart("Ubuntu");
