@@ -16,7 +16,7 @@ export function makeSnapshot(facts: Iterable<Fact>): Snapshot {
 }
 
 /** Orders facts as a reader wants them: by group in the order of interest, then by key. */
-function compareFacts(a: Fact, b: Fact): number {
+export function compareFacts(a: Fact, b: Fact): number {
   const byGroup = (GROUP_RANK.get(a.group) ?? 99) - (GROUP_RANK.get(b.group) ?? 99);
   // Not localeCompare: it would bring in ICU, and its order depends on the machine.
   return byGroup !== 0 ? byGroup : a.key < b.key ? -1 : a.key > b.key ? 1 : 0;

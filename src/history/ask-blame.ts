@@ -10,12 +10,18 @@ import { type BiosRow, biosRows } from "./bios-rows.ts";
 import { type Blame, findBlames } from "./blame.ts";
 import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.ts";
 import { newestBoundary } from "./boundary.ts";
-import { readFactTable } from "./read-fact-table.ts";
+import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
 import { formerNames, joinRenamedFacts } from "./renamed-vms.ts";
-import { createSnapshotLookup, type SnapshotLookup } from "./snapshot-lookup.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
 import { addressOwner, canMatter, findSubject, type SeenStart, tableFor } from "./subject.ts";
-import { type FailureClass, findFaults, isFailure, isPassthroughFailure, type StartTally } from "./trials.ts";
+import {
+  type FailureClass,
+  type Fault,
+  findFaults,
+  isFailure,
+  isPassthroughFailure,
+  type StartTally,
+} from "./trials.ts";
 
 /** What the question needs of the stored history; the store has these. */
 export interface BlameReader {
@@ -23,7 +29,7 @@ export interface BlameReader {
     tallies(filter?: AttemptFilter): readonly StartTally[];
     newestFailures(limit: number): readonly FailedAttempt[];
   };
-  readonly snapshots: Pick<SnapshotStore, "several" | "inOrder" | "series">;
+  readonly snapshots: Pick<SnapshotStore, "inOrder" | "series">;
   readonly vms: Pick<VmStore, "past">;
 }
 
@@ -82,7 +88,6 @@ const RECENT_FAILURES = 200;
 
 /** Answers the question from the stored history. Reads only; no clock. */
 export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAnswer {
-  const lookup = createSnapshotLookup(reader.snapshots);
   const recent = reader.attempts.newestFailures(RECENT_FAILURES);
   const named = question.vm ?? (question.device === undefined ? mostInNeed(recent) : undefined);
   // Whose start the kernel refused is not known, but which device: its other starts are the ones to compare with.
@@ -97,12 +102,14 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
   const read = readFactTable(reader.snapshots, ids);
   const { placeOf } = read;
   const places = [...placeOf.values()];
-  const seen = seenStarts(lookup, tallies);
+  const faults = findFaults(tallies);
+  const seen = seenStarts(read, tallies, faults);
   const subject = findSubject(new Set(tallies.map((tally) => tally.vm)), seen);
   const names = formerNames(reader.vms, new Set(tallies.map((tally) => tally.vm)));
   const table = joinRenamedFacts(read.table, names, places);
   const [first, ...others] = findBlames({
     tallies,
+    faults,
     table: tableFor(table, subject, places),
     placeOf,
     subject,
@@ -111,8 +118,7 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
   const bios = biosRows(tallies, table, placeOf);
   const answerFor = (blame: Blame): FaultAnswer => {
     const { lastGood, firstBad } = blame.boundary ?? {};
-    lookup.load([lastGood?.snapshotId, firstBad?.snapshotId].filter((id) => id !== undefined));
-    const between = changesBetween(lookup, lastGood?.snapshotId, firstBad?.snapshotId);
+    const between = changesBetween(read, lastGood?.snapshotId, firstBad?.snapshotId);
     const chanceOf = (change: Change) => blame.chances.get(change.key) ?? 0;
     const changes = between
       ?.filter((change) => canMatter(change.key, subject))
@@ -120,12 +126,12 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
     return {
       question,
       vms,
-      devices: blamedDevices(tallies, blame, subject, lookup, device),
+      devices: blamedDevices(tallies, blame, subject, read, device),
       blame,
       bios,
       changes,
       otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
-      stood: { before: addressesIn(lookup, lastGood), after: addressesIn(lookup, firstBad) },
+      stood: { before: addressesIn(read, lastGood), after: addressesIn(read, firstBad) },
       newest: seen.at(-1)?.snapshot,
       names: deviceNames(seen.map(({ snapshot }) => snapshot)),
     };
@@ -148,11 +154,15 @@ function mostInNeed(recent: readonly FailedAttempt[]): VmName | undefined {
   return (withDevice ?? failed[0] ?? recent.find(isFailure) ?? recent[0])?.vm;
 }
 
-/** Each snapshot costs some milliseconds to load. */
-const MOST_LOADED = 5;
+/** More tell nothing more, and each is gone through fact by fact. */
+const MOST_SEEN = 5;
 
 /** Telling starts with their snapshots, oldest first: the devices and groups that there ever were. */
-function seenStarts(lookup: SnapshotLookup, tallies: readonly StartTally[]): readonly SeenStart[] {
+function seenStarts(
+  read: ReadFactTable,
+  tallies: readonly StartTally[],
+  faults: readonly Fault[],
+): readonly SeenStart[] {
   const known = tallies.filter(({ snapshotId }) => snapshotId !== undefined);
   const turns = known.filter(
     (tally, index) =>
@@ -161,14 +171,14 @@ function seenStarts(lookup: SnapshotLookup, tallies: readonly StartTally[]): rea
       known[index - 1]?.outcome !== tally.outcome ||
       known[index + 1]?.outcome !== tally.outcome,
   );
-  const faults = findFaults(tallies).flatMap(({ trials }) => {
+  const turnsOfFaults = faults.flatMap(({ trials }) => {
     const { lastGood, firstBad } = newestBoundary(trials) ?? {};
     return [lastGood, firstBad].filter((tally) => tally?.snapshotId !== undefined);
   });
   const lastGood = known.findLast(({ outcome }) => outcome === "started");
   const chosen = new Set([
     ...turns.slice(0, 1),
-    ...faults.slice(-4),
+    ...turnsOfFaults.slice(-4),
     ...(lastGood ? [lastGood] : []),
     ...turns.slice(-3),
   ]);
@@ -177,17 +187,16 @@ function seenStarts(lookup: SnapshotLookup, tallies: readonly StartTally[]): rea
     ...new Map(inOrder.map((tally) => [`${tally.snapshotId} ${tally.outcome}`, tally])).values(),
   ];
   const few =
-    distinct.length > MOST_LOADED ? [...distinct.slice(0, 1), ...distinct.slice(1 - MOST_LOADED)] : distinct;
-  lookup.load(few.flatMap(({ snapshotId }) => snapshotId ?? []));
+    distinct.length > MOST_SEEN ? [...distinct.slice(0, 1), ...distinct.slice(1 - MOST_SEEN)] : distinct;
   return few.flatMap(({ snapshotId, devices, outcome }) => {
-    const snapshot = lookup.get(snapshotId ?? "");
+    const snapshot = read.get(snapshotId ?? "");
     return snapshot === undefined ? [] : [{ snapshot, devices, worked: outcome === "started" }];
   });
 }
 
 /** Addresses of all devices at a start, by identity. */
-function addressesIn(lookup: SnapshotLookup, tally: StartTally | undefined): ReadonlyMap<string, string> {
-  const snapshot = tally?.snapshotId === undefined ? undefined : lookup.get(tally.snapshotId);
+function addressesIn(read: ReadFactTable, tally: StartTally | undefined): ReadonlyMap<string, string> {
+  const snapshot = read.get(tally?.snapshotId ?? "");
   return new Map(
     snapshot?.facts.flatMap(({ key, value }) => {
       const identity = addressOwner(key);

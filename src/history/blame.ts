@@ -12,7 +12,6 @@ import {
   type FailureClass,
   type Fault,
   failedBoots,
-  findFaults,
   isFailure,
   type StartTally,
   type Trial,
@@ -87,6 +86,8 @@ const WITHOUT_RETURN = 0.96;
 export interface BlameInput {
   /** Starts of one VM, or of the VMs that share a device, in order. */
   readonly tallies: readonly StartTally[];
+  /** What `findFaults` made of them. */
+  readonly faults: readonly Fault[];
   /** The facts that can matter for it. */
   readonly table: FactTable;
   /** The place in the table of a snapshot. */
@@ -96,8 +97,8 @@ export interface BlameInput {
 
 /** Says for each fault which change broke the starts, the one that is asked about first. */
 export function findBlames(input: BlameInput): readonly [Blame, ...Blame[]] {
-  const { tallies } = input;
-  const [first, ...others] = findFaults(tallies)
+  const { tallies, faults } = input;
+  const [first, ...others] = faults
     .map((fault) => blameOf(fault, input))
     .reverse()
     .sort((a, b) => weightOf(b) - weightOf(a));

@@ -2,7 +2,7 @@ import { listOf, textOf } from "../facts/fact-value.ts";
 import type { FactValue, Snapshot } from "../model/fact.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { Blame } from "./blame.ts";
-import type { SnapshotLookup } from "./snapshot-lookup.ts";
+import type { ReadFactTable } from "./read-fact-table.ts";
 import { addressOwner, type Subject } from "./subject.ts";
 import type { StartTally } from "./trials.ts";
 
@@ -26,7 +26,7 @@ export function blamedDevices(
   tallies: readonly StartTally[],
   blame: Blame,
   subject: Subject,
-  lookup: SnapshotLookup,
+  lookup: Pick<ReadFactTable, "get">,
   device: string | undefined,
 ): readonly BlamedDevice[] {
   const withDevices = tallies.filter(({ devices }) => devices.length > 0);

@@ -34,11 +34,11 @@ export function viewOfDirect(
 ): DirectView {
   const places = trials.map(({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
   const platform = platformOf(table, places);
-  const supposed = places.map((place) => minds(table, place, platform));
+  const supposed = eachOnce(places, (place) => minds(table, place, platform));
   // A kernel that refused although it should not carries the check under an old number: the line lies elsewhere.
   const isElsewhere = trials.some(({ good }, at) => !good && supposed[at] === false);
   const refuses = isElsewhere ? supposed.map((one) => one ?? true).map(() => true) : supposed;
-  const region = places.map((place) => (place < 0 ? undefined : regionAt(table, place, subject)));
+  const region = eachOnce(places, (place) => (place < 0 ? undefined : regionAt(table, place, subject)));
   const seen: ModelTrial[] = [];
   const kept: number[] = [];
   for (const [at, trial] of trials.entries()) {
@@ -49,6 +49,15 @@ export function viewOfDirect(
   }
   const crossed = trials.some(({ good }, at) => good && refuses[at] === false && region[at] !== false);
   return { trials: seen, places: Int32Array.from(kept), refuses, crossed, region };
+}
+
+/** Thousands of starts share some snapshots, and neighbours mostly the same one. */
+function eachOnce<T>(places: readonly number[], of: (place: number) => T): readonly T[] {
+  const known = new Map<number, T>();
+  return places.map((place) => {
+    if (!known.has(place)) known.set(place, of(place));
+    return known.get(place) as T;
+  });
 }
 
 function negated(value: boolean | undefined): boolean | undefined {

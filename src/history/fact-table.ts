@@ -39,10 +39,14 @@ export function createFactTable(
   const byKey = new Map(columns.map((column) => [column.key, column]));
   const presence = createPresence(columns, constants);
 
+  /** Whether what was looked at since this was set is the same in all snapshots. */
+  let isSameEverywhere = true;
+
   function stateAt(key: string, place: number): FactValue["state"] | undefined {
     const constant = constants.get(key);
     if (constant !== undefined) return constant.state;
     const column = byKey.get(key);
+    if (column !== undefined) isSameEverywhere = false;
     return column?.values[column.indexes[place] ?? ABSENT_INDEX]?.state;
   }
 
@@ -52,12 +56,26 @@ export function createFactTable(
     return owners.get(key);
   }
 
-  const isAbsentAt = (key: string, place: number) =>
-    isVerifiablyAbsent(key, ownerOf(key), {
+  const isThere = (name: string, place: number) => {
+    const { isIt, everywhere } = presence(name, place);
+    if (!everywhere) isSameEverywhere = false;
+    return isIt;
+  };
+
+  /** By key, where it is the same in all snapshots: most are asked of thousands. */
+  const verdicts = new Map<string, boolean>();
+  function isAbsentAt(key: string, place: number): boolean {
+    const known = verdicts.get(key);
+    if (known !== undefined) return known;
+    isSameEverywhere = true;
+    const verdict = isVerifiablyAbsent(key, ownerOf(key), {
       stateOf: (name) => stateAt(name, place),
-      hasThing: (entity) => presence.entity(entity, place),
-      listsAny: (anchor) => presence.anchor(anchor, place),
+      hasThing: (entity) => isThere(`entity ${entity}`, place),
+      listsAny: (anchor) => isThere(`anchor ${anchor}`, place),
     });
+    if (isSameEverywhere) verdicts.set(key, verdict);
+    return verdict;
+  }
 
   function indexAt(column: FactColumn, place: number): number {
     const index = column.indexes[place] ?? ABSENT_INDEX;
@@ -110,13 +128,10 @@ function createPresence(columns: readonly FactColumn[], constants: ReadonlyMap<s
       always.add(`anchor ${owner.anchor}`);
     }
   };
-  const isThere = (name: string, place: number): boolean => {
+  return (name: string, place: number): { readonly isIt: boolean; readonly everywhere: boolean } => {
     index();
-    if (always.has(name)) return true;
-    return columnsOf.get(name)?.some(({ indexes }) => (indexes[place] ?? ABSENT_INDEX) >= 0) === true;
-  };
-  return {
-    entity: (entity: string, place: number) => isThere(`entity ${entity}`, place),
-    anchor: (anchor: string, place: number) => isThere(`anchor ${anchor}`, place),
+    const own = columnsOf.get(name);
+    if (always.has(name) || own === undefined) return { isIt: always.has(name), everywhere: true };
+    return { isIt: own.some(({ indexes }) => (indexes[place] ?? ABSENT_INDEX) >= 0), everywhere: false };
   };
 }

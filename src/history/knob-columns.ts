@@ -252,15 +252,10 @@ function buildValues(
   const read = (key: string | undefined, place: number) => {
     return key === undefined || place < 0 ? undefined : textOf(table.valueAt(key, place));
   };
-  const cache = new Map<number, { version?: string; date?: string }>();
-  const builds = Array.from(places, (place) => {
-    const known = cache.get(place);
-    if (known !== undefined) return known;
+  const builds = [...new Set(places)].map((place) => {
     const version = read(main, place)?.trim();
     const date = read(detail, place) ?? (version === undefined ? read(other, place) : undefined);
-    const build = { ...(version !== undefined && { version }), ...(date !== undefined && { date }) };
-    cache.set(place, build);
-    return build;
+    return { place, version, date };
   });
   const fold = (text: string) => text.toLowerCase();
   const datesOf = new Map<string, Set<string>>();
@@ -273,7 +268,7 @@ function buildValues(
   }
   const values: FactValue[] = [];
   const numbers = new Map<string, number>();
-  const indexes = Int32Array.from(builds, ({ version, date }) => {
+  const indexOf = ({ version, date }: (typeof builds)[number]): number => {
     const known = date === undefined ? undefined : versionsOf.get(date);
     const named = version ?? (known?.size === 1 ? [...known][0] : undefined);
     if (named === undefined && date === undefined) return -1;
@@ -295,8 +290,9 @@ function buildValues(
       values.push({ state: "value", value: text });
     }
     return number;
-  });
-  return { values, indexes };
+  };
+  const byPlace = new Map(builds.map((build) => [build.place, indexOf(build)]));
+  return { values, indexes: places.map((place) => byPlace.get(place) ?? -1) };
 }
 
 /** DMI writes dates as 08/05/2025; a kernel's build ends with its own. */
@@ -316,8 +312,8 @@ function relationColumns(
   const asked = [...new Set(trials.flatMap(({ tally }) => tally.devices))];
   const holders = holdersOf(table, new Set(asked));
   const standing = asked.map((bdf) => {
-    const values = collect(places, (place, at) => {
-      if (trials[at]?.tally.devices.includes(bdf) !== true) return undefined;
+    const isAsked = (at: number) => trials[at]?.tally.devices.includes(bdf) === true;
+    const values = collect(places, isAsked, (place) => {
       const known = holders.map(({ identity, key }) => ({ identity, address: table.valueAt(key, place) }));
       if (known.every(({ address }) => address.state === "unknown")) return undefined;
       return known.find(({ address }) => textOf(address) === bdf)?.identity ?? "";
@@ -328,11 +324,11 @@ function relationColumns(
     return make("card-at-address", "PCI devices", "pci", `at ${bdf}`, values, parts);
   });
   const groups = groupColumns(table, subject);
-  const members = collect(places, (place) => {
+  const members = collect(places, undefined, (place) => {
     const own = groups.flatMap(({ membersAt }) => membersAt(place) ?? []);
     return own.length === 0 ? undefined : [...new Set(own)].sort();
   });
-  const regions = collect(places, (place) => {
+  const regions = collect(places, undefined, (place) => {
     const known = groups.flatMap(({ group, membersAt }) => {
       if (membersAt(place) === undefined) return [];
       const value = table.valueAt(`iommu.group.${group}.direct`, place);
@@ -356,15 +352,16 @@ function relationColumns(
   ];
 }
 
-/** A relation of every trial whose snapshot tells it; an empty text is verifiably nothing. */
+/** A relation of every trial that has it and whose snapshot tells it; an empty text is verifiably nothing. */
 function collect(
   places: Int32Array,
-  saidAt: (place: number, at: number) => string | readonly string[] | undefined,
+  hasIt: ((at: number) => boolean) | undefined,
+  saidAt: (place: number) => string | readonly string[] | undefined,
 ): TrialValues {
   const values: FactValue[] = [];
   const numbers = new Map<string, number>();
-  const indexes = places.map((place, at) => {
-    const said = place < 0 ? undefined : saidAt(place, at);
+  const numberOf = (place: number): number => {
+    const said = saidAt(place);
     if (said === undefined) return -1;
     const text = said.toString();
     let number = numbers.get(text);
@@ -374,6 +371,13 @@ function collect(
       values.push(text === "" ? ABSENT : { state: "value", value: said });
     }
     return number;
+  };
+  const byPlace = new Map<number, number>();
+  const indexes = places.map((place, at) => {
+    if (place < 0 || hasIt?.(at) === false) return -1;
+    const known = byPlace.get(place) ?? numberOf(place);
+    byPlace.set(place, known);
+    return known;
   });
   return { values, indexes };
 }

@@ -56,8 +56,6 @@ export interface SnapshotStore {
   save(snapshot: Snapshot): boolean;
   /** Facts ordered by group and key. */
   get: SnapshotLookup;
-  /** Those of the snapshots that are stored, by id. */
-  several(ids: readonly string[]): ReadonlyMap<string, Snapshot>;
   has(id: string): boolean;
   /**
    * Notes that the machine was so at this moment. The same snapshot in a row in one boot is noted once, so an

@@ -1,4 +1,4 @@
-import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../model/fact.ts";
+import { FACT_GROUPS, type Fact, type FactGroup } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
@@ -134,14 +134,6 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
       if (at === undefined) return undefined;
       const rows = factsAt.all(at.strand, at.place, at.place);
       return { id, facts: byGroup(rows, ({ fact_group }) => fact_group).map(toFact) };
-    },
-    several(wanted) {
-      return new Map(
-        wanted.flatMap((id): [string, Snapshot][] => {
-          const snapshot = table.get(id);
-          return snapshot === undefined ? [] : [[id, snapshot]];
-        }),
-      );
     },
     link(moment) {
       return connection.batched(() => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { type Blame, findBlames } from "../../src/history/blame.ts";
 import { createFactTable, type FactColumn } from "../../src/history/fact-table.ts";
 import { findSubject } from "../../src/history/subject.ts";
-import type { StartTally } from "../../src/history/trials.ts";
+import { findFaults, type StartTally } from "../../src/history/trials.ts";
 import type { Outcome } from "../../src/model/attempt.ts";
 import type { CauseClass } from "../../src/model/catalogue.ts";
 import type { FactGroup, FactValue } from "../../src/model/fact.ts";
@@ -80,7 +80,13 @@ function blame(boots: readonly Boot[], devices: readonly string[] = []): Blame {
   });
   const places = new Map(boots.map((_boot, ordinal) => [`s${ordinal}`, ordinal]));
   const subject = { ...findSubject([vmName("Windows 11")], []), devices: new Set(devices) };
-  return findBlames({ tallies, table: createFactTable(columns, constants), placeOf: places, subject })[0];
+  return findBlames({
+    tallies,
+    faults: findFaults(tallies),
+    table: createFactTable(columns, constants),
+    placeOf: places,
+    subject,
+  })[0];
 }
 
 const families = (verdict: Blame) => verdict.sets[0]?.suspects.map((suspect) => suspect.family) ?? [];
