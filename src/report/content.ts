@@ -12,6 +12,7 @@ import {
 import { createHostFacts, type HostFacts } from "./host-facts.ts";
 import { hostSections } from "./host-sections.ts";
 import type { ReportInput } from "./input.ts";
+import type { MaskedThing } from "./redaction.ts";
 import { vendorQuestions } from "./vendor-questions.ts";
 import { outcomeMark, quoted, shortened, timeOf } from "./words.ts";
 
@@ -27,11 +28,12 @@ const SUBJECTS = {
 
 /**
  * Writes the report as a document. Pure: the same input gives the same document. `mask` replaces what names a person
- * or a machine; it sees each text before it is cut, so that no half of an address is left over.
+ * or a machine; it sees each text before it is cut, so that no half of an address is left over. `masked` tells afterwards what it masked.
  */
 export function describeReport(
   input: ReportInput,
   mask: ((text: string) => string) | undefined,
+  masked: () => readonly MaskedThing[] = () => [],
 ): ReportContent {
   const facts = createHostFacts(input.facts);
   const content: ReportContent = {
@@ -45,12 +47,36 @@ export function describeReport(
       ...input.missing,
       mask === undefined
         ? "Nothing is masked: serial numbers and addresses stand as they are."
-        : "Serial numbers, UUIDs, MAC and IP addresses, host and user names are replaced by placeholders such as MAC-1; one placeholder always stands for the same thing.",
+        : "Serial numbers, UUIDs, MAC and IP addresses, passwords, names of hosts, users, volumes and shares are replaced by placeholders such as MAC-1; one placeholder always stands for the same thing.",
     ],
     madeAt: input.madeAt,
     madeBy: input.madeBy,
   };
-  return mapTexts(content, (text) => cut(mask === undefined ? text : mask(text)));
+  const written = mapTexts(content, (text) => cut(mask === undefined ? text : mask(text)));
+  return { ...written, notes: [...written.notes, ...maskedNotes(masked())] };
+}
+
+/** What was masked and what was left, by kind. */
+function maskedNotes(things: readonly MaskedThing[]): readonly string[] {
+  const told = (shown: boolean) => {
+    const kinds = Map.groupBy(
+      things.filter((thing) => thing.shown === shown),
+      ({ kind }) => kind,
+    );
+    return [...kinds].map(([kind, all]) => {
+      const places = all.reduce((sum, thing) => sum + thing.count, 0);
+      return `${kind} ${all.length} (in ${places} ${places === 1 ? "place" : "places"})`;
+    });
+  };
+  const [masked, shown] = [told(false), told(true)];
+  return [
+    ...(masked.length === 0
+      ? []
+      : [
+          `Masked: ${masked.join(", ")}. On this host 'report --masked' lists them, 'report --show MAC-1' leaves one.`,
+        ]),
+    ...(shown.length === 0 ? [] : [`Left as it is, as asked for: ${shown.join(", ")}.`]),
+  ];
 }
 
 function cut(text: string): string {

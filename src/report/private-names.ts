@@ -1,6 +1,7 @@
 import { textOf } from "../facts/fact-value.ts";
 import { readNames, readText, readValue } from "../host/read-file.ts";
 import type { HostPaths } from "../host-paths.ts";
+import { findHostIdentifiers } from "./host-identifiers.ts";
 import type { ReportInput } from "./input.ts";
 import type { RedactionNames } from "./redaction.ts";
 
@@ -22,6 +23,7 @@ export function findPrivateNames(
   return {
     hosts: hostNames(paths),
     users: userNames(paths, env),
+    identifiers: findHostIdentifiers(paths),
     keep: [
       ...values.flatMap((value) => textOf(value) ?? []),
       ...tried.flatMap(({ bios }) => bios ?? []),

@@ -1,4 +1,6 @@
 import { isIP } from "node:net";
+import { maskPath } from "./private-paths.ts";
+import { PRIVATE_KINDS, PRIVATE_PATTERNS, type PrivateKind } from "./private-patterns.ts";
 
 /** What a redactor knows of the machine besides the text itself. */
 export interface RedactionNames {
@@ -8,11 +10,13 @@ export interface RedactionNames {
   readonly users: readonly string[];
   /** Versions and product names: never masked, whatever they look like. */
   readonly keep: readonly string[];
+  /** What tells this host from all others, and it has itself told: serial numbers, addresses, ids. */
+  readonly identifiers?: readonly { readonly kind: PrivateKind; readonly value: string }[];
 }
 
 /** Names that say nothing about anybody: what systems are called until somebody gives them a name. */
 const ANONYMOUS =
-  /^(?:localhost|localdomain|unraid|tower|linux|debian|ubuntu|fedora|centos|arch(?:linux)?|nixos|proxmox|pve|host|server|node|root|admin|user|users|nobody|guest|default|public|qemu|libvirt(?:-qemu|-dbus)?|kvm|none)?$/i;
+  /^(?:localhost|localdomain|unraid|tower|linux|debian|ubuntu|fedora|centos|arch(?:linux)?|nixos|proxmox|pve|pam|host|server|node|root|admin|user|users|nobody|guest|default|public|qemu|libvirt(?:-qemu|-dbus)?|kvm|none)?$/i;
 
 /** More names than this are no names of people. */
 const MOST_NAMES = 200;
@@ -21,75 +25,49 @@ const LONGEST_NAME = 512;
 /** Names of file systems, services and units that end like a host name or an address. */
 const UNIT = /\.(?:service|socket|timer|scope|slice|mount|target|device|path)$/i;
 
-/**
- * What may name a person or tell one machine from all others, by kind; each with named groups `before` and `after` for
- * what stays. Boundaries are strict, so that PCI addresses, ids, versions and hexadecimal numbers are no part of it.
- */
-const PATTERNS = [
-  // After by-id and the like stand model and serial number of a disk.
-  {
-    kind: "DISK",
-    source: String.raw`(?<before>/dev/disk/by-(?:id|uuid|partuuid|label|partlabel|diskseq)/)[^\s"',;:\\)\]}]{1,200}?(?<after>-part\d{1,3})?(?=$|[\s"',;:\\)\]}])`,
-  },
-  { kind: "DISK", source: String.raw`(?<![\w.-])(?:wwn|naa|eui|nvme-eui)[.-](?:0x)?[0-9a-f]{16,32}(?![\w])` },
-  {
-    kind: "UUID",
-    source: String.raw`(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])`,
-  },
-  {
-    kind: "UUID",
-    source: String.raw`(?<before>\bmachine[-_ ]?id["']?\s{0,3}[:=]\s{0,3}["']?)[0-9a-f]{32}\b`,
-  },
-  // `Serial: 8250/16550 driver` is the kernel's greeting of a port.
-  {
-    kind: "SERIAL",
-    source: String.raw`(?<before>(?:\b|_)serial(?:[ _-]?(?:number|no|num))?["']?\s{0,3}[:=]\s{0,3}["']?)(?!8250)[a-z0-9][\w./+-]{1,63}`,
-  },
-  {
-    kind: "SERIAL",
-    source: String.raw`(?<before>\b(?:asset|service)[ _-]?tag["']?\s{0,3}[:=]\s{0,3}["']?)[a-z0-9][\w./+-]{1,63}`,
-  },
-  // Six pairs are a MAC address, eight or twenty an InfiniBand one.
-  { kind: "MAC", source: String.raw`(?<![\w:.-])[0-9a-f]{2}(?::[0-9a-f]{2}){5,19}(?![\w]|:[0-9a-f])` },
-  { kind: "MAC", source: String.raw`(?<![\w:.-])[0-9a-f]{2}(?:-[0-9a-f]{2}){5}(?![\w-])` },
-  // Interfaces that are named after their address.
-  { kind: "MAC", source: String.raw`(?<before>\b(?:en|wl|ww)x)[0-9a-f]{12}\b` },
-  { kind: "IP", source: String.raw`(?<![\w:.])[0-9a-f]{0,4}:[0-9a-f:.]{1,60}(?:%[\w.-]{1,15})?` },
-  { kind: "IP", source: String.raw`(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)` },
-  { kind: "USER", source: String.raw`(?<before>/home/)[^\s/"',;:|<>()\[\]{}]{1,64}` },
-  {
-    kind: "USER",
-    source: String.raw`(?<before>/Users/|\b[a-z]:\\{1,2}Users\\{1,2})[^\s/\\"',;:|<>()\[\]{}]{1,64}`,
-  },
-  // A login in an address, of mail or of another machine.
-  {
-    kind: "LOGIN",
-    source: String.raw`(?<![\w.+-])[\w.+-]{1,64}@(?!0x)[a-z0-9](?:[a-z0-9-]{0,62}(?:\.[a-z0-9-]{1,63}){0,6})?`,
-  },
-  {
-    kind: "HOST",
-    source: String.raw`(?<before>\b(?:qemu\+\w{1,8}|xen\+\w{1,8}|ssh|sftp|nfs4?|smb|cifs|iscsi|nbd|rbd|gluster|spice|vnc)://)(?![/\[])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
-  },
-  {
-    kind: "HOST",
-    source: String.raw`(?<before>\bhost-?name["']?\s{0,3}[:=]\s{0,3}["']?)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
-  },
-  {
-    kind: "HOST",
-    source: String.raw`(?<![\w.-]|[^/]/)(?!rc\.local)[a-z0-9](?:[a-z0-9-]{0,62}\.){1,5}(?:local|lan|home|localdomain|internal|intranet|home\.arpa|fritz\.box)(?![\w-]|\.\w)`,
-  },
-] as const;
-type Kind = (typeof PATTERNS)[number]["kind"];
+/** One thing that was masked. */
+export interface MaskedThing {
+  /** What stands for it, e.g. `MAC-1`. */
+  readonly placeholder: string;
+  readonly kind: string;
+  /** As it was first met. */
+  readonly value: string;
+  /** In how many places. */
+  readonly count: number;
+  /** It was asked to be left as it is. */
+  readonly shown: boolean;
+}
+
+/** Masks texts, and knows what it masked. */
+export interface Redaction {
+  readonly mask: (text: string) => string;
+  /** In the order in which it was met. */
+  readonly masked: () => readonly MaskedThing[];
+}
 
 /**
  * Makes a function that replaces private names in a text by placeholders (`MAC-1`, `IP-2`). The same thing gets the
  * same placeholder as long as the function is used, in whatever case it is spelled.
  */
 export function createRedactor(names: RedactionNames): (text: string) => string {
+  return createRedaction(names).mask;
+}
+
+/**
+ * As {@link createRedactor}, with a list of what was masked. `show` names what is to be left as it is, by kind (`MAC`) or
+ * placeholder (`MAC-1`); the others keep the placeholders that they have without it.
+ */
+export function createRedaction(names: RedactionNames, show: readonly string[] = []): Redaction {
   const hosts = wordsOf(names.hosts.flatMap((host) => [host, host.split(".")[0] ?? ""]));
   const users = wordsOf(names.users);
+  const own = names.identifiers ?? [];
   const steps: readonly Step[] = [
-    ...PATTERNS.map(({ kind, source }) => ({ kind, pattern: new RegExp(source, "gi") })),
+    ...own.flatMap(({ kind, value }) => stepOfIdentifier(kind, value)),
+    ...PRIVATE_PATTERNS.map(({ kind, source, caseMatters, harmless }) => ({
+      kind,
+      pattern: new RegExp(source, caseMatters === true ? "g" : "gi"),
+      harmless,
+    })),
     ...(hosts.length === 0 ? [] : [{ kind: "HOST" as const, pattern: anyOf(hosts, "") }]),
     ...(users.length === 0 ? [] : [{ kind: "USER" as const, pattern: anyOf(users, "") }]),
   ];
@@ -103,38 +81,61 @@ export function createRedactor(names: RedactionNames): (text: string) => string 
   // A match of what is to be kept takes its text away from all others, so it comes first.
   const all: readonly Step[] =
     keep.length === 0 ? steps : [{ kind: "KEEP", pattern: anyOf(keep, ".") }, ...steps];
-  const placeholder = numberThem();
-  return (text) => redact(text, all, placeholder);
+  const { placeholder, masked } = numberThem(new Set(show.map((name) => name.toUpperCase())));
+  return { mask: (text) => redact(text, all, placeholder), masked };
 }
 
 interface Step {
-  readonly kind: Kind | "KEEP";
+  readonly kind: PrivateKind | "KEEP";
   readonly pattern: RegExp;
+  readonly harmless?: RegExp | undefined;
+}
+
+/** Finds one of this host's own identifiers; an address or a UUID however its digits are divided. */
+function stepOfIdentifier(kind: PrivateKind, value: string): readonly Step[] {
+  if (value.length < 4 || value.length > LONGEST_NAME) return [];
+  const digits = value.replace(/[:.-]/g, "");
+  const spelled =
+    (kind === "MAC" || kind === "UUID") && /^[0-9a-f]{12,40}$/i.test(digits)
+      ? (digits.match(/../g) ?? []).join("[:._-]?")
+      : escaped(value);
+  return [{ kind, pattern: new RegExp(`(?<![a-z0-9])${spelled}(?![a-z0-9])`, "gi") }];
 }
 
 type Placeholder = (kind: string, value: string) => string;
 
 /** `MAC-1`, `MAC-2`, … and the same for what was there before. */
-function numberThem(): Placeholder {
-  const known = new Map<string, string>();
+function numberThem(show: ReadonlySet<string>): {
+  readonly placeholder: Placeholder;
+  readonly masked: () => readonly MaskedThing[];
+} {
+  const known = new Map<string, MaskedThing>();
   const counts = new Map<string, number>();
-  return (kind, value) => {
-    const key = `${kind} ${value.toLowerCase()}`;
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const number = (counts.get(kind) ?? 0) + 1;
-    counts.set(kind, number);
-    known.set(key, `${kind}-${number}`);
-    return `${kind}-${number}`;
+  return {
+    placeholder(kind, value) {
+      // The digits of an address are the same, however they are divided.
+      const same = kind === "MAC" || kind === "UUID" ? value.replace(/[:._-]/g, "") : value;
+      const key = `${kind} ${same.toLowerCase()}`;
+      const found = known.get(key);
+      const number = found === undefined ? (counts.get(kind) ?? 0) + 1 : 0;
+      if (found === undefined) counts.set(kind, number);
+      const name = found?.placeholder ?? `${kind}-${number}`;
+      const shown = show.has(kind) || show.has(name);
+      known.set(key, {
+        ...(found ?? { placeholder: name, kind, value }),
+        count: (found?.count ?? 0) + 1,
+        shown,
+      });
+      return shown ? value : name;
+    },
+    masked: () => [...known.values()],
   };
 }
 
 function redact(text: string, steps: readonly Step[], placeholder: Placeholder): string {
   let pieces: readonly Piece[] = [{ text, done: false }];
-  for (const { kind, pattern } of steps) {
-    pieces = pieces.flatMap((piece) =>
-      piece.done ? [piece] : split(piece.text, kind, pattern, placeholder),
-    );
+  for (const step of steps) {
+    pieces = pieces.flatMap((piece) => (piece.done ? [piece] : split(piece.text, step, placeholder)));
   }
   return pieces.map((piece) => piece.text).join("");
 }
@@ -145,34 +146,52 @@ interface Piece {
   readonly done: boolean;
 }
 
-function split(
-  text: string,
-  kind: Kind | "KEEP",
-  pattern: RegExp,
-  placeholder: Placeholder,
-): readonly Piece[] {
+function split(text: string, { kind, pattern, harmless }: Step, placeholder: Placeholder): readonly Piece[] {
   const pieces: Piece[] = [];
   let end = 0;
   for (const match of text.matchAll(pattern)) {
     const { before = "", after = "" } = match.groups ?? {};
     const value = match[0].slice(before.length, match[0].length - after.length);
-    const masked = kind === "KEEP" ? value : mask(kind, value, placeholder, text.slice(0, match.index));
+    if (value === "" || harmless?.test(value) === true) continue;
+    const masked =
+      kind === "KEEP" ? value : mask(kind, value, placeholder, text.slice(0, match.index + before.length));
     if (masked === undefined) continue;
     pieces.push({ text: text.slice(end, match.index) + before, done: false }, { text: masked, done: true });
     end = match.index + before.length + value.length;
   }
+  if (pieces.length === 0) return [{ text, done: false }];
   pieces.push({ text: text.slice(end), done: false });
   return pieces.filter((piece) => piece.text !== "");
 }
 
+/** What stands for something already: a text may be masked twice. */
+const PLACEHOLDER = new RegExp(`^(?:${PRIVATE_KINDS.join("|")})-\\d{1,6}$`);
+
+/** What a report is about, wherever it stands: a USB controller has its own for a serial number. */
+const ADDRESS_OF_DEVICE = /^(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i;
+
 /** The placeholder for a match, or undefined where it only looks like something private. */
-function mask(kind: Kind, value: string, placeholder: Placeholder, before: string): string | undefined {
+function mask(
+  kind: PrivateKind,
+  value: string,
+  placeholder: Placeholder,
+  before: string,
+): string | undefined {
+  if (PLACEHOLDER.test(value)) return value;
+  if (ADDRESS_OF_DEVICE.test(value)) return undefined;
   switch (kind) {
     case "IP":
       return maskAddress(value, placeholder, before);
+    case "PATH": {
+      const masked = maskPath(value, placeholder);
+      return masked === value ? undefined : masked;
+    }
     case "LOGIN": {
       const [login = "", host = ""] = value.split("@");
-      if (UNIT.test(value) || host === "") return undefined;
+      // `7046@1594678852.21:` begins QEMU's traces, `pve-container@102` is a unit of systemd.
+      const isNumber = /^\d+(?:\.\d+)?$/.test(host);
+      if (UNIT.test(value) || host === "" || isNumber) return undefined;
+      if (PLACEHOLDER.test(login) || PLACEHOLDER.test(host)) return value;
       const who = ANONYMOUS.test(login) ? login : placeholder("USER", login);
       return `${who}@${isIP(host) !== 0 || !ANONYMOUS.test(host) ? placeholder(isIP(host) === 0 ? "HOST" : "IP", host) : host}`;
     }
@@ -223,7 +242,10 @@ function wordsOf(names: readonly string[]): readonly string[] {
 
 /** Any of these texts as a whole word; `inside` are characters that are part of a word besides letters and digits. */
 function anyOf(texts: readonly string[], inside: "." | ""): RegExp {
-  const escaped = texts.map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"));
   const after = inside === "." ? String.raw`(?![\w-]|\.\w)` : String.raw`(?![\w-])`;
-  return new RegExp(`(?<![\\w${inside}-])(?:${escaped.join("|")})${after}`, "gi");
+  return new RegExp(`(?<![\\w${inside}-])(?:${texts.map(escaped).join("|")})${after}`, "gi");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }

@@ -110,6 +110,25 @@ describe("vfio-watch report", () => {
       assert.match(plain.out, /Nothing is masked/);
     }));
 
+  it("lists what is masked for the owner, and leaves what the owner names", () =>
+    withRecording("good-amd", async (store) => {
+      const listed = await report("--database", store.path, "--masked");
+      assert.equal(listed.code, EXIT.ok);
+      assert.match(listed.out, /^IP-1 {2,}\d+ places? {2,}192\.168\.7\.9$/m);
+      assert.match(listed.out, /^HOST-1 {2,}\d+ places? {2,}gondor$/m);
+      const json = await report("--database", store.path, "--masked", "--json");
+      assert.ok(JSON.parse(json.out).masked.some(({ value }: { value: string }) => value === "gondor"));
+      const shown = await report("--database", store.path, "--show", "ip-1");
+      assert.match(shown.out, /`quiet ip=192\.168\.7\.9 host=HOST-1`/);
+      assert.match(shown.out, /Left as it is, as asked for: IP 1/);
+      const both = await report("--database", store.path, "--show", "IP,HOST");
+      assert.match(both.out, /`quiet ip=192\.168\.7\.9 host=gondor`/);
+      const none = await report("--database", store.path, "--show", "MAC-9");
+      assert.match(none.err, /nothing in this report is MAC-9; --masked lists what is/);
+      assert.equal((await report("--database", store.path, "--show", "MCA")).code, EXIT.usage);
+      assert.equal((await report("--database", store.path, "--no-redact", "--masked")).code, EXIT.usage);
+    }));
+
   it("says how a VM did that never failed", () =>
     withRecording("good-amd", async (store) => {
       const { out } = await report("--vm", "Windows 11", "--database", store.path);

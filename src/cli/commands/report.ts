@@ -4,6 +4,7 @@ import { systemClock } from "../../clock.ts";
 import { collectFacts } from "../../facts/facts-of-host.ts";
 import { readBootIdentity } from "../../host/boot-identity.ts";
 import type { HostPaths } from "../../host-paths.ts";
+import { jsonText } from "../../json-text.ts";
 import type { Fact } from "../../model/fact.ts";
 import type { VmName } from "../../model/identifiers.ts";
 import { read } from "../../model/reading.ts";
@@ -15,12 +16,13 @@ import { renderHtml, renderHtmlFragment } from "../../report/html.ts";
 import { renderJson } from "../../report/json.ts";
 import { renderMarkdown } from "../../report/markdown.ts";
 import { findPrivateNames } from "../../report/private-names.ts";
-import { createRedactor } from "../../report/redaction.ts";
+import { PRIVATE_KINDS } from "../../report/private-patterns.ts";
+import { createRedaction, type MaskedThing } from "../../report/redaction.ts";
 import { renderText } from "../../report/text.ts";
 import type { SignatureLookup } from "../../store/attempt-store.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
-import { printable } from "../../terminal-text.ts";
+import { printable, table } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { meantVm, vmsOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
@@ -55,7 +57,8 @@ export const reportCommand: Command = {
   name: "report",
   summary:
     "Writes a report to hand in: the failed start, why, what changed, what was tried, and all about the host.",
-  usage: "[ATTEMPT] [--vm NAME] [--format FORMAT] [--output FILE] [--no-redact] [--database FILE]",
+  usage:
+    "[ATTEMPT] [--vm NAME] [--format FORMAT] [--output FILE] [--show WHAT]... [--masked] [--no-redact] [--database FILE]",
   help: `
 ATTEMPT is the number that 'vfio-watch starts' prints; without it the newest failed start. Where none has failed,
 or nothing is on record yet, the report is about the host as it is now.
@@ -65,15 +68,20 @@ or nothing is on record yet, the report is about the host as it is now.
                      html (one file with a picture, to look at or attach), html-fragment (for a page around it);
                      without it what the ending of --output says, else markdown
   --output FILE      write there instead of to standard output; an existing file is replaced
-  --no-redact        keep serial numbers, UUIDs, MAC and IP addresses, host and user names, which are masked else
+  --masked           instead of the report list what is masked in it: placeholder, in how many places, and what it is
+  --show WHAT        leave this as it is: a placeholder (MAC-1) or a kind (MAC); may be given more than once
+  --no-redact        mask nothing. Else serial numbers, UUIDs, MAC and IP addresses, passwords and tokens, ids and names
+                     of disks, volumes, shares, wireless networks, hosts and users become placeholders
   --json             as --format json
   --database FILE    another history than the service's
 
 Exit code: 0 when the report is written.
-JSON: {"format","title","outcome","answer","glance","sections":[{"id","title","blocks"}],"notes","madeAt","madeBy"},
+JSON: with --masked {"masked":[{"placeholder","kind","value","count","shown"}]}, else {"format","title","outcome","answer","glance","sections":[{"id","title","blocks"}],"notes","madeAt","madeBy"},
 times as UTC epoch milliseconds.
 Example: vfio-watch report --format bbcode               to paste into the forum
 Example: vfio-watch report 12 --output report.html       start 12 as a page
+Example: vfio-watch report --masked                      what would be masked
+Example: vfio-watch report --show IP --show SERIAL-2     leaves addresses and one serial number
 Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
   options: {
     database: { type: "string" },
@@ -82,11 +90,17 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
     output: { type: "string" },
     json: { type: "boolean" },
     "no-redact": { type: "boolean" },
+    show: { type: "string", multiple: true },
+    masked: { type: "boolean" },
   },
   async run(args, io) {
     const [wanted, ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one start at a time");
     const output = args.text("output");
+    const show = args.list("show").flatMap((list) => list.split(","));
+    refuseUnknown(show);
+    if (args.flag("no-redact") && (show.length > 0 || args.flag("masked")))
+      throw new UsageError("with --no-redact nothing is masked; leave it away with --show and --masked");
     const named = args.text("format");
     if (args.flag("json") && named !== undefined && named !== "json")
       throw new UsageError(`--json is --format json, not '${named}'`);
@@ -112,16 +126,46 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
         madeBy: `vfio-watch ${programVersion()}`,
         missing,
       });
-      const mask = args.flag("no-redact")
+      const redaction = args.flag("no-redact")
         ? undefined
-        : createRedactor(findPrivateNames(surroundings.paths, io.env, input));
+        : createRedaction(findPrivateNames(surroundings.paths, io.env, input), show);
+      const content = describeReport(input, redaction?.mask, redaction?.masked);
+      const things = redaction?.masked() ?? [];
+      if (args.flag("masked"))
+        return write(format === "json" ? jsonText({ masked: things }, 2) : maskedTable(things), output, io);
+      const missed = show.filter((name) => !things.some((thing) => isNamed(thing, name)));
+      if (missed.length > 0)
+        io.err(`vfio-watch: nothing in this report is ${missed.join(", ")}; --masked lists what is.\n`);
       const columns = output === undefined ? io.columns : FILE_COLUMNS;
-      return write(RENDERERS[format](describeReport(input, mask), columns), output, io);
+      return write(RENDERERS[format](content, columns), output, io);
     } finally {
       store?.close();
     }
   },
 };
+
+/** A misspelled kind would go unnoticed, and with it that nothing was left. */
+function refuseUnknown(show: readonly string[]): void {
+  const known: readonly string[] = PRIVATE_KINDS;
+  const wrong = show.find((name) => !known.includes(name.toUpperCase().replace(/-\d{1,6}$/, "")));
+  if (wrong !== undefined)
+    throw new UsageError(`--show takes a placeholder such as MAC-1, or ${known.join(", ")}, not '${wrong}'`);
+}
+
+function isNamed({ kind, placeholder }: MaskedThing, name: string): boolean {
+  return [kind, placeholder].includes(name.toUpperCase());
+}
+
+/** For the owner's eyes alone, so with what is behind each placeholder. */
+function maskedTable(things: readonly MaskedThing[]): string {
+  if (things.length === 0) return "Nothing is masked in this report.\n";
+  const rows = things.map(({ placeholder, count, value, shown }) => [
+    placeholder,
+    `${count} ${count === 1 ? "place" : "places"}`,
+    `${printable(value)}${shown ? " (shown)" : ""}`,
+  ]);
+  return `${table(rows)}\n`;
+}
 
 function readFormat(wanted: string | undefined, output: string | undefined): Format {
   if (wanted === undefined) return ENDINGS[extname(output ?? "").toLowerCase()] ?? "markdown";

@@ -1,0 +1,293 @@
+import { PATH_PATTERNS } from "./private-paths.ts";
+
+/** What kinds of private things are told apart; each is the first word of its placeholders (`MAC-1`). */
+export const PRIVATE_KINDS = [
+  ...(["SECRET", "UUID", "SERIAL", "DISK", "VOLUME", "SHARE", "PATH", "WIFI", "MAC", "IP"] as const),
+  ...(["LOGIN", "USER", "HOST", "ID"] as const),
+] as const;
+export type PrivateKind = (typeof PRIVATE_KINDS)[number];
+
+/** How one kind is found, with named groups `before` and `after` for what stays of the match. */
+export interface PrivatePattern {
+  /** `KEEP` is what only looks private: it is taken away from all patterns behind. */
+  readonly kind: PrivateKind | "KEEP";
+  readonly source: string;
+  /** Letters in the case that is written; else in any. */
+  readonly caseMatters?: boolean;
+  /** The whole value, where it says nothing about anybody. */
+  readonly harmless?: RegExp;
+}
+
+/** What stands between a name and its value: `a=b`, `a: b`, `"a":"b"`, `<a>b`, `name='a'>b`. */
+const SEPARATOR = String.raw`(?:["']?\s{0,3}[:=]\s{0,3}["']?|["']?>)`;
+/** As above, where a colon in prose says too little. */
+const EQUALS = String.raw`(?:["']?\s{0,3}=\s{0,3}["']?|"\s{0,3}:\s{0,3}"|["']?>)`;
+/** A value up to its quotation mark, or up to what divides arguments; a doubled comma is QEMU's escape for one. */
+const VALUE = String.raw`(?:(?<=")[^"\n]{1,400}(?=")|(?<=')[^'\n]{1,400}(?=')|(?<=>)[^<\n]{1,400}(?=<)|(?:,,|[^\s,;&"'<>(){}]){1,400})`;
+const HEX = "[0-9a-f]";
+/** Divides the parts of a UUID: in systemd's names of units a hyphen is escaped. */
+const DASH = String.raw`(?:-|_|\\x2d)`;
+
+function named(
+  kind: PrivateKind,
+  names: string,
+  separator = SEPARATOR,
+  harmless?: RegExp,
+  value = VALUE,
+): PrivatePattern {
+  // `-` and `_` belong to longer names of the same thing (`wifi-password`), a letter does not (`bypass`).
+  const source = `(?<before>(?<![a-z0-9])(?:${names})${separator})${value}`;
+  return { kind, source, ...(harmless && { harmless }) };
+}
+
+const NO_SECRET =
+  /^(?:on|off|yes|no|true|false|none|null|default|required|disabled|enabled|\d{1,2}|\*+|<.*|secret\d{0,3}|sec\d{1,3}|masterkey\w*|bearer|basic|digest)$/i;
+const NO_SERIAL =
+  /^(?:\d{1,2}|8250\/16550|tty\w*|pty|null|none|stdio|mon:.*|file:.*|unix:.*|chardev:.*|charserial\d*|serial\d*|isa-serial|n\/a|default(?: string)?|to be filled.*|not (?:specified|applicable|present|available)|unknown|system serial number|not|to|default|system|chassis|base)$/i;
+const NO_VOLUME =
+  /^(?:none|default|images|local|local-lvm|pve|root|swap|boot|home|data|efi|esp|unraid|zfs|tmpfs|\d{1,2}|on|off)$/i;
+
+/**
+ * What may name a person or tell one machine from all others, and before it what only looks so. Boundaries are strict,
+ * so that PCI addresses, ids, versions and hexadecimal numbers are no part of it. The order decides: what has a name is
+ * taken by its name, and only what is left is judged by its form.
+ */
+export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
+  // The kernel's id of a boot is made anew with each, and tells boots apart in a report.
+  {
+    kind: "KEEP",
+    source: String.raw`(?<=\bboot(?:[-_ ]?id)?["']?[\s:=]{1,3}["']?)${HEX}{8}-?${HEX}{4}-?${HEX}{4}-?${HEX}{4}-?${HEX}{12}(?![\w-])`,
+  },
+  // Ids of devices in ACPI and PNP, of which every board has the same.
+  {
+    kind: "KEEP",
+    source: `(?<![A-Za-z0-9])[A-Z]{3,4}[0-9A-F]{4}(?![A-Za-z0-9])`,
+    caseMatters: true,
+  },
+  {
+    kind: "SECRET",
+    source: `-----BEGIN [A-Z ]{3,40}-----[^-]{1,8000}(?:-----END [A-Z ]{3,40}-----)?`,
+  },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\b[a-z][a-z0-9+.-]{1,30}://)[^\s/@"'<>]{1,200}(?=@)`,
+    harmless: /^(?:root|qemu|admin)$|^[\w.+-]{1,64}$/i,
+  },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\b(?:bearer|basic|digest)\s{1,3})[a-z0-9+/=._~-]{8,400}`,
+    harmless: /^[a-z-]+$/,
+  },
+  named(
+    "SECRET",
+    `(?:[a-z0-9]{1,20}[-_.]){0,4}(?:pass(?:word|wd|phrase|code|key)?|passwd|pwd|secret|token|psk|credentials?|api[-_]?key|(?:access|private|secret|encryption|signing|auth|preshared|pre-shared|shared|license|product|registration|master|chap)[-_]?key(?:[-_]?id)?|auth(?:orization)?(?:[-_]token)?|cookie|otp|apikey)`,
+    SEPARATOR,
+    NO_SECRET,
+  ),
+  named(
+    "SECRET",
+    `[a-z]{2,20}(?:password|passwd|passphrase|token|secret|apikey)|key|sig|signature|data`,
+    EQUALS,
+    /^(?:.{0,7}|[a-z_-]+|0x[0-9a-f]+|\d+)$/i,
+  ),
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>(?<![\w-])--?(?:[a-z]{1,20}-){0,2}(?:password|passwd|passphrase|token|secret|api-?key)\s{1,3}["']?)${VALUE}`,
+    harmless: NO_SECRET,
+  },
+  // The kernel's own setting up of a network: client, server, gateway, mask, name.
+  { kind: "HOST", source: String.raw`(?<before>(?<![\w.-])ip=(?:[^\s:]{0,64}:){4})[a-z0-9][\w.-]{0,252}` },
+  // Tokens that tell by their beginning what they are for.
+  {
+    kind: "SECRET",
+    source: String.raw`(?<![a-z0-9])(?:gh[opsur]_|github_pat_|glpat-|xox[abeoprs]-|sk-|pk_|tk_|tskey-|hf_|AKIA|ASIA|AIza|ya29\.|SG\.|npm_|dop_v1_|eyJ)[a-z0-9_.-]{12,400}`,
+  },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\b(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S{1,20})\s)[a-z0-9+/=]{20,1000}`,
+  },
+  { kind: "SECRET", source: String.raw`(?<before>\b(?:SHA256|MD5):)[a-z0-9+/=]{32,64}(?![a-z0-9])` },
+  {
+    kind: "SECRET",
+    source: `(?<![A-Z0-9-])[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}(?![A-Z0-9-])`,
+    caseMatters: true,
+  },
+  named(
+    "WIFI",
+    `[be]?ssid|wifi[-_. ](?:name|network)|(?:with|to|from) ssid`,
+    String.raw`(?:["']?\s{0,3}[:=]\s{0,3}["']?|["']?>|\s{1,3}["'])`,
+    /^(?:off\/any|any|\[?hidden\]?|none|off)$/i,
+  ),
+  ...PATH_PATTERNS.filter(({ isEarly }) => isEarly),
+  {
+    kind: "DISK",
+    source: String.raw`(?<![\w.-])(?:wwn|naa|eui|nvme-eui|t10)[.-](?:0x)?[0-9a-z_.-]{12,80}(?!\w)`,
+  },
+  { kind: "DISK", source: String.raw`(?<![\w.-])nvme[.-](?:nvme\.)?${HEX}{4}-${HEX}{8,80}[\w-]{0,40}` },
+  { kind: "DISK", source: String.raw`(?<![\w.-])(?:iqn\.\d{4}-\d\d|nqn\.\d{4}-\d\d)\.[\w.:-]{3,223}` },
+  named("DISK", "ww[ipn]n?|wwid|naa|eui64|nguid|subsysnqn|lun[-_]?id|idserial|id_(?:serial|wwn)\\w{0,24}"),
+  // A world-wide name of IEEE's form 5 is longer than any address of memory.
+  { kind: "DISK", source: String.raw`(?<![\w])0x5${HEX}{15}(?!\w)` },
+  // udev's names of disks: bus, model and serial number.
+  {
+    kind: "DISK",
+    source: String.raw`(?<![\w./-])(?:nvme|ata|scsi|usb|mmc|sata|virtio)-(?=[^\s"',;:]{0,100}_)(?=[^\s"',;:]{0,100}\d)[\w.+#-]{6,150}?(?<after>-part\d{1,3})?(?![\w.+#-])`,
+  },
+  {
+    kind: "UUID",
+    source: `(?<!${HEX})${HEX}{8}${DASH}${HEX}{4}${DASH}${HEX}{4}${DASH}${HEX}{4}${DASH}${HEX}{12}(?!${HEX})`,
+  },
+  // As LVM writes its own.
+  { kind: "UUID", source: `(?<![a-z0-9-])[a-z0-9]{6}(?:-[a-z0-9]{4}){5}-[a-z0-9]{6}(?![a-z0-9-])` },
+  { kind: "UUID", source: `(?<![a-z0-9])${HEX}{32}(?![a-z0-9])` },
+  // What identifies an Unraid flash stick.
+  { kind: "UUID", source: String.raw`(?<![\w-])${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}(?![\w-])` },
+  named(
+    "UUID",
+    `machine[-_ ]?id|(?:system|host|gpu|vgpu|flash)[-_ ]?(?:uuid|guid)`,
+    SEPARATOR,
+    /^(?:\d{1,3}|none|auto)$/i,
+  ),
+  named(
+    "VOLUME",
+    `(?:part|fs|sub|ptuuid|id_fs_)?uuid(?:_sub)?|volume[-_ ]?(?:id|serial(?: number)?)`,
+    SEPARATOR,
+    /^(?:none|\d{1,3}|[a-z-]+)$/i,
+  ),
+  // FAT's id of a file system; small letters are a range of ports.
+  {
+    kind: "VOLUME",
+    source: String.raw`(?<![\w-])(?=[0-9A-F]{0,3}[A-F]|[0-9A-F]{4}(?:-|\\x2d)[0-9]{0,3}[A-F])[0-9A-F]{4}(?:-|\\x2d)[0-9A-F]{4}(?![\w-])`,
+    caseMatters: true,
+  },
+  named(
+    "VOLUME",
+    String.raw`(?:id_fs_|part|fs)?label(?:_enc)?|rd\.lvm\.(?:lv|vg)|vg(?:_?name)?|lv(?:_?name)?|volume[-_ ]group|zpool|pool|dataset|rd\.luks\.name|cryptdevice|dm[-_]name|storage`,
+    EQUALS,
+    NO_VOLUME,
+  ),
+  {
+    kind: "VOLUME",
+    source: String.raw`(?<before>\b(?:volume group|logical volume|physical volume|VG|LV|zpool|pool)\s{1,3}["'])[^"'\n]{1,128}(?=["'])`,
+  },
+  {
+    kind: "VOLUME",
+    source: String.raw`(?<before>\b(?:volume group|vg(?:change|scan|display)(?:\s-\w+){0,3}|zpool (?:import|status|create))\s{1,3})(?!["'-]|(?:is|was|has|not|for|of|with|to|in|name)\b)[\w.+-]{2,64}`,
+    harmless: /^(?:found|metadata|backup|activation)$/i,
+  },
+  { kind: "VOLUME", source: String.raw`(?<before>\bZFS=)[\w./:+-]{1,200}` },
+  named(
+    "SERIAL",
+    String.raw`(?:[a-z]{1,20}[-_ .]){0,3}serial(?:[ _-]?(?:number|no|num|short))?|(?:asset|service|chassis)[ _-]?tag|i_?serial|s\/n|sn|imei|iccid|imsi|meid|sku|hostserial|asset`,
+    SEPARATOR,
+    NO_SERIAL,
+  ),
+  { kind: "SERIAL", source: String.raw`(?<before>\biSerial\s{1,24}\d{1,3}\s{1,3})\S{2,128}` },
+  {
+    kind: "SERIAL",
+    source: String.raw`(?<before>\bserial (?:number|no\.?)(?: is| of \S{1,40} is)?\s{1,3}["']?)(?=[\w-]{0,60}\d)[\w./+-]{4,64}`,
+  },
+  // Six pairs are a MAC address, eight or twenty an InfiniBand one. A name and a colon may stand before it (`lan0:`).
+  {
+    kind: "MAC",
+    source: `(?<![0-9a-f])(?<!(?<![0-9a-z])[0-9a-f]{2}:)[0-9a-f]{2}(?::[0-9a-f]{2}){5,31}(?![0-9a-z])`,
+  },
+  {
+    kind: "MAC",
+    source: String.raw`(?<![0-9a-f])(?<!(?<![0-9a-z])[0-9a-f]{2}[-_])[0-9a-f]{2}(?:([-_])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}(?![0-9a-z]|[-_][0-9a-f]{2}(?![0-9a-z]))`,
+  },
+  { kind: "MAC", source: String.raw`(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w]|\.\w)` },
+  named(
+    "MAC",
+    String.raw`mac(?:[-_ ]?addr(?:ess)?)?|hw[-_ ]?addr(?:ess)?|hardware[-_ ]address|bssid|perm_hwaddr|link\/ether`,
+    String.raw`(?:["']?\s{0,3}[:=]\s{0,3}["']?|\s{1,3})`,
+    undefined,
+    `${HEX}{12}(?![0-9a-z])`,
+  ),
+  // Interfaces that are named after their address.
+  { kind: "MAC", source: String.raw`(?<before>\b(?:en|wl|ww)x)[0-9a-f]{12}\b` },
+  // Twelve digits alone: an address of a card is no multicast one, so the first byte is even (and no 7f or ff, with
+  // which addresses in memory begin); after `-g` stands a commit.
+  {
+    kind: "MAC",
+    source: `(?<![0-9a-z]|-g|0x)(?:(?<before>tap|vnet|veth|vif|macvtap|br|mac))?(?=[0-9a-f]*[a-f])(?=[a-f]*[0-9])[0-9a-f][02468ace][0-9a-f]{10}(?![0-9a-z])`,
+  },
+  { kind: "MAC", source: String.raw`(?<![0-9a-z])(?:525400|001122|bc2411)\d{6}(?![0-9a-z])` },
+  { kind: "IP", source: String.raw`(?<![\w:.-])[0-9a-f]{0,4}:[0-9a-f:.]{1,60}(?:%[\w.-]{1,15})?` },
+  {
+    kind: "IP",
+    source: String.raw`(?<![0-9a-f.])(?<!(?<![0-9a-z])[0-9a-f]{1,4}:)(?:fe80|f[cd][0-9a-f]{2}|2[0-9a-f]{3}):[0-9a-f:]{2,60}(?:%[\w.-]{1,15})?`,
+  },
+  { kind: "IP", source: String.raw`(?<![a-z0-9.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)` },
+  { kind: "HOST", source: String.raw`(?<![\w.-])ip(?:-\d{1,3}){4}(?![\w-])` },
+  { kind: "USER", source: String.raw`(?<before>/home/)[^\s/"',;:|<>()\[\]{}]{1,64}` },
+  {
+    kind: "USER",
+    source: String.raw`(?<before>/Users/|\b[a-z]:\\{1,2}Users\\{1,2})[^\s/\\"',;:|<>()\[\]{}]{1,64}`,
+  },
+  // What is left of an address whose user and password are taken.
+  { kind: "HOST", source: "(?<before>^@)[a-z0-9][a-z0-9.-]{0,252}(?=[:/?]|$)" },
+  // A login in an address, of mail or of another machine.
+  {
+    kind: "LOGIN",
+    source: String.raw`(?<![\w.+-])[\w.+-]{1,64}@(?!0x|[\w:\\.-]{1,200}\.(?:service|socket|timer|scope|slice|mount|target|device|path)\b)[a-z0-9](?:[a-z0-9-]{0,62}(?:\.[a-z0-9-]{1,63}){0,6})?`,
+  },
+  named(
+    "USER",
+    `(?:user|login|log|owner|account|smb|cifs)[-_ ]?name|user|login|owner|account|runas|sudo_user`,
+    EQUALS,
+    /^(?:\d+|0x[0-9a-f]+|on|off|yes|no|all)$/i,
+  ),
+  {
+    kind: "USER",
+    source: String.raw`(?<before>\b(?:session (?:opened|closed) for user|(?:accepted|failed) \w{1,20} for(?: invalid user)?|for user|-runas|sudo:)\s{1,4}["']?)[a-z_][\w.-]{0,63}`,
+  },
+  // What people's things are called when they come out of the box.
+  {
+    kind: "USER",
+    source: String.raw`(?<![\w])[A-Z][\w-]{1,40}(?=['\u2019]s (?:i(?:Phone|Pad|Mac|Pod)|Mac|Air|Watch|Magic|Keyboard|Mouse|Phone|PC|Laptop|Desktop|Headset|Galaxy|Pixel|Buds))`,
+    caseMatters: true,
+  },
+  {
+    kind: "HOST",
+    source: String.raw`(?<before>\b(?:qemu\+\w{1,8}|xen\+\w{1,8}|ssh|s?ftps?|nfs4?|smb|cifs|iscsi|nbd|rbd|gluster|spice|vnc|mqtts?|wss?|ldaps?|rtsp|tcp|udp|tls|smtps?|imaps?)://)(?![/\[])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
+  },
+  // Of addresses in the web only those stay that everybody reads.
+  {
+    kind: "HOST",
+    source: String.raw`(?<before>\bhttps?://)(?![/\[]|(?:[a-z0-9-]{1,63}\.){0,4}(?:kernel\.org|libvirt\.org|qemu\.org|unraid\.net|github\.com|gitlab\.com|freedesktop\.org|redhat\.com|debian\.org|ubuntu\.com|launchpad\.net|archlinux\.org|proxmox\.com|nvidia\.com|amd\.com|intel\.com|fedoraproject\.org|microsoft\.com|pcisig\.com|uefi\.org|w3\.org|reddit\.com|level1techs\.com|msi\.com|asus\.com|gigabyte\.com|asrock\.com|lime-technology\.com)(?![\w.-]))[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
+  },
+  // What is asked of a server may be a key to it: the address of a webhook is one.
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks|api\.telegram\.org/bot|ntfy\.sh|webhook\.\w{2,20})/?)[\w/:.-]{3,300}`,
+  },
+  named(
+    "HOST",
+    String.raw`(?:system\.|systemd\.|dhcp[-_])?host-?name|nodename|fqdn|domain-?name|workgroup|machine[-_ ]name|computer[-_ ]?name`,
+    SEPARATOR,
+    undefined,
+    `[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?`,
+  ),
+  { kind: "HOST", source: String.raw`(?<before><host\s{1,3}name=["'])[^"'\n]{1,253}` },
+  // A task of Proxmox names its node first.
+  { kind: "HOST", source: String.raw`(?<before>\bUPID:)[\w.-]{1,63}(?=:)` },
+  {
+    kind: "HOST",
+    source: String.raw`(?<![\w.-]|[^/]/)(?!rc\.local)[a-z0-9](?:[a-z0-9-]{0,62}\.){1,5}(?:local|lan|home|localdomain|internal|intranet|home\.arpa|fritz\.box|ts\.net|duckdns\.org|dyndns\.org|no-ip\.org|ddns\.net|myunraid\.net)(?![\w-]|\.\w)`,
+  },
+  ...PATH_PATTERNS.filter(({ isEarly }) => !isEarly),
+  // What is left and is formed as numbers of things are: capitals and digits mixed, or long and random.
+  {
+    kind: "ID",
+    source: String.raw`(?<![A-Za-z0-9]|0x|[A-Za-z]\.)(?=[A-Z]*\d)(?=(?:[A-Z]*\d){4})(?=\d*[A-Z])(?=[A-Z0-9]*(?:\d[A-Z][A-Z0-9]*\d|[A-Z]\d{5,}|\d{5,}[A-Z]|\d[A-Z]{2,}))[A-Z0-9]{8,64}(?![A-Za-z0-9])`,
+    caseMatters: true,
+    harmless: /^(?:VEN|DEV|SUBSYS|REV)|^[0-9A-F]{8}$|^[0-9A-F]{16}$|^INTL|^\d+[KMGTB]$/,
+  },
+  {
+    kind: "ID",
+    source: String.raw`(?<![A-Za-z0-9+/_=-])(?=[^\s]{0,200}\d)(?=[A-Za-z0-9+/]*[a-z][A-Za-z0-9+/]*[A-Z])(?=(?:[A-Za-z+/]*\d){3})[A-Za-z0-9+/]{24,200}={0,2}(?![A-Za-z0-9+/_=-])`,
+    caseMatters: true,
+  },
+  { kind: "ID", source: `(?<![a-z0-9])(?=[0-9]*[a-f])${HEX}{40,128}(?![a-z0-9])` },
+];
