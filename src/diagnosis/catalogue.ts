@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { type DataFileProblem, listDataFiles, readDataFile } from "../knowledge/data-files.ts";
 import type { ClassAdvice, Signature, SignatureClass } from "../model/catalogue.ts";
 import { type OrderedSignature, readCatalogueFile } from "./catalogue-file.ts";
 
@@ -9,14 +8,6 @@ export interface Catalogue {
   readonly advice: ReadonlyMap<SignatureClass, ClassAdvice>;
 }
 
-/** Why something of the catalogue was not taken; the rest of it works all the same. */
-export interface CatalogueProblem {
-  readonly file: string;
-  /** 1-based; absent where the whole file is meant. */
-  readonly line?: number;
-  readonly reason: string;
-}
-
 export interface CatalogueDirectories {
   /** The catalogue that comes with the program (`config/signatures`). */
   readonly shippedDirectory: string;
@@ -24,8 +15,6 @@ export interface CatalogueDirectories {
   readonly userDirectory?: string;
 }
 
-const LARGEST_FILE = 1_000_000;
-const MOST_FILES = 200;
 const MOST_SIGNATURES = 2_000;
 /** Of one file; more are only counted. */
 const MOST_PROBLEMS = 20;
@@ -36,16 +25,16 @@ const MOST_PROBLEMS = 20;
  */
 export function loadCatalogue(directories: CatalogueDirectories): {
   readonly catalogue: Catalogue;
-  readonly problems: readonly CatalogueProblem[];
+  readonly problems: readonly DataFileProblem[];
 } {
-  const problems: CatalogueProblem[] = [];
+  const problems: DataFileProblem[] = [];
   const all: OrderedSignature[] = [];
   const fileOfId = new Map<string, string>();
   const advice = new Map<SignatureClass, ClassAdvice>();
 
   const add = (directory: string, required: boolean) => {
-    for (const file of catalogueFiles(directory, required, problems)) {
-      const text = readBounded(file, problems);
+    for (const file of listDataFiles(directory, required, problems)) {
+      const text = readDataFile(file, problems);
       if (text === undefined) continue;
       const content = readCatalogueFile(text);
       problems.push(...content.problems.map((problem) => ({ file, ...problem })));
@@ -79,7 +68,7 @@ export function loadCatalogue(directories: CatalogueDirectories): {
 }
 
 /** A file with the same mistake in a thousand places is one thing to put right; the rest is counted. */
-function firstOfEachFile(problems: readonly CatalogueProblem[]): readonly CatalogueProblem[] {
+function firstOfEachFile(problems: readonly DataFileProblem[]): readonly DataFileProblem[] {
   const counts = new Map<string, number>();
   for (const { file } of problems) counts.set(file, (counts.get(file) ?? 0) + 1);
   const shown = new Map<string, number>();
@@ -93,43 +82,4 @@ function firstOfEachFile(problems: readonly CatalogueProblem[]): readonly Catalo
       ? [problem]
       : [{ file: problem.file, reason: `${more} more of its signatures are refused` }];
   });
-}
-
-function catalogueFiles(
-  directory: string,
-  required: boolean,
-  problems: CatalogueProblem[],
-): readonly string[] {
-  let names: string[];
-  try {
-    names = readdirSync(directory).filter((name) => name.endsWith(".json"));
-  } catch (error) {
-    if (required || codeOf(error) !== "ENOENT") {
-      problems.push({ file: directory, reason: `the directory cannot be read: ${codeOf(error)}` });
-    }
-    return [];
-  }
-  // By code unit: the order must not depend on the locale.
-  const files = names.sort().map((name) => join(directory, name));
-  for (const file of files.slice(MOST_FILES)) {
-    problems.push({ file, reason: `not read: only the first ${MOST_FILES} files of a directory are` });
-  }
-  return files.slice(0, MOST_FILES);
-}
-
-function readBounded(file: string, problems: CatalogueProblem[]): string | undefined {
-  try {
-    // A FIFO or a device in the directory would block or never end.
-    const { size } = statSync(file);
-    if (!statSync(file).isFile()) problems.push({ file, reason: "not an ordinary file" });
-    else if (size > LARGEST_FILE) problems.push({ file, reason: `larger than ${LARGEST_FILE} bytes` });
-    else return readFileSync(file, "utf8");
-  } catch (error) {
-    problems.push({ file, reason: `cannot be read: ${codeOf(error)}` });
-  }
-  return undefined;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

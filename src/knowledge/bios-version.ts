@@ -1,0 +1,102 @@
+/*
+ * A BIOS version has one spelling in SMBIOS and others in the vendor's file name and in what people write. Which ones
+ * mean the same is decided here and nowhere else; what is shown is the machine's own spelling.
+ */
+
+/** The form of a file's name and of a release on the vendor's page, and the versions that it means. */
+const SPELLINGS: readonly (readonly [
+  form: RegExp,
+  meant: (parts: readonly string[]) => readonly string[],
+])[] = [
+  // MSI's file (E7E49AMSI.1A63, E7C56AMS.A90); SMBIOS of its desktop boards has 1.A63, A.90.
+  [
+    /^E?[0-9A-Z]{4}[A-Z]{1,2}MS[0-9A-Z]?\.([0-9A-Z])([0-9A-Z]{2,3})$/,
+    ([first, rest]) => [`${first}.${rest}`],
+  ],
+  // MSI's download (7E49V1A63; of older boards 7C56VA9 for A.90).
+  [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z]{2,3})$/, ([first, rest]) => [`${first}.${rest}`]],
+  [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z])$/, ([first, rest]) => [`${first}.${rest}0`]],
+  // Lenovo: the build and in brackets the release, R1YET38W (1.15 ).
+  [/^([0-9A-Z]{8}) ?\( ?(\d+\.\d+) ?\)$/, ([build = "", release = ""]) => [build, release]],
+  // HP: the family of the board in front, V82 VER. 01.03.02.
+  [/^[A-Z]\d\d VER\. ?(\d+(?:\.\d+)+)$/, ([release = ""]) => [release]],
+  // ASUS laptops: the model in front, GA402XY.310.
+  [/^[A-Z]{1,3}\d{3,4}[A-Z]{0,3}\.(\d{3})$/, ([release = ""]) => [release]],
+  // Gigabyte's file: the board in front, X670EAORUSPRO.F30.
+  [/^[0-9A-Z]{4,}\.(F[A-Z]?\d{1,3}[A-Z]?)$/, ([release = ""]) => [release]],
+  // ASRock: P for a release to everybody, which its page leaves out, P4.60. L is another build and stays.
+  [/^P(\d+\.\d+[A-Z]?)$/, ([release = ""]) => [release]],
+];
+
+const FILE_ENDING = /\.(?:ZIP|ROM|CAP|BIN|EXE)$/;
+
+/** The versions that a spelling can mean, in one form; two spellings that share one mean the same version. */
+export function biosVersionKeys(spelling: string): readonly string[] {
+  const text = spelling.trim().replace(/\s+/g, " ").toUpperCase().replace(FILE_ENDING, "");
+  for (const [form, meant] of SPELLINGS) {
+    const [whole, ...parts] = form.exec(text) ?? [];
+    if (whole !== undefined) return [...new Set([...meant(parts), text])];
+  }
+  return [text];
+}
+
+/** Whether two spellings mean one version of the same board's BIOS (`1.A63`, `E7E49AMSI.1A63`). */
+export function isSameBiosVersion(one: string, other: string): boolean {
+  const keys = biosVersionKeys(one);
+  return biosVersionKeys(other).some((key) => keys.includes(key));
+}
+
+/** A version as a machine that says `own` of itself would say it: MSI's file name becomes what SMBIOS has. */
+export function inSpellingOf(own: string | undefined, spelling: string): string {
+  const [short = spelling, ...others] = biosVersionKeys(spelling);
+  if (own !== undefined && isSameBiosVersion(own, spelling)) return own;
+  const ownIsShort = own === undefined || biosVersionKeys(own).length === 1;
+  return others.length > 0 && ownIsShort ? short : spelling.trim();
+}
+
+/** The board (`7E49` of MS-7E49) that a name of MSI's names with the version; undefined where it names none. */
+export function boardOfBiosFile(spelling: string): string | undefined {
+  const text = spelling.trim().toUpperCase().replace(FILE_ENDING, "");
+  return (
+    /^E?([0-9A-Z]{4})[A-Z]{1,2}MS[0-9A-Z]?\./.exec(text)?.[1] ??
+    /^([0-9][0-9A-Z]{3})V[0-9A-Z]{2,4}$/.exec(text)?.[1]
+  );
+}
+
+/**
+ * Whether a version is what a record says: a version in any spelling, `*` for every one, or bounds (`>=2.00 <=3.90`).
+ * Bounds hold only for versions that are numbers; of others nobody can say which is newer.
+ */
+export function fitsVersions(wanted: string, version: string): boolean {
+  if (wanted === "*") return true;
+  if (!/^[<>]/.test(wanted)) return isSameBiosVersion(wanted, version);
+  const numbers = biosVersionKeys(version).find((key) => /^\d+(?:\.\d+)*$/.test(key));
+  return numbers !== undefined && isWithin(wanted, (bound) => compareNumbers(numbers, bound));
+}
+
+/** Whether bounds like `>=2.00 <3.90` are met, by how a value compares with each. */
+export function isWithin(bounds: string, compare: (bound: string) => number): boolean {
+  return bounds.split(" ").every((bound) => {
+    const [, sign, value = ""] = BOUND.exec(bound) ?? [];
+    if (sign === undefined) return false;
+    const order = compare(value);
+    if (order === 0) return sign.endsWith("=");
+    return sign.startsWith("<") ? order < 0 : order > 0;
+  });
+}
+
+const BOUND = /^(<=?|>=?)([0-9][0-9a-zA-Z.]*)$/;
+
+/** Whether a text with bounds can be understood. */
+export function areBounds(text: string): boolean {
+  return text.split(" ").every((bound) => BOUND.test(bound));
+}
+
+function compareNumbers(one: string, other: string): number {
+  const [left, right] = [one, other].map((text) => text.split(".").map(Number));
+  for (let place = 0; place < Math.max(left?.length ?? 0, right?.length ?? 0); place++) {
+    const difference = (left?.[place] ?? 0) - (right?.[place] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
