@@ -1,4 +1,5 @@
 import type { FactKind } from "./kind.ts";
+import { AGESA } from "./kinds/agesa.ts";
 import { BOOT_LOADER } from "./kinds/boot-loader.ts";
 import { FIRMWARE, FIRMWARE_MODE } from "./kinds/firmware.ts";
 import { FIRMWARE_SETTINGS } from "./kinds/firmware-settings.ts";
@@ -18,6 +19,7 @@ import { VMS } from "./kinds/vm.ts";
 /** All kinds of facts. A new one is a file and a line here. */
 export const FACT_KINDS: readonly FactKind[] = [
   FIRMWARE,
+  AGESA,
   FIRMWARE_MODE,
   FIRMWARE_SETTINGS,
   FIRMWARE_TABLES,

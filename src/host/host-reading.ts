@@ -25,6 +25,7 @@ import { type PciFunctions, readPciDevices } from "./pci-devices.ts";
 import type { PciNames } from "./pci-names.ts";
 import { detectPlatform, type Platform } from "./platform.ts";
 import { readIdentity, readNames, readValue } from "./read-file.ts";
+import { readAgesa } from "./smbios.ts";
 import { type Plugin, readPlugins, readSoftwareVersion, type SoftwareVersions } from "./software.ts";
 import { readVfioModules, readVfioNodes, type VfioModules } from "./vfio-modules.ts";
 import { readVfioSetup, type VfioSetup } from "./vfio-setup.ts";
@@ -39,6 +40,8 @@ export interface HostReading {
   readonly bootMode: Reading<string>;
   readonly secureBoot: Reading<string>;
   readonly microcode: Reading<string>;
+  /** AMD's part of the BIOS. */
+  readonly agesa: Reading<string>;
   readonly firmwareSettings: Reading<readonly FirmwareSetting[]>;
   readonly tables: Reading<FirmwareTables>;
   readonly units: Reading<readonly string[]>;
@@ -128,6 +131,7 @@ export function readHost(sources: HostSources): HostReading {
     // The firmware sets it before the kernel runs; to ask for it is to ask the firmware.
     secureBoot: within("/sys", () => memory.onceABoot("Secure Boot", () => readSecureBoot(paths))),
     microcode: within("/sys", () => readMicrocode(paths)),
+    agesa: within("/sys/firmware/dmi", () => readAgesa(paths, memory)),
     firmwareSettings: within("/sys", () => readFirmwareSettings(paths)),
     tables: within("/sys/firmware/acpi", () => read(readFirmwareTables(paths, memory))),
     units: within("/sys/kernel", () => readIommuUnits(paths)),
@@ -173,6 +177,7 @@ export function unknownHost(why: string): HostReading {
     bootMode: unknown,
     secureBoot: unknown,
     microcode: unknown,
+    agesa: unknown,
     firmwareSettings: unknown,
     tables: unknown,
     units: unknown,
