@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { HostReading } from "../host/host-reading.ts";
+import type { BoardNames } from "../knowledge/firmware-elsewhere.ts";
+import { type KnownFirmware, loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
+import { valueOr } from "../model/reading.ts";
+import { shippedConfigDirectory } from "../places.ts";
+import type { CommandIo } from "./command.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What is known of the world's firmware, with the owner's own beside the settings; its problems go to standard error. */
+export function findKnownFirmware({ settingsFile }: Surroundings, io: Pick<CommandIo, "err">): KnownFirmware {
+  const own = join(dirname(settingsFile), "known-firmware");
+  const { known, problems } = loadKnownFirmware({
+    shipped: join(shippedConfigDirectory(), "known-firmware"),
+    ...(existsSync(own) && { own }),
+  });
+  for (const { file, line, reason } of problems)
+    io.err(`vfio-watch: ${file}${line === undefined ? "" : `:${line}`}: ${reason}\n`);
+  return known;
+}
+
+/** The board as SMBIOS names it; what it does not say is undefined. */
+export function boardNamesOf({ dmi }: Pick<HostReading, "dmi">): BoardNames {
+  return {
+    vendor: valueOr(dmi["board.vendor"], undefined),
+    board: valueOr(dmi["board.name"], undefined),
+    systemVendor: valueOr(dmi["system.vendor"], undefined),
+    product: valueOr(dmi["system.product"], undefined),
+  };
+}
