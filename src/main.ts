@@ -11,8 +11,13 @@ if (isNodeRecentEnough(process.versions.node)) {
   const [command] = process.argv.slice(2);
   // Before anything else is loaded: what V8 has compiled once stays in memory.
   if (command === "run") (await import("./daemon/engine-thrift.ts")).makeEngineThrifty();
-  const { main } = await import("./cli/main.ts");
-  process.exitCode = await main(process.argv.slice(2));
+  const { needsChild, runInChild } = await import("./cli/bounded-child.ts");
+  if (needsChild(command, process.env)) {
+    process.exitCode = await runInChild(process.argv[1] ?? "", process.argv.slice(2));
+  } else {
+    const { main } = await import("./cli/main.ts");
+    process.exitCode = await main(process.argv.slice(2));
+  }
 } else {
   process.stderr.write(
     `vfio-watch: this is Node ${process.versions.node}; it needs Node ${WANTED.join(".")} or newer. ` +

@@ -4,7 +4,9 @@ import type { IommuGroup } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import { absent, read } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { decodeText } from "./decode-text.ts";
 import { type KnownHost, NOT_SHOWN } from "./known-host.ts";
+import type { Notes } from "./limits.ts";
 import { parseGroupLinks, parseLspci } from "./lspci.ts";
 import type { FileBundle } from "./zip-bundle.ts";
 
@@ -13,9 +15,11 @@ export type ReadText = (path: string) => Promise<string | undefined>;
 
 const VMS_LIMIT = 500;
 const PLUGINS_LIMIT = 300;
+/** Definitions of VMs have some kilobytes; what is beyond would be cut, and is then said to be no XML. */
+const DEFINITION_LIMIT = 256 * 1024;
 
 /** What the files of the archive that are no logs tell of the host. Adds to `notes` what cannot be understood. */
-export async function readHostFiles(text: ReadText, bundle: FileBundle, notes: string[]): Promise<KnownHost> {
+export async function readHostFiles(text: ReadText, bundle: FileBundle, notes: Notes): Promise<KnownHost> {
   const members = await readGroups(text, bundle);
   const devices = parseLspci((await text("system/lspci.txt")) ?? "", members ?? new Map());
   const commandLine = (await text("system/cmdline.txt"))?.trim() ?? "";
@@ -94,17 +98,17 @@ async function system(text: ReadText, bundle: FileBundle): Promise<KnownHost> {
   };
 }
 
-async function readVms(bundle: FileBundle, notes: string[]): Promise<readonly VmDefinition[] | undefined> {
+async function readVms(bundle: FileBundle, notes: Notes): Promise<readonly VmDefinition[] | undefined> {
   const definitions: VmDefinition[] = [];
   const files = bundle.paths.filter((path) => /^xml\/[^/]+\.xml$/.test(path)).slice(0, VMS_LIMIT);
   let isWhole = bundle.whole;
   for (const path of files) {
-    const xml = await bundle.read(path);
-    const definition = xml === undefined ? undefined : parseDomainXml(xml.toString("utf8"));
+    const xml = await bundle.read(path, DEFINITION_LIMIT);
+    const definition = xml === undefined ? undefined : parseDomainXml(decodeText(xml));
     if (definition?.state === "read") definitions.push(definition.value);
     else {
       isWhole = false;
-      notes.push(`${path}: ${definition?.state === "unreadable" ? definition.why : "cannot be read"}.`);
+      notes.add(`${path}: ${definition?.state === "unreadable" ? definition.why : "cannot be read"}.`);
     }
   }
   // Without any the VM service may just have been stopped; with one missing the list would look shorter than it was.

@@ -1,18 +1,20 @@
 import { read } from "../model/reading.ts";
+import { decodeText } from "./decode-text.ts";
 import { readHostFiles } from "./diagnostics-host.ts";
-import { type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
+import { type LogReading, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
 import { type KnownHost, pastHost } from "./known-host.ts";
-import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
+import { IMPORT_LIMITS, type ImportLimits } from "./limits.ts";
+import { createLogReader, type LogFile } from "./log-text.ts";
+import type { KnownText, Material, PastBoot, PastObservation } from "./past-boot.ts";
 import { syslogAge } from "./syslog-age.ts";
 import { createSyslogReader, type SyslogBoot } from "./syslog-boots.ts";
 import { ownWallClock, type WallClock, wallClockOf } from "./wall-clock.ts";
 import type { FileBundle } from "./zip-bundle.ts";
 
-/** Texts that are told apart by the catalogue. */
-export type KnownText = (layer: "kernel" | "libvirt", text: string) => boolean;
-
 const LOGS_LIMIT = 2_000;
+/** Of files that are called the last 200 lines of a log, in characters. */
+const TAIL_LIMIT = 1_000_000;
 
 /** Whether the files are those of Unraid's diagnostics (6.12 and later). */
 export function looksLikeDiagnostics(paths: readonly string[]): boolean {
@@ -28,44 +30,44 @@ export function looksLikeDiagnostics(paths: readonly string[]): boolean {
  * Reads Unraid's diagnostics: the boot in which they were made, with everything that they show of the host, and the
  * boots that their syslogs show besides. Missing and damaged files are said in the notes.
  */
-export async function readDiagnostics(bundle: FileBundle, isKnown: KnownText): Promise<Material> {
-  const notes: string[] = [];
-  const text = async (path: string): Promise<string | undefined> =>
-    (await bundle.read(path))?.toString("utf8").replaceAll("\r\n", "\n");
+export async function readDiagnostics(
+  bundle: FileBundle,
+  isKnown: KnownText,
+  limits: ImportLimits = IMPORT_LIMITS,
+): Promise<Material> {
+  const { notes } = bundle;
+  const text = async (path: string): Promise<string | undefined> => {
+    const bytes = await bundle.read(path, limits.smallFileBytes);
+    return bytes === undefined ? undefined : decodeText(bytes).replaceAll("\r\n", "\n");
+  };
+  const reader = createLogReader({ limits, notes });
 
   const zone = /\[timeZone\] => ([\w+/-]{1,64})/.exec((await text("system/vars.txt")) ?? "")?.[1];
   const wallClock = (zone === undefined ? undefined : wallClockOf(zone)) ?? ownWallClock;
   if (wallClock === ownWallClock)
-    notes.push(`The archive does not name its time zone: its local times were read in ${ownWallClock.zone}.`);
+    notes.add(`The archive does not name its time zone: its local times were read in ${ownWallClock.zone}.`);
   const madeAt = timeInName(bundle, wallClock) ?? bundle.modifiedAt;
 
   const host = await readHostFiles(text, bundle, notes);
 
-  const qemuLogs = await readAll(bundle, /^qemu\/.+\.txt$/);
-  const libvirtLogs = await readAll(bundle, /^logs\/libvirt(?:\.last200)?\.txt$/);
-  const said = [...readDomainLogs(qemuLogs, madeAt), ...readLibvirtdLogs(libvirtLogs, madeAt)];
+  const reading: LogReading = { reader, limits, notes, isKnown, withoutTime: madeAt };
+  const said = [
+    ...(await readDomainLogs(logsOf(bundle, /^qemu\/.+\.txt$/), reading)),
+    ...(await readLibvirtdLogs(logsOf(bundle, /^logs\/libvirt(?:\.last200)?\.txt$/), reading)),
+  ];
   const versions = lastVersions(said);
 
-  const previous = await readSyslogs(
-    bundle,
-    /^logs\/syslog-previous.*\.txt$/,
-    { wallClock, madeAt, isKnown },
-    notes,
-  );
-  const current = await readSyslogs(
-    bundle,
-    /^logs\/syslog(?!-previous).*\.txt$/,
-    { wallClock, madeAt, isKnown },
-    notes,
-  );
+  const how = { ...reading, wallClock };
+  const previous = await readSyslogs(logsOf(bundle, /^logs\/syslog-previous.*\.txt$/), how);
+  const current = await readSyslogs(logsOf(bundle, /^logs\/syslog(?!-previous).*\.txt$/), how);
   const last = current.at(-1);
   const up =
     uptimeIn((await text("system/top.txt")) ?? "") ?? uptimeIn((await text("system/loads.txt")) ?? "");
   const earlier = [...previous, ...current.slice(0, -1)].map((boot) => bootOfSyslog(boot));
   const here = currentBoot(last, { ...host, ...versions }, madeAt, up);
-  if (here.bios === undefined) notes.push("Nothing in it names the BIOS version.");
-  if (current.length === 0) notes.push("It holds no syslog: what the kernel said in this boot is not known.");
-  return { ...ownAndLoose(here, said), notes: [...bundle.notes, ...notes] };
+  if (here.bios === undefined) notes.add("Nothing in it names the BIOS version.");
+  if (current.length === 0) notes.add("It holds no syslog: what the kernel said in this boot is not known.");
+  return { ...ownAndLoose(here, said), notes: notes.list() };
 
   function ownAndLoose(boot: PastBoot, all: readonly PastObservation[]) {
     // On Unraid these logs lie in memory and begin with the boot, unless the owner keeps them elsewhere.
@@ -140,37 +142,56 @@ function lastVersions(said: readonly PastObservation[]): KnownHost {
   return found;
 }
 
-async function readAll(bundle: FileBundle, wanted: RegExp): Promise<readonly NamedBytes[]> {
-  const files: NamedBytes[] = [];
-  for (const path of bundle.paths.filter((candidate) => wanted.test(candidate)).slice(0, LOGS_LIMIT)) {
-    const bytes = await bundle.read(path);
-    if (bytes !== undefined) files.push({ name: path.slice(path.indexOf("/") + 1), bytes });
-  }
-  return files;
+/** The logs of the archive with such paths. */
+function logsOf(bundle: FileBundle, wanted: RegExp): readonly LogFile[] {
+  const paths = bundle.paths.filter((candidate) => wanted.test(candidate));
+  if (paths.length > LOGS_LIMIT)
+    bundle.notes.add(
+      `${paths[LOGS_LIMIT]} and ${paths.length - LOGS_LIMIT - 1} more logs were left out: of one archive ${LOGS_LIMIT} of a kind are read.`,
+    );
+  return paths.slice(0, LOGS_LIMIT).map((path) => ({
+    name: path.slice(path.indexOf("/") + 1),
+    shown: path,
+    read: (take) => bundle.stream(path, take),
+  }));
 }
 
 async function readSyslogs(
-  bundle: FileBundle,
-  wanted: RegExp,
-  how: { readonly wallClock: WallClock; readonly madeAt: number; readonly isKnown: KnownText },
-  notes: string[],
+  files: readonly LogFile[],
+  how: LogReading & { readonly wallClock: WallClock },
 ): Promise<readonly SyslogBoot[]> {
-  const files = [...(await readAll(bundle, wanted))].sort((a, b) => syslogAge(b.name) - syslogAge(a.name));
-  const reader = createSyslogReader({ ...how, referenceAt: how.madeAt });
-  const known = new Set<string>();
-  for (const { name, bytes } of files) {
-    const isTail = name.includes(".last200.");
-    if (isTail)
-      notes.push(
-        `logs/${name.replace(".last200", "")} was cut when the archive was made: lines before its last 200 are missing.`,
-      );
-    for (const line of bytes.toString("utf8").split("\n")) {
-      if (isTail && known.has(line)) continue;
-      if (!isTail && files.length > 1) known.add(line);
-      reader.line(line);
-    }
+  const { reader, notes } = how;
+  const ordered = files.toSorted((a, b) => syslogAge(b.name) - syslogAge(a.name));
+  const syslog = createSyslogReader({ ...how, referenceAt: how.withoutTime });
+  const [whole, cut] = [false, true].map((wanted) => ordered.filter(({ name }) => isTail(name) === wanted));
+  const tail: string[] = [];
+  let room = TAIL_LIMIT;
+  for (const file of cut ?? []) {
+    notes.add(
+      `logs/${file.name.replace(".last200", "")} was cut when the archive was made: lines before its last 200 are missing.`,
+    );
+    await reader.read(file, (line) => {
+      room -= line.length;
+      if (room > 0) tail.push(line);
+    });
   }
-  if (files.length > 0 && reader.understood() === 0)
-    notes.push(`${files.map(({ name }) => `logs/${name}`).join(", ")}: no line of it could be understood.`);
-  return reader.finish().boots;
+  if (room <= 0) notes.add("Of what is called the last 200 lines only the first megabyte was read.");
+  /** Lines of the tail that the other files do not have. */
+  const missing = new Set(tail);
+  for (const file of whole ?? []) {
+    await reader.read(file, (line) => {
+      missing.delete(line);
+      syslog.line(line);
+    });
+  }
+  for (const line of tail) if (missing.has(line)) syslog.line(line);
+  if (files.length > 0 && syslog.understood() === 0)
+    notes.add(`${files.map(({ shown }) => shown).join(", ")}: no line of it could be understood.`);
+  const { boots, leftOut } = syslog.finish();
+  for (const sentence of leftOut) notes.add(`${ordered[0]?.shown}: ${sentence}`);
+  return boots;
+}
+
+function isTail(name: string): boolean {
+  return name.includes(".last200.");
 }

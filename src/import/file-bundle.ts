@@ -1,23 +1,34 @@
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { readBytes } from "../host/read-file.ts";
+import { createNotes, type Notes } from "./limits.ts";
+import { streamFile } from "./text-files.ts";
 import { commonFolder, type OpenedBundle, zipBundle } from "./zip-bundle.ts";
 
-const ARCHIVE_LIMIT = 256 * 1024 ** 2;
-const FILE_LIMIT = 64 * 1024 ** 2;
+/** Diagnostics have a few megabytes, and an archive lies in memory while it is read. */
+const ARCHIVE_LIMIT = 32 * 1024 ** 2;
 const FILES_LIMIT = 20_000;
 const DEEPEST = 4;
 /** Opens a ZIP archive on disk. Nothing is ever unpacked to disk. */
 export function openZipBundle(path: string): OpenedBundle {
-  const bytes = readBytes(path, ARCHIVE_LIMIT);
-  if (bytes.state !== "read")
-    return { state: "refused", why: bytes.state === "absent" ? "It does not exist." : `It ${bytes.why}.` };
-  return zipBundle(bytes.value, { name: basename(path), modifiedAt: statSync(path).mtimeMs });
+  try {
+    const { size, mtimeMs } = statSync(path);
+    if (size > ARCHIVE_LIMIT)
+      return {
+        state: "refused",
+        why: `It is larger than ${ARCHIVE_LIMIT / 1024 ** 2} MB. Unpack it and give the folder instead.`,
+      };
+    return zipBundle(readFileSync(path), { name: basename(path), modifiedAt: mtimeMs });
+  } catch (error) {
+    return {
+      state: "refused",
+      why: `It cannot be read: ${error instanceof Error ? error.message : error}.`,
+    };
+  }
 }
 
 /** Opens a directory that was unpacked from an archive. Links are not followed. */
 export function openFolderBundle(path: string): OpenedBundle {
-  const notes: string[] = [];
+  const notes = createNotes();
   const found: string[] = [];
   walk(path, "", DEEPEST, found, notes);
   const top = commonFolder(found);
@@ -27,23 +38,32 @@ export function openFolderBundle(path: string): OpenedBundle {
       name: basename(path),
       modifiedAt: lstatSync(path).mtimeMs,
       paths: found.map((name) => name.slice(top.length)),
-      whole: notes.length === 0,
+      whole: notes.list().length === 0,
       notes,
-      async read(inside) {
-        const bytes = readBytes(join(path, top, inside), FILE_LIMIT);
-        if (bytes.state === "unreadable") notes.push(`${inside}: ${bytes.why}.`);
-        return bytes.state === "read" ? bytes.value : undefined;
+      stream: (inside, take) => streamFile(join(path, top, inside), take),
+      async read(inside, most) {
+        const parts: Buffer[] = [];
+        let length = 0;
+        const problem = await streamFile(join(path, top, inside), (part) => {
+          parts.push(part.subarray(0, most - length));
+          length += part.length;
+          return length <= most;
+        });
+        if (problem !== undefined) notes.add(`${inside}: ${problem}.`);
+        else if (length > most)
+          notes.add(`${inside}: it is longer than ${most} bytes; only its beginning was read.`);
+        return problem !== undefined && length === 0 ? undefined : Buffer.concat(parts);
       },
     },
   };
 }
 
-function walk(root: string, below: string, depth: number, found: string[], notes: string[]): void {
+function walk(root: string, below: string, depth: number, found: string[], notes: Notes): void {
   let entries: ReturnType<typeof listEntries>;
   try {
     entries = listEntries(join(root, below));
   } catch (error) {
-    notes.push(`${below || root}: ${error instanceof Error ? error.message : error}.`);
+    notes.add(`${below || root}: ${error instanceof Error ? error.message : error}.`);
     return;
   }
   for (const { name, isDirectory, isFile } of entries) {

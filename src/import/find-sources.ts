@@ -2,15 +2,17 @@ import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
 import { journalIsThere } from "../sources/libvirtd-log-journal.ts";
-import { type KnownText, looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
-import { isDomainLogName, type NamedBytes, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
+import { looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
+import { isDomainLogName, type LogReading, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
 import { openFolderBundle, openZipBundle } from "./file-bundle.ts";
 import { type JournalAccess, listJournalBoots, readJournalBoot } from "./journal.ts";
 import { bootOfSyslog } from "./kernel-boot.ts";
-import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
+import { createNotes, IMPORT_LIMITS, type ImportLimits } from "./limits.ts";
+import { createLogReader, type LogFile } from "./log-text.ts";
+import type { KnownText, Material, PastBoot, PastObservation } from "./past-boot.ts";
 import { LAST_WORDS_PLACES, readDeadBoots } from "./pstore-boots.ts";
 import { createSyslogReader } from "./syslog-boots.ts";
-import { fileIsPackedWith, kindOfFile, readLines, readUnpacked } from "./text-files.ts";
+import { fileIsPackedWith, kindOfFile, streamFile } from "./text-files.ts";
 import { ownWallClock } from "./wall-clock.ts";
 import type { FileBundle } from "./zip-bundle.ts";
 
@@ -26,10 +28,11 @@ export interface SourceParts {
   readonly paths: HostPaths;
   readonly isKnown: KnownText;
   readonly journal: JournalAccess;
+  /** Other than the usual ones. */
+  readonly limits?: ImportLimits;
 }
 
 const NAMES_LIMIT = 20_000;
-const LOG_LIMIT = 64 * 1024 ** 2;
 /** Log families that hold the same kernel lines; of one directory only the first that is there is read. */
 const FAMILIES = ["syslog", "messages", "kern.log"];
 
@@ -172,11 +175,12 @@ function group(files: readonly string[], parts: SourceParts): readonly ImportSou
     }
   }
   for (const stream of streams.values()) sources.push(syslogSource(stream, parts));
-  if (domainLogs.length + libvirtdLogs.length > 0) sources.push(libvirtSource(domainLogs, libvirtdLogs));
+  if (domainLogs.length + libvirtdLogs.length > 0)
+    sources.push(libvirtSource(domainLogs, libvirtdLogs, parts));
   return sources;
 }
 
-function zipSource(path: string, { isKnown }: SourceParts): ImportSource {
+function zipSource(path: string, parts: SourceParts): ImportSource {
   return {
     name: basename(path),
     async read() {
@@ -184,36 +188,43 @@ function zipSource(path: string, { isKnown }: SourceParts): ImportSource {
       if (opened.state === "refused") return opened.why;
       if (!looksLikeDiagnostics(opened.bundle.paths))
         return "It is an archive of something else: Unraid's diagnostics have system/, logs/ and unraid-VERSION.txt.";
-      return readBundle(opened.bundle, isKnown);
+      return readBundle(opened.bundle, parts);
     },
   };
 }
 
-function folderSource(path: string, { isKnown }: SourceParts): ImportSource {
+function folderSource(path: string, parts: SourceParts): ImportSource {
   return {
     name: path,
     async read() {
       const opened = openFolderBundle(path);
-      return opened.state === "refused" ? opened.why : readBundle(opened.bundle, isKnown);
+      return opened.state === "refused" ? opened.why : readBundle(opened.bundle, parts);
     },
   };
 }
 
 /** Of diagnostics from which nothing can be read (encrypted, packed in another way) no boot is made up. */
-async function readBundle(bundle: FileBundle, isKnown: KnownText): Promise<Material | string> {
+async function readBundle(bundle: FileBundle, { isKnown, limits }: SourceParts): Promise<Material | string> {
   let isAnyRead = false;
   const material = await readDiagnostics(
     {
       ...bundle,
-      async read(path) {
-        const bytes = await bundle.read(path);
+      async read(path, most) {
+        const bytes = await bundle.read(path, most);
         if (bytes !== undefined) isAnyRead = true;
         return bytes;
       },
+      async stream(path, take) {
+        return await bundle.stream(path, (part) => {
+          isAnyRead = true;
+          return take(part);
+        });
+      },
     },
     isKnown,
+    limits,
   );
-  return isAnyRead ? material : `Nothing in it can be read. ${bundle.notes[0] ?? ""}`.trimEnd();
+  return isAnyRead ? material : `Nothing in it can be read. ${bundle.notes.list()[0] ?? ""}`.trimEnd();
 }
 
 function journalSource({ journal, isKnown }: SourceParts): ImportSource {
@@ -245,29 +256,34 @@ function dumpSource(directories: readonly string[]): ImportSource {
 /** One or more files of one log, cut into boots; of each file no more than `newest` bytes. */
 export function syslogSource(
   files: readonly string[],
-  { isKnown, newest }: Pick<SourceParts, "isKnown"> & { readonly newest?: number },
+  {
+    isKnown,
+    limits = IMPORT_LIMITS,
+    newest = limits.fileBytes,
+  }: Pick<SourceParts, "isKnown" | "limits"> & { readonly newest?: number },
 ): ImportSource {
   const ordered = files.toSorted((a, b) => ageOf(b) - ageOf(a) || (a < b ? -1 : 1));
   return {
     name: ordered.length === 1 ? (ordered[0] ?? "") : `${ordered.at(-1)} and ${ordered.length - 1} rotated`,
     async read(progress) {
-      const notes: string[] = [];
+      const notes = createNotes();
+      const lines = createLogReader({ limits, notes });
       const writtenAt = Math.max(
         ...ordered.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0),
       );
-      const reader = createSyslogReader({ wallClock: ownWallClock, referenceAt: writtenAt, isKnown });
+      const reader = createSyslogReader({ wallClock: ownWallClock, referenceAt: writtenAt, isKnown, limits });
       for (const path of ordered) {
         if (ordered.length > 1) progress(basename(path));
-        const problem = await readLines(path, reader.line, newest);
-        if (problem !== undefined) notes.push(problem);
+        await lines.read(logOnDisk(path, newest), reader.line);
       }
-      if (reader.understood() === 0) return "No line of it could be understood.";
-      const { boots, yearsInferred } = reader.finish();
+      if (reader.understood() === 0) return ["No line of it could be understood.", ...notes.list()].join(" ");
+      const { boots, yearsInferred, leftOut } = reader.finish();
+      for (const sentence of leftOut) notes.add(`${ordered[0]}: ${sentence}`);
       if (yearsInferred)
-        notes.push(
+        notes.add(
           `Its time stamps have no year: the newest was taken to be of the time when the file was written last, ${new Date(writtenAt).toISOString().slice(0, 10)}, and all in ${ownWallClock.zone}.`,
         );
-      return { boots: boots.map((boot) => bootOfSyslog(boot)), loose: [], notes };
+      return { boots: boots.map((boot) => bootOfSyslog(boot)), loose: [], notes: notes.list() };
     },
   };
 }
@@ -280,29 +296,37 @@ function ageOf(path: string): number {
   return Number(/\.(\d{1,5})$/.exec(name)?.[1] ?? 0);
 }
 
-function libvirtSource(domainLogs: readonly string[], libvirtdLogs: readonly string[]): ImportSource {
+function libvirtSource(
+  domainLogs: readonly string[],
+  libvirtdLogs: readonly string[],
+  { isKnown, limits = IMPORT_LIMITS }: SourceParts,
+): ImportSource {
   const all = [...domainLogs, ...libvirtdLogs];
   return {
     name: all.length === 1 ? (all[0] ?? "") : `${all.length} logs of libvirt in ${dirname(all[0] ?? "")}`,
     async read() {
-      const notes: string[] = [];
-      const readAll = (files: readonly string[]): readonly NamedBytes[] =>
-        files.flatMap((path) => {
-          try {
-            const name = basename(path).replace(/\.gz$/, "");
-            return [{ name, bytes: readUnpacked(path, LOG_LIMIT) }];
-          } catch (error) {
-            notes.push(`${path}: ${error instanceof Error ? error.message : error}.`);
-            return [];
-          }
-        });
-      const byDirectory = Object.values(Object.groupBy(domainLogs, dirname));
-      const said: readonly PastObservation[] = byDirectory.flatMap((files) => [
-        ...readDomainLogs(readAll(files ?? []), 0),
-      ]);
+      const notes = createNotes();
+      const reader = createLogReader({ limits, notes });
+      const reading: LogReading = { reader, limits, notes, withoutTime: 0, isKnown };
+      const onDisk = (paths: readonly string[]) => paths.map((path) => logOnDisk(path, limits.fileBytes));
+      let loose: readonly PastObservation[] = [];
       // Joined, not pushed: so many arguments as a large log has records overflow the stack.
-      const loose = said.concat(readLibvirtdLogs(readAll(libvirtdLogs), 0));
-      return { boots: [], loose: loose.filter(({ observation }) => observation.at > 0), notes };
+      for (const files of Map.groupBy(domainLogs, dirname).values())
+        loose = loose.concat(await readDomainLogs(onDisk(files), reading));
+      loose = loose.concat(await readLibvirtdLogs(onDisk(libvirtdLogs), reading));
+      return {
+        boots: [],
+        loose: loose.filter(({ observation }) => observation.at > 0),
+        notes: notes.list(),
+      };
     },
+  };
+}
+
+function logOnDisk(path: string, newest: number): LogFile {
+  return {
+    name: basename(path).replace(/\.gz$/, ""),
+    shown: path,
+    read: (take) => streamFile(path, take, newest),
   };
 }

@@ -65,7 +65,7 @@ async function textOfZip(bytes: Buffer, name: string, limit: number): Promise<Gi
   const notes: string[] = [];
   let length = 0;
   for (const path of wanted) {
-    const content = await bundle.read(path);
+    const content = await bundle.read(path, limit - length + 1);
     if (content === undefined) continue;
     if (length + content.length > limit) {
       notes.push(`${path} and what comes after it were not read: all together they are too large.`);
@@ -76,7 +76,7 @@ async function textOfZip(bytes: Buffer, name: string, limit: number): Promise<Gi
     // An empty line keeps the last line of one file from going on in the next.
     texts.push(decodeText(content), "");
   }
-  return { state: "text", text: texts.join("\n"), files, notes: [...bundle.notes, ...notes] };
+  return { state: "text", text: texts.join("\n"), files, notes: [...bundle.notes.list(), ...notes] };
 }
 
 function logsIn({ paths }: FileBundle): readonly string[] {

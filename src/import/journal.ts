@@ -7,9 +7,8 @@ import { JOURNAL_FIELDS, parseJournalEntry } from "../sources/kernel-log/journal
 import { createLineSplitter } from "../sources/kernel-log/line-splitter.ts";
 import { pciDevice } from "../sources/kernel-log/record-parser.ts";
 import { readJournalEntry } from "../sources/libvirtd-log-journal.ts";
-import type { KnownText } from "./diagnostics.ts";
 import { hostInKernelLines, pastHost, TELLING_LINE } from "./known-host.ts";
-import type { PastBoot, PastObservation } from "./past-boot.ts";
+import type { KnownText, PastBoot, PastObservation } from "./past-boot.ts";
 
 /** A boot that the journal knows. */
 export interface JournalBoot {

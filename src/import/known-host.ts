@@ -73,7 +73,7 @@ export function pastHost(
   return {
     bios: known.dmi?.["bios.version"],
     kernelRelease: valueOr<string | undefined>(host.kernelRelease, undefined),
-    facts: factsOf(host),
+    facts: () => factsOf(hostOf(known)),
     groups: new Map(groups.flatMap(({ id, members }) => members.map((member: Bdf) => [member, id] as const))),
     definitions: valueOr(host.definitions, []),
   };

@@ -7,6 +7,8 @@ const DEVICE =
 const SUBSYSTEM = /^\tSubsystem: .*\[([0-9a-f]{4}):([0-9a-f]{4})\]\s*$/i;
 const DRIVER = /^\tKernel driver in use: (\S{1,64})\s*$/;
 const DEVICES_LIMIT = 8192;
+/** The longest names have some hundred characters. */
+const LINE_LIMIT = 4096;
 
 /**
  * Reads the output of `lspci -knn`. Addresses stand without their domain unless a machine has several. The class code
@@ -16,6 +18,7 @@ export function parseLspci(text: string, groups: ReadonlyMap<Bdf, number>): Read
   const devices = new Map<Bdf, PciFunction>();
   let last: Bdf | undefined;
   for (const line of text.split("\n")) {
+    if (line.length > LINE_LIMIT) continue;
     const device = DEVICE.exec(line);
     if (device !== null) {
       const [, address = "", classCode = "", name = "", vendorId = "", deviceId = ""] = device;
@@ -56,6 +59,7 @@ export function parseLspci(text: string, groups: ReadonlyMap<Bdf, number>): Read
 export function parseGroupLinks(text: string): ReadonlyMap<Bdf, number> {
   const groups = new Map<Bdf, number>();
   for (const line of text.split("\n")) {
+    if (line.length > LINE_LIMIT || groups.size >= DEVICES_LIMIT) continue;
     const [, id, address] = /\/iommu_groups\/(\d{1,9})\/devices\/(\S{1,32})\s*$/.exec(line) ?? [];
     const member = parseBdf(address ?? "");
     if (member !== undefined) groups.set(member, Number(id));

@@ -29,14 +29,20 @@ export interface PastBoot {
   readonly end: "clean" | "unclean" | "unknown";
   readonly bios: string | undefined;
   readonly kernelRelease: string | undefined;
-  /** What is known of the host in this boot, with unknown facts for everything that is not. */
-  readonly facts: readonly Fact[];
+  /**
+   * What is known of the host in this boot, with unknown facts for everything that is not. Made when it is asked for:
+   * of thousands of boots they take more memory than all that was said in them.
+   */
+  readonly facts: () => readonly Fact[];
   readonly observations: readonly PastObservation[];
   readonly groups: ReadonlyMap<Bdf, number>;
   readonly definitions: readonly VmDefinition[];
   /** What the kernel said last, where it left that in the firmware's memory. */
   readonly lastWords?: readonly string[];
 }
+
+/** Whether the catalogue knows a text. */
+export type KnownText = (layer: "kernel" | "libvirt", text: string) => boolean;
 
 /** What a source holds. */
 export interface Material {

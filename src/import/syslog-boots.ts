@@ -4,6 +4,7 @@ import { bounded } from "../sources/kernel-log/escaping.ts";
 import { vmNamedIn } from "../sources/libvirtd-log-parser.ts";
 import { createContentIdentities } from "./content-identity.ts";
 import { TELLING_LINE } from "./known-host.ts";
+import { COST_OF_A_RECORD, counted, IMPORT_LIMITS, type ImportLimits } from "./limits.ts";
 import { type PastObservation, TEXT_LIMIT } from "./past-boot.ts";
 import { type LineStamp, type LogLine, parseLogLine, unfoldRepeats } from "./syslog-lines.ts";
 import type { WallClock, WallTime } from "./wall-clock.ts";
@@ -26,7 +27,12 @@ export interface SyslogReader {
   line(text: string): void;
   /** Whether any line was one of a syslog daemon's. */
   readonly understood: () => number;
-  finish(): { readonly boots: readonly SyslogBoot[]; readonly yearsInferred: boolean };
+  finish(): {
+    readonly boots: readonly SyslogBoot[];
+    readonly yearsInferred: boolean;
+    /** What there was more of than is kept, in sentences. */
+    readonly leftOut: readonly string[];
+  };
 }
 
 /** The kernel's first line, which no other of its lines begins like. */
@@ -63,6 +69,8 @@ interface RawBoot {
   followed: boolean;
   readonly telling: string[];
   readonly records: RawRecord[];
+  /** What it takes of the room. */
+  size: number;
 }
 
 /**
@@ -73,13 +81,31 @@ export function createSyslogReader(options: {
   readonly wallClock: WallClock;
   readonly referenceAt: number;
   readonly isKnown: (layer: "kernel" | "libvirt", text: string) => boolean;
+  readonly limits?: Pick<ImportLimits, "boots" | "keptText">;
 }): SyslogReader {
-  const { wallClock, referenceAt, isKnown } = options;
+  const { wallClock, referenceAt, isKnown, limits = IMPORT_LIMITS } = options;
   const boots: RawBoot[] = [];
   let understood = 0;
   let turn = 0;
   let newest: WallTime | undefined;
   let repeatable: RawRecord | undefined;
+  let size = 0;
+  let droppedBoots = 0;
+  let droppedRecords = 0;
+
+  /** The oldest boots go, whole, where there are too many or too much was said in them. */
+  function makeRoom(): void {
+    while (boots.length > 1 && (boots.length > limits.boots || size > limits.keptText)) {
+      const oldest = boots.shift();
+      size -= oldest?.size ?? 0;
+      droppedBoots += 1;
+    }
+  }
+
+  function grow(boot: RawBoot, { length }: string): void {
+    boot.size += length + COST_OF_A_RECORD;
+    size += length + COST_OF_A_RECORD;
+  }
 
   function begin(startSeen: boolean, stamp: LineStamp): RawBoot {
     const mark = { stamp, turn };
@@ -93,6 +119,7 @@ export function createSyslogReader(options: {
       followed: false,
       telling: [],
       records: [],
+      size: COST_OF_A_RECORD,
     };
     const before = boots.at(-1);
     if (before !== undefined) {
@@ -105,6 +132,8 @@ export function createSyslogReader(options: {
       }
     }
     boots.push(boot);
+    size += boot.size;
+    makeRoom();
     return boot;
   }
 
@@ -127,9 +156,17 @@ export function createSyslogReader(options: {
     repeatable = undefined;
     if (!isKernel && !LIBVIRT_DAEMONS.has(program)) return;
     const { text, times } = unfoldRepeats(isKernel ? kernelText : line.text);
-    if (isKernel && boot.telling.length < TELLING_KEPT && TELLING_LINE.test(text))
+    if (isKernel && boot.telling.length < TELLING_KEPT && TELLING_LINE.test(text)) {
       boot.telling.push(bounded(text));
-    if (!isKnown(isKernel ? "kernel" : "libvirt", text) || boot.records.length >= KEPT_IN_A_BOOT) return;
+      grow(boot, line.text);
+    }
+    if (!isKnown(isKernel ? "kernel" : "libvirt", text)) return;
+    if (boot.records.length >= KEPT_IN_A_BOOT || boot.size > limits.keptText / 2) {
+      droppedRecords += 1;
+      return;
+    }
+    grow(boot, line.text);
+    makeRoom();
     repeatable = { line: { ...line, text: isKernel ? line.text : text }, turn, times };
     boot.records.push(repeatable);
   }
@@ -141,7 +178,24 @@ export function createSyslogReader(options: {
       mark.stamp.kind === "moment"
         ? mark.stamp.at
         : wallClock.toUtc(year - (turn - mark.turn), mark.stamp.time);
-    return { boots: boots.map((boot) => finished(boot, timeOf)), yearsInferred: newest !== undefined };
+    return {
+      boots: boots.map((boot) => finished(boot, timeOf)),
+      yearsInferred: newest !== undefined,
+      leftOut: leftOut(),
+    };
+  }
+
+  function leftOut(): readonly string[] {
+    const sentences: string[] = [];
+    if (droppedBoots > 0)
+      sentences.push(
+        `It tells of ${counted(droppedBoots + boots.length, "boot")}; the oldest ${counted(droppedBoots, "boot")} left out: of one log at most ${counted(limits.boots, "boot")} and ${counted(limits.keptText, "character")} of what was said in them are kept.`,
+      );
+    if (droppedRecords > 0)
+      sentences.push(
+        `${counted(droppedRecords, "known line")} left out: of one boot the first ${counted(KEPT_IN_A_BOOT, "line")} are kept, and of them at most ${counted(limits.keptText / 2, "character")}.`,
+      );
+    return sentences;
   }
 
   return {

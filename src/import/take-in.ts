@@ -200,7 +200,7 @@ function keepFacts(
 ): { readonly facts: readonly Fact[]; readonly snapshotId: string | undefined } {
   const stored = known?.snapshotId;
   const earlier = stored === undefined ? [] : (store.snapshots.get(stored)?.facts ?? []);
-  const facts = pieces.map((piece) => piece.facts).reduce(mergeFacts, earlier);
+  const facts = pieces.map((piece) => piece.facts()).reduce(mergeFacts, earlier);
   if (facts.length === 0 || (known?.origin === "live" && stored !== undefined))
     return { facts: earlier, snapshotId: stored };
   const snapshot = makeSnapshot(facts);

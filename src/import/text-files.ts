@@ -1,15 +1,14 @@
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, type ReadStream, readSync } from "node:fs";
 import { constants, createGunzip, gunzipSync } from "node:zlib";
-import { createLineSplitter } from "../sources/kernel-log/line-splitter.ts";
+import { decodeText } from "./decode-text.ts";
+import type { TakeBytes } from "./log-text.ts";
 import { isGzip, packedWith } from "./packed.ts";
 
 /** What kind of log a file is, judged by what stands in it. */
 export type LogKind = "syslog" | "domain-log" | "libvirtd-log" | "dump" | "zip" | "empty" | "unknown";
 
 const LOOKED_AT = 64 * 1024;
-const LINE_LIMIT = 64 * 1024;
-/** Of one file no more than this is read, unpacked (bytes). */
-const BYTES_LIMIT = 2 * 1024 ** 3;
+const PIECE = 16 * 1024;
 
 const SYSLOG_LINE =
   /^(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S{1,16}) \S{1,255} [^\s:[\]]{1,64}(?:\[\d+\])?: /m;
@@ -28,7 +27,7 @@ export function kindOfFile(path: string): LogKind {
     const head = room.subarray(0, readSync(file, room, 0, room.length, 0));
     if (head.length === 0) return "empty";
     if (head.toString("latin1", 0, 2) === "PK") return "zip";
-    const text = (isGzip(head) ? unpackedHead(head) : head).toString("utf8");
+    const text = decodeText(isGzip(head) ? unpackedHead(head) : head);
     if (LIBVIRT_RECORD.test(text)) return "libvirtd-log";
     if (DOMAIN_LINE.test(text)) return "domain-log";
     if (SYSLOG_LINE.test(text)) return "syslog";
@@ -49,59 +48,72 @@ export function fileIsPackedWith(path: string): string | undefined {
   }
 }
 
+/** A small piece first: 64 KB of zeros unpack to 64 MB. */
 function unpackedHead(head: Buffer): Buffer {
-  try {
-    // 64 KB unpack to 64 MB at most; a flush in the middle instead of an end gives what is there.
-    return gunzipSync(head, {
-      finishFlush: constants.Z_SYNC_FLUSH,
-      maxOutputLength: 1032 * LOOKED_AT,
-    }).subarray(0, LOOKED_AT);
-  } catch {
-    return Buffer.alloc(0);
+  let text: Buffer = Buffer.alloc(0);
+  for (let length = 2048; text.length < LOOKED_AT; length *= 4) {
+    try {
+      // A flush in the middle instead of an end gives what is there.
+      text = gunzipSync(head.subarray(0, length), {
+        finishFlush: constants.Z_SYNC_FLUSH,
+        maxOutputLength: 64 * LOOKED_AT,
+      });
+    } catch {
+      break;
+    }
+    if (length >= head.length) break;
   }
+  return text.subarray(0, LOOKED_AT);
 }
 
 /**
- * Gives a file's lines without their newline, unpacked where it is compressed; returns what went wrong, if anything.
- * Of a file that is longer than `newest` bytes only so many are read: the last, or of a compressed one the first.
+ * Gives a file's bytes piece by piece, unpacked where it is compressed, until `take` says that no more are wanted;
+ * resolves to what went wrong, if anything. Of a plain file that is longer than `newest` bytes the last are given.
  */
-export async function readLines(
+export async function streamFile(
   path: string,
-  line: (text: string) => void,
-  newest = BYTES_LIMIT,
+  take: TakeBytes,
+  newest = Number.POSITIVE_INFINITY,
 ): Promise<string | undefined> {
-  let overlong = 0;
-  let length = 0;
-  const splitter = createLineSplitter({
-    limit: LINE_LIMIT,
-    line,
-    overlong: () => {
-      overlong += 1;
-    },
-  });
-  const head = openSync(path, "r");
-  const two = Buffer.alloc(2);
-  readSync(head, two, 0, 2, 0);
-  const { size } = fstatSync(head);
-  closeSync(head);
-  const start = isGzip(two) ? 0 : Math.max(0, size - newest);
-  const source = createReadStream(path, { start });
-  const stream = isGzip(two) ? source.pipe(createGunzip()) : source;
-  source.on("error", (error) => stream.destroy(error));
+  let source: ReadStream | undefined;
+  let isGiven = false;
   try {
+    const { head, size } = lookInto(path);
+    const isPacked = isGzip(head);
+    // Even, so that UTF-16 is not cut through a character; what says that it is UTF-16 stands at the beginning.
+    const start = isPacked || size <= newest ? 0 : 2 * Math.ceil((size - newest + head.length) / 2);
+    source = createReadStream(path, { start, highWaterMark: PIECE });
+    const stream = isPacked ? source.pipe(createGunzip({ chunkSize: PIECE })) : source;
+    source.on("error", (error) => stream.destroy(error));
+    if (start > 0 && isUtf16(head)) take(head);
     for await (const part of stream as AsyncIterable<Buffer>) {
-      length += part.length;
-      if (length > newest) return `${path} is longer than ${newest} bytes; the rest was not read.`;
-      splitter.push(part);
+      isGiven = true;
+      if (!take(part)) return undefined;
     }
+    return start === 0
+      ? undefined
+      : `it is longer than ${Math.round(newest / 1024 ** 2)} MB; only its end was read, from byte ${start} on`;
   } catch (error) {
-    return `${path}: ${error instanceof Error ? error.message : error}; what came before was read.`;
+    const why = error instanceof Error ? error.message : String(error);
+    return isGiven ? `${why}; what came before was read` : why;
   } finally {
-    source.destroy();
+    source?.destroy();
   }
-  if (splitter.pending() > 0) splitter.push(Buffer.from("\n"));
-  if (start > 0) return `${path} is longer than ${newest} bytes; only its end was read.`;
-  return overlong > 0 ? `${path}: ${overlong} overlong lines were passed over.` : undefined;
+}
+
+function lookInto(path: string): { readonly head: Buffer; readonly size: number } {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(2);
+    return { head: head.subarray(0, readSync(file, head, 0, 2, 0)), size: fstatSync(file).size };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function isUtf16(head: Buffer): boolean {
+  const mark = head.toString("hex");
+  return mark === "fffe" || mark === "feff";
 }
 
 /** Reads a whole file, unpacked where it is compressed, up to `limit` bytes. Throws what the file system throws. */

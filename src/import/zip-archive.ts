@@ -26,25 +26,24 @@ export type OpenedZip =
       readonly entries: readonly ZipEntry[];
       /** What is wrong with the archive as a whole, in sentences. */
       readonly damage: readonly string[];
-      /** Inflates one entry. Never rejects. */
-      readonly read: (entry: ZipEntry) => Promise<ZipContent>;
+      /**
+       * Inflates one entry piece by piece, until `take` says that no more is wanted. Resolves to what is wrong with it,
+       * if anything. Never rejects.
+       */
+      readonly stream: (entry: ZipEntry, take: (part: Buffer) => boolean) => Promise<string | undefined>;
+      /** Inflates one entry into memory, at most `most` bytes of it. Never rejects. */
+      readonly read: (entry: ZipEntry, most?: number) => Promise<ZipContent>;
     }
   | { readonly state: "refused"; readonly why: string };
 
 /** Limits of what is opened at all; the archives in question have a few hundred files and a few megabytes. */
 export interface ZipLimits {
   readonly entries: number;
-  /** Bytes of one file when inflated. */
+  /** Bytes of one file when inflated; of a larger one the beginning is read. */
   readonly entrySize: number;
-  /** Bytes of all files when inflated, as the listing says. */
-  readonly totalSize: number;
 }
 
-const ZIP_LIMITS: ZipLimits = {
-  entries: 20_000,
-  entrySize: 64 * 1024 ** 2,
-  totalSize: 512 * 1024 ** 2,
-};
+const ZIP_LIMITS: ZipLimits = { entries: 20_000, entrySize: 1024 ** 3 };
 
 const END_SIGNATURE = 0x06054b50;
 const CENTRAL_SIGNATURE = 0x02014b50;
@@ -56,6 +55,7 @@ const LONGEST_COMMENT = 0xffff;
 const STORED = 0;
 const DEFLATED = 8;
 const ENCRYPTED = 0x0001;
+const IS_ENCRYPTED = "it is encrypted";
 const SIZES_FOLLOW = 0x0008;
 /** Deflate cannot do better than 1032:1; a listing that says so lies. */
 const BEST_RATIO = 1032;
@@ -89,13 +89,36 @@ export function openZip(bytes: Buffer, limits: ZipLimits = ZIP_LIMITS): OpenedZi
   }
   const found = listed === undefined || listed.broken ? listLocal(bytes, limits) : listed.entries;
   if (typeof found === "string") return refused(found);
-  const bad = found.map((entry) => dangerOf(entry, bytes.length, limits)).find((why) => why !== undefined);
+  const bad = found.map((entry) => dangerOf(entry, bytes.length)).find((why) => why !== undefined);
   if (bad !== undefined) return refused(bad);
-  const total = found.reduce((sum, entry) => sum + entry.size, 0);
-  if (total > limits.totalSize) return refused(`Unpacked it would have ${total} bytes.`);
   if (sharesData(found)) return refused("Several of its files share the same data, as in an archive bomb.");
   const entries = found.filter((entry) => !entry.name.endsWith("/"));
-  return { state: "open", entries, damage, read: (entry) => readEntry(bytes, entry, limits) };
+  if (entries.length > 0 && entries.every(({ problem }) => problem === IS_ENCRYPTED))
+    return refused(
+      "It is encrypted. Unpack it with its password (7z x, or a file manager) and give the folder instead.",
+    );
+  const stream = (entry: ZipEntry, take: (part: Buffer) => boolean) =>
+    streamEntry(bytes, entry, { limits, take });
+  return {
+    state: "open",
+    entries,
+    damage,
+    stream,
+    async read(entry, most = limits.entrySize) {
+      const parts: Buffer[] = [];
+      let length = 0;
+      let isCut = false;
+      const problem = await stream(entry, (part) => {
+        const room = most - length;
+        isCut = part.length > room;
+        parts.push(isCut ? part.subarray(0, room) : part);
+        length += Math.min(part.length, room);
+        return !isCut;
+      });
+      const cut = `it is longer than ${most} bytes; only its beginning was read`;
+      return { bytes: Buffer.concat(parts), problem: isCut ? cut : problem };
+    },
+  };
 }
 
 function refused(why: string): OpenedZip {
@@ -191,7 +214,7 @@ function entryOf(fields: Listed, offset: number | undefined): ZipEntry {
   const { name, method, checksum, compressedSize, size } = fields;
   const problem =
     (fields.flags & ENCRYPTED) !== 0
-      ? "it is encrypted"
+      ? IS_ENCRYPTED
       : method !== STORED && method !== DEFLATED
         ? `it is packed in a way that is not known here (method ${method})`
         : offset === undefined
@@ -201,7 +224,7 @@ function entryOf(fields: Listed, offset: number | undefined): ZipEntry {
 }
 
 /** Why an archive with such an entry is refused as a whole. */
-function dangerOf(entry: ZipEntry, archive: number, limits: ZipLimits): string | undefined {
+function dangerOf(entry: ZipEntry, archive: number): string | undefined {
   const { name, size, compressedSize } = entry;
   const shown = JSON.stringify(name.slice(0, 120));
   if (
@@ -213,7 +236,6 @@ function dangerOf(entry: ZipEntry, archive: number, limits: ZipLimits): string |
     return `The path ${shown} leads out of the archive.`;
   if (size === 0xffffffff || compressedSize === 0xffffffff)
     return "It is a ZIP64 archive, which diagnostics never are.";
-  if (size > limits.entrySize) return `${shown} would have ${size} bytes when unpacked.`;
   if (compressedSize > archive) return `${shown} claims more bytes than the whole archive has.`;
   if (size > compressedSize * BEST_RATIO + BEST_RATIO) return `${shown} claims an impossible size.`;
   return undefined;
@@ -228,38 +250,65 @@ function sharesData(entries: readonly ZipEntry[]): boolean {
   });
 }
 
-async function readEntry(bytes: Buffer, entry: ZipEntry, limits: ZipLimits): Promise<ZipContent> {
-  if (entry.problem !== undefined) return { bytes: Buffer.alloc(0), problem: entry.problem };
+async function streamEntry(
+  bytes: Buffer,
+  entry: ZipEntry,
+  { limits, take }: { readonly limits: ZipLimits; readonly take: (part: Buffer) => boolean },
+): Promise<string | undefined> {
+  if (entry.problem !== undefined) return entry.problem;
   const packed = bytes.subarray(entry.offset, entry.offset + entry.compressedSize);
-  const cut = packed.length < entry.compressedSize;
-  const content =
+  let length = 0;
+  let checksum = 0;
+  let isEnough = false;
+  const counting = (part: Buffer): boolean => {
+    length += part.length;
+    checksum = crc32(part, checksum);
+    isEnough = !take(part);
+    return !isEnough;
+  };
+  const problem =
     entry.method === STORED
-      ? { bytes: packed.subarray(0, entry.size), problem: undefined }
-      : await inflate(packed, Math.min(entry.size, limits.entrySize));
-  if (content.problem !== undefined) return content;
-  if (cut || (entry.checksum >= 0 && content.bytes.length < entry.size))
-    return { ...content, problem: "it breaks off" };
-  if (entry.checksum >= 0 && crc32(content.bytes) !== entry.checksum)
-    return { ...content, problem: "its checksum is wrong, so some of it may be damaged" };
-  return content;
+      ? void inPieces(packed.subarray(0, Math.min(entry.size, limits.entrySize)), counting)
+      : await inflate(packed, Math.min(entry.size, limits.entrySize), counting);
+  if (isEnough || problem !== undefined) return problem;
+  const isSized = entry.checksum >= 0;
+  if (packed.length < entry.compressedSize || (isSized && length < Math.min(entry.size, limits.entrySize)))
+    return "it breaks off";
+  return isSized && checksum !== entry.checksum
+    ? "its checksum is wrong, so some of it may be damaged"
+    : undefined;
 }
 
-/** As a stream, because of damaged data everything up to the damage is wanted. */
-function inflate(packed: Buffer, limit: number): Promise<ZipContent> {
+/** Small, since what was read is freed only when the young objects are collected, which few pieces do not cause. */
+const PIECE = 16 * 1024;
+
+function inPieces(bytes: Buffer, take: (part: Buffer) => boolean): void {
+  for (let at = 0; at < bytes.length; at += PIECE) if (!take(bytes.subarray(at, at + PIECE))) return;
+}
+
+/** As a stream, because of damaged data everything up to the damage is wanted, and of a bomb only its beginning. */
+function inflate(
+  packed: Buffer,
+  limit: number,
+  take: (part: Buffer) => boolean,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const parts: Buffer[] = [];
     let length = 0;
     // Without it, data that break off would be an error instead of what is there.
-    const engine = createInflateRaw({ finishFlush: constants.Z_SYNC_FLUSH });
+    const engine = createInflateRaw({ finishFlush: constants.Z_SYNC_FLUSH, chunkSize: PIECE });
     const done = (problem: string | undefined) => {
       engine.removeAllListeners("data");
       engine.destroy();
-      resolve({ bytes: Buffer.concat(parts), problem });
+      resolve(problem);
     };
     engine.on("data", (part: Buffer) => {
+      const room = limit - length;
       length += part.length;
-      if (length > limit) done("it holds more than the archive says");
-      else parts.push(part);
+      // What lies beyond the size that was told is nothing that was packed there.
+      if (length > limit) {
+        if (room > 0) take(part.subarray(0, room));
+        done("it holds more than the archive says");
+      } else if (!take(part)) done(undefined);
     });
     engine.on("error", () => done("it is damaged; its beginning was read"));
     engine.on("end", () => done(undefined));

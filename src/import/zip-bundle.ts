@@ -1,3 +1,5 @@
+import { createNotes, type Notes } from "./limits.ts";
+import type { TakeBytes } from "./log-text.ts";
 import { openZip, type ZipEntry } from "./zip-archive.ts";
 
 /** Files that belong together, packed or not: what a support archive holds. */
@@ -10,10 +12,15 @@ export interface FileBundle {
   readonly paths: readonly string[];
   /** Nothing is known to be missing. */
   readonly whole: boolean;
-  /** The file as far as it can be read; undefined where there is none. Adds to `notes` what could not be. */
-  read(path: string): Promise<Buffer | undefined>;
+  /**
+   * The file as far as it can be read, at most `most` bytes of it; undefined where there is none. Adds to `notes` what
+   * could not be.
+   */
+  read(path: string, most: number): Promise<Buffer | undefined>;
+  /** Gives a file piece by piece, for what may be long. Resolves to what went wrong. Never rejects. */
+  stream(path: string, take: TakeBytes): Promise<string | undefined>;
   /** What could not be read so far, in sentences. */
-  readonly notes: readonly string[];
+  readonly notes: Notes;
 }
 
 export type OpenedBundle =
@@ -30,12 +37,13 @@ export function zipBundle(
 ): OpenedBundle {
   const zip = openZip(bytes);
   if (zip.state === "refused") return zip;
-  const notes = [...zip.damage];
+  const notes = createNotes();
+  zip.damage.forEach(notes.add);
   const top = commonFolder(zip.entries.map((entry) => entry.name));
   const byPath = new Map<string, ZipEntry>();
   for (const entry of zip.entries) {
     const inside = entry.name.slice(top.length);
-    if (byPath.has(inside)) notes.push(`${inside} is in the archive more than once; the first was read.`);
+    if (byPath.has(inside)) notes.add(`${inside} is in the archive more than once; the first was read.`);
     else byPath.set(inside, entry);
   }
   return {
@@ -46,11 +54,15 @@ export function zipBundle(
       paths: [...byPath.keys()],
       whole: zip.damage.length === 0,
       notes,
-      async read(inside) {
+      async stream(inside, take) {
+        const entry = byPath.get(inside);
+        return entry === undefined ? "it is not in the archive" : await zip.stream(entry, take);
+      },
+      async read(inside, most) {
         const entry = byPath.get(inside);
         if (entry === undefined) return undefined;
-        const { bytes: content, problem } = await zip.read(entry);
-        if (problem !== undefined) notes.push(`${inside}: ${problem}.`);
+        const { bytes: content, problem } = await zip.read(entry, most);
+        if (problem !== undefined) notes.add(`${inside}: ${problem}.`);
         return problem !== undefined && content.length === 0 ? undefined : content;
       },
     },

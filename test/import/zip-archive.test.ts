@@ -70,11 +70,8 @@ describe("reading ZIP archives", () => {
   });
 
   it("refuses sizes that no file of text has, and sizes that cannot be", () => {
-    assert.match(refusalOf(makeZip([{ name: "a", content: "x", lie: { size: 0x7fffffff } }])), /would have/);
-    assert.match(
-      refusalOf(makeZip([{ name: "a", content: "x", lie: { size: 50_000_000 } }])),
-      /impossible size/,
-    );
+    for (const size of [50_000_000, 0x7fffffff])
+      assert.match(refusalOf(makeZip([{ name: "a", content: "x", lie: { size } }])), /impossible size/);
     assert.match(refusalOf(makeZip([{ name: "a", content: "x", lie: { size: 0xffffffff } }])), /ZIP64/);
     assert.match(
       refusalOf(makeZip([{ name: "a", content: "x", lie: { compressedSize: 9_999_999 } }])),
@@ -82,12 +79,10 @@ describe("reading ZIP archives", () => {
     );
   });
 
-  it("refuses too many files, too much altogether, and files that share their data", () => {
+  it("refuses too many files, and files that share their data", () => {
     const many = makeZip(Array.from({ length: 30 }, (_, index) => ({ name: `f${index}`, content: "x" })));
-    const few = openZip(many, { entries: 20, entrySize: 1e6, totalSize: 1e6 });
+    const few = openZip(many, { entries: 20, entrySize: 1e6 });
     assert.match(few.state === "refused" ? few.why : "", /30 files/);
-    const small = openZip(makeZip(FILES), { entries: 20, entrySize: 1e6, totalSize: 1000 });
-    assert.match(small.state === "refused" ? small.why : "", /would have \d+ bytes/);
     const overlapping = makeZip([
       { name: "kernel", content: "0".repeat(5000) },
       { name: "a", content: "0".repeat(5000), lie: { dataOfFirst: true } },
@@ -130,7 +125,7 @@ describe("reading ZIP archives", () => {
         async (changes, cut) => {
           const bytes = Buffer.from(whole.subarray(0, cut ?? whole.length));
           for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
-          const zip = openZip(bytes, { entries: 100, entrySize: 1_000_000, totalSize: 10_000_000 });
+          const zip = openZip(bytes, { entries: 100, entrySize: 1_000_000 });
           if (zip.state !== "open") return;
           for (const entry of zip.entries) {
             const { bytes: content } = await zip.read(entry);
