@@ -15,7 +15,7 @@ import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { BootStore, SnapshotStore } from "../store/snapshot-store.ts";
 import { type Answer, type AnswerInput, type Moment, makeAnswer } from "./answer.ts";
 import { type ChangeLine, changeLines, type SuspectShare } from "./change-lines.ts";
-import { truthsOf } from "./host-truths.ts";
+import { type FactIndex, indexFacts, truthsOf } from "./host-truths.ts";
 
 /** What the answer needs of the stored history; the store has these. */
 export interface AnswerReader {
@@ -68,7 +68,45 @@ export function askAnswer(
   question: AnswerQuestion,
   catalogue: Catalogue,
 ): Answer {
-  return makeAnswer(reader === undefined ? fromHost(question) : fromHistory(reader, question), catalogue);
+  return createAsker(reader, catalogue)(question);
+}
+
+/**
+ * Answers many questions of one moment: what they have in common is read and compared once. It keeps what it has read,
+ * so it is made for the moment and dropped after it.
+ */
+export function createAsker(
+  reader: AnswerReader | undefined,
+  catalogue: Catalogue,
+): (question: AnswerQuestion) => Answer {
+  const common = commonOf(reader);
+  return (question) =>
+    makeAnswer(
+      reader === undefined ? fromHost(question, common) : fromHistory(reader, question, common),
+      catalogue,
+    );
+}
+
+/** What is the same for all VMs of a host. */
+interface Common {
+  load(id: string): Snapshot | undefined;
+  indexOf(snapshot: Snapshot): FactIndex;
+  diff(before: Snapshot, after: Snapshot): readonly Change[];
+  demandOn(bdf: Bdf): AnswerInput["demand"];
+  boots(): ReturnType<AnswerReader["boots"]["list"]>;
+}
+
+function commonOf(reader: AnswerReader | undefined): Common {
+  const boots = remember((_all: "all") => reader?.boots.list() ?? []);
+  const diffs = remember((before: Snapshot) => remember((after: Snapshot) => diffSnapshots(before, after)));
+  const history = reader && createPreflightHistory(reader);
+  return {
+    load: remember((id: string) => reader?.snapshots.get(id)),
+    indexOf: remember(indexFacts),
+    diff: (before, after) => diffs(before)(after),
+    demandOn: remember((bdf: Bdf) => history?.demandOn(bdf)),
+    boots: () => boots("all"),
+  };
 }
 
 /** What changed between two stored moments, without the question what broke it; undefined where one is not stored. */
@@ -97,17 +135,11 @@ export function linesBetween(
   }).lines;
 }
 
-function fromHost({
-  vm,
-  devices,
-  causes,
-  outcome,
-  unexplained,
-  at,
-  snapshot,
-  truths,
-}: AnswerQuestion): AnswerInput {
-  const here = typeof snapshot === "object" ? snapshot : undefined;
+function fromHost(
+  { vm, devices, causes, outcome, unexplained, at, snapshot, truths }: AnswerQuestion,
+  common: Common,
+): AnswerInput {
+  const here = typeof snapshot === "object" ? common.indexOf(snapshot) : undefined;
   return {
     ...{ vm, causes, outcome, unexplained: unexplained ?? NOBODY_KNOWS },
     here: { at, ...versionsOf(here) },
@@ -127,43 +159,49 @@ function fromHost({
 
 const NOBODY_KNOWS = "Nothing that could be read says why.";
 
-function fromHistory(reader: AnswerReader, question: AnswerQuestion): AnswerInput {
+function fromHistory(reader: AnswerReader, question: AnswerQuestion, common: Common): AnswerInput {
   const { vm, devices, causes, at, number, snapshot } = question;
-  const load = remember((id: string) => underOneName(reader.snapshots.get(id), vm, reader));
+  const load = remember((id: string) => underOneName(common.load(id), vm, reader));
+  const versions = (one: Snapshot | undefined) => versionsOf(one && common.indexOf(one));
   const here = typeof snapshot === "string" ? load(snapshot) : snapshot;
   const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), number);
   const good = found?.row;
   const failures = failuresSince(reader, vm, good, number);
-  const before = good === undefined ? snapshotOfLastBoot(reader, question) : good.snapshotId;
+  const before = good === undefined ? snapshotOfLastBoot(common, question) : good.snapshotId;
   const then = before === undefined ? undefined : load(before);
   const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
-  const subject = findSubject(
-    [vm],
-    [then, here].flatMap((one) =>
-      one === undefined ? [] : [{ snapshot: one, devices, worked: one === then && good !== undefined }],
+  // Where nothing changed nobody asks what matters.
+  const subject = remember((_vm: VmName) =>
+    findSubject(
+      [vm],
+      [then, here].flatMap((one) =>
+        one === undefined ? [] : [{ snapshot: one, devices, worked: one === then && good !== undefined }],
+      ),
     ),
   );
-  const lastGood = good && { ...momentOf(good, load), without: found?.without ?? [] };
+  const moment = (row: AttemptRow) => momentOf(row, versions(snapshotOf(row, load)));
+  const lastGood = good && { ...moment(good), without: found?.without ?? [] };
   const first = failures.at(-1);
   const isDemanded = causes.some((cause) => cause.class === "iommu-direct-mapping-required");
   return {
-    ...fromHost({ ...question, snapshot: here }),
-    here: { at, ...versionsOf(here), ...(number !== undefined && { number }), ...bootOf(reader, question) },
+    ...fromHost({ ...question, snapshot: here }, common),
+    here: { at, ...versions(here), ...(number !== undefined && { number }), ...bootOf(common, question) },
     lastGood,
     failing: first && {
-      since: momentOf(first, load),
+      since: moment(first),
       starts: failures.length + (question.outcome === undefined ? 0 : 1),
     },
     changes,
     comparedWith: good !== undefined ? "good start" : then === undefined ? undefined : "boot before",
-    newKeys: keysSince(failures[0], here, load),
-    matters: (key) => canMatter(key, subject),
+    newKeys: keysSince(failures[0], here, load, common),
+    matters: (key) => canMatter(key, subject(vm)),
     suspects:
       good === undefined || causes.length === 0 || changes === undefined || changes.length === 0
         ? []
         : suspectsOf(reader, vm, causes),
-    demand: isDemanded ? demandOf(reader, causes[0]?.devices ?? devices) : undefined,
-    demandedThen: lastGood && then && found?.without.length === 0 ? demandedAt(then, vm, devices) : undefined,
+    demand: isDemanded ? demandOf(common, causes[0]?.devices ?? devices) : undefined,
+    demandedThen:
+      lastGood && then && found?.without.length === 0 ? demandedAt(then, vm, devices, common) : undefined,
     failedWith: createTried(reader, failures),
   };
 }
@@ -190,11 +228,12 @@ function underOneName(
   return { id: `${snapshot.id} as ${vm}`, facts };
 }
 
-function remember(find: (id: string) => Snapshot | undefined): (id: string) => Snapshot | undefined {
-  const known = new Map<string, Snapshot | undefined>();
-  return (id) => {
-    if (!known.has(id)) known.set(id, find(id));
-    return known.get(id);
+function remember<Key, Value>(find: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, { readonly value: Value }>();
+  return (key) => {
+    const found = known.get(key) ?? { value: find(key) };
+    known.set(key, found);
+    return found.value;
   };
 }
 
@@ -209,41 +248,45 @@ function failuresSince(
   return attempts.list({ vm, ...after, ...earlierThan(before), failedOnly: true, limit: MOST_TRIED });
 }
 
-function snapshotOfLastBoot({ boots }: AnswerReader, { bootId }: AnswerQuestion): string | undefined {
-  const all = boots.list();
+function snapshotOfLastBoot({ boots }: Common, { bootId }: AnswerQuestion): string | undefined {
+  const all = boots();
   const current = bootId === undefined ? all.length - 1 : all.findIndex(({ id }) => id === bootId);
   return all.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
     ?.snapshotId;
 }
 
-function bootOf({ boots }: AnswerReader, { bootId }: AnswerQuestion): { readonly boot?: number } {
-  const boot = bootId === undefined ? undefined : boots.list().find(({ id }) => id === bootId);
+function bootOf({ boots }: Common, { bootId }: AnswerQuestion): { readonly boot?: number } {
+  const boot = bootId === undefined ? undefined : boots().find(({ id }) => id === bootId);
   return boot === undefined ? {} : { boot: boot.ordinal };
 }
 
-function momentOf(row: AttemptRow, load: (id: string) => Snapshot | undefined): Moment {
-  const { openedAt, number, bootOrdinal, snapshotId } = row;
-  const versions = versionsOf(snapshotId === undefined ? undefined : load(snapshotId));
+function snapshotOf(
+  { snapshotId }: AttemptRow,
+  load: (id: string) => Snapshot | undefined,
+): Snapshot | undefined {
+  return snapshotId === undefined ? undefined : load(snapshotId);
+}
+
+function momentOf({ openedAt, number, bootOrdinal }: AttemptRow, versions: Versions): Moment {
   return { at: openedAt, number, ...(bootOrdinal !== undefined && { boot: bootOrdinal }), ...versions };
 }
 
-function versionsOf(snapshot: Snapshot | undefined): { readonly bios?: string; readonly kernel?: string } {
-  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => textIn(snapshot, key));
-  return { ...(bios !== undefined && { bios }), ...(kernel !== undefined && { kernel }) };
-}
+type Versions = Pick<Moment, "bios" | "kernel">;
 
-function textIn(snapshot: Snapshot | undefined, key: string): string | undefined {
-  return textOf(snapshot?.facts.find((fact) => fact.key === key)?.value);
+function versionsOf(facts: FactIndex | undefined): Versions {
+  const [bios, kernel] = ["firmware.bios.version", "kernel.release"].map((key) => facts?.text(key));
+  return { ...(bios !== undefined && { bios }), ...(kernel !== undefined && { kernel }) };
 }
 
 function keysSince(
   previous: AttemptRow | undefined,
   here: Snapshot | undefined,
   load: (id: string) => Snapshot | undefined,
+  { diff }: Common,
 ): ReadonlySet<string> | undefined {
-  const then = previous?.snapshotId === undefined ? undefined : load(previous.snapshotId);
+  const then = previous && snapshotOf(previous, load);
   if (then === undefined || here === undefined) return undefined;
-  return new Set(diffSnapshots(then, here).map(({ key }) => key));
+  return new Set(diff(then, here).map(({ key }) => key));
 }
 
 /** The suspects of the fault that shows itself as this failure. */
@@ -257,14 +300,18 @@ function suspectsOf(reader: AnswerReader, vm: VmName, [cause]: readonly Cause[])
   });
 }
 
-function demandOf(reader: AnswerReader, devices: readonly Bdf[]): AnswerInput["demand"] {
-  const history = createPreflightHistory(reader);
-  return devices.map((bdf) => history.demandOn(bdf)).find((origin) => origin !== undefined);
+function demandOf({ demandOn }: Common, devices: readonly Bdf[]): AnswerInput["demand"] {
+  return devices.map((bdf) => demandOn(bdf)).find((origin) => origin !== undefined);
 }
 
 /** Law 13: a start that worked on a kernel that refuses proves that the group had no direct region. */
-function demandedAt(then: Snapshot, vm: VmName, devices: readonly Bdf[]): boolean | undefined {
-  const { kernel, cpu, parameters = [] } = truthsOf(then, vm, devices);
+function demandedAt(
+  then: Snapshot,
+  vm: VmName,
+  devices: readonly Bdf[],
+  { indexOf }: Common,
+): boolean | undefined {
+  const { kernel, cpu, parameters = [] } = truthsOf(indexOf(then), vm, devices);
   const isProof = kernel !== undefined && !parameters.some(isRelaxing);
   if (isProof && refusesDirectRegions(kernel, cpu) === true) return false;
   const wanted = new Set<string>(devices);

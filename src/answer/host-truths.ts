@@ -1,14 +1,48 @@
 import type { DeviceTruth, HostTruths } from "../diagnosis/remedies.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { vmFactPrefix } from "../facts/key-parts.ts";
+import { addressOwner } from "../history/subject.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 
+/** The facts of a moment, indexed once for all that is asked of them. */
+export interface FactIndex {
+  text(key: string): string | undefined;
+  /** How the devices at an address are known; as a rule one. */
+  identitiesAt(address: string): readonly string[];
+  /** The driver that has the device: `none` where none has. */
+  driverOf(identity: string): string | undefined;
+  /** Words of `/proc/cmdline`; undefined where it was not read. */
+  readonly parameters: readonly string[] | undefined;
+}
+
+/** Goes through all facts, which are many on a host with many VMs: once for each snapshot. */
+export function indexFacts({ facts }: Snapshot): FactIndex {
+  const values = new Map(facts.map(({ key, value }) => [key, value]));
+  const places = new Map<string, string[]>();
+  for (const { key, value } of facts) {
+    const identity = addressOwner(key);
+    const address = identity === undefined ? undefined : textOf(value);
+    if (identity === undefined || address === undefined) continue;
+    const known = places.get(address);
+    if (known === undefined) places.set(address, [identity]);
+    else known.push(identity);
+  }
+  return {
+    text: (key) => textOf(values.get(key)),
+    identitiesAt: (address) => places.get(address) ?? [],
+    driverOf(identity) {
+      const driver = values.get(`pci.${identity}.driver`);
+      return driver?.state === "absent" ? "none" : textOf(driver);
+    },
+    parameters: values.get("kernel.parameter")?.state === "value" ? parametersOf(facts) : undefined,
+  };
+}
+
 /** What advice depends on, from the facts of a moment; what they do not say stays unknown. */
-export function truthsOf(snapshot: Snapshot | undefined, vm: VmName, devices: readonly Bdf[]): HostTruths {
-  if (snapshot === undefined) return {};
-  const facts = new Map(snapshot.facts.map(({ key, value }) => [key, value]));
-  const text = (key: string) => textOf(facts.get(key));
+export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: readonly Bdf[]): HostTruths {
+  if (facts === undefined) return {};
+  const { text } = facts;
   const kernel = text("kernel.release");
   const protection = text("firmware-tables.IVRS.pre-boot-dma-protection");
   const secure = text("firmware.secure-boot");
@@ -18,8 +52,8 @@ export function truthsOf(snapshot: Snapshot | undefined, vm: VmName, devices: re
     cpu: cpuOf(text),
     system: /-pve$/.test(kernel ?? "") ? "proxmox" : systemOf(text("software.os.name")),
     loader: text("boot-loader.running"),
-    devices: devicesOf(snapshot, devices),
-    parameters: facts.get("kernel.parameter")?.state === "value" ? parametersOf(snapshot) : undefined,
+    devices: devicesOf(facts, devices),
+    parameters: facts.parameters,
     preBootDmaProtection: protection === "on" || protection === "off" ? protection : undefined,
     secureBoot: secure === undefined ? undefined : /^(?:on|enabled|yes)$/i.test(secure) ? "on" : "off",
     hugepages: pages === "yes" || pages === "no" ? pages : undefined,
@@ -38,22 +72,16 @@ function systemOf(name: string | undefined): HostTruths["system"] {
   return /unraid/i.test(name) ? "unraid" : "other";
 }
 
-function devicesOf({ facts }: Snapshot, devices: readonly Bdf[]): readonly DeviceTruth[] {
-  const wanted = new Set<string>(devices);
-  return facts.flatMap(({ key, value }) => {
-    const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-    if (identity === undefined || !wanted.has(textOf(value) ?? "")) return [];
-    const driver = facts.find((fact) => fact.key === `pci.${identity}.driver`)?.value;
-    return [
-      {
-        id: identity.split("/")[0] ?? identity,
-        driver: driver?.state === "absent" ? "none" : textOf(driver),
-      },
-    ];
-  });
+function devicesOf(facts: FactIndex, devices: readonly Bdf[]): readonly DeviceTruth[] {
+  return [...new Set(devices)].flatMap((bdf) =>
+    facts.identitiesAt(bdf).map((identity) => ({
+      id: identity.split("/")[0] ?? identity,
+      driver: facts.driverOf(identity),
+    })),
+  );
 }
 
-function parametersOf({ facts }: Snapshot): readonly string[] {
+function parametersOf(facts: Snapshot["facts"]): readonly string[] {
   return facts.flatMap(({ key, value }) => {
     const name = /^kernel\.parameter\.(.+)$/.exec(key)?.[1]?.replaceAll("%2e", ".").replaceAll("%25", "%");
     if (name === undefined) return [];

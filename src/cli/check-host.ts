@@ -1,4 +1,4 @@
-import { askAnswer } from "../answer/ask-answer.ts";
+import { createAsker } from "../answer/ask-answer.ts";
 import { systemClock } from "../clock.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { type Preflight, runPreflight } from "../diagnosis/preflight.ts";
@@ -31,6 +31,7 @@ export function checkHost(
   const { bootId } = readBootIdentity({ paths, clock: systemClock });
   const at = systemClock.now();
   let snapshot: ReturnType<typeof makeSnapshot> | undefined;
+  const ask = createAsker(store, catalogue);
   return runPreflight({
     host,
     modprobe: reading.modprobe,
@@ -44,16 +45,12 @@ export function checkHost(
     ...(store !== undefined && { history: createPreflightHistory(store) }),
     answer({ definition }, causes) {
       snapshot ??= makeSnapshot(factsOf(reading));
-      return askAnswer(
-        store,
-        {
-          ...{ vm: definition.name, causes, at, snapshot },
-          devices: definition.hostDevices.map(({ bdf }) => bdf),
-          bootId: bootId.state === "read" ? bootId.value : undefined,
-          truths: host.modules.state === "read" ? { modules: host.modules.value } : {},
-        },
-        catalogue,
-      );
+      return ask({
+        ...{ vm: definition.name, causes, at, snapshot },
+        devices: definition.hostDevices.map(({ bdf }) => bdf),
+        bootId: bootId.state === "read" ? bootId.value : undefined,
+        truths: host.modules.state === "read" ? { modules: host.modules.value } : {},
+      });
     },
   });
 }

@@ -6,7 +6,7 @@ import { readNames, readText } from "./read-file.ts";
 
 const DIRECTORY = "/etc/libvirt/qemu";
 const XML_LIMIT = 4 * 1024 * 1024;
-const VMS_LIMIT = 1000;
+const VMS_LIMIT = 10_000;
 
 /**
  * Reads VM definitions from libvirt's own files, for the time in which libvirt does not run. On Unraid the

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { oneLine } from "../../host/one-line.ts";
 import { identifyPciDevices } from "../../host/pci-identity.ts";
-import type { Bdf } from "../../model/identifiers.ts";
+import type { Bdf, VmName } from "../../model/identifiers.ts";
 import { mapReading, type Reading, unreadable } from "../../model/reading.ts";
 import type { HostDevice, VmDefinition } from "../../model/virtual-machine.ts";
 import { nameOfKeyPart, vmFactPrefix } from "../key-parts.ts";
 import { type FactForm, type FactKind, isAbsent, isThere, LISTED, type Tell } from "../kind.ts";
+
+/** Of more VMs with one device only the number is kept: on a host with thousands every VM would name all others. */
+const MOST_SHARING = 32;
 
 const form = (name: string, more: Partial<FactForm> = {}): FactForm => ({
   key: `vm.{vm}.${name}`,
@@ -68,9 +71,10 @@ export const VMS: FactKind = {
     if (definitions.state !== "read") return tell("vm", definitions);
     tell("vm", LISTED);
     const identities = mapReading(devices, (all) => identifyPciDevices(all.values()));
+    const usersOf = createUsers(definitions.value);
     for (const definition of definitions.value) {
       tellVm(tell, definition);
-      tellRelations(tell, definition, definitions.value, identities);
+      tellRelations(tell, definition, usersOf, identities);
     }
   },
 };
@@ -94,18 +98,38 @@ function tellVm(tell: Tell, definition: VmDefinition): void {
 function tellRelations(
   tell: Tell,
   { name, hostDevices }: VmDefinition,
-  all: readonly VmDefinition[],
+  usersOf: (devices: readonly HostDevice[]) => readonly VmName[],
   identities: Reading<ReadonlyMap<Bdf, string>>,
 ): void {
   const prefix = vmFactPrefix(name);
   for (const { bdf } of hostDevices)
     tell(`${prefix}card.${bdf}`, identities.state === "read" ? identities.value.get(bdf) : identities);
-  const own = new Set(hostDevices.map(({ bdf }) => bdf));
-  const others = all.filter((vm) => vm.name !== name && vm.hostDevices.some(({ bdf }) => own.has(bdf)));
-  tell(
-    `${prefix}shares-with`,
-    others.map((vm) => vm.name),
-  );
+  const users = usersOf(hostDevices);
+  const named = users.slice(0, MOST_SHARING + 1).filter((other) => other !== name);
+  // Itself is one of them.
+  const more = users.length - 1 - named.length;
+  tell(`${prefix}shares-with`, more <= 0 ? named : [...named, `${more} more`]);
+}
+
+/** Whoever has one of the devices, by name; of VMs with the same devices it is worked out once. */
+function createUsers(all: readonly VmDefinition[]): (devices: readonly HostDevice[]) => readonly VmName[] {
+  const byDevice = new Map<Bdf, VmName[]>();
+  for (const { name, hostDevices } of all) {
+    for (const { bdf } of hostDevices) {
+      const known = byDevice.get(bdf);
+      if (known === undefined) byDevice.set(bdf, [name]);
+      else known.push(name);
+    }
+  }
+  const together = new Map<string, readonly VmName[]>();
+  return (devices) => {
+    const key = devices.map(({ bdf }) => bdf).join();
+    const users = together.get(key) ?? [
+      ...new Set(devices.flatMap(({ bdf }) => byDevice.get(bdf) ?? []).sort()),
+    ];
+    together.set(key, users);
+    return users;
+  };
 }
 
 function hashOf(uuid: string): string {
