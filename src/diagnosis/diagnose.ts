@@ -1,15 +1,15 @@
 import type { StartAttempt } from "../model/attempt.ts";
-import type { CauseClass, Layer } from "../model/catalogue.ts";
+import type { CauseClass } from "../model/catalogue.ts";
 import type { Cause, Diagnosis } from "../model/diagnosis.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type SignatureId, signatureId } from "../model/identifiers.ts";
-import type { Observation } from "../model/observation.ts";
+import type { SpeakerKind } from "../model/speaker.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { type MessageFinder, unknownCauses } from "./generated/unknown-causes.ts";
 import { definitionOf } from "./host-lookups.ts";
 import { isDeviceClass, noEffectAdvice, type RankableLine, rankCauses } from "./rank.ts";
-import { speakerOf } from "./speakers.ts";
+import { layerOf, speakerOf } from "./speakers.ts";
 import { checkHostState } from "./state-checks.ts";
 
 /** Text of these classes says that it failed but not why; what the host's state leaves no doubt of comes first. */
@@ -68,6 +68,11 @@ function saidUnknown(attempt: StartAttempt, findMessages: MessageFinder): readon
 /** The last words tell why a program ended. */
 const MOST_UNKNOWN = 60;
 const LONGEST_QUOTE = 200;
+const LAST_WORDS: Readonly<Partial<Record<SpeakerKind, string>>> = {
+  qemu: "in its log",
+  proxmox: "in its task",
+  libvirt: "from libvirt",
+};
 
 /** Words that no signature knows may still tell a person all; QEMU's last are its reason to end. */
 function unexplained(attempt: StartAttempt): string {
@@ -76,15 +81,19 @@ function unexplained(attempt: StartAttempt): string {
   );
   // libvirt writes it where QEMU went away by itself: a crash, or a signal (processMonitorEOFEvent).
   const how = crashed ? "QEMU ended by itself (libvirt: reason=crashed), and " : "";
-  const unknown = linesOf(attempt).filter(({ layer, matches }) => layer !== "kernel" && matches.length === 0);
-  const last = unknown.findLast(({ layer }) => layer === "qemu") ?? unknown.at(-1);
+  const unknown = attempt.evidence.flatMap(({ observation, matches }) => {
+    const where = LAST_WORDS[speakerOf(observation)?.kind ?? "unknown"];
+    return where === undefined || matches.length > 0 || !("text" in observation)
+      ? []
+      : [{ where, text: observation.text }];
+  });
+  const last = unknown.findLast(({ where }) => where !== LAST_WORDS.libvirt) ?? unknown.at(-1);
   const [words = ""] = (last?.text.trim() ?? "").split(/[\r\n]/, 1);
-  const none = last === undefined || words === "";
   const quote = words.length > LONGEST_QUOTE ? `${words.slice(0, LONGEST_QUOTE - 1)}…` : words;
-  const speaker = last?.layer === "qemu" ? "in its log" : "from libvirt";
-  const why = none
-    ? "nothing that could be read says why."
-    : `no known message says why. The last words ${speaker}: ${quote}`;
+  const why =
+    last === undefined || words === ""
+      ? "nothing that could be read says why."
+      : `no known message says why. The last words ${last.where}: ${quote}`;
   return how === "" ? `${why.charAt(0).toUpperCase()}${why.slice(1)}` : `${how}${why}`;
 }
 
@@ -98,25 +107,13 @@ function lessCertain(cause: Cause): Cause {
 export function linesOf(attempt: StartAttempt): readonly RankableLine[] {
   const lines: RankableLine[] = [];
   for (const { observation, matches } of attempt.evidence) {
-    const layer = layerOf(observation);
+    const speaker = speakerOf(observation);
+    const layer = speaker && layerOf(speaker);
     if (layer === undefined || !("text" in observation)) continue;
     const device = observation.kind === "kernel-record" ? observation.device : undefined;
     lines.push({ layer, text: observation.text, at: observation.at, matches, ...(device && { device }) });
   }
   return lines;
-}
-
-function layerOf(observation: Observation): Layer | undefined {
-  switch (observation.kind) {
-    case "kernel-record":
-      return "kernel";
-    case "domain-log-line":
-      return "qemu";
-    case "libvirtd-record":
-      return "libvirt";
-    default:
-      return undefined;
-  }
 }
 
 /** The definition that the start had: by now the VM may have another, or be unknown to libvirt. */

@@ -16,6 +16,8 @@ export interface RankableLine {
   readonly matches: readonly SignatureMatch[];
   /** Said of something else, so that it comes behind everything that is not. */
   readonly isBackground?: boolean;
+  /** Nothing says whose words these are, or a person tells it: it may be so, and is not certain. */
+  readonly isHearsay?: boolean;
 }
 
 export interface RankContext {
@@ -117,8 +119,10 @@ function findingOf(
       : fatal
         ? SYMPTOM_RANK
         : DEGRADED_SYMPTOM_RANK;
+  const isDoubted = line.isHearsay === true && verdict.certainty === "certain";
   return {
-    ...verdict,
+    class: verdict.class,
+    certainty: isDoubted ? "likely" : verdict.certainty,
     rank:
       usual +
       (isAboutHostDevice(match) ? HOST_DEVICE_RANK : 0) +

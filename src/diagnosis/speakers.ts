@@ -1,6 +1,7 @@
-import type { Layer } from "../model/catalogue.ts";
+import type { Layer, SignatureMatch } from "../model/catalogue.ts";
 import type { Observation } from "../model/observation.ts";
 import type { Speaker } from "../model/speaker.ts";
+import type { Matcher } from "./matcher.ts";
 
 /*
  * Who can say what, for the live pipeline and for pasted text alike. The kernel says only kernel messages. QEMU,
@@ -32,6 +33,11 @@ export function speakerNamed(tag: string): Speaker {
   return { kind: "program", name };
 }
 
+/** A bare quote, or what somebody tells: whose words these are, nobody knows. */
+export function isNobodyKnown({ kind }: Speaker): boolean {
+  return kind === "unknown" || kind === "person";
+}
+
 /** Who said what a source of the running service read; undefined for an observation that is no text. */
 export function speakerOf(observation: Observation): Speaker | undefined {
   switch (observation.kind) {
@@ -46,7 +52,15 @@ export function speakerOf(observation: Observation): Speaker | undefined {
   }
 }
 
-/** In whose log a speaker's words stand; a bare quote's is not known. */
+/** What the catalogue knows of an observation; empty for one that is no text. */
+export function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {
+  const speaker = speakerOf(observation);
+  return speaker === undefined || !("text" in observation)
+    ? []
+    : matcher.match(speaker.kind, observation.text);
+}
+
+/** Among whose messages a speaker's words are; a bare quote's are anybody's. */
 export function layerOf(speaker: Speaker): Layer | undefined {
   switch (speaker.kind) {
     case "kernel":

@@ -1,8 +1,9 @@
 import { createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
 import { createVirtualClock } from "../clock.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
+import { matchesOf } from "../diagnosis/speakers.ts";
 import type { StartAttempt } from "../model/attempt.ts";
-import type { Layer, SignatureMatch } from "../model/catalogue.ts";
+import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
@@ -152,17 +153,6 @@ function inventory(
 function nobodyListened(at: number): Observation {
   const base = { source: "libvirt", at, exactTime: false, identity: "past-connection" } as const;
   return { kind: "connection", ...base, state: "lost", detail: "a boot of the past" };
-}
-
-const LAYERS: Partial<Record<Observation["kind"], Layer>> = {
-  "kernel-record": "kernel",
-  "domain-log-line": "qemu",
-  "libvirtd-record": "libvirt",
-};
-
-function matchesOf(observation: Observation, matcher: Matcher): readonly SignatureMatch[] {
-  const layer = LAYERS[observation.kind];
-  return layer === undefined || !("text" in observation) ? [] : matcher.match(layer, observation.text);
 }
 
 function sightingOf(

@@ -9,7 +9,7 @@ import type { StartAttempt } from "../../src/model/attempt.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
 
-function attemptWith(...said: readonly (readonly ["qemu" | "libvirt", string])[]): StartAttempt {
+function attemptWith(...said: readonly (readonly ["qemu" | "proxmox" | "libvirt", string])[]): StartAttempt {
   return {
     id: "1",
     vm: vmName("plain"),
@@ -22,9 +22,11 @@ function attemptWith(...said: readonly (readonly ["qemu" | "libvirt", string])[]
     evidence: said.map(([who, text], at) => {
       const base = { at, exactTime: true, identity: String(at), text };
       const observation: Observation =
-        who === "qemu"
-          ? { ...base, kind: "domain-log-line", source: "domain-logs", vm: vmName("plain") }
-          : { ...base, kind: "libvirtd-record", source: "libvirtd-log", level: "error" };
+        who === "proxmox"
+          ? { ...base, kind: "domain-log-line", source: "proxmox", vm: vmName("plain") }
+          : who === "qemu"
+            ? { ...base, kind: "domain-log-line", source: "domain-logs", vm: vmName("plain") }
+            : { ...base, kind: "libvirtd-record", source: "libvirtd-log", level: "error" };
       return { observation, matches: [], count: 1, lastAt: at };
     }),
   };
@@ -43,6 +45,10 @@ test("a failure that no signature knows is told with the last words of the log, 
   assert.match(
     diagnose(attemptWith(["libvirt", "x".repeat(900)]), undefined).summary,
     /from libvirt: x{199}…$/,
+  );
+  assert.equal(
+    diagnose(attemptWith(["proxmox", "no such cloud-init drive"]), undefined).summary,
+    "No known message says why. The last words in its task: no such cloud-init drive",
   );
   assert.match(diagnose(attemptWith(), undefined).summary, /^Nothing that could be read says why/);
   assert.equal(

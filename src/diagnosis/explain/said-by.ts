@@ -1,5 +1,6 @@
 import type { Speaker } from "../../model/speaker.ts";
 import { speakerNamed } from "../speakers.ts";
+import { isProse } from "./prose.ts";
 
 /** What stands in front of a message says who says it and when. */
 export interface SaidBy {
@@ -156,7 +157,7 @@ function bareSpeaker(text: string): { readonly speaker: Speaker; readonly text: 
   if (PROXMOX_WORDS.test(text)) return { speaker: { kind: "proxmox" }, text };
   const device = KERNEL_DEVICE.exec(text);
   if (device !== null || KERNEL_WORDS.test(text)) return { speaker: { kind: "kernel" }, text };
-  return { speaker: { kind: "unknown" }, text };
+  return { speaker: { kind: isProse(text) ? "person" : "unknown" }, text };
 }
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];

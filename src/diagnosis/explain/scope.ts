@@ -1,4 +1,4 @@
-import { runsVms } from "../speakers.ts";
+import { isNobodyKnown, runsVms } from "../speakers.ts";
 import type { Incident } from "./incidents.ts";
 import type { When } from "./said-by.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
@@ -32,8 +32,7 @@ export function scopeOf(
     if (own.has(block.number)) return true;
     if (ofOthers.has(block.number)) return false;
     const { speaker } = block.said;
-    if (speaker.kind === "unknown" || speaker.kind === "person" || runsVms(speaker))
-      return isNear(block, NEAR_TALK, NEAR_TALK_MS);
+    if (isNobodyKnown(speaker) || runsVms(speaker)) return isNear(block, NEAR_TALK, NEAR_TALK_MS);
     if (speaker.kind !== "kernel") return false;
     return /vfio/i.test(speaker.driver ?? "")
       ? isNear(block, NEAR_KERNEL, NEAR_TALK_MS)

@@ -1,6 +1,5 @@
-import type { Speaker } from "../../model/speaker.ts";
 import type { RankableLine } from "../rank.ts";
-import { runsVms } from "../speakers.ts";
+import { isNobodyKnown, runsVms } from "../speakers.ts";
 import type { Block } from "./records.ts";
 import { readSaidBy, type SaidBy } from "./said-by.ts";
 
@@ -86,7 +85,7 @@ export interface VmTalk {
  * not count: every boot says `kvm`, and what a desktop's programs say beside it means nothing for a VM.
  */
 export function vmTalkIn(blocks: readonly SpokenBlock[]): VmTalk {
-  const speaking = blocks.filter(({ said: { speaker } }) => isOfPeople(speaker) || runsVms(speaker));
+  const speaking = blocks.filter(({ said: { speaker } }) => isNobodyKnown(speaker) || runsVms(speaker));
   // Marked block by block: a storm has tens of thousands of lines that speak of VMs.
   const around = (words: RegExp) => {
     const near = new Set<number>();
@@ -100,10 +99,6 @@ export function vmTalkIn(blocks: readonly SpokenBlock[]): VmTalk {
   };
   const [about, vms] = [around(ABOUT_VMS), around(VMS)];
   return { near: (block) => about.has(block), nearVms: (block) => vms.has(block) };
-}
-
-function isOfPeople({ kind }: Speaker): boolean {
-  return kind === "unknown" || kind === "person";
 }
 
 function speaksOf(words: RegExp, { said: { speaker }, text, lines }: SpokenBlock): boolean {

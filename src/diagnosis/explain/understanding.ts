@@ -1,4 +1,5 @@
 import type { Speaker } from "../../model/speaker.ts";
+import { isNobodyKnown } from "../speakers.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 
 /**
@@ -41,17 +42,14 @@ export function understand(blocks: readonly SpokenBlock[], known: readonly Spoke
   if (blocks.length === 0) return "empty";
   if (blocks.some(({ text, said }) => said.speaker.kind === "kernel" && ALARMING.test(text)))
     return "unknown";
-  const ofLogs = blocks.filter(
-    ({ said }) => said.when !== undefined && said.speaker.kind !== "unknown",
-  ).length;
-  if (ofLogs >= WHOLE_LOG && ofLogs >= blocks.length * MOSTLY) return "healthy";
+  if (isWholeLog(blocks)) return "healthy";
   const ordinary = new Set(known.filter(({ matches }) => matches.length > 0).map(({ block }) => block));
   return blocks.every(({ number }) => ordinary.has(number)) ? "healthy" : "unknown";
 }
 
 /** Whether a text is a log and not an excerpt of one. */
 export function isWholeLog(blocks: readonly SpokenBlock[]): boolean {
-  const own = blocks.filter(({ said }) => said.when !== undefined && said.speaker.kind !== "unknown").length;
+  const own = blocks.filter(({ said }) => said.when !== undefined && !isNobodyKnown(said.speaker)).length;
   return own >= WHOLE_LOG && own >= blocks.length * MOSTLY;
 }
 

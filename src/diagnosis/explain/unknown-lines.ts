@@ -1,6 +1,7 @@
 import type { Cause } from "../../model/diagnosis.ts";
 import type { SaidLine } from "../generated/find-messages.ts";
 import { type MessageFinder, unknownCauses } from "../generated/unknown-causes.ts";
+import { isNobodyKnown } from "../speakers.ts";
 import { readSaidBy } from "./said-by.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 
@@ -44,6 +45,6 @@ function linesOf({ lines, said }: SpokenBlock): readonly SaidLine[] {
   const ways = lines.length > 1 ? [...lines, lines.join(" "), lines.join("")] : lines;
   return ways.map((line) => {
     const { speaker, text } = readSaidBy(line);
-    return { speaker: speaker.kind === "unknown" ? said.speaker : speaker, text };
+    return { speaker: isNobodyKnown(speaker) ? said.speaker : speaker, text };
   });
 }

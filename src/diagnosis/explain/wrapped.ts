@@ -3,7 +3,7 @@ import type { SignatureId } from "../../model/identifiers.ts";
 import type { Speaker } from "../../model/speaker.ts";
 import type { Matcher } from "../matcher.ts";
 import { type RankableLine, refusesDevice } from "../rank.ts";
-import { canSay } from "../speakers.ts";
+import { canSay, isNobodyKnown } from "../speakers.ts";
 import { readSaidBy } from "./said-by.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 import { isForm } from "./start-failure.ts";
@@ -39,9 +39,10 @@ export function createBlockReader(
       ...line,
       speaker: by,
       // Of a line that somebody pasted behind a line of a log nobody knows the time.
-      when: by.kind === "unknown" && speaker.kind !== "unknown" ? undefined : when,
+      when: isNobodyKnown(by) && !isNobodyKnown(speaker) ? undefined : when,
       block: block.number,
       isOfLongLog: block.isOfLongLog,
+      isHearsay: isNobodyKnown(by) && !quotesItsSpeaker(line.text),
     });
     const [only] = block.lines;
     if (only === undefined) return [];
@@ -107,7 +108,7 @@ function linesOf(
 /** What a program prints goes on in the next lines; what is pasted behind a line of a log may be anybody's. */
 function speakerOfLine({ lines }: Pieces, index: number, first: Speaker): Speaker {
   const said = readSaidBy(lines[index] ?? "");
-  const goesOn = said.speaker.kind === "unknown" && readSaidBy(lines[0] ?? "").when === undefined;
+  const goesOn = isNobodyKnown(said.speaker) && readSaidBy(lines[0] ?? "").when === undefined;
   return index === 0 || (goesOn && first.kind === "program") ? first : said.speaker;
 }
 
@@ -152,6 +153,11 @@ function saysMore(whole: Found, pieces: readonly Found[] | undefined): boolean {
 
 function detailsOf({ text, match }: Found): number {
   return Object.keys(match.captures).length + (refusesDevice(text) ? 1 : 0);
+}
+
+/** QEMU puts its name in front of what it says, and libvirt and people who quote it leave it there. */
+function quotesItsSpeaker(text: string): boolean {
+  return /\b(?:qemu(?:-[\w.]+)*|kvm)(?:\[\d+\])?: \S/i.test(text);
 }
 
 /** Python puts the number in front of an error's text. */
