@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { HostReading } from "../host/host-reading.ts";
-import type { BoardNames } from "../knowledge/firmware-elsewhere.ts";
+import { type HostReading, readHost } from "../host/host-reading.ts";
+import { type BoardNames, firmwareElsewhere } from "../knowledge/firmware-elsewhere.ts";
+import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import { type KnownFirmware, loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
 import { valueOr } from "../model/reading.ts";
 import { shippedConfigDirectory } from "../places.ts";
@@ -28,4 +29,14 @@ export function boardNamesOf({ dmi }: Pick<HostReading, "dmi">): BoardNames {
     systemVendor: valueOr(dmi["system.vendor"], undefined),
     product: valueOr(dmi["system.product"], undefined),
   };
+}
+
+/** What other owners' records say of this board with the BIOS in use, a sentence each; empty where they say nothing. */
+export function readElsewhere(surroundings: Surroundings, io: Pick<CommandIo, "err">): readonly string[] {
+  const host = readHost({ paths: surroundings.paths });
+  const bios = valueOr(host.dmi["bios.version"], undefined);
+  if (bios === undefined) return [];
+  const known = findKnownFirmware(surroundings, io);
+  const question = { names: boardNamesOf(host), bios, agesa: valueOr(host.agesa, undefined) };
+  return wordsElsewhere(firmwareElsewhere(known, question), bios);
 }

@@ -47,6 +47,8 @@ export interface PreflightView {
   readonly vms: readonly PreflightVm[];
   /** Where the VMs come from when libvirt does not answer, and what is missing then. */
   readonly notes: readonly string[];
+  /** What other owners' records say of this board with this BIOS; it proves nothing of this host. */
+  readonly elsewhere: readonly string[];
 }
 
 /** What would happen if somebody started this VM now. */

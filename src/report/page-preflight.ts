@@ -9,7 +9,7 @@ import { count } from "./words.ts";
 const AT_REST: ReadonlySet<string> = new Set(["shutoff", "crashed", "nostate"]);
 
 /** What would happen if each VM with passed-through devices were started now, the worst first. */
-export function preflightHtml({ vms, notes }: PreflightView): string {
+export function preflightHtml({ vms, notes, elsewhere }: PreflightView): string {
   const judged = vms
     .filter(({ definition }) => definition.hostDevices.length > 0)
     .map((vm) => ({ vm, verdict: verdictOf(vm) }))
@@ -24,7 +24,15 @@ ${
     : `<div class="vfw-cards">${judged.map(({ vm, verdict }) => card(vm, verdict)).join("\n")}</div>`
 }
 ${without > 0 && judged.length > 0 ? `<p class="vfw-small">${count(without, "more VM")} without passed-through PCI devices.</p>` : ""}
+${elsewhereHtml(elsewhere)}
 </section>`;
+}
+
+/** Hearsay stands below what this host itself shows, and says that it is hearsay. */
+function elsewhereHtml(sentences: readonly string[]): string {
+  if (sentences.length === 0) return "";
+  const items = sentences.map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join("");
+  return `<p class="vfw-small">What other owners say, which proves nothing of this host:</p><ul class="vfw-small">${items}</ul>`;
 }
 
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;

@@ -346,3 +346,19 @@ describe("the command check on Proxmox", () => {
     assert.match(text, /'101 \(win11\)' is running/);
   });
 });
+
+describe("what other owners say of the board", () => {
+  it("stands apart from what the host proves, and decides nothing", async () => {
+    const good = host({ bios: "1.A95", demand: false });
+    const checked = await check(good);
+    assert.equal(checked.code, 0);
+    const [proven = "", said = ""] = checked.text.split(
+      "What other owners say, which proves nothing of this host",
+    );
+    assert.doesNotMatch(proven, /other owner/);
+    assert.match(
+      said,
+      /This board with 1\.A95: one other owner could not start VMs on it \(1:1 demand\); 1\.A63 worked for two\./,
+    );
+  });
+});

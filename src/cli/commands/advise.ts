@@ -5,6 +5,7 @@ import { textOf } from "../../facts/fact-value.ts";
 import { biosRecord } from "../../history/bios-record.ts";
 import { createHostMemory } from "../../host/host-memory.ts";
 import { readHost } from "../../host/host-reading.ts";
+import { jsonText } from "../../json-text.ts";
 import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
 import { openStore } from "../../store/open.ts";
@@ -69,8 +70,7 @@ Example: vfio-watch advise --bios 1.A95`,
       const noHistory =
         store === undefined ? "There is no history here, so nothing is proven of this host." : undefined;
       const notes = [unread, noHistory].filter((note) => note !== undefined);
-      if (args.flag("json"))
-        io.out(`${JSON.stringify({ ...adviceJson(advice, words), notes }, undefined, 2)}\n`);
+      if (args.flag("json")) io.out(jsonText({ ...adviceJson(advice, words), notes }, 2));
       else io.out(`${describeAdvice(advice, words, notes, createPaint(io.color), io.columns)}\n`);
       return EXIT_OF[advice.verdict];
     } finally {

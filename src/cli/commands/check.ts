@@ -8,6 +8,7 @@ import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { readElsewhere } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
@@ -24,9 +25,10 @@ who holds them, VFIO, boot parameters that are not in effect, and Unraid's own r
 ${HISTORY_OPTIONS_HELP}
 
 Exit code: 0 when nothing stops a VM, 3 when something does, 1 when there is no such VM or VMs cannot be read.
-JSON: {"from","vms":[{"vm","verdict","findings":[FINDING],"answer":ANSWER}],"host":[FINDING],"noEffect","unchecked"} where FINDING is
+JSON: {"from","vms":[{"vm","verdict","findings":[FINDING],"answer":ANSWER}],"host":[FINDING],"noEffect","unchecked","elsewhere"} where FINDING is
 {"check","matter":"stops|later|harmless|tidy","certainty","sentence","evidence","remedies","devices","groups"} and the
-verdict one of runs, will-not-start, may-not-start, nothing-stops-it. ANSWER is as in 'show --json'.
+verdict one of runs, will-not-start, may-not-start, nothing-stops-it. ANSWER is as in 'show --json'; elsewhere is
+what other owners met on this board with this BIOS, and proves nothing of this host.
 Example: vfio-watch check "Windows 11"`,
   options: HISTORY_OPTIONS,
   async run(args, io) {
@@ -47,8 +49,10 @@ Example: vfio-watch check "Windows 11"`,
       }
       const only = vm === undefined ? undefined : vmName(vm);
       const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
-      if (args.flag("json")) io.out(jsonText({ from: live.from, ...preflightJson(preflight) }, 2));
-      else io.out(`${describePreflight(preflight, live, createPaint(io.color), io.columns)}\n`);
+      const elsewhere = readElsewhere(surroundings, io);
+      const document = { from: live.from, ...preflightJson(preflight), elsewhere };
+      if (args.flag("json")) io.out(jsonText(document, 2));
+      else io.out(`${describePreflight(preflight, elsewhere, live, createPaint(io.color), io.columns)}\n`);
       return needsAction(preflight) ? EXIT.findings : EXIT.ok;
     } finally {
       store?.close();
@@ -86,9 +90,13 @@ const MATTER_WORDS = {
   tidy: "worth tidying",
 } as const;
 
+/** Above what is hearsay, wherever it stands. */
+const ELSEWHERE = "What other owners say, which proves nothing of this host";
+
 /** The findings as a page for a person. */
 export function describePreflight(
   { vms, host, noEffect, unchecked }: Preflight,
+  elsewhere: readonly string[],
   live: Pick<LiveVms, "from" | "statesKnown">,
   paint: Paint,
   columns: number,
@@ -118,6 +126,8 @@ export function describePreflight(
   }
   if (host.length > 0) lines.push("", paint("bold", "Also seen on this host"));
   for (const finding of host) lines.push(...findingLines(finding, [], paint, columns));
+  if (elsewhere.length > 0) lines.push("", paint("bold", ELSEWHERE));
+  lines.push(...elsewhere.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
   if (noEffect.length > 0) lines.push("", paint("bold", "Has no effect, whatever people say"));
   lines.push(...noEffect.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
   if (unchecked.length > 0) lines.push("", paint("yellow", "Could not be looked at"));

@@ -21,6 +21,7 @@ import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { readElsewhere } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
@@ -102,7 +103,10 @@ async function readPage(
       service,
       history: store === undefined ? undefined : readHistory(store),
       historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
-      preflight: await readPreflight(surroundings, catalogue, store),
+      preflight: {
+        ...(await readPreflight(surroundings, catalogue, store)),
+        elsewhere: readElsewhere(surroundings, io),
+      },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
       chosen: store === undefined ? undefined : chooseStart(store, start, catalogue, now),
     };
@@ -131,7 +135,7 @@ async function readPreflight(
   surroundings: Surroundings,
   catalogue: Catalogue,
   store: Store | undefined,
-): Promise<PreflightView> {
+): Promise<Omit<PreflightView, "elsewhere">> {
   const live = await readLiveVms(surroundings.paths, store);
   const vms = live.vms.state === "read" ? live.vms.value : [];
   const preflight = checkHost(surroundings, live, catalogue, store);
