@@ -157,7 +157,7 @@ function readStructure(
 ): DmarStructure | undefined {
   const part = FIXED_PARTS[type];
   if (part === undefined) {
-    findings.add(offset, `structure of unknown type ${hex(type)}`);
+    findings.add(offset, `structure of unknown type ${hex(type)}, ${length} bytes`);
     return undefined;
   }
   if (length < part.length) {
@@ -231,7 +231,8 @@ function readScopes(
     }
     const type = view.getUint8(offset);
     const kind = SCOPE_KINDS[type] ?? "unknown";
-    if (kind === "unknown") findings.add(offset, `device scope of unknown type ${hex(type)}`);
+    if (kind === "unknown")
+      findings.add(offset, `device scope of unknown type ${hex(type)}, ${length} bytes`);
     const path: DmarHop[] = [];
     for (let hop = offset + SCOPE_HEADER_LENGTH; hop + 1 < offset + length; hop += 2) {
       path.push({ device: view.getUint8(hop), function: view.getUint8(hop + 1) });

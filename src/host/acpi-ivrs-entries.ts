@@ -85,7 +85,8 @@ export function readIvrsDeviceEntries(
       break;
     }
     const entry = readEntry(view, offset, type, length);
-    if (entry.kind === "unknown") findings.add(offset, `device entry of unknown type ${hex(type)}`);
+    if (entry.kind === "unknown")
+      findings.add(offset, `device entry of unknown type ${hex(type)}, ${length} bytes`);
     if (entry.kind.endsWith("range-start")) {
       if (openRange !== undefined) findings.add(openRange, "range of devices without an end");
       openRange = offset;

@@ -107,7 +107,7 @@ export function decodeIvrs(bytes: Uint8Array): IvrsDecoding {
       const definition = readMemoryDefinition(table.view, block, block.type, findings);
       if (definition !== undefined) memoryDefinitions.push(definition);
     } else {
-      findings.add(block.offset, `block of unknown type ${hex(block.type)}`);
+      findings.add(block.offset, `block of unknown type ${hex(block.type)}, ${block.length} bytes`);
     }
   }
   return {
