@@ -62,6 +62,12 @@ export const PATH_PATTERNS: readonly (PrivatePattern & { readonly isEarly: boole
     source: String.raw`(?<before>(?:mount_tag|export|share(?:[-_ ]?name)?|sharename)["']?\s{0,3}[:=]\s{0,3}["']?)(?:(?<=["'])[^"'\n]{1,128}(?=["'])|[^\s,;"'<>/]{1,128})`,
     harmless: /^(?:on|off|yes|no|true|false|\d+|ignore|mem|hostshare|fs\d?|virtiofs|0x[0-9a-f]+)$/i,
   },
+  {
+    kind: "SHARE",
+    isEarly: false,
+    source: String.raw`(?<before><target dir=["'])[^"'/\n]{1,128}(?=["'])`,
+  },
+  { kind: "SHARE", isEarly: false, source: String.raw`(?<before>\bconnect to service )[^\s"',;]{1,128}` },
   { kind: "SHARE", isEarly: false, source: String.raw`(?<before>\bshare\s{1,3}["'])[^"'\n]{1,128}(?=["'])` },
   // Within quotation marks a name may hold blanks.
   {

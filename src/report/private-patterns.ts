@@ -28,6 +28,9 @@ const HEX = "[0-9a-f]";
 /** Divides the parts of a UUID: in systemd's names of units a hyphen is escaped. */
 const DASH = String.raw`(?:-|_|\\x2d)`;
 
+/** Servers that everybody reads, whose addresses say nothing about a person. */
+const PUBLIC = String.raw`(?:[a-z0-9-]{1,63}\.){0,4}(?:kernel\.org|libvirt\.org|qemu\.org|unraid\.net|github\.com|gitlab\.com|freedesktop\.org|redhat\.com|debian\.org|ubuntu\.com|launchpad\.net|archlinux\.org|proxmox\.com|nvidia\.com|amd\.com|intel\.com|fedoraproject\.org|microsoft\.com|pcisig\.com|uefi\.org|w3\.org|reddit\.com|level1techs\.com|msi\.com|asus\.com|gigabyte\.com|asrock\.com|lime-technology\.com)(?![\w.-])`;
+
 function named(
   kind: PrivateKind,
   names: string,
@@ -80,7 +83,7 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   },
   named(
     "SECRET",
-    `(?:[a-z0-9]{1,20}[-_.]){0,4}(?:pass(?:word|wd|phrase|code|key)?|passwd|pwd|secret|token|psk|credentials?|api[-_]?key|(?:access|private|secret|encryption|signing|auth|preshared|pre-shared|shared|license|product|registration|master|chap)[-_]?key(?:[-_]?id)?|auth(?:orization)?(?:[-_]token)?|cookie|otp|apikey)`,
+    `(?:[a-z0-9]{1,20}[-_.]){0,4}(?:pass(?:word|wd|phrase|code|key)?|passwd|pwd(?!["']?=/)|secret|token|psk|credentials?|api[-_]?key|(?:access|private|secret|encryption|signing|auth|preshared|pre-shared|shared|license|product|registration|master|chap)[-_]?key(?:[-_]?id)?|auth(?:orization)?(?:[-_]token)?|cookie|otp|apikey)`,
     SEPARATOR,
     NO_SECRET,
   ),
@@ -97,6 +100,10 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   },
   // The kernel's own setting up of a network: client, server, gateway, mask, name.
   { kind: "HOST", source: String.raw`(?<before>(?<![\w.-])ip=(?:[^\s:]{0,64}:){4})[a-z0-9][\w.-]{0,252}` },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\s(?:-u|--user|--proxy-user)[ =])[^\s:"']{1,64}:[^\s"']{1,200}`,
+  },
   // Tokens that tell by their beginning what they are for.
   {
     kind: "SECRET",
@@ -118,6 +125,11 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     String.raw`(?:["']?\s{0,3}[:=]\s{0,3}["']?|["']?>|\s{1,3}["'])`,
     /^(?:off\/any|any|\[?hidden\]?|none|off)$/i,
   ),
+  {
+    kind: "WIFI",
+    source: String.raw`(?<before>\b(?:connection|network|access point)\s["'])[^"'\n]{1,64}(?=["'])`,
+    harmless: /^(?:default|isolated|nat|routed|host-only|lo|br\d+|virbr\d*|eth\d+|wired connection \d*)$/i,
+  },
   ...PATH_PATTERNS.filter(({ isEarly }) => isEarly),
   {
     kind: "DISK",
@@ -162,7 +174,7 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   },
   named(
     "VOLUME",
-    String.raw`(?:id_fs_|part|fs)?label(?:_enc)?|rd\.lvm\.(?:lv|vg)|vg(?:_?name)?|lv(?:_?name)?|volume[-_ ]group|zpool|pool|dataset|rd\.luks\.name|cryptdevice|dm[-_]name|storage`,
+    String.raw`(?:id_fs_|part|fs)?label(?:_enc)?|rd\.lvm\.(?:lv|vg)|vg(?:_?name)?|lv(?:_?name)?|volume[-_ ]group|zpool|pool|dataset|rd\.luks\.name|cryptdevice|dm[-_]name|storage|volume`,
     EQUALS,
     NO_VOLUME,
   ),
@@ -175,6 +187,17 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     source: String.raw`(?<before>\b(?:volume group|vg(?:change|scan|display)(?:\s-\w+){0,3}|zpool (?:import|status|create))\s{1,3})(?!["'-]|(?:is|was|has|not|for|of|with|to|in|name)\b)[\w.+-]{2,64}`,
     harmless: /^(?:found|metadata|backup|activation)$/i,
   },
+  {
+    kind: "VOLUME",
+    source: String.raw`(?<before>\b(?:VG|LV)\s{1,12})(?=[\w.+-]{0,63}[a-z\d])[\w.+-]{2,64}`,
+    caseMatters: true,
+    harmless: /^(?:is|has|was|not|name|Name|UUID|Size|Status|Path|Access|Write|for|in|on|of|to)$/,
+  },
+  {
+    kind: "VOLUME",
+    source: String.raw`(?<before>\b(?:device|filesystem|volume) label\s)(?!none\b)[^\s"',;]{1,64}`,
+  },
+  { kind: "VOLUME", source: String.raw`(?<before>\bcryptsetup: )[\w.-]{1,64}(?=:)` },
   { kind: "VOLUME", source: String.raw`(?<before>\bZFS=)[\w./:+-]{1,200}` },
   named(
     "SERIAL",
@@ -186,6 +209,11 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   {
     kind: "SERIAL",
     source: String.raw`(?<before>\bserial (?:number|no\.?)(?: is| of \S{1,40} is)?\s{1,3}["']?)(?=[\w-]{0,60}\d)[\w./+-]{4,64}`,
+  },
+  {
+    kind: "SERIAL",
+    source: String.raw`(?<before>\bserial\s{1,2})(?=[A-Z0-9-]{0,30}\d)(?=\d{0,30}[A-Z-])[A-Z0-9-]{6,40}(?![a-z])`,
+    caseMatters: true,
   },
   // Six pairs are a MAC address, eight or twenty an InfiniBand one. A name and a colon may stand before it (`lan0:`).
   {
@@ -240,7 +268,8 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   ),
   {
     kind: "USER",
-    source: String.raw`(?<before>\b(?:session (?:opened|closed) for user|(?:accepted|failed) \w{1,20} for(?: invalid user)?|for user|-runas|sudo:)\s{1,4}["']?)[a-z_][\w.-]{0,63}`,
+    source: String.raw`(?<before>\b(?:session (?:opened|closed) for user|(?:accepted|failed) \w{1,20} for(?: invalid user)?|(?:as|for|of|by) user|-runas|sudo:)\s{1,4}["']?)[a-z_][\w.-]{0,63}`,
+    harmless: /^(?:space|mode|data|memory|input|id|session|process|programs?|to|in|is)$/i,
   },
   // What people's things are called when they come out of the box.
   {
@@ -252,15 +281,14 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     kind: "HOST",
     source: String.raw`(?<before>\b(?:qemu\+\w{1,8}|xen\+\w{1,8}|ssh|s?ftps?|nfs4?|smb|cifs|iscsi|nbd|rbd|gluster|spice|vnc|mqtts?|wss?|ldaps?|rtsp|tcp|udp|tls|smtps?|imaps?)://)(?![/\[])[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
   },
-  // Of addresses in the web only those stay that everybody reads.
+  // Of addresses in the web only those stay that everybody reads: a webhook's is a key to it.
+  {
+    kind: "PATH",
+    source: String.raw`(?<before>\bhttps?://(?!${PUBLIC})[a-z0-9.-]{1,253}(?::\d{1,5})?/)[^\s"'<>]{1,400}`,
+  },
   {
     kind: "HOST",
-    source: String.raw`(?<before>\bhttps?://)(?![/\[]|(?:[a-z0-9-]{1,63}\.){0,4}(?:kernel\.org|libvirt\.org|qemu\.org|unraid\.net|github\.com|gitlab\.com|freedesktop\.org|redhat\.com|debian\.org|ubuntu\.com|launchpad\.net|archlinux\.org|proxmox\.com|nvidia\.com|amd\.com|intel\.com|fedoraproject\.org|microsoft\.com|pcisig\.com|uefi\.org|w3\.org|reddit\.com|level1techs\.com|msi\.com|asus\.com|gigabyte\.com|asrock\.com|lime-technology\.com)(?![\w.-]))[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
-  },
-  // What is asked of a server may be a key to it: the address of a webhook is one.
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks|api\.telegram\.org/bot|ntfy\.sh|webhook\.\w{2,20})/?)[\w/:.-]{3,300}`,
+    source: String.raw`(?<before>\bhttps?://)(?![/\[]|${PUBLIC})[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`,
   },
   named(
     "HOST",
@@ -269,6 +297,21 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     undefined,
     `[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?`,
   ),
+  { kind: "HOST", source: String.raw`(?<before>\b(?:workgroup|domain controller)\s)[a-z0-9][\w.-]{1,63}` },
+  named(
+    "HOST",
+    "host|server|portal|mon_host|realm|domain|peer",
+    EQUALS,
+    /^(?:0x[0-9a-f]+|[0-9a-f]{4}|\d+|dma\S*|identity|blocked|unmanaged|qemu|kvm|on|off|any|none|host|hostdev\d*|pci\S*|system|session)$/i,
+    "[a-z0-9][a-z0-9._-]{1,252}(?![a-z0-9:])",
+  ),
+  // An array is named after the host that made it.
+  { kind: "HOST", source: String.raw`(?<before>\bname[ =])(?!any\b)[a-z][a-z0-9.-]{1,62}(?=:\d{1,3}\b)` },
+  {
+    kind: "USER",
+    source: String.raw`(?<before>\b(?:[Rr]egistered to|regTo["']?\s?[=:]\s?["']?)\s?)[A-Z][\w.-]{0,40}(?: [A-Z][\w.-]{0,40}){0,3}`,
+    caseMatters: true,
+  },
   { kind: "HOST", source: String.raw`(?<before><host\s{1,3}name=["'])[^"'\n]{1,253}` },
   // A task of Proxmox names its node first.
   { kind: "HOST", source: String.raw`(?<before>\bUPID:)[\w.-]{1,63}(?=:)` },

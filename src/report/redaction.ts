@@ -60,9 +60,8 @@ export function createRedactor(names: RedactionNames): (text: string) => string 
 export function createRedaction(names: RedactionNames, show: readonly string[] = []): Redaction {
   const hosts = wordsOf(names.hosts.flatMap((host) => [host, host.split(".")[0] ?? ""]));
   const users = wordsOf(names.users);
-  const own = names.identifiers ?? [];
   const steps: readonly Step[] = [
-    ...own.flatMap(({ kind, value }) => stepOfIdentifier(kind, value)),
+    ...stepsOfIdentifiers(names.identifiers ?? []),
     ...PRIVATE_PATTERNS.map(({ kind, source, caseMatters, harmless }) => ({
       kind,
       pattern: new RegExp(source, caseMatters === true ? "g" : "gi"),
@@ -91,15 +90,21 @@ interface Step {
   readonly harmless?: RegExp | undefined;
 }
 
-/** Finds one of this host's own identifiers; an address or a UUID however its digits are divided. */
-function stepOfIdentifier(kind: PrivateKind, value: string): readonly Step[] {
-  if (value.length < 4 || value.length > LONGEST_NAME) return [];
+/** Finds this host's own identifiers, one pattern a kind: there may be hundreds. */
+function stepsOfIdentifiers(identifiers: NonNullable<RedactionNames["identifiers"]>): readonly Step[] {
+  const usable = identifiers.filter(({ value }) => value.length >= 4 && value.length <= LONGEST_NAME);
+  return [...Map.groupBy(usable, ({ kind }) => kind)].map(([kind, all]) => ({
+    kind,
+    pattern: new RegExp(`(?<![a-z0-9])(?:${all.map(spellings).join("|")})(?![a-z0-9])`, "gi"),
+  }));
+}
+
+/** An address or a UUID is the same however its digits are divided. */
+function spellings({ kind, value }: { readonly kind: PrivateKind; readonly value: string }): string {
   const digits = value.replace(/[:.-]/g, "");
-  const spelled =
-    (kind === "MAC" || kind === "UUID") && /^[0-9a-f]{12,40}$/i.test(digits)
-      ? (digits.match(/../g) ?? []).join("[:._-]?")
-      : escaped(value);
-  return [{ kind, pattern: new RegExp(`(?<![a-z0-9])${spelled}(?![a-z0-9])`, "gi") }];
+  return (kind === "MAC" || kind === "UUID") && /^[0-9a-f]{12,40}$/i.test(digits)
+    ? (digits.match(/../g) ?? []).join("[:._-]?")
+    : escaped(value);
 }
 
 type Placeholder = (kind: string, value: string) => string;

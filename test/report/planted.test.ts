@@ -146,6 +146,35 @@ const PLANTED: readonly (readonly [what: string, line: string, ...secrets: strin
   ["an address of mail", "mail to frodo.b@example.org", "frodo", "example.org"],
   ["a user", 'user=frodo username="frodo" session opened for user frodo by (uid=0) /home/frodo/x', "frodo"],
   ["a host", "hostname=nas77 <host name='nas77'/> nfsroot=nas77:/x UPID:nas77:0000:00", "nas77"],
+  ["a volume in LVM's lists", "PV /dev/sda3   VG smaug7        lvm2; cryptsetup: smaug7: set up", "smaug7"],
+  [
+    "a label of a file system",
+    "BTRFS: device label hort9 devid 1; <source pool='hort9' volume='hort9a'/>",
+    "hort9",
+  ],
+  [
+    "a share in libvirt's and Samba's words",
+    "<target dir='hochzeit'/> connect to service hochzeit initially as user frodo (uid=1)",
+    "hochzeit",
+    "frodo",
+  ],
+  ["a wireless network's connection", "Activation: starting connection 'HomeNet5G'", "HomeNet5G"],
+  [
+    "a topic and a webhook",
+    "https://ntfy.sh/my-topic7 https://discord.com/api/webhooks/1234567/AbCdEf-x",
+    "my-topic7",
+    "AbCdEf",
+    "1234567/",
+  ],
+  [
+    "another machine in QEMU's line",
+    "-chardev socket,id=c,host=nas77,port=4444 cifs (rw,domain=SHIRE7)",
+    "nas77",
+    "SHIRE7",
+  ],
+  ["the host that made an array", "md127: name nas77:0, workgroup SHIRE7", "nas77", "SHIRE7"],
+  ["a user and a password of curl", "curl -u frodo:mellon x", "frodo", "mellon"],
+  ["an owner", "registered to Frodo Beutlin (Pro)", "Frodo", "Beutlin"],
   ["what a person calls a device", "input: Frodo's iPhone as /devices", "Frodo"],
 ];
 
@@ -164,6 +193,8 @@ const OPEN = [
   "DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [0x00000000bf800000-0x00000000cf9fffff]",
   "pci 0000:01:00.0: BAR 1 [mem 0xf800000000-0xfbffffffff 64bit pref] Memory: 16104164K/16640992K available, 137438953472 bytes",
   "PCI\\VEN_10DE&DEV_2805&SUBSYS_14625174&REV_A1 GeForce RTX 4060 Ti [10de:2805] -cpu host,migratable=on pc-q35-9.2",
+  "iommu: Default domain type: Translated, domain=0x0014 PWD=/root ledtrig-cpu: registered to indicate activity; host=0000:01:00.0",
+  "Starting modprobe@efi_pstore.service Serial Number: Not Specified https://docs.kernel.org/PCI/index.html virsh -c qemu:///system",
   "7046@1594678852.214569:vfio_realize (0000:00:16.4) group 8; could not open '/dev/vfio/vfio': /mnt/user/domains/vdisk1.img",
 ];
 
