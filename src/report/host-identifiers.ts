@@ -1,6 +1,6 @@
 import { readNames, readText, readValue } from "../host/read-file.ts";
 import type { HostPaths } from "../host-paths.ts";
-import type { PrivateKind } from "./private-patterns.ts";
+import type { PrivateKind } from "./pattern-parts.ts";
 
 /** Something that tells this host from all others. */
 export interface HostIdentifier {

@@ -1,4 +1,4 @@
-import type { PrivatePattern } from "./private-patterns.ts";
+import type { PrivatePattern } from "./pattern-parts.ts";
 
 /** Where everything that a directory holds has a name that the system gave. */
 const SYSTEM =

@@ -1,50 +1,10 @@
+import { DASH, EQUALS, HEX, named, type PrivatePattern, SEPARATOR } from "./pattern-parts.ts";
 import { PATH_PATTERNS } from "./private-paths.ts";
-
-/** What kinds of private things are told apart; each is the first word of its placeholders (`MAC-1`). */
-export const PRIVATE_KINDS = [
-  ...(["SECRET", "UUID", "SERIAL", "DISK", "VOLUME", "SHARE", "PATH", "WIFI", "MAC", "IP"] as const),
-  ...(["LOGIN", "USER", "HOST", "ID"] as const),
-] as const;
-export type PrivateKind = (typeof PRIVATE_KINDS)[number];
-
-/** How one kind is found, with named groups `before` and `after` for what stays of the match. */
-export interface PrivatePattern {
-  /** `KEEP` is what only looks private: it is taken away from all patterns behind. */
-  readonly kind: PrivateKind | "KEEP";
-  readonly source: string;
-  /** Letters in the case that is written; else in any. */
-  readonly caseMatters?: boolean;
-  /** The whole value, where it says nothing about anybody. */
-  readonly harmless?: RegExp;
-}
-
-/** What stands between a name and its value: `a=b`, `a: b`, `"a":"b"`, `<a>b`, `name='a'>b`. */
-const SEPARATOR = String.raw`(?:["']?\s{0,3}[:=]\s{0,3}["']?|["']?>)`;
-/** As above, where a colon in prose says too little. */
-const EQUALS = String.raw`(?:["']?\s{0,3}=\s{0,3}["']?|"\s{0,3}:\s{0,3}"|["']?>)`;
-/** A value up to its quotation mark, or up to what divides arguments; a doubled comma is QEMU's escape for one. */
-const VALUE = String.raw`(?:(?<=")[^"\n]{1,400}(?=")|(?<=')[^'\n]{1,400}(?=')|(?<=>)[^<\n]{1,400}(?=<)|(?:,,|[^\s,;&"'<>(){}]){1,400})`;
-const HEX = "[0-9a-f]";
-/** Divides the parts of a UUID: in systemd's names of units a hyphen is escaped. */
-const DASH = String.raw`(?:-|_|\\x2d)`;
+import { SECRET_PATTERNS } from "./private-secrets.ts";
 
 /** Servers that everybody reads, whose addresses say nothing about a person. */
 const PUBLIC = String.raw`(?:[a-z0-9-]{1,63}\.){0,4}(?:kernel\.org|libvirt\.org|qemu\.org|unraid\.net|github\.com|gitlab\.com|freedesktop\.org|redhat\.com|debian\.org|ubuntu\.com|launchpad\.net|archlinux\.org|proxmox\.com|nvidia\.com|amd\.com|intel\.com|fedoraproject\.org|microsoft\.com|pcisig\.com|uefi\.org|w3\.org|reddit\.com|level1techs\.com|msi\.com|asus\.com|gigabyte\.com|asrock\.com|lime-technology\.com)(?![\w.-])`;
 
-function named(
-  kind: PrivateKind,
-  names: string,
-  separator = SEPARATOR,
-  harmless?: RegExp,
-  value = VALUE,
-): PrivatePattern {
-  // `-` and `_` belong to longer names of the same thing (`wifi-password`), a letter does not (`bypass`).
-  const source = `(?<before>(?<![a-z0-9])(?:${names})${separator})${value}`;
-  return { kind, source, ...(harmless && { harmless }) };
-}
-
-const NO_SECRET =
-  /^(?:on|off|yes|no|true|false|none|null|default|required|disabled|enabled|\d{1,2}|\*+|<.*|secret\d{0,3}|sec\d{1,3}|masterkey\w*|bearer|basic|digest)$/i;
 const NO_SERIAL =
   /^(?:\d{1,2}|8250\/16550|tty\w*|pty|null|none|stdio|mon:.*|file:.*|unix:.*|chardev:.*|charserial\d*|serial\d*|isa-serial|n\/a|default(?: string)?|to be filled.*|not (?:specified|applicable|present|available)|unknown|system serial number|not|to|default|system|chassis|base)$/i;
 const NO_VOLUME =
@@ -67,58 +27,9 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     source: `(?<![A-Za-z0-9])[A-Z]{3,4}[0-9A-F]{4}(?![A-Za-z0-9])`,
     caseMatters: true,
   },
-  {
-    kind: "SECRET",
-    source: `-----BEGIN [A-Z ]{3,40}-----[^-]{1,8000}(?:-----END [A-Z ]{3,40}-----)?`,
-  },
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>\b[a-z][a-z0-9+.-]{1,30}://)[^\s/@"'<>]{1,200}(?=@)`,
-    harmless: /^(?:root|qemu|admin)$|^[\w.+-]{1,64}$/i,
-  },
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>\b(?:bearer|basic|digest)\s{1,3})[a-z0-9+/=._~-]{8,400}`,
-    harmless: /^[a-z-]+$/,
-  },
-  named(
-    "SECRET",
-    `(?:[a-z0-9]{1,20}[-_.]){0,4}(?:pass(?:word|wd|phrase|code|key)?|passwd|pwd(?!["']?=/)|secret|token|psk|credentials?|api[-_]?key|(?:access|private|secret|encryption|signing|auth|preshared|pre-shared|shared|license|product|registration|master|chap)[-_]?key(?:[-_]?id)?|auth(?:orization)?(?:[-_]token)?|cookie|otp|apikey)`,
-    SEPARATOR,
-    NO_SECRET,
-  ),
-  named(
-    "SECRET",
-    `[a-z]{2,20}(?:password|passwd|passphrase|token|secret|apikey)|key|sig|signature|data`,
-    EQUALS,
-    /^(?:.{0,7}|[a-z_-]+|0x[0-9a-f]+|\d+)$/i,
-  ),
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>(?<![\w-])--?(?:[a-z]{1,20}-){0,2}(?:password|passwd|passphrase|token|secret|api-?key)\s{1,3}["']?)${VALUE}`,
-    harmless: NO_SECRET,
-  },
+  ...SECRET_PATTERNS,
   // The kernel's own setting up of a network: client, server, gateway, mask, name.
   { kind: "HOST", source: String.raw`(?<before>(?<![\w.-])ip=(?:[^\s:]{0,64}:){4})[a-z0-9][\w.-]{0,252}` },
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>\s(?:-u|--user|--proxy-user)[ =])[^\s:"']{1,64}:[^\s"']{1,200}`,
-  },
-  // Tokens that tell by their beginning what they are for.
-  {
-    kind: "SECRET",
-    source: String.raw`(?<![a-z0-9])(?:gh[opsur]_|github_pat_|glpat-|xox[abeoprs]-|sk-|pk_|tk_|tskey-|hf_|AKIA|ASIA|AIza|ya29\.|SG\.|npm_|dop_v1_|eyJ)[a-z0-9_.-]{12,400}`,
-  },
-  {
-    kind: "SECRET",
-    source: String.raw`(?<before>\b(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S{1,20})\s)[a-z0-9+/=]{20,1000}`,
-  },
-  { kind: "SECRET", source: String.raw`(?<before>\b(?:SHA256|MD5):)[a-z0-9+/=]{32,64}(?![a-z0-9])` },
-  {
-    kind: "SECRET",
-    source: `(?<![A-Z0-9-])[A-Z0-9]{5}(?:-[A-Z0-9]{5}){4}(?![A-Z0-9-])`,
-    caseMatters: true,
-  },
   named(
     "WIFI",
     `[be]?ssid|wifi[-_. ](?:name|network)|(?:with|to|from) ssid`,

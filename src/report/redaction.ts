@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
+import { PRIVATE_KINDS, type PrivateKind } from "./pattern-parts.ts";
 import { maskPath } from "./private-paths.ts";
-import { PRIVATE_KINDS, PRIVATE_PATTERNS, type PrivateKind } from "./private-patterns.ts";
+import { PRIVATE_PATTERNS } from "./private-patterns.ts";
 
 /** What a redactor knows of the machine besides the text itself. */
 export interface RedactionNames {
