@@ -79,12 +79,42 @@ export function createAsker(
   reader: AnswerReader | undefined,
   catalogue: Catalogue,
 ): (question: AnswerQuestion) => Answer {
-  const common = commonOf(reader);
+  const known = reader && rememberingReader(reader);
+  const common = commonOf(known);
   return (question) =>
     makeAnswer(
-      reader === undefined ? fromHost(question, common) : fromHistory(reader, question, common),
+      known === undefined ? fromHost(question, common) : fromHistory(known, question, common),
       catalogue,
     );
+}
+
+/** Reads the facts of each moment once, and what is asked without saying of which VM. */
+function rememberingReader(reader: AnswerReader): AnswerReader {
+  const { attempts, snapshots } = reader;
+  const newestFailures = remember((limit: number) => attempts.newestFailures(limit));
+  const all = new Map<string, ReturnType<typeof snapshots.series>>();
+  const get = remember((id: string) => snapshots.get(id));
+  return {
+    vms: reader.vms,
+    boots: { list: once(() => reader.boots.list()) },
+    attempts: {
+      list: (filter) => attempts.list(filter),
+      tallies: (filter) => attempts.tallies(filter),
+      newestFailures,
+    },
+    snapshots: {
+      get,
+      fact: (id, key) => snapshots.fact(id, key),
+      inOrder: once(() => snapshots.inOrder()),
+      series(ids, isWanted) {
+        if (isWanted !== undefined) return snapshots.series(ids, isWanted);
+        const key = ids.join();
+        const series = all.get(key) ?? snapshots.series(ids);
+        all.set(key, series);
+        return series;
+      },
+    },
+  };
 }
 
 /** What is the same for all VMs of a host. */
@@ -97,15 +127,14 @@ interface Common {
 }
 
 function commonOf(reader: AnswerReader | undefined): Common {
-  const boots = remember((_all: "all") => reader?.boots.list() ?? []);
   const diffs = remember((before: Snapshot) => remember((after: Snapshot) => diffSnapshots(before, after)));
   const history = reader && createPreflightHistory(reader);
   return {
-    load: remember((id: string) => reader?.snapshots.get(id)),
+    load: (id) => reader?.snapshots.get(id),
     indexOf: remember(indexFacts),
     diff: (before, after) => diffs(before)(after),
     demandOn: remember((bdf: Bdf) => history?.demandOn(bdf)),
-    boots: () => boots("all"),
+    boots: () => reader?.boots.list() ?? [],
   };
 }
 
@@ -169,7 +198,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion, common: Com
   const failures = failuresSince(reader, vm, good, number);
   const before = good === undefined ? snapshotOfLastBoot(common, question) : good.snapshotId;
   const then = before === undefined ? undefined : load(before);
-  const changes = then === undefined || here === undefined ? undefined : diffSnapshots(then, here);
+  const changes = then === undefined || here === undefined ? undefined : common.diff(then, here);
   // Where nothing changed nobody asks what matters.
   const subject = remember((_vm: VmName) =>
     findSubject(
@@ -235,6 +264,11 @@ function remember<Key, Value>(find: (key: Key) => Value): (key: Key) => Value {
     known.set(key, found);
     return found.value;
   };
+}
+
+function once<Value>(find: () => Value): () => Value {
+  const known = remember((_all: "all") => find());
+  return () => known("all");
 }
 
 /** Newest first, without the start in question. */
