@@ -4,13 +4,16 @@ import { BOOT_LOADER } from "./kinds/boot-loader.ts";
 import { FIRMWARE, FIRMWARE_MODE } from "./kinds/firmware.ts";
 import { FIRMWARE_SETTINGS } from "./kinds/firmware-settings.ts";
 import { FIRMWARE_TABLES } from "./kinds/firmware-tables.ts";
+import { FOREIGN_MODULES } from "./kinds/foreign-modules.ts";
 import { HARDWARE, MEMORY } from "./kinds/hardware.ts";
 import { IOMMU } from "./kinds/iommu.ts";
 import { IOMMU_GROUPS } from "./kinds/iommu-groups.ts";
 import { KERNEL } from "./kinds/kernel.ts";
+import { KERNEL_BUILD_OPTIONS } from "./kinds/kernel-options.ts";
 import { KERNEL_PARAMETERS } from "./kinds/kernel-parameters.ts";
 import { MODPROBE, MODULE_PARAMETERS } from "./kinds/modules.ts";
 import { PCI } from "./kinds/pci.ts";
+import { SECURITY_PROCESSOR } from "./kinds/security-processor.ts";
 import { PLUGINS, SOFTWARE } from "./kinds/software.ts";
 import { THUNDERBOLT } from "./kinds/thunderbolt.ts";
 import { DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
@@ -20,6 +23,7 @@ import { VMS } from "./kinds/vm.ts";
 export const FACT_KINDS: readonly FactKind[] = [
   FIRMWARE,
   AGESA,
+  SECURITY_PROCESSOR,
   FIRMWARE_MODE,
   FIRMWARE_SETTINGS,
   FIRMWARE_TABLES,
@@ -27,6 +31,8 @@ export const FACT_KINDS: readonly FactKind[] = [
   IOMMU_GROUPS,
   THUNDERBOLT,
   KERNEL,
+  KERNEL_BUILD_OPTIONS,
+  FOREIGN_MODULES,
   KERNEL_PARAMETERS,
   BOOT_LOADER,
   MODULE_PARAMETERS,

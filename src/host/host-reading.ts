@@ -14,11 +14,13 @@ import {
   readSecureBoot,
 } from "./firmware.ts";
 import { type FirmwareTables, readFirmwareTables } from "./firmware-tables.ts";
+import { type ForeignModule, readForeignModules } from "./foreign-modules.ts";
 import type { HardwareReport } from "./hardware-child.ts";
 import { createHostMemory, type HostMemory } from "./host-memory.ts";
 import { readInterruptRemapping } from "./interrupt-remapping.ts";
 import { readIommuGroups, readIommuUnits } from "./iommu-groups.ts";
 import { readCommandLine, readKernelBuild, readKernelRelease, readLockdown, readTaint } from "./kernel.ts";
+import { type KernelOptions, readKernelOptions } from "./kernel-options.ts";
 import type { KernelParameter } from "./kernel-parameters.ts";
 import { type PlacedModprobeSetting, readModprobeSettings } from "./modprobe.ts";
 import { type PciFunctions, readPciDevices } from "./pci-devices.ts";
@@ -53,6 +55,9 @@ export interface HostReading {
   readonly kernelRelease: Reading<string>;
   readonly kernelBuild: Reading<string>;
   readonly commandLine: Reading<readonly KernelParameter[]>;
+  readonly kernelOptions: Reading<KernelOptions>;
+  /** Loaded ones that do not come with the kernel. */
+  readonly foreignModules: Reading<readonly ForeignModule[]>;
   readonly taint: Reading<string>;
   readonly lockdown: Reading<string>;
   readonly modules: Reading<VfioModules>;
@@ -142,6 +147,8 @@ export function readHost(sources: HostSources): HostReading {
     kernelRelease: within("/proc", () => readKernelRelease(paths)),
     kernelBuild: within("/proc", () => readKernelBuild(paths)),
     commandLine: within("/proc", () => readCommandLine(paths)),
+    kernelOptions: within("/proc", () => readKernelOptions(paths, memory)),
+    foreignModules: within("/proc", () => readForeignModules(paths)),
     taint: within("/proc", () => readTaint(paths)),
     lockdown: within("/proc", () => readLockdown(paths)),
     modules: within("/sys/module", () => readVfioModules(paths, memory)),
@@ -188,6 +195,8 @@ export function unknownHost(why: string): HostReading {
     kernelRelease: unknown,
     kernelBuild: unknown,
     commandLine: unknown,
+    kernelOptions: unknown,
+    foreignModules: unknown,
     taint: unknown,
     lockdown: unknown,
     modules: unknown,

@@ -13,6 +13,7 @@ const RESIZE_FILES = [0, 1, 2, 3, 4, 5].map((bar) => `resource${bar}_resize`);
 /** The files of a function's directory that are read, where they are; `uevent` always is. */
 const ATTRIBUTES: ReadonlySet<string> = new Set([
   ...["driver_override", "boot_vga", "resource", "reset_method", "d3cold_allowed"],
+  ...["max_link_speed", "max_link_width"],
   ...["secondary_bus_number", "subordinate_bus_number", ...RESIZE_FILES],
 ]);
 
@@ -25,6 +26,8 @@ export interface PciFunction extends PciDevice {
   /** In the order in which the kernel tries them; empty: it knows no way to reset the device. */
   readonly resetMethods?: readonly string[];
   readonly d3coldAllowed?: boolean;
+  /** The widest and fastest link that it can have, `x16, 32.0 GT/s PCIe`. */
+  readonly mostLink?: string;
   /** Bridges: the bus behind it, and the last bus that can be reached through it. */
   readonly secondaryBus?: number;
   readonly subordinateBus?: number;
@@ -195,6 +198,7 @@ export function pciFunctionOf(
   const largest = resource === undefined ? undefined : largestResizeOf(attribute);
   const resets = attribute("reset_method");
   const d3cold = attribute("d3cold_allowed");
+  const mostLink = linkOf(attribute("max_link_width"), attribute("max_link_speed"));
   const secondaryBus = busNumber(attribute("secondary_bus_number"));
   const subordinateBus = busNumber(attribute("subordinate_bus_number"));
   return read({
@@ -210,6 +214,7 @@ export function pciFunctionOf(
     ...(largest === undefined ? {} : { largestBarSize: largest }),
     ...(resets === undefined ? {} : { resetMethods: resets.split(/\s+/).filter((word) => word !== "") }),
     ...(d3cold === undefined ? {} : { d3coldAllowed: d3cold === "1" }),
+    ...(mostLink === undefined ? {} : { mostLink }),
     ...(secondaryBus === undefined ? {} : { secondaryBus }),
     ...(subordinateBus === undefined ? {} : { subordinateBus }),
   });
@@ -252,6 +257,12 @@ function idPair(text: string | undefined): readonly [string, string] | undefined
 function groupOfLink(target: string | undefined): number | undefined {
   const last = target?.split("/").pop() ?? "";
   return /^\d{1,9}$/.test(last) ? Number(last) : undefined;
+}
+
+/** A function without power answers with ones, from which the kernel makes a width of 63 and an unknown speed. */
+function linkOf(width: string | undefined, speed: string | undefined): string | undefined {
+  const isKnown = /^(?:1|2|4|8|12|16|32)$/.test(width ?? "") && /^\d+(?:\.\d+)? GT\/s/.test(speed ?? "");
+  return isKnown ? `x${width}, ${speed}` : undefined;
 }
 
 function busNumber(text: string | undefined): number | undefined {

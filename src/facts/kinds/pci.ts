@@ -55,6 +55,10 @@ export const PCI: FactKind = {
       breaks: { "reset-failed": "any change" },
       shown: "hardware",
     }),
+    form("pci.{device}.link-at-most", "Fastest link of {device}", 4, {
+      role: { follows: ["BIOS setting", "BIOS", "card in its slot"] },
+      shown: "hardware",
+    }),
     form("pci.{device}.boot-vga", "Boot display {device}", 3, {
       type: "flag",
       role: { follows: ["BIOS setting", "card in its slot"] },
@@ -97,6 +101,8 @@ function tellDevice(tell: Tell, key: string, device: PciFunction, isHandedOver: 
   const resizable = describeResizableBar(device);
   if (resizable !== undefined) tell(`${key}.resizable-bar`, resizable);
   tell(`${key}.reset-methods`, device.resetMethods ?? NOT_SHOWN);
+  // What the link is at the moment sinks when a GPU idles, and is no fact.
+  if (device.mostLink !== undefined) tell(`${key}.link-at-most`, device.mostLink);
   if (device.d3coldAllowed !== undefined) tell(`${key}.d3cold-allowed`, device.d3coldAllowed);
 }
 
