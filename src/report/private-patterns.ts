@@ -213,7 +213,7 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     "HOST",
     "host|server|portal|mon_host|realm|domain|peer",
     EQUALS,
-    /^(?:0x[0-9a-f]+|[0-9a-f]{4}|\d+|dma\S*|identity|blocked|unmanaged|qemu|kvm|on|off|any|none|host|hostdev\d*|pci\S*|system|session)$/i,
+    /^(?:0x[0-9a-f]+|[0-9a-f]{4}|\d+|dma\S*|identity|blocked|unmanaged|qemu|kvm|on|off|any|none|host|amd|intel|q35|hostdev\d*|pci\S*|system|session)$/i,
     "[a-z0-9][a-z0-9._-]{1,252}(?![a-z0-9:])",
   ),
   // An array is named after the host that made it.

@@ -29,7 +29,7 @@ export const SECRET_PATTERNS: readonly PrivatePattern[] = [
     "SECRET",
     `[a-z]{2,20}(?:password|passwd|passphrase|token|secret|apikey)|key|sig|signature|data`,
     EQUALS,
-    /^(?:.{0,7}|[a-z_-]+|0x[0-9a-f]+|\d+)$/i,
+    /^(?:.{0,7}|[a-z_.-]+|0x[0-9a-f]+|\d+)$/i,
   ),
   {
     kind: "SECRET",

@@ -204,7 +204,7 @@ function mask(
     case "USER":
     case "HOST":
       if (ANONYMOUS.test(value)) return undefined;
-      return placeholder(isIP(value) === 0 ? kind : "IP", value);
+      return isIP(value) === 0 ? placeholder(kind, value) : maskAddress(value, placeholder, "");
     default:
       return placeholder(kind, value);
   }
@@ -213,7 +213,8 @@ function mask(
 /** Words in front of four numbers with dots that make them a version. */
 const VERSION_WORD = /(?:\b(?:version|release|revision|rev|ver|firmware|driver|build)[\s:=#"'-]{0,3}|\bv)$/i;
 /** Names of programs do so too, but not in front of an address of a home network: `reached Unraid 10.1.1.2`. */
-const PROGRAM_WORD = /\b(?:bios|kernel|qemu|libvirt|ovmf|edk2|vbios|agesa|unraid|plugin)[\s:=#"'-]{0,3}$/i;
+const PROGRAM_WORD =
+  /\b(?:bios|kernel|qemu|libvirt|ovmf|edk2|vbios|agesa|smu|psp|gop|ec|fw|unraid|plugin)[\s:=#"'-]{0,3}$/i;
 const HOME_NETWORK =
   /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
 
@@ -221,8 +222,8 @@ function isVersion(value: string, before: string): boolean {
   return VERSION_WORD.test(before) || (PROGRAM_WORD.test(before) && !HOME_NETWORK.test(value));
 }
 
-/** Addresses that are the same on every machine. */
-const EVERYWHERE = /^(?:0\.0\.0\.0|127\.\d+\.\d+\.\d+|255\.\d+\.\d+\.\d+|::|::1)$/;
+/** Addresses that are the same on every machine, or none: with a nought begins a version. */
+const EVERYWHERE = /^(?:0\.\d+\.\d+\.\d+|127\.\d+\.\d+\.\d+|255\.\d+\.\d+\.\d+|::|::1)$/;
 
 function maskAddress(found: string, placeholder: Placeholder, before: string): string | undefined {
   const [address = "", zone] = found.split("%");

@@ -194,6 +194,7 @@ const OPEN = [
   "pci 0000:01:00.0: BAR 1 [mem 0xf800000000-0xfbffffffff 64bit pref] Memory: 16104164K/16640992K available, 137438953472 bytes",
   "PCI\\VEN_10DE&DEV_2805&SUBSYS_14625174&REV_A1 GeForce RTX 4060 Ti [10de:2805] -cpu host,migratable=on pc-q35-9.2",
   "iommu: Default domain type: Translated, domain=0x0014 PWD=/root ledtrig-cpu: registered to indicate activity; host=0000:01:00.0",
+  "AGESA 1.2.0.2b PI; SMU 0.93.4.0; PSP 13.0.4.7; -spice host=127.0.0.1 signature=kernel.direct-mapping; token: none",
   "Starting modprobe@efi_pstore.service Serial Number: Not Specified https://docs.kernel.org/PCI/index.html virsh -c qemu:///system",
   "7046@1594678852.214569:vfio_realize (0000:00:16.4) group 8; could not open '/dev/vfio/vfio': /mnt/user/domains/vdisk1.img",
 ];
