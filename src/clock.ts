@@ -8,6 +8,19 @@ export interface Clock {
   after(milliseconds: number, action: () => void): () => void;
 }
 
+/** Milliseconds by the clock that nobody sets, for everything that is counted from one moment to another. */
+export function steadyNow(clock: Pick<Clock, "now" | "steady">): number {
+  return clock.steady?.() ?? clock.now();
+}
+
+/**
+ * The steady time of a wall time that has just been read. What is read long after, across a step of the wall clock,
+ * cannot be placed better than by what the wall clock shows now.
+ */
+export function steadyOf(clock: Pick<Clock, "now" | "steady">, at: number): number {
+  return steadyNow(clock) - Math.max(0, clock.now() - at);
+}
+
 /** The machine's clock. Timers do not keep the process alive by themselves. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { AlertContent, AlertStore, Incident } from "../model/alert.ts";
-import type { VmName } from "../model/identifiers.ts";
+import type { BootId, VmName } from "../model/identifiers.ts";
 import { composeStorm } from "./compose.ts";
 import { decide, mayTell, type Occurrence } from "./incident-policy.ts";
 import { type AlertPolicy, asTold, notBefore, reaches } from "./policy.ts";
@@ -27,11 +27,20 @@ export interface Alerter {
    */
   recovered(
     vm: VmName,
-    at: number,
+    start: GoodStart,
     compose: (incident: Incident) => AlertContent | undefined,
   ): readonly Incident[];
   /** Closes the open incident of a key, e.g. a trouble that has passed; says nothing to anyone. */
   resolved(key: string, at: number): Incident | undefined;
+}
+
+/** When a VM that did not start before has started. */
+export interface GoodStart {
+  /** UTC epoch milliseconds. */
+  readonly at: number;
+  readonly bootId?: BootId | undefined;
+  /** In milliseconds of the boot by a clock that nobody sets. */
+  readonly steady?: number | undefined;
 }
 
 export interface RaiseOptions {
@@ -157,7 +166,7 @@ export function createAlerter(options: {
 
   function recovered(
     vm: VmName,
-    at: number,
+    start: GoodStart,
     compose: (incident: Incident) => AlertContent | undefined,
   ): readonly Incident[] {
     const policy = options.policy();
@@ -165,13 +174,13 @@ export function createAlerter(options: {
       .incidents({ openOnly: true })
       .filter(({ content }) => content.vm === vm && closes(content))
       // What was foretold while the VM ran is about its next start, and not refuted by the one that it runs since.
-      .filter(({ content, openedAt }) => content.kind !== "will-not-start" || openedAt <= at);
-    const closed = open.map((incident) => ({ ...incident, closedAt: Math.max(at, incident.openedAt) }));
+      .filter((incident) => incident.content.kind !== "will-not-start" || isBefore(incident, start));
+    const closed = open.map((incident) => ({ ...incident, closedAt: start.at }));
     for (const incident of closed) store.saveIncident(incident);
     // Several ways of failing may have been open; one good start is one piece of news, about the newest of them.
     const told = closed
-      .filter(({ lastToldAt }) => lastToldAt !== undefined)
-      .sort((a, b) => b.lastAt - a.lastAt)[0];
+      // The store lists them newest first, by boot and by a clock that nobody sets.
+      .find(({ lastToldAt }) => lastToldAt !== undefined);
     const composed = told === undefined ? undefined : compose(told);
     const content = composed === undefined ? undefined : asTold(composed, policy);
     if (told !== undefined && content !== undefined) enqueue(told, content, clock.now(), policy);
@@ -180,16 +189,25 @@ export function createAlerter(options: {
 
   return {
     raise: (occurrence, raiseOptions = {}) => store.inTransaction(() => raise(occurrence, raiseOptions)),
-    recovered: (vm, at, compose) => store.inTransaction(() => recovered(vm, at, compose)),
+    recovered: (vm, start, compose) => store.inTransaction(() => recovered(vm, start, compose)),
     resolved: (key, at) =>
       store.inTransaction(() => {
         const incident = store.openIncident(key);
         if (incident === undefined) return undefined;
-        const closed = { ...incident, closedAt: Math.max(at, incident.openedAt) };
+        const closed = { ...incident, closedAt: at };
         store.saveIncident(closed);
         return closed;
       }),
   };
+}
+
+/** Whether it was last foretold before that start; of an earlier boot all was. */
+function isBefore({ bootId, steady, lastAt }: Incident, start: GoodStart): boolean {
+  if (bootId !== undefined && start.bootId !== undefined) {
+    if (bootId !== start.bootId) return true;
+    if (steady !== undefined && start.steady !== undefined) return steady <= start.steady;
+  }
+  return lastAt <= start.at;
 }
 
 function closes({ kind }: AlertContent): boolean {

@@ -10,6 +10,8 @@ export interface Occurrence {
   /** When it happened, UTC epoch milliseconds. */
   readonly at: number;
   readonly bootId?: BootId | undefined;
+  /** The same by a clock that nobody sets, in milliseconds of the boot. */
+  readonly steady?: number | undefined;
   /** The attempt that it is about; the same attempt seen twice is one occurrence. */
   readonly attemptId?: string | undefined;
 }
@@ -72,9 +74,18 @@ export function decide(
   }
   const cameTrue = wasForeseen && !isForeseen;
   const incident = cameTrue
-    ? { ...counted(existing, occurrence), openedAt: occurrence.at, count: 1, content: occurrence.content }
+    ? {
+        ...counted(existing, occurrence),
+        ...openedBy(occurrence),
+        count: 1,
+        content: occurrence.content,
+      }
     : isForeseen && occurrence.bootId !== undefined && occurrence.bootId === existing.bootId
-      ? { ...existing, content: { ...existing.content, ...occurrence.content } }
+      ? {
+          ...existing,
+          steady: occurrence.steady ?? existing.steady,
+          content: { ...existing.content, ...occurrence.content },
+        }
       : counted(existing, occurrence);
   if (existing.silencedUntil !== undefined && now < existing.silencedUntil) {
     return { incident, tell: false, why: "it is silenced" };
@@ -115,11 +126,17 @@ function countOf({ count }: Incident): { readonly count?: number } {
   return count > 1 ? { count } : {};
 }
 
-function opened({ key, content, at, bootId, attemptId }: Occurrence): Incident {
+function openedBy({ at, bootId, steady }: Occurrence): Pick<Incident, "openedAt" | "opened"> {
+  const opened = bootId === undefined || steady === undefined ? undefined : { bootId, steady };
+  return { openedAt: at, opened };
+}
+
+function opened(occurrence: Occurrence): Incident {
+  const { key, content, at, bootId, steady, attemptId } = occurrence;
   return {
     id: incidentId(key, at),
     key,
-    openedAt: at,
+    ...openedBy(occurrence),
     lastAt: at,
     count: 1,
     closedAt: undefined,
@@ -128,21 +145,34 @@ function opened({ key, content, at, bootId, attemptId }: Occurrence): Incident {
     lastToldAt: undefined,
     reminders: 0,
     bootId,
+    steady,
     attemptId,
     content,
   };
 }
 
-function counted(existing: Incident, { content, at, bootId, attemptId }: Occurrence): Incident {
+function counted(existing: Incident, occurrence: Occurrence): Incident {
+  const { content, at, bootId, steady, attemptId } = occurrence;
   const count = existing.count + 1;
   return {
     ...existing,
     count,
-    lastAt: Math.max(existing.lastAt, at),
-    bootId: bootId ?? existing.bootId,
+    ...(isLater(occurrence, existing)
+      ? { lastAt: at, bootId: bootId ?? existing.bootId, steady: steady ?? existing.steady }
+      : {}),
     attemptId: attemptId ?? existing.attemptId,
     content: { ...content, count },
   };
+}
+
+/** Within a boot by the clock that nobody sets, and a boot that is told of now is later than any other. */
+function isLater(occurrence: Occurrence, existing: Incident): boolean {
+  const { bootId, steady, at } = occurrence;
+  if (bootId !== undefined && existing.bootId !== undefined) {
+    if (bootId !== existing.bootId) return true;
+    if (steady !== undefined && existing.steady !== undefined) return steady >= existing.steady;
+  }
+  return at >= existing.lastAt;
 }
 
 /**

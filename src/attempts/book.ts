@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyOf } from "../clock.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
@@ -72,15 +72,6 @@ export function createAttemptBook(options: {
   const timers = new Map<string, () => void>();
   const closedSince = new Map<string, number>();
 
-  /**
-   * The steady time of a wall time that has just been read. What was read long after, across a step of the wall clock,
-   * cannot be placed better than by what the wall clock shows now.
-   */
-  function steadyOf(at: number): number {
-    const now = clock.steady?.() ?? clock.now();
-    return now - Math.max(0, clock.now() - at);
-  }
-
   function insert(attempt: WorkingAttempt): void {
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
@@ -92,7 +83,7 @@ export function createAttemptBook(options: {
     byVm.set(attempt.vm, attempts);
   }
   for (const stored of options.stored)
-    insert(resumeAttempt(stored, stored.steady ?? steadyOf(stored.openedAt)));
+    insert(resumeAttempt(stored, stored.steady ?? steadyOf(clock, stored.openedAt)));
 
   function schedule(attempt: WorkingAttempt, delay: number, action: () => void): void {
     timers.get(attempt.id)?.();
@@ -144,7 +135,7 @@ export function createAttemptBook(options: {
 
   return {
     open(vm, first) {
-      const attempt = openAttempt(vm, first, steadyOf(first.at));
+      const attempt = openAttempt(vm, first, steadyOf(clock, first.at));
       insert(attempt);
       return attempt;
     },
@@ -165,7 +156,7 @@ export function createAttemptBook(options: {
     all: () => [...byVm.values()].flat(),
     runningAt: (time) =>
       [...byVm.values()]
-        .map((attempts) => attempts.findLast((attempt) => attempt.steady <= steadyOf(time)))
+        .map((attempts) => attempts.findLast((attempt) => attempt.steady <= steadyOf(clock, time)))
         .filter((attempt) => attempt !== undefined)
         .filter(
           ({ outcome, startedAt, endedAt, closedAt, hasLogStart, openedAt, steady }) =>
@@ -173,7 +164,7 @@ export function createAttemptBook(options: {
               outcome === "crashed-early" ||
               startedAt !== undefined ||
               (hasLogStart && (closedAt === undefined || closedAt > time))) &&
-            (endedAt === undefined || steadyOfEnd(endedAt, openedAt, steady) > steadyOf(time)),
+            (endedAt === undefined || steadyOfEnd(endedAt, openedAt, steady) > steadyOf(clock, time)),
         ),
     begunSoonAfter: (time) =>
       [...byVm.values()]

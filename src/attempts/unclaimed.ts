@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyOf } from "../clock.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
 import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
@@ -14,6 +14,8 @@ interface Waiting {
   readonly matches: readonly SignatureMatch[];
   readonly groups: ReadonlyMap<Bdf, number>;
   readonly arrivedAt: number;
+  /** When it was said, by the clock that nobody sets. */
+  readonly steady: number;
 }
 
 /** A start that goes on comes after every one that failed near the time of an error without a name (ms). */
@@ -80,8 +82,8 @@ export function createUnclaimed(options: {
 
   function sweep(): void {
     if (!isReleased()) return;
-    const newest = waiting.reduce((latest, entry) => Math.max(latest, entry.observation.at), 0);
-    keepOnly((entry) => !claim(entry, true) && newest - entry.observation.at <= UNCLAIMED_FOR);
+    const newest = waiting.reduce((latest, { steady }) => Math.max(latest, steady), Number.NEGATIVE_INFINITY);
+    keepOnly((entry) => !claim(entry, true) && newest - entry.steady <= UNCLAIMED_FOR);
   }
 
   function keepOnly(isKept: (entry: Waiting) => boolean): void {
@@ -115,7 +117,8 @@ export function createUnclaimed(options: {
     clock.after(UNCLAIMED_FOR, () => {
       isForgettingDue = false;
       const now = clock.now();
-      keepOnly(({ arrivedAt }) => now - arrivedAt < UNCLAIMED_FOR);
+      // A clock that was set back shows an arrival that is still to come.
+      keepOnly(({ arrivedAt }) => Math.abs(now - arrivedAt) < UNCLAIMED_FOR);
       if (waiting.length > 0) forgetLater();
     });
   }
@@ -124,7 +127,8 @@ export function createUnclaimed(options: {
     offer(observation, matches, groups, arrivedAt) {
       if (!isWorthKeeping(observation, matches)) return false;
       if (book.knows(observation)) return true;
-      const entry: Waiting = { observation, matches, groups, arrivedAt };
+      const steady = steadyOf(clock, observation.at);
+      const entry: Waiting = { observation, matches, groups, arrivedAt, steady };
       // The backlog arrives source by source, so an attempt that is open now may turn out to have ended before.
       if (isReleased() && claim(entry, false)) return true;
       add(entry);

@@ -2,6 +2,7 @@ import type { Alerter } from "../alerts/alerter.ts";
 import { composeFailure, composeHotPlug, composeRecovery, composeWillNotStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { askAnswer, linesBetween, questionOf } from "../answer/ask-answer.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { AlertContent } from "../model/alert.ts";
 import type { StartAttempt } from "../model/attempt.ts";
@@ -43,12 +44,12 @@ export function createAlerting(options: {
   readonly alerter: Alerter;
   readonly catalogue: Catalogue;
   readonly bootId: BootId | undefined;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now" | "steady">;
   readonly host: () => HostState | undefined;
   /** Why nothing is kept beyond this run, where it is so. */
   readonly notRecorded?: string;
 }): Alerting {
-  const { store, alerter, catalogue, bootId } = options;
+  const { store, alerter, catalogue, bootId, clock } = options;
   /** The last answer for each VM: a storm of the same failure on the same host has one. */
   const answered = new Map<string, { readonly of: string; readonly content: AlertContent }>();
 
@@ -68,7 +69,7 @@ export function createAlerting(options: {
     const content = contentOf(attempt, number, snapshotId);
     const key = incidentKey(content, reasonWithin(attempt));
     alerter.raise(
-      { key, content, at: attempt.openedAt, bootId, attemptId: attempt.id },
+      { key, content, at: attempt.openedAt, bootId, steady: attempt.steady, attemptId: attempt.id },
       { alreadyTold: told === "told" },
     );
   }
@@ -120,8 +121,8 @@ export function createAlerting(options: {
   }
 
   function recovered(attempt: StartAttempt, number: number, snapshotId: string | undefined): void {
-    const { vm, openedAt, devices } = attempt;
-    alerter.recovered(vm, openedAt, (incident) => {
+    const { vm, openedAt, devices, steady } = attempt;
+    alerter.recovered(vm, { at: openedAt, bootId, steady }, (incident) => {
       const failedSnapshot = store.attempts
         .list({ vm, before: number, limit: LOOK_BACK })
         .find(({ id }) => id === incident.attemptId)?.snapshotId;
@@ -136,14 +137,15 @@ export function createAlerting(options: {
     hotPlugFailed(hotPlug, summary, told) {
       const content = hotPlugContent(hotPlug, summary);
       const key = incidentKey(content, hotPlugTopic(hotPlug));
-      const occurrence = { key, content, at: hotPlug.at, bootId, attemptId: hotPlug.id };
+      const { at, steady, id } = hotPlug;
+      const occurrence = { key, content, at, bootId, steady, attemptId: id };
       alerter.raise(occurrence, { alreadyTold: told === "told" });
       // It is an event and not a state: the same another day is news again.
-      alerter.resolved(key, options.now());
+      alerter.resolved(key, clock.now());
     },
     willNotStart({ definition }, causes, snapshotId, isRunning) {
       const { name, hostDevices } = definition;
-      const at = options.now();
+      const at = clock.now();
       const devices = hostDevices.map(({ bdf }) => bdf);
       const question = { vm: name, devices, causes, at, bootId, snapshot: snapshotId };
       const composed = composeWillNotStart({
@@ -153,7 +155,7 @@ export function createAlerting(options: {
         deviceNames: deviceNames(options.host()),
       });
       const content = marked(composed);
-      alerter.raise({ key: incidentKey(content), content, at, bootId, attemptId: undefined });
+      alerter.raise({ key: incidentKey(content), content, at, bootId, steady: steadyNow(clock) });
     },
   };
 }

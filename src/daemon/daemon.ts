@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { describeHotPlug } from "../alerts/compose.ts";
-import { type Clock, createEndingClock } from "../clock.ts";
+import { type Clock, createEndingClock, steadyNow } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
@@ -114,6 +114,7 @@ async function watchHost(
   const clock = createEndingClock(options.clock);
   undo(() => clock.end());
   const startedAt = clock.now();
+  const startedSteady = steadyNow(clock);
   let loaded = options.loadConfig();
   const config = () => loaded.config;
   const settingsWatch = createSettingsWatch({ files: () => loaded.files, clock, onChange: () => reload() });
@@ -182,7 +183,7 @@ async function watchHost(
     alerter: desk.alerter,
     catalogue,
     bootId,
-    now: clock.now,
+    clock,
     host: host.latest,
     ...(volatile !== undefined && { notRecorded: volatile.why }),
   });
@@ -242,6 +243,7 @@ async function watchHost(
 
   const floodGear = createFloodGear({ clock });
   let lastObservationAt: number | undefined;
+  let lastObservationSteady: number | undefined;
   let noteState = () => {};
   const sources = createSources({
     config: config(),
@@ -256,6 +258,7 @@ async function watchHost(
   const begun = sources.all.map((source) =>
     source.start((observation) => {
       lastObservationAt = clock.now();
+      lastObservationSteady = steadyNow(clock);
       pipeline.observe(observation);
       host.learn(observation, pipeline.vms);
       // A VM that is given a card and started at once has had the card.
@@ -302,6 +305,7 @@ async function watchHost(
     environment,
     log,
     fixed: { version: options.version, bootId, startedAt, database: store.path },
+    startedSteady,
     sources: sources.all,
     problems: () => [
       ...(volatile === undefined ? [] : [`the history cannot be used: ${volatile.why} ${ONLY_IN_MEMORY}`]),
@@ -316,7 +320,7 @@ async function watchHost(
       historyWatch.look();
       faults.outlive("watching the history's size", maintenance.guardSize);
       floodGear.look();
-      memoryKeeper.look(lastObservationAt);
+      memoryKeeper.look(lastObservationSteady);
     },
   });
   let isStateDue = false;

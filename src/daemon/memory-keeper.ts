@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 
 /** So much more than after the last collection is worth another one (bytes). */
 const GROWN_BY = 8 * 1024 * 1024;
@@ -9,8 +9,11 @@ const CALM_FOR = 5_000;
 
 /** Gives the system back what a start or a flood has used. */
 export interface MemoryKeeper {
-  /** Collects in a calm moment if memory has grown; to be called now and then. Returns whether it did. */
-  look(lastObservationAt: number | undefined): boolean;
+  /**
+   * Collects in a calm moment if memory has grown; to be called now and then, with when the last observation came
+   * (`steadyNow`). Returns whether it did.
+   */
+  look(lastObservation: number | undefined): boolean;
 }
 
 /**
@@ -25,8 +28,8 @@ export function createMemoryKeeper(options: {
   const { clock, residentBytes = () => process.memoryUsage.rss(), collect = collectAll } = options;
   let afterLast = 0;
   return {
-    look(lastObservationAt) {
-      if (lastObservationAt !== undefined && clock.now() - lastObservationAt < CALM_FOR) return false;
+    look(lastObservation) {
+      if (lastObservation !== undefined && steadyNow(clock) - lastObservation < CALM_FOR) return false;
       if (residentBytes() < afterLast + GROWN_BY) return false;
       collect();
       afterLast = residentBytes();

@@ -1,5 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { dirname, join } from "node:path";
+import { systemClock } from "../clock.ts";
 import { ownDirectory, ownershipProblem } from "../control/place.ts";
 import type { SourceHealth } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -19,6 +21,8 @@ export interface RuntimeState {
   readonly bootId: string | undefined;
   readonly startedAt: number;
   readonly writtenAt: number;
+  /** Both by the clock that nobody sets (`Clock.steady`). */
+  readonly steady?: { readonly startedAt: number; readonly writtenAt: number } | undefined;
   readonly database: string;
   readonly sources: readonly SourceHealth[];
   /** Sentences about what does not work, e.g. a setting that is not understood. */
@@ -81,9 +85,24 @@ export function processBeginning(pid: number): string | undefined {
   }
 }
 
+/** The machine's clocks at one moment. */
+interface Clocks {
+  readonly now: number;
+  readonly steady: number;
+  /** How long the machine slept in this boot (ms), while the steady clock stood still. */
+  readonly slept: number;
+}
+
+function clocksNow(): Clocks {
+  const steady = systemClock.steady?.() ?? 0;
+  // CLOCK_BOOTTIME, which runs on in a sleep; inside a container lxcfs may count from its beginning instead.
+  return { now: systemClock.now(), steady, slept: Math.max(0, uptime() * 1000 - steady) };
+}
+
 /**
  * What a service left about itself, and whether its process still runs; undefined where there is nothing, or nothing
- * that a service wrote.
+ * that a service wrote. Of one that runs the times are those that the wall clock of now gives them: it may have been set
+ * since they were written down.
  */
 export function readRuntimeState(
   file: string,
@@ -91,10 +110,38 @@ export function readRuntimeState(
   try {
     if (ownershipProblem(dirname(file)) !== undefined) return undefined;
     const state: unknown = JSON.parse(readFileSync(file, "utf8"));
-    return isRuntimeState(state) ? { state, running: isRunning(state) } : undefined;
+    if (!isRuntimeState(state)) return undefined;
+    const running = isRunning(state);
+    return { state: running ? onWallClockOfNow(state, clocksNow()) : state, running };
   } catch {
     return undefined;
   }
+}
+
+function onWallClockOfNow(state: RuntimeState, clocks: Clocks): RuntimeState {
+  const { steady, startedAt, writtenAt, sources } = state;
+  return {
+    ...state,
+    startedAt: placed(startedAt, steady?.startedAt, clocks),
+    writtenAt: placed(writtenAt, steady?.writtenAt, clocks),
+    sources: sources.map((source) =>
+      source.lastSeenAt === undefined
+        ? source
+        : { ...source, lastSeenAt: placed(source.lastSeenAt, source.lastSeenSteady, clocks) },
+    ),
+  };
+}
+
+/** Clocks are read one after the other, and NTP slews them (ms). */
+const TOLERANCE = 2_000;
+
+/** A wall time stays what it is where it can be true: as long ago as the machine was awake since, or asleep as well. */
+function placed(at: number, steady: number | undefined, clocks: Clocks): number {
+  if (steady === undefined) return at;
+  const awake = clocks.steady - steady;
+  const age = clocks.now - at;
+  const canBe = age >= awake - TOLERANCE && age <= awake + clocks.slept + TOLERANCE;
+  return canBe ? at : clocks.now - awake;
 }
 
 function isRuntimeState(value: unknown): value is RuntimeState {

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import { makeSnapshot } from "../facts/snapshot.ts";
 import type { HostReading } from "../host/host-reading.ts";
 import type { Fact, Snapshot } from "../model/fact.ts";
@@ -15,6 +15,7 @@ const MOST_KEPT = 20;
 interface Taken {
   readonly snapshot: Snapshot;
   readonly at: number;
+  readonly steady: number;
   readonly reason: string;
 }
 
@@ -39,7 +40,7 @@ export function createSnapshots(options: {
   readonly onTrouble: (trouble: StoreTrouble) => void;
 }): Snapshots {
   const { clock, store, bootId } = options;
-  let latest: { readonly id: string; readonly at: number } | undefined;
+  let latest: { readonly id: string; readonly steady: number } | undefined;
   let isOutdated = false;
   /** Taken and not stored yet. */
   let kept: readonly Taken[] = [];
@@ -47,9 +48,9 @@ export function createSnapshots(options: {
   function saveKept(): void {
     if (kept.length === 0) return;
     const written = store.batched(() => {
-      for (const { snapshot, at, reason } of kept) {
+      for (const { snapshot, at, steady, reason } of kept) {
         store.snapshots.save(snapshot);
-        store.snapshots.link({ bootId, at, snapshotId: snapshot.id, reason });
+        store.snapshots.link({ bootId, at, steady, snapshotId: snapshot.id, reason });
       }
     });
     if (written.state === "refused") options.onTrouble(written.trouble);
@@ -58,12 +59,12 @@ export function createSnapshots(options: {
 
   function take(reason: string, reading?: HostReading): string {
     const at = clock.now();
-    if (!isOutdated && latest !== undefined && at - latest.at < FRESH_FOR && at >= latest.at)
-      return latest.id;
+    const steady = steadyNow(clock);
+    if (!isOutdated && latest !== undefined && steady - latest.steady < FRESH_FOR) return latest.id;
     const snapshot = makeSnapshot(options.collect(reading));
-    kept = [...kept, { snapshot, at, reason }].slice(-MOST_KEPT);
+    kept = [...kept, { snapshot, at, steady, reason }].slice(-MOST_KEPT);
     saveKept();
-    latest = { id: snapshot.id, at };
+    latest = { id: snapshot.id, steady };
     isOutdated = false;
     return snapshot.id;
   }

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -36,6 +36,8 @@ export function createStateWriter(options: {
     readonly startedAt: number;
     readonly database: string;
   };
+  /** `startedAt` by the clock that nobody sets. */
+  readonly startedSteady: number;
   readonly sources: readonly Source[];
   readonly problems: () => readonly string[];
   readonly troubles: () => readonly StoreTrouble[];
@@ -45,7 +47,7 @@ export function createStateWriter(options: {
   const { clock, log } = options;
   const file = stateFile(runtimeDirectory(options.environment));
   const processBegan = processBeginning(process.pid);
-  let lastTurn = clock.now();
+  let lastTurn = steadyNow(clock);
   let isStopped = false;
 
   function state(): RuntimeState {
@@ -55,6 +57,7 @@ export function createStateWriter(options: {
       pid: process.pid,
       processBegan,
       writtenAt: clock.now(),
+      steady: { startedAt: options.startedSteady, writtenAt: steadyNow(clock) },
       sources: options.sources.map((source) => source.health()),
       problems: options.problems(),
       troubles: options.troubles(),
@@ -65,7 +68,7 @@ export function createStateWriter(options: {
 
   function turn(): void {
     if (isStopped) return;
-    lastTurn = clock.now();
+    lastTurn = steadyNow(clock);
     options.onTurn();
     writeRuntimeState(file, state());
     clock.after(TURN, turn);
@@ -79,7 +82,7 @@ export function createStateWriter(options: {
   return {
     write: () => void writeRuntimeState(file, state()),
     describe: () => options.sources.map(describeSource),
-    isFresh: () => clock.now() - lastTurn <= TURN * 2,
+    isFresh: () => steadyNow(clock) - lastTurn <= TURN * 2,
     stop() {
       isStopped = true;
       removeRuntimeState(file);

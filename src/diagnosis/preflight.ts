@@ -4,7 +4,7 @@ import type { PlacedModprobeSetting } from "../host/modprobe.ts";
 import type { UnraidPolicy } from "../host/unraid-policy.ts";
 import type { VfioSetup } from "../host/vfio-setup.ts";
 import type { Cause, Certainty } from "../model/diagnosis.ts";
-import type { HostState, VmStatus } from "../model/host-state.ts";
+import { type HostState, hasOtherDevicesNext, type VmStatus } from "../model/host-state.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Reading } from "../model/reading.ts";
 import { isActive } from "./host-lookups.ts";
@@ -40,6 +40,7 @@ export interface PreflightFinding {
 /** What is to be said of one VM with passed-through devices. */
 export interface VmPreflight {
   readonly vm: VmName;
+  /** Of one that runs the findings are about its next start, for which it was given other devices than it has. */
   readonly verdict: "runs" | "will-not-start" | "may-not-start" | "nothing-stops-it";
   /** Those that stop it first, the most certain first. */
   readonly findings: readonly PreflightFinding[];
@@ -112,8 +113,9 @@ const CERTAINTIES: readonly Certainty[] = ["certain", "likely", "possible"];
 
 function preflightOf(vm: VmStatus, input: PreflightInput): VmPreflight {
   const { name } = vm.definition;
-  // What would stop it cannot be so while it runs with its devices.
-  if (isActive(vm.state.state)) return { vm: name, verdict: "runs", findings: [] };
+  const runs = isActive(vm.state.state);
+  // What would stop it cannot be so while it runs with its devices; with others its next start may still fail.
+  if (runs && !hasOtherDevicesNext(vm)) return { vm: name, verdict: "runs", findings: [] };
   const { answer, findings: unsorted } = vmFindings(vm, input);
   const findings = unsorted.toSorted(
     (a, b) =>
@@ -121,6 +123,7 @@ function preflightOf(vm: VmStatus, input: PreflightInput): VmPreflight {
       CERTAINTIES.indexOf(a.certainty) - CERTAINTIES.indexOf(b.certainty),
   );
   const stops = findings.filter(({ matter }) => matter === "stops");
+  if (runs) return { vm: name, verdict: "runs", findings, ...(answer !== undefined && { answer }) };
   const verdict = stops.some(({ certainty }) => certainty === "certain")
     ? "will-not-start"
     : stops.length > 0

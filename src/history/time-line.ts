@@ -76,14 +76,21 @@ type Draft =
   | { readonly kind: "hot-plug"; readonly hotPlug: StoredHotPlug }
   | { readonly kind: "alert"; readonly incident: Incident };
 
-type Placed = Draft & { readonly at: number; readonly ordinal: number | undefined; readonly order: number };
+type Placed = Draft & {
+  readonly at: number;
+  readonly ordinal: number | undefined;
+  readonly order: number;
+  /** Milliseconds from the beginning of its boot. */
+  readonly place: number;
+};
 
 /** Entries of one moment: the boot itself, what had changed, then what was started, then who was told. */
 const RANKS = { boot: 0, change: 1, start: 2, "hot-plug": 2, alert: 3 } as const;
 
 /**
  * Boots, changes, starts and alerts in order, the newest `limit` of them, oldest first. Boots are ordered by their
- * ordinal, because the wall clock may have jumped between them. Only what is shown is compared.
+ * ordinal and what was in one of them by a clock that nobody sets, because the wall clock may have been set between
+ * them and within them. Only what is shown is compared.
  */
 export function readTimeLine(reader: TimeLineReader, filter: TimeLineFilter): readonly TimeLineEntry[] {
   const boots = reader.boots.list();
@@ -124,36 +131,41 @@ function placeAll(
 ): readonly Placed[] {
   const byId = new Map(boots.map((boot) => [boot.id, boot]));
   const drafts: Placed[] = [];
-  const add = (draft: Draft, at: number, ordinal: number | undefined) => {
+  const startOf = new Map(boots.map(({ ordinal, startedAt }) => [ordinal, startedAt]));
+  const add = (draft: Draft, at: number, ordinal: number | undefined, steady?: number) => {
     if (at < (filter.since ?? Number.NEGATIVE_INFINITY) || at > (filter.until ?? Number.POSITIVE_INFINITY))
       return;
-    drafts.push({ ...draft, at, ordinal, order: ordinal ?? ordinalAround(boots, at) });
+    const order = ordinal ?? ordinalAround(boots, at);
+    drafts.push({ ...draft, at, ordinal, order, place: steady ?? at - (startOf.get(order) ?? 0) });
   };
   for (const boot of boots) add({ kind: "boot", boot }, boot.startedAt, boot.ordinal);
   let before: SnapshotMoment | undefined;
   for (const after of reader.snapshots.timeline()) {
     if (before !== undefined && before.snapshotId !== after.snapshotId)
-      add({ kind: "change", before, after }, after.at, byId.get(after.bootId)?.ordinal);
+      add({ kind: "change", before, after }, after.at, byId.get(after.bootId)?.ordinal, after.steady);
     before = after;
   }
-  for (const start of starts) add({ kind: "start", start }, start.openedAt, start.bootOrdinal);
+  for (const start of starts) add({ kind: "start", start }, start.openedAt, start.bootOrdinal, start.steady);
   const { vm, device, since, until, limit } = filter;
   const asked = { ...(vm !== undefined && { vm }), ...(device !== undefined && { device }) };
   const within = { ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
   for (const hotPlug of reader.hotPlugs.list({ ...asked, ...within, limit })) {
     const ordinal = hotPlug.bootId === undefined ? undefined : byId.get(hotPlug.bootId)?.ordinal;
-    add({ kind: "hot-plug", hotPlug }, hotPlug.at, ordinal);
+    add({ kind: "hot-plug", hotPlug }, hotPlug.at, ordinal, hotPlug.steady);
   }
   for (const incident of reader.alerts.incidents({ limit: filter.limit })) {
     if (filter.vm !== undefined && incident.content.vm !== filter.vm) continue;
     if (filter.device !== undefined && !incident.content.devices.some(({ bdf }) => bdf === filter.device))
       continue;
-    const ordinal = incident.bootId === undefined ? undefined : byId.get(incident.bootId)?.ordinal;
-    add({ kind: "alert", incident }, incident.openedAt, ordinal);
+    const { opened, openedAt } = incident;
+    // It stands where it began, which may have been in an earlier boot than its last occurrence.
+    const beganIn = opened?.bootId ?? incident.bootId;
+    const ordinal = beganIn === undefined ? undefined : byId.get(beganIn)?.ordinal;
+    add({ kind: "alert", incident }, openedAt, ordinal, opened?.steady);
   }
   return drafts.sort(
     (a, b) =>
-      a.order - b.order || rankFirst(a) - rankFirst(b) || a.at - b.at || RANKS[a.kind] - RANKS[b.kind],
+      a.order - b.order || rankFirst(a) - rankFirst(b) || a.place - b.place || RANKS[a.kind] - RANKS[b.kind],
   );
 }
 

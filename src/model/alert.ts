@@ -59,7 +59,11 @@ export interface Incident {
   readonly lastToldAt: number | undefined;
   /** Reminders sent so far; the next is due 2^n days after the last. */
   readonly reminders: number;
+  /** The boot of the last occurrence, and when in it by a clock that nobody sets (ms). */
   readonly bootId: BootId | undefined;
+  readonly steady?: number | undefined;
+  /** The same of what opened it. */
+  readonly opened?: { readonly bootId: BootId; readonly steady: number } | undefined;
   /** Attempt that opened or last updated it. */
   readonly attemptId: string | undefined;
   /** The newest content, for `alerts show` and reminders. */

@@ -29,6 +29,8 @@ export interface AttemptRecord {
   /** Ordinal of its boot; undefined where the boot is not known. */
   readonly bootOrdinal: number | undefined;
   readonly openedAt: number;
+  /** The same by a clock that nobody sets, in milliseconds of the boot: the order of starts within it. */
+  readonly steady?: number;
   readonly closedAt: number | undefined;
   readonly outcome: Outcome;
   readonly devices: readonly Bdf[];

@@ -11,6 +11,8 @@ export interface HotPlug {
   readonly bootId: BootId | undefined;
   /** UTC epoch milliseconds. */
   readonly at: number;
+  /** The same by a clock that nobody sets, in milliseconds of the boot. */
+  readonly steady?: number;
   readonly action: "attach" | "detach";
   /** `hangs`: the host waits for the device, and the VM keeps it. */
   readonly outcome: "refused" | "hangs";

@@ -19,6 +19,8 @@ export interface SourceHealth {
   readonly seen: number;
   /** UTC epoch milliseconds of the newest observation; undefined before the first. */
   readonly lastSeenAt: number | undefined;
+  /** The same by the clock that nobody sets (`Clock.steady`): how long ago it is does not hang on the wall clock. */
+  readonly lastSeenSteady?: number;
   /** Records known to be lost, and records that could not be read and were skipped. */
   readonly lost: number;
   readonly skipped: number;

@@ -1,5 +1,5 @@
 import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyOf } from "../clock.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import { BEGINNING } from "../diagnosis/host-lookups.ts";
@@ -242,7 +242,8 @@ export function createPipeline(options: {
       hotPlug.action === "attach"
         ? apart("diagnosing a hot-plug", () => diagnosisOf(asAttempt(hotPlug)))
         : undefined;
-    const complete: HotPlug = diagnosis === undefined ? hotPlug : { ...hotPlug, diagnosis };
+    const steady = steadyOf(clock, hotPlug.at);
+    const complete: HotPlug = { ...hotPlug, steady, ...(diagnosis !== undefined && { diagnosis }) };
     const told = unstoredHotPlugs.get(hotPlug.id)?.told ?? "untold";
     unstoredHotPlugs.set(hotPlug.id, { hotPlug: complete, told });
     flush();

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyOf } from "../clock.ts";
 import type { SourceName } from "../model/observation.ts";
 import type { SourceHealth, SourceState } from "../model/source.ts";
 
@@ -25,12 +25,17 @@ export function createHealthKeeper(options: {
   let since = clock.now();
   let seen = 0;
   let lastSeenAt: number | undefined;
+  let lastSeenSteady: number | undefined;
   let lost = 0;
   let skipped = 0;
   return {
     observed(at) {
       seen += 1;
-      if (lastSeenAt === undefined || at > lastSeenAt) lastSeenAt = at;
+      // The newest is what happened last, whatever the wall clock was set to since.
+      const steady = steadyOf(clock, at);
+      if (lastSeenSteady !== undefined && steady < lastSeenSteady) return;
+      lastSeenAt = at;
+      lastSeenSteady = steady;
     },
     lost(count) {
       lost += count;
@@ -42,7 +47,10 @@ export function createHealthKeeper(options: {
       if (!continues(state, next)) since = clock.now();
       state = next;
     },
-    health: () => ({ name, state, since, seen, lastSeenAt, lost, skipped }),
+    health: () => ({
+      ...{ name, state, since, seen, lastSeenAt, lost, skipped },
+      ...(lastSeenSteady !== undefined && { lastSeenSteady }),
+    }),
   };
 }
 

@@ -17,6 +17,9 @@ interface IncidentRow {
   readonly boot_id: string | null;
   readonly attempt_id: string | null;
   readonly content: string;
+  readonly steady: number | null;
+  readonly opened_boot_id: string | null;
+  readonly opened_steady: number | null;
 }
 
 interface DeliveryRow {
@@ -41,7 +44,7 @@ interface ChannelRow {
 }
 
 const INCIDENT_COLUMNS =
-  "id, key, opened_at, last_at, count, closed_at, acknowledged_at, silenced_until, last_told_at, reminders, boot_id, attempt_id, content";
+  "id, key, opened_at, last_at, count, closed_at, acknowledged_at, silenced_until, last_told_at, reminders, boot_id, attempt_id, content, steady, opened_boot_id, opened_steady";
 const DELIVERY_COLUMNS = `delivery.number, incident.id AS incident, channel, delivery.content, created_at, due_at,
   tries, state, last_error, finished_at FROM delivery JOIN incident ON incident.number = delivery.incident`;
 const MOST_ERROR = 512;
@@ -55,12 +58,17 @@ export function createAlertTable(connection: Connection): AlertStore {
     `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE id = ?`,
   );
   const list = connection.statement<[number, number], IncidentRow>(
-    `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE closed_at IS NULL OR ? = 0
-     ORDER BY last_at DESC, number DESC LIMIT ?`,
+    // Between boots by their order, within one by the clock that nobody sets; the wall clock has to do where neither
+    // is known.
+    `SELECT ${prefixed("incident", INCIDENT_COLUMNS)} FROM incident LEFT JOIN boot ON boot.id = incident.boot_id
+     WHERE closed_at IS NULL OR ? = 0
+     ORDER BY coalesce(boot.order_key,
+         (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= incident.last_at), 0) DESC,
+       coalesce(incident.steady, last_at - coalesce(boot.started_at, 0)) DESC, incident.number DESC LIMIT ?`,
   );
   const saveAs = (changing: string) =>
     connection.statement<SqlValue[]>(
-      `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET (${changing}) = (${changing.replaceAll(/\w+/g, "excluded.$&")})`,
     );
   // SQLite writes the page of every index of which a column is named, changed or not.
@@ -134,6 +142,9 @@ export function createAlertTable(connection: Connection): AlertStore {
           incident.bootId ?? null,
           incident.attemptId ?? null,
           packContent(incident.content),
+          wholeOrNull(incident.steady),
+          incident.opened?.bootId ?? null,
+          wholeOrNull(incident.opened?.steady),
         );
       });
     },
@@ -183,6 +194,10 @@ export function renameIncidents(connection: Connection, from: string, to: string
   }
 }
 
+function prefixed(table: string, columns: string): string {
+  return columns.replaceAll(/\w+/g, `${table}.$&`);
+}
+
 function packContent(content: AlertContent): string {
   return boundedJson(content, 2048, 32);
 }
@@ -210,6 +225,11 @@ function toIncident(row: IncidentRow): Incident {
     reminders: row.reminders,
     bootId: row.boot_id === null ? undefined : bootId(row.boot_id),
     attemptId: row.attempt_id ?? undefined,
+    ...(row.steady !== null && { steady: row.steady }),
+    ...(row.opened_boot_id !== null &&
+      row.opened_steady !== null && {
+        opened: { bootId: bootId(row.opened_boot_id), steady: row.opened_steady },
+      }),
     // Who looks through hundreds of incidents for one looks at this last.
     get content() {
       content ??= JSON.parse(row.content) as AlertContent;

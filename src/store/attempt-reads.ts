@@ -22,6 +22,7 @@ interface ListRow {
   readonly vm: number;
   readonly boot: number | null;
   readonly opened_at: number;
+  readonly steady: number | null;
   readonly closed_at: number | null;
   readonly outcome: Outcome;
   readonly device_set: number;
@@ -47,7 +48,6 @@ type TallyTuple = [
 ];
 
 interface FullRow extends Omit<ListRow, "outcome"> {
-  readonly steady: number | null;
   readonly outcome: Outcome | null;
   readonly boot_id: string | null;
   readonly diagnosis: string | null;
@@ -174,7 +174,7 @@ export function createAttemptReads(
       const source = filter.bootId === undefined && filter.since === undefined ? TALLY_INDEX : "attempt";
       const chosen = `attempt.number IN (SELECT attempt.number FROM ${source}
         LEFT JOIN boot ON boot.number = attempt.boot WHERE ${where} ${order} LIMIT ?)`;
-      const sql = `SELECT attempt.number, attempt.id, attempt.vm, attempt.boot, opened_at, closed_at, outcome,
+      const sql = `SELECT attempt.number, attempt.id, attempt.vm, attempt.boot, opened_at, steady, closed_at, outcome,
           device_set, cause, summary, snapshot.id AS snapshot, attempt.origin
         FROM attempt LEFT JOIN boot ON boot.number = attempt.boot
         LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
@@ -195,6 +195,7 @@ export function createAttemptReads(
           bootId: positions.idOf(row.boot),
           bootOrdinal: positions.ordinalOf(row.boot),
           openedAt: row.opened_at,
+          ...(row.steady !== null && { steady: row.steady }),
           closedAt: row.closed_at ?? undefined,
           outcome: row.outcome,
           ...(sets.get(row.device_set) ?? NO_DEVICES),

@@ -12,6 +12,7 @@ interface Row {
   readonly id: string;
   readonly boot: string | null;
   readonly at: number;
+  readonly steady: number | null;
   readonly action: HotPlug["action"];
   readonly outcome: HotPlug["outcome"];
   readonly vms: string;
@@ -23,15 +24,15 @@ interface Row {
 /** Devices that could not be plugged into or out of VMs that ran. */
 export function createHotPlugStore(connection: Connection, boots: BootTable): HotPlugStore {
   const put = connection.statement<
-    [string, number | null, number, string, string, string, string, string, string]
+    [string, number | null, number, string, string, string, string, string, string, number | null]
   >(
-    `INSERT INTO hot_plug (id, boot, at, action, outcome, vms, devices, summary, lines)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO hot_plug (id, boot, at, action, outcome, vms, devices, summary, lines, steady)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET vms = excluded.vms, summary = excluded.summary, lines = excluded.lines`,
   );
   const list = connection.statement<(string | number | null)[], Row>(
     `WITH asked (since, until, device, vm) AS (VALUES (?, ?, ?, ?))
-     SELECT hot_plug.id, boot.id AS boot, at, action, outcome, vms, devices, summary, lines
+     SELECT hot_plug.id, boot.id AS boot, at, steady, action, outcome, vms, devices, summary, lines
      FROM asked JOIN hot_plug LEFT JOIN boot ON boot.number = hot_plug.boot
      WHERE (asked.since IS NULL OR at >= asked.since) AND (asked.until IS NULL OR at <= asked.until)
        AND (asked.device IS NULL OR EXISTS (SELECT 1 FROM json_each(devices) WHERE value = asked.device))
@@ -40,7 +41,7 @@ export function createHotPlugStore(connection: Connection, boots: BootTable): Ho
   );
   return {
     save(hotPlug, summary) {
-      const { id, bootId, at, action, outcome, vms, devices, evidence } = hotPlug;
+      const { id, bootId, at, steady, action, outcome, vms, devices, evidence } = hotPlug;
       const lines = evidence.slice(0, MOST_LINES).map(({ observation }) => ({
         source: observation.source,
         at: observation.at,
@@ -59,6 +60,7 @@ export function createHotPlugStore(connection: Connection, boots: BootTable): Ho
             JSON.stringify(devices),
           ] as const),
           ...([boundedText(summary, 2048), boundedJson(lines, 2048, MOST_LINES)] as const),
+          steady === undefined ? null : Math.round(steady),
         );
       });
     },
@@ -69,6 +71,7 @@ export function createHotPlugStore(connection: Connection, boots: BootTable): Ho
           id: row.id,
           bootId: row.boot === null ? undefined : (row.boot as BootId),
           at: row.at,
+          ...(row.steady !== null && { steady: row.steady }),
           action: row.action,
           outcome: row.outcome,
           vms: (JSON.parse(row.vms) as string[]).map(vmName),

@@ -65,7 +65,7 @@ export interface GapStore {
 
 /** A device that could not be plugged into or out of a VM that ran, with what was said of it. */
 export interface StoredHotPlug
-  extends Pick<HotPlug, "id" | "bootId" | "at" | "action" | "outcome" | "vms" | "devices"> {
+  extends Pick<HotPlug, "id" | "bootId" | "at" | "steady" | "action" | "outcome" | "vms" | "devices"> {
   /** Why, in a sentence. */
   readonly summary: string;
   readonly lines: readonly { readonly source: SourceName; readonly at: number; readonly text: string }[];

@@ -356,6 +356,16 @@ CREATE INDEX attempt_tally
   ON attempt (vm, boot, outcome, cause, device_set, snapshot, origin, opened_at, steady);
 `;
 
+// The same for all else that stands in a time line. An incident lasts: `steady` is of its last occurrence, in the boot of
+// `boot_id`, and what opened it may have been in an earlier one.
+const VERSION_8 = `
+ALTER TABLE hot_plug ADD COLUMN steady INTEGER;
+ALTER TABLE snapshot_moment ADD COLUMN steady INTEGER;
+ALTER TABLE incident ADD COLUMN steady INTEGER;
+ALTER TABLE incident ADD COLUMN opened_boot_id TEXT;
+ALTER TABLE incident ADD COLUMN opened_steady INTEGER;
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
@@ -365,6 +375,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, sql: VERSION_5 },
   { version: 6, sql: VERSION_6 },
   { version: 7, sql: VERSION_7 },
+  { version: 8, sql: VERSION_8 },
 ];
 
 /** The version that this program reads and writes. */

@@ -26,6 +26,8 @@ export interface BootStore {
 export interface SnapshotMoment {
   readonly bootId: BootId;
   readonly at: number;
+  /** The same by a clock that nobody sets, in milliseconds of the boot. */
+  readonly steady?: number;
   readonly snapshotId: string;
   /** e.g. `service start`, `start attempt`, `config file`, `schedule`. */
   readonly reason: string;

@@ -75,11 +75,11 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
   const lastMoment = connection.statement<[number], { snapshot: number }>(
     "SELECT snapshot FROM snapshot_moment WHERE boot = ? ORDER BY number DESC LIMIT 1",
   );
-  const insertMoment = connection.statement<[number, number, number, string]>(
-    "INSERT OR IGNORE INTO snapshot_moment (boot, at, snapshot, reason) VALUES (?, ?, ?, ?)",
+  const insertMoment = connection.statement<[number, number, number, string, number | null]>(
+    "INSERT OR IGNORE INTO snapshot_moment (boot, at, snapshot, reason, steady) VALUES (?, ?, ?, ?, ?)",
   );
   const moments = connection.statement<[string | null, string | null], MomentRow>(
-    `SELECT boot.id AS boot, at, snapshot.id AS snapshot, reason FROM snapshot_moment AS moment
+    `SELECT boot.id AS boot, at, snapshot.id AS snapshot, reason, steady FROM snapshot_moment AS moment
      JOIN boot ON boot.number = moment.boot JOIN snapshot ON snapshot.number = moment.snapshot
      WHERE ? IS NULL OR boot.id = ? ORDER BY boot.order_key, moment.number`,
   );
@@ -140,7 +140,9 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
         const boot = boots.numberOf(moment.bootId, moment.at, "live");
         const snapshot = table.numberOf(moment.snapshotId);
         if (lastMoment.get(boot)?.snapshot === snapshot) return false;
-        return insertMoment.run(boot, Math.round(moment.at), snapshot, boundedText(moment.reason, 256)) > 0;
+        const steady = moment.steady === undefined ? null : Math.round(moment.steady);
+        const reason = boundedText(moment.reason, 256);
+        return insertMoment.run(boot, Math.round(moment.at), snapshot, reason, steady) > 0;
       });
     },
     timeline(bootId) {
@@ -150,6 +152,7 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
           at: row.at,
           snapshotId: row.snapshot,
           reason: row.reason,
+          ...(row.steady !== null && { steady: row.steady }),
         }),
       );
     },
@@ -177,6 +180,7 @@ interface MomentRow {
   readonly at: number;
   readonly snapshot: string;
   readonly reason: string;
+  readonly steady: number | null;
 }
 
 /** The fact that a row holds. */

@@ -40,7 +40,7 @@ function createRig(policy: Partial<AlertPolicy> = {}, start = START) {
       attemptId: `attempt ${attempts++}`,
     });
   const recover = (vm = "Windows 11") =>
-    alerter().recovered(vmName(vm), clock.now(), (incident) =>
+    alerter().recovered(vmName(vm), { at: clock.now() }, (incident) =>
       composeRecovery({ vm: vmName(vm), incident, changes: [] }),
     );
   const sent = (channel: string) =>
@@ -282,11 +282,30 @@ test("a start that began before its VM was given a refused device refutes nothin
   const begunAt = clock.now() - HOUR;
   alerter().raise({ key: incidentKey(content), content, at: clock.now() });
   const recover = (at: number) =>
-    alerter().recovered(vmName("Windows 11"), at, (incident) =>
+    alerter().recovered(vmName("Windows 11"), { at }, (incident) =>
       composeRecovery({ vm: vmName("Windows 11"), incident, changes: [] }),
     );
   assert.deepEqual(recover(begunAt), []);
   assert.equal(store.incidents({ openOnly: true }).length, 1);
   assert.equal(recover(clock.now() + HOUR).length, 1);
   assert.equal(sent("log").filter(({ kind }) => kind === "recovered").length, 1);
+});
+
+test("what was foretold before a start is refuted by it, and what was foretold since is not, whatever the clock says", () => {
+  const { alerter, clock, store } = createRig();
+  const content = foreseenOf();
+  const boot = bootId("00000000-0000-4000-8000-000000000001");
+  alerter().raise({ key: incidentKey(content), content, at: clock.now(), bootId: boot, steady: 60_000 });
+  const open = () => store.incidents({ openOnly: true }).length;
+  const recover = (steady: number, at: number, inBoot = boot) =>
+    alerter().recovered(vmName("Windows 11"), { at, bootId: inBoot, steady }, () => undefined);
+  // It began before, though the clock showed a later time then: it was set back since.
+  recover(50_000, clock.now() + 48 * HOUR);
+  assert.equal(open(), 1);
+  // It began after, and the clock was set back in between.
+  recover(70_000, clock.now() - 48 * HOUR);
+  assert.equal(open(), 0);
+  alerter().raise({ key: incidentKey(content), content, at: clock.now(), bootId: boot, steady: 60_000 });
+  recover(10_000, clock.now() - 365 * 24 * HOUR, bootId("00000000-0000-4000-8000-000000000002"));
+  assert.equal(open(), 0, "a start in a later boot, whose clock lags a year");
 });

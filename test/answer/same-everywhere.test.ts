@@ -60,9 +60,9 @@ function alertFor(store: Store, attempt: StartAttempt): AlertContent {
     clock: { now: () => attempt.openedAt },
     policy: () => policy,
   });
-  const now = () => attempt.openedAt;
   const alerting = createAlerting({
-    ...{ store, alerter, catalogue, now, host: () => undefined },
+    ...{ store, alerter, catalogue, host: () => undefined },
+    clock: { now: () => attempt.openedAt },
     bootId: attempt.bootId,
   });
   const [row] = store.attempts.list({ limit: 1 });

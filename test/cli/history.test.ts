@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { readTimeLine, type TimeLineEntry } from "../../src/history/time-line.ts";
-import { type Bdf, vmName } from "../../src/model/identifiers.ts";
+import type { Incident } from "../../src/model/alert.ts";
+import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { BEGINNING, BIOS_A95, bad, DAY, good, hostFacts, storeHistory } from "../helpers/made-history.ts";
 import { temporaryDirectory } from "../helpers/recorded-tree.ts";
-import { opened } from "../store/samples.ts";
+import { opened, sampleAttempt } from "../store/samples.ts";
 
 const directory = temporaryDirectory();
 after(() => directory.remove());
@@ -110,5 +111,59 @@ describe("the time line", () => {
     const none = await runProgram(["history", "--vm", "Nobody", "--database", path]);
     assert.match(none.out, /Nothing is on record that fits/);
     assert.equal((await runProgram(["history", "--device", "gpu", "--database", path])).code, 2);
+  });
+});
+
+describe("the time line of a boot in which the clock was set back by two days", () => {
+  const own = opened(join(directory.path, "set-back.db"));
+  after(() => own.close());
+  const [SET_BACK, begun] = [2 * DAY, BEGINNING];
+  const boot = bootId("00000000-0000-4000-8000-00000000000a");
+  const at = (steady: number) => begun + steady - (steady < 100_000 ? 0 : SET_BACK);
+  const incident = (id: string, steady: number): Incident => ({
+    ...{ id, key: `["start-failed","${id}"]`, openedAt: at(steady), lastAt: at(steady), count: 1 },
+    ...{ closedAt: undefined, acknowledgedAt: undefined, silencedUntil: undefined, lastToldAt: undefined },
+    ...{ reminders: 0, bootId: boot, steady, opened: { bootId: boot, steady }, attemptId: undefined },
+    content: { kind: "start-failed", importance: "alert", devices: [], subject: id, changes: [] },
+  });
+  own.durable(() => {
+    own.boots.begin({ id: boot, startedAt: begun, origin: "live" });
+    for (const [id, steady, outcome] of [
+      ["before", 60_000, "failed"],
+      ["after", 160_000, "failed"],
+      ["good", 260_000, "started"],
+    ] as const)
+      own.attempts.save(
+        { ...sampleAttempt({ id, bootId: boot, openedAt: at(steady), outcome, evidence: [] }), steady },
+        { origin: "live" },
+      );
+    own.alerts.saveIncident(incident("told before", 61_000));
+    own.alerts.saveIncident(incident("told after", 161_000));
+    own.hotPlugs.save(
+      {
+        ...{ id: "plug", vms: [], bootId: boot, at: at(200_000), steady: 200_000, action: "attach" },
+        ...{ outcome: "refused", devices: [], groups: [], evidence: [] },
+      },
+      "it was refused",
+    );
+  });
+
+  it("has everything in the order in which it happened", () => {
+    assert.deepEqual(readTimeLine(own, { limit: 100 }).map(short), [
+      "b1 undefined",
+      "#1 failed",
+      "alert told before",
+      "#2 failed",
+      "alert told after",
+      "attach refused",
+      "#3 started",
+    ]);
+  });
+
+  it("lists alerts with the newest first", () => {
+    assert.deepEqual(
+      own.alerts.incidents({}).map(({ id }) => id),
+      ["told after", "told before"],
+    );
   });
 });

@@ -61,6 +61,26 @@ function statusAlone(...args: readonly string[]) {
   return runProgram(["status", "--database", database, ...args], env);
 }
 
+test("how long ago something was is told by the clock that nobody sets", async () => {
+  const [now, steady] = [Date.now(), Number(process.hrtime.bigint() / 1_000_000n)];
+  const twoDays = 2 * 86_400_000;
+  // Written before the clock was set back by two days.
+  const { out } = await status({
+    startedAt: now + twoDays - 3_600_000,
+    writtenAt: now + twoDays - 5_000,
+    steady: { startedAt: steady - 3_600_000, writtenAt: steady - 5_000 },
+    sources: [{ ...SOURCE, seen: 5, lastSeenAt: now + twoDays - 600_000, lastSeenSteady: steady - 600_000 }],
+  });
+  assert.match(out, /^Watching since .* \(60 min\)|^Watching since .* \(1(?:\.0)? h\)/);
+  assert.match(out, /5 seen, last 10 min ago/);
+  // One that has been silent for an hour hangs, whatever the clock was set to.
+  const stuck = await status({
+    writtenAt: now + twoDays,
+    steady: { startedAt: steady - 7_200_000, writtenAt: steady - 3_600_000 },
+  });
+  assert.match(stuck.out, /Stuck/);
+});
+
 test("a service that gets on with its work is watching, and each of its sources is shown", async () => {
   const source = {
     name: "kernel-log",

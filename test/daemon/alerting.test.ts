@@ -13,8 +13,15 @@ import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/
 function alertingOf(store: Store) {
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
   const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
-  const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
-  return createAlerting({ store, alerter, catalogue, bootId: BOOT, now: () => START, host: () => undefined });
+  const alerter = createAlerter({
+    store: store.alerts,
+    clock: { now: () => START },
+    policy: () => policy,
+  });
+  return createAlerting({
+    ...{ store, alerter, catalogue, bootId: BOOT, host: () => undefined },
+    clock: { now: () => START },
+  });
 }
 
 function save(store: Store, id: string, overrides: Partial<StartAttempt>, snapshotId?: string) {

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { askAnswer } from "../../src/answer/ask-answer.ts";
+import { describePreflight } from "../../src/cli/commands/check.ts";
 import { needsAction, type PreflightInput, runPreflight } from "../../src/diagnosis/preflight.ts";
 import { vfioSetupOf } from "../../src/host/vfio-setup.ts";
 import type { HostState, VmStatus } from "../../src/model/host-state.ts";
 import { absent, read, unreadable } from "../../src/model/reading.ts";
 import type { VmState } from "../../src/model/virtual-machine.ts";
+import { createPaint } from "../../src/terminal-text.ts";
 import { recordedHost, recordingPath } from "../helpers/recorded-tree.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 
@@ -61,6 +63,40 @@ describe("preflight", () => {
       );
       assert.equal(needsAction(preflight), false);
     }
+  });
+
+  it("says of a VM that runs, and was given other devices since, that its next start will fail", () => {
+    const ran = (host: HostState) => ({
+      vms:
+        host.vms.state === "read"
+          ? read(
+              host.vms.value.map(
+                (vm): VmStatus => ({
+                  ...vm,
+                  state: { state: "running", reason: "booted" },
+                  running: { ...vm.definition, hostDevices: [] },
+                }),
+              ),
+            )
+          : host.vms,
+    });
+    const preflight = runPreflight(input("ivmd-amd", ran));
+    const [vm] = preflight.vms;
+    assert.equal(vm?.verdict, "runs");
+    assert.deepEqual(
+      vm.findings.slice(0, 1).map(({ check, certainty }) => [check, certainty]),
+      [["state.direct-region", "certain"]],
+    );
+    assert.ok(vm.answer !== undefined);
+    assert.equal(needsAction(preflight), true);
+    const live = { from: "libvirt", statesKnown: true };
+    const text = describePreflight(preflight, live, createPaint(false), 110);
+    assert.match(
+      text,
+      /^'Windows 11' is running; its definition was changed since, and with that it will not start/,
+    );
+    assert.match(text, /\[stops the VM\].*1:1/s);
+    assert.equal(needsAction(runPreflight(input("good-amd", ran))), false);
   });
 
   it("says of a kernel before 6.6 on AMD that it starts the VM, and that a newer one will not", () => {

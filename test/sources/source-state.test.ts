@@ -17,7 +17,7 @@ test("health begins in the state starting, with nothing seen", () => {
 });
 
 test("health counts what is seen, lost and skipped, and keeps the newest time", () => {
-  const keeper = createHealthKeeper({ name: "libvirt", clock: createVirtualClock(0) });
+  const keeper = createHealthKeeper({ name: "libvirt", clock: createVirtualClock(1_000) });
   keeper.observed(500);
   keeper.observed(200);
   keeper.lost(3);
@@ -25,6 +25,17 @@ test("health counts what is seen, lost and skipped, and keeps the newest time", 
   keeper.skipped(1);
   const { seen, lastSeenAt, lost, skipped } = keeper.health();
   assert.deepEqual({ seen, lastSeenAt, lost, skipped }, { seen: 2, lastSeenAt: 500, lost: 7, skipped: 1 });
+});
+
+test("the newest is what happened last, also after the clock was set back", () => {
+  const clock = createVirtualClock(1_000_000);
+  const keeper = createHealthKeeper({ name: "libvirt", clock });
+  keeper.observed(1_000_000);
+  clock.moveTo(1_060_000);
+  clock.setWall(500_000);
+  keeper.observed(499_000);
+  const { lastSeenAt, lastSeenSteady } = keeper.health();
+  assert.deepEqual({ lastSeenAt, lastSeenSteady }, { lastSeenAt: 499_000, lastSeenSteady: 1_059_000 });
 });
 
 test("a state begins when it changes, not each time it is said", () => {

@@ -27,8 +27,9 @@ ${HISTORY_OPTIONS_HELP}
 Exit code: 0 when nothing stops a VM, 3 when something does, 1 when there is no such VM or VMs cannot be read.
 JSON: {"from","vms":[{"vm","verdict","findings":[FINDING],"answer":ANSWER}],"host":[FINDING],"noEffect","unchecked","elsewhere"} where FINDING is
 {"check","matter":"stops|later|harmless|tidy","certainty","sentence","evidence","remedies","devices","groups"} and the
-verdict one of runs, will-not-start, may-not-start, nothing-stops-it. ANSWER is as in 'show --json'; elsewhere is
-what other owners met on this board with this BIOS, and proves nothing of this host.
+verdict one of runs, will-not-start, may-not-start, nothing-stops-it; findings of one that runs are about its next
+start, with the devices that its changed definition gives it. ANSWER is as in 'show --json'; elsewhere is what other
+owners met on this board with this BIOS, and proves nothing of this host.
 Example: vfio-watch check "Windows 11"`,
   options: HISTORY_OPTIONS,
   async run(args, io) {
@@ -108,7 +109,7 @@ export function describePreflight(
     if (lines.length > 0) lines.push("");
     switch (verdict) {
       case "runs":
-        lines.push(`${paint("green", "ok")}  ${name} is running.`);
+        lines.push(runningLine(name, findings, paint));
         break;
       case "nothing-stops-it":
         lines.push(`${paint("green", "ok")}  Nothing that can be seen stops ${name} from starting.`);
@@ -138,6 +139,15 @@ export function describePreflight(
       wrap(`The VMs are from ${printable(live.from)}; which of them run is not known.`, columns),
     );
   return lines.join("\n");
+}
+
+/** A VM that was given other devices while it runs gets them at its next start. */
+function runningLine(name: string, findings: readonly PreflightFinding[], paint: Paint): string {
+  const stops = findings.filter(({ matter }) => matter === "stops");
+  if (stops.length === 0) return `${paint("green", "ok")}  ${name} is running.`;
+  const will = stops.some(({ certainty }) => certainty === "certain") ? "will" : "may";
+  const text = `${name} is running; its definition was changed since, and with that it ${will} not start the next time:`;
+  return paint(will === "will" ? "red" : "yellow", text);
 }
 
 function findingLines(
