@@ -14,6 +14,8 @@ export interface Occurrence {
   readonly steady?: number | undefined;
   /** The attempt that it is about; the same attempt seen twice is one occurrence. */
   readonly attemptId?: string | undefined;
+  /** It was dealt with before, and more is known of the attempt now. */
+  readonly wasSettled?: boolean;
 }
 
 /** What is done about an occurrence. */
@@ -68,6 +70,10 @@ export function decide(
   const isForeseen = occurrence.content.kind === "will-not-start";
   if (occurrence.attemptId !== undefined && occurrence.attemptId === existing.attemptId) {
     return revised(existing, occurrence);
+  }
+  // A newer start has failed the same way since, and this one was counted when it did.
+  if (occurrence.wasSettled === true && !wasForeseen) {
+    return { incident: existing, tell: false, why: "it is already counted" };
   }
   if (isForeseen && !wasForeseen) {
     return { incident: existing, tell: false, why: "it has failed already, which says more" };

@@ -29,6 +29,8 @@ export interface AttemptBook {
   open(vm: VmName, first: Observation): WorkingAttempt;
   /** Fixes the outcome; it is announced once things are quiet. */
   close(attempt: WorkingAttempt, at: number, outcome: Outcome): void;
+  /** The VM that was started has ended. */
+  ended(attempt: WorkingAttempt, at: number): void;
   /** New evidence: tells the store, and announces a settled attempt once more. */
   touched(attempt: WorkingAttempt): void;
   /** Announces a start as good once the settling time has passed without an end. */
@@ -150,6 +152,10 @@ export function createAttemptBook(options: {
       events.changed(finishedView(attempt));
       if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
     },
+    ended(attempt, at) {
+      attempt.endedAt = at;
+      attempt.endedSteady = steadyOf(clock, at);
+    },
     watchSettling,
     current: (vm) => byVm.get(vm)?.at(-1),
     of: (vm) => byVm.get(vm) ?? [],
@@ -159,12 +165,12 @@ export function createAttemptBook(options: {
         .map((attempts) => attempts.findLast((attempt) => attempt.steady <= steadyOf(clock, time)))
         .filter((attempt) => attempt !== undefined)
         .filter(
-          ({ outcome, startedAt, endedAt, closedAt, hasLogStart, openedAt, steady }) =>
-            (outcome === "started" ||
-              outcome === "crashed-early" ||
-              startedAt !== undefined ||
-              (hasLogStart && (closedAt === undefined || closedAt > time))) &&
-            (endedAt === undefined || steadyOfEnd(endedAt, openedAt, steady) > steadyOf(clock, time)),
+          (attempt) =>
+            (attempt.outcome === "started" ||
+              attempt.outcome === "crashed-early" ||
+              attempt.startedAt !== undefined ||
+              (attempt.hasLogStart && (attempt.closedAt === undefined || attempt.closedAt > time))) &&
+            steadyOfEnd(attempt) > steadyOf(clock, time),
         ),
     begunSoonAfter: (time) =>
       [...byVm.values()]
@@ -193,7 +199,8 @@ export function createAttemptBook(options: {
   };
 }
 
-/** The wall clock was seldom set while the VM ran. */
-function steadyOfEnd(endedAt: number, openedAt: number, steady: number): number {
-  return steady + Math.max(0, endedAt - openedAt);
+/** Of an end that an earlier run heard of: the wall clock was seldom set, nor did the host sleep, while the VM ran. */
+function steadyOfEnd({ endedAt, endedSteady, openedAt, steady }: WorkingAttempt): number {
+  if (endedAt === undefined) return Number.POSITIVE_INFINITY;
+  return endedSteady ?? steady + Math.max(0, endedAt - openedAt);
 }

@@ -57,7 +57,8 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
       return true;
     }
     if (event.event === "stopped") pen.running.delete(event.vm);
-    if (event.event === "stopped" && current?.startedAt !== undefined) current.endedAt ??= event.at;
+    if (event.event === "stopped" && current?.startedAt !== undefined && current.endedAt === undefined)
+      book.ended(current, event.at);
     if (current === undefined || current.closedAt !== undefined) return false;
     pen.join(current, event, matches);
     if (event.event !== "stopped" || current.startedAt === undefined) return true;

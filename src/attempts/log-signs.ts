@@ -70,7 +70,7 @@ export function createLogSigns(options: {
     if (usable === undefined && end.reason !== "failed") return endOfRunning(end);
     const attempt = usable ?? pen.open(end.vm, end, []);
     attempt.hasLogEnd = true;
-    attempt.endedAt = end.at;
+    book.ended(attempt, end.at);
     pen.join(attempt, end, []);
     if (end.reason === "failed") pen.fail(attempt, end.at);
     else if (REASONS_OF_DEATH.has(end.reason)) pen.died(attempt, end.at);
@@ -84,7 +84,7 @@ export function createLogSigns(options: {
     const attempt = book.current(end.vm);
     if (attempt === undefined || attempt.hasLogEnd || end.at < attempt.openedAt) return false;
     attempt.hasLogEnd = true;
-    attempt.endedAt = end.at;
+    book.ended(attempt, end.at);
     if (!REASONS_OF_DEATH.has(end.reason) || !pen.isEarly(attempt, end.at) || attempt.outcome !== "started")
       return false;
     pen.join(attempt, end, []);

@@ -31,6 +31,8 @@ export interface WorkingAttempt {
   startedAt: number | undefined;
   /** When the VM that was started here ended; undefined while it runs, and where nobody heard of its end. */
   endedAt: number | undefined;
+  /** The same by the steady clock, where this run of the service heard of it. */
+  endedSteady: number | undefined;
   /** `starting up` and `shutting down` of the domain log have been seen. */
   hasLogStart: boolean;
   hasLogEnd: boolean;
@@ -56,6 +58,7 @@ export function openAttempt(vm: VmName, first: Observation, steady: number): Wor
     outcome: undefined,
     startedAt: undefined,
     endedAt: undefined,
+    endedSteady: undefined,
     hasLogStart: false,
     hasLogEnd: false,
     settled: false,
@@ -84,6 +87,7 @@ export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAtte
     outcome: closed ? outcomeOf(stored) : stored.outcome,
     startedAt: started?.observation.at,
     endedAt: stored.outcome === "started" ? undefined : stored.closedAt,
+    endedSteady: undefined,
     hasLogStart: has("domain-log-start"),
     hasLogEnd: has("domain-log-end"),
     settled: stored.outcome !== undefined,

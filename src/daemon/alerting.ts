@@ -11,14 +11,20 @@ import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, VmStatus } from "../model/host-state.ts";
 import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, BootId } from "../model/identifiers.ts";
-import type { Unrecorded, WasTold } from "../pipeline/pipeline.ts";
+import type { Unrecorded, WasTold } from "../pipeline/unstored.ts";
 import { StoreRefusal } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 
 /** Turns settled attempts and warnings into alerts, each with the answer of that moment. */
 export interface Alerting {
   /** Call inside the transaction that stores the attempt. */
-  attemptSettled(attempt: StartAttempt, number: number, snapshotId: string | undefined, told?: WasTold): void;
+  attemptSettled(
+    attempt: StartAttempt,
+    number: number,
+    snapshotId: string | undefined,
+    told?: WasTold,
+    wasSettled?: boolean,
+  ): void;
   /** Call inside the transaction that stores it. */
   hotPlugFailed(hotPlug: HotPlug, summary: string, told?: WasTold): void;
   /** What is told of a start or a hot-plug that cannot be stored; undefined where there is nothing to tell. */
@@ -58,6 +64,7 @@ export function createAlerting(options: {
     number: number,
     snapshotId: string | undefined,
     told?: WasTold,
+    wasSettled = false,
   ): void {
     if (attempt.outcome === "started") {
       answered.delete(attempt.vm);
@@ -69,7 +76,15 @@ export function createAlerting(options: {
     const content = contentOf(attempt, number, snapshotId);
     const key = incidentKey(content, reasonWithin(attempt));
     alerter.raise(
-      { key, content, at: attempt.openedAt, bootId, steady: attempt.steady, attemptId: attempt.id },
+      {
+        key,
+        content,
+        at: attempt.openedAt,
+        bootId,
+        steady: attempt.steady,
+        attemptId: attempt.id,
+        wasSettled,
+      },
       { alreadyTold: told === "told" },
     );
   }

@@ -21,6 +21,7 @@ import { asAttempt, summaryOf } from "./hot-plug.ts";
 import { toSightings } from "./known-messages.ts";
 import { createSecondThoughts } from "./second-thoughts.ts";
 import { createUnfinishedKeeper } from "./unfinished.ts";
+import { createUnstored, type Unrecorded, type WasTold } from "./unstored.ts";
 import { createVmStates, statusFromLog } from "./vm-states.ts";
 
 export interface PipelineSettings extends TrackerSettings {
@@ -41,8 +42,6 @@ export const PIPELINE_DEFAULTS: PipelineSettings = {
 
 /** What the disk refused is tried again this often (ms). */
 const RETRY_MS = 10_000;
-/** So long a failure may wait for its evidence to be safe; then it is told all the same (ms). */
-const TOLD_WITHIN_MS = 5_000;
 /** Late pieces may come to the last starts of a VM that is tried again and again. */
 const STORED_FOR_EACH_VM = 3;
 /** One error of libvirt seldom comes alone (ms). */
@@ -73,29 +72,19 @@ export interface Pipeline {
   vms(): readonly VmStatus[];
 }
 
-interface Settled {
-  readonly attempt: StartAttempt;
-  readonly snapshotId: string | undefined;
-  readonly told: WasTold;
-}
-
-/** `told`: past the outbox, while nothing could be stored. */
-export type WasTold = "told" | "untold";
-
-/** What is told although it cannot be stored. */
-export type Unrecorded =
-  | { readonly kind: "start"; readonly attempt: StartAttempt; readonly snapshotId: string | undefined }
-  | { readonly kind: "hot-plug"; readonly hotPlug: HotPlug; readonly summary: string };
-
 /** What follows a hot-plug that failed, inside the transaction that stores it. `summary` says why, in a sentence. */
 export type HotPlugHandler = (hotPlug: HotPlug, summary: string, told: WasTold) => void;
 
-/** What follows a settled attempt, inside the transaction that stores it: alerts are queued here. */
+/**
+ * What follows a settled attempt, inside the transaction that stores it: alerts are queued here. `wasSettled`: it is
+ * stored as settled already, and more was said of it since.
+ */
 export type SettledHandler = (
   attempt: StartAttempt,
   number: number,
   snapshotId: string | undefined,
   told: WasTold,
+  wasSettled: boolean,
 ) => void;
 
 /**
@@ -150,11 +139,11 @@ export function createPipeline(options: {
 
   const vmStates = createVmStates();
   const dirty = new Map<string, StartAttempt>();
-  /** Settled, but the disk refused them: for some seconds nobody is told, so that the evidence is safe before. */
-  const unstored = new Map<string, Settled>();
-  const unstoredHotPlugs = new Map<string, { readonly hotPlug: HotPlug; readonly told: WasTold }>();
-  let refusal: StoreTrouble | undefined;
-  let cancelTelling: (() => void) | undefined;
+  const unstored = createUnstored({
+    clock,
+    tell: (what, trouble) =>
+      apart("telling of what cannot be stored", () => options.onUnrecorded?.(what, trouble)),
+  });
   let askedAt = Number.NEGATIVE_INFINITY;
   const snapshots = new Map<string, string | undefined>();
   const positions = new Map<string, string>();
@@ -219,7 +208,7 @@ export function createPipeline(options: {
     else hostOfStorm = undefined;
     flush();
     for (const { id } of judged) {
-      const refused = unstored.get(id);
+      const refused = unstored.start(id);
       if (refused !== undefined) options.afterSettled(refused.attempt);
     }
   }
@@ -233,8 +222,7 @@ export function createPipeline(options: {
     dirty.delete(attempt.id);
     const snapshotId = snapshots.get(attempt.id);
     snapshots.delete(attempt.id);
-    const told = unstored.get(attempt.id)?.told ?? "untold";
-    unstored.set(attempt.id, { attempt: complete, snapshotId, told });
+    unstored.addStart(complete, snapshotId);
   }
 
   function hotPlugFailed(hotPlug: HotPlug): void {
@@ -244,8 +232,7 @@ export function createPipeline(options: {
         : undefined;
     const steady = steadyOf(clock, hotPlug.at);
     const complete: HotPlug = { ...hotPlug, steady, ...(diagnosis !== undefined && { diagnosis }) };
-    const told = unstoredHotPlugs.get(hotPlug.id)?.told ?? "untold";
-    unstoredHotPlugs.set(hotPlug.id, { hotPlug: complete, told });
+    unstored.addHotPlug(complete);
     flush();
   }
 
@@ -345,8 +332,8 @@ export function createPipeline(options: {
     // What is about to be judged is stored with its diagnosis.
     const attempts = [...dirty.values()].filter(({ id }) => !unjudged.has(id)).slice(0, STORED_AT_ONCE);
     const isAll = attempts.length === dirty.size && unjudged.size === 0;
-    const settled = [...unstored.values()];
-    const hotPlugs = [...unstoredHotPlugs.values()];
+    const settled = unstored.starts();
+    const hotPlugs = unstored.hotPlugs();
     const isCritical = attempts.length > 0 || settled.length > 0 || hotPlugs.length > 0;
     if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return true;
     if (isCritical) apart("storing facts", () => options.saveFacts?.());
@@ -356,9 +343,10 @@ export function createPipeline(options: {
       for (const attempt of attempts)
         apart("storing a start", () => saveAttempt(attempt, snapshots.get(attempt.id)));
       for (const { attempt, snapshotId, told } of settled) {
+        const wasSettled = store.attempts.find(attempt.id)?.outcome !== undefined;
         const number = apart("storing a start", () => saveAttempt(attempt, snapshotId));
         if (number === undefined) continue;
-        apart("telling of a start", () => options.onSettled(attempt, number, snapshotId, told));
+        apart("telling of a start", () => options.onSettled(attempt, number, snapshotId, told, wasSettled));
       }
       for (const { hotPlug, told } of hotPlugs) {
         const summary = summaryOf(hotPlug);
@@ -368,16 +356,12 @@ export function createPipeline(options: {
     });
     if (written.state === "refused") {
       cancelSave = clock.after(RETRY_MS, flush);
-      refusal = written.trouble;
-      if (isCritical) cancelTelling ??= clock.after(TOLD_WITHIN_MS, tellUnrecorded);
+      if (isCritical) unstored.refused(written.trouble);
       options.onTrouble(written.trouble);
       return true;
     }
     for (const attempt of attempts) dirty.delete(attempt.id);
-    for (const { attempt } of settled) unstored.delete(attempt.id);
-    for (const { hotPlug } of hotPlugs) unstoredHotPlugs.delete(hotPlug.id);
-    cancelTelling?.();
-    cancelTelling = undefined;
+    unstored.stored(settled, hotPlugs);
     if (isAll) forgetRemembered();
     else if (!isJudging) cancelSave ??= clock.after(0, flush);
     for (const { attempt } of settled) apart("telling of a start", () => options.afterSettled(attempt));
@@ -397,25 +381,6 @@ export function createPipeline(options: {
     // One that there was no time for is judged by the next run.
     unjudged.clear();
     while (!flush() && performance.now() < until);
-  }
-
-  /** A dead flash stick is ordinary: who waits for it to take the evidence waits for ever. */
-  function tellUnrecorded(): void {
-    cancelTelling = undefined;
-    const trouble = refusal;
-    if (trouble === undefined) return;
-    const tell = (what: Unrecorded) =>
-      apart("telling of what cannot be stored", () => options.onUnrecorded?.(what, trouble));
-    for (const [id, { attempt, snapshotId, told }] of unstored) {
-      if (told === "told") continue;
-      unstored.set(id, { attempt, snapshotId, told: "told" });
-      tell({ kind: "start", attempt, snapshotId });
-    }
-    for (const [id, { hotPlug, told }] of unstoredHotPlugs) {
-      if (told === "told") continue;
-      unstoredHotPlugs.set(id, { hotPlug, told: "told" });
-      tell({ kind: "hot-plug", hotPlug, summary: summaryOf(hotPlug) });
-    }
   }
 
   function take(observation: Observation): void {
@@ -472,7 +437,7 @@ export function createPipeline(options: {
       new Set([
         ...tracker.underWay(),
         ...[...unjudged.values()].map(({ vm }) => vm),
-        ...[...unstored.values()].map(({ attempt }) => attempt.vm),
+        ...unstored.starts().map(({ attempt }) => attempt.vm),
       ]),
     vms,
   };

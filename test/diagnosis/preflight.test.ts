@@ -90,7 +90,7 @@ describe("preflight", () => {
     assert.ok(vm.answer !== undefined);
     assert.equal(needsAction(preflight), true);
     const live = { from: "libvirt", statesKnown: true };
-    const text = describePreflight(preflight, live, createPaint(false), 110);
+    const text = describePreflight(preflight, [], live, createPaint(false), 110);
     assert.match(
       text,
       /^'Windows 11' is running; its definition was changed since, and with that it will not start/,

@@ -59,6 +59,19 @@ export function wholeHistory(directory: string): WholeHistory {
   store.sightings.record([
     { bootId: bootId("b"), source: "kernel-log", signature: signatureId("s"), text: "t", at: START },
   ]);
+  for (let index = 0; index < 40; index++) {
+    store.hotPlugs.save(
+      {
+        ...{ id: `hot-plug ${index}`, vms: [vmName("Windows 11")], bootId: undefined, at: START + index },
+        ...{ action: "attach", outcome: "refused", devices: [], groups: [], evidence: [] },
+        steady: 1000 + index,
+      },
+      `it was refused (${index})`,
+    );
+    const said = { kind: "gap", source: "kernel-log", lost: undefined, detail: `gap ${index}` } as const;
+    const observation = { ...said, at: START + index, exactTime: true, identity: `gap ${index}` };
+    store.unfinished.change([{ observation, arrivedAt: START + index }], []);
+  }
   for (let index = 0; index < 8; index++)
     store.attempts.save(sampleAttempt({ id: `in the log ${index}`, openedAt: START + index }), {
       origin: "live",

@@ -36,6 +36,10 @@ function contentsOf(store: Store) {
           ]),
         ]),
     ),
+    hotPlugs: new Map(store.hotPlugs.list().map((row) => [row.id, JSON.stringify(row)])),
+    unfinished: new Map(
+      store.unfinished.load().map((row) => [row.observation.identity, JSON.stringify(row)]),
+    ),
     snapshots: new Map(
       store.snapshots.inOrder().flatMap((id) => {
         const snapshot = store.snapshots.get(id);
@@ -87,6 +91,7 @@ test("of a damaged history whole boots, whole starts and whole snapshots are sav
     const truth = contentsOf(sound);
     sound.close();
     const shares: string[] = [];
+    let most = 0;
     for (const damage of damagesOf(whole, COUNT, SEED)) {
       removeAll(directory);
       place(damage, path);
@@ -100,12 +105,24 @@ test("of a damaged history whole boots, whole starts and whole snapshots are sav
         shareOf(found.starts, truth.starts, mayDiffer),
         shareOf(found.snapshots, truth.snapshots, mayDiffer),
       ];
-      shares.push(`${damage.name}: ${[boots, starts, snapshots].map((share) => share.toFixed(2)).join(" ")}`);
+      const [hotPlugs, unfinished] = [
+        shareOf(found.hotPlugs, truth.hotPlugs, mayDiffer),
+        shareOf(found.unfinished, truth.unfinished, mayDiffer),
+      ];
+      most = Math.max(most, Math.min(hotPlugs, unfinished));
+      shares.push(
+        `${damage.name}: ${[boots, starts, snapshots, hotPlugs, unfinished].map((share) => share.toFixed(2)).join(" ")}`,
+      );
       store.attempts.save(sampleAttempt({ id: "after it" }), { origin: "live" });
       while (!store.prune({ now: Date.UTC(2030, 0, 1), maxAgeMs: 86_400_000, maxBytes: 1e12 }).done);
       store.close();
       assert.ok(isIntact(path), damage.name);
       if (/^log|^page (?!0 )/.test(damage.name)) assert.ok(starts > 0.6 && boots > 0.6, shares.at(-1));
     }
+    assert.equal(
+      most,
+      1,
+      "where the damage is elsewhere all hot-plugs are saved, and all that was unfinished",
+    );
     if (process.env.DAMAGES !== undefined) console.log(shares.join("\n"));
   }));

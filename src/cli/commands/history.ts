@@ -1,7 +1,7 @@
 import { describeHotPlug } from "../../alerts/compose.ts";
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
 import { jsonText } from "../../json-text.ts";
-import { parseBdf, vmName } from "../../model/identifiers.ts";
+import { parseBdf, quotedVm, vmName } from "../../model/identifiers.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount, parseTime } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
@@ -79,7 +79,9 @@ function rowsOf(entry: TimeLineEntry, paint: Paint): readonly (readonly string[]
       const { number, vm, outcome, summary, origin } = entry.start;
       const why = summary === undefined ? "" : `: ${printable(summary)}`;
       const imported = origin === "imported" ? " (imported)" : "";
-      return [[`#${number}`, time, `'${printable(vm)}' ${outcomeWord(outcome, paint)}${why}${imported}`]];
+      return [
+        [`#${number}`, time, `${printable(quotedVm(vm))} ${outcomeWord(outcome, paint)}${why}${imported}`],
+      ];
     }
     case "hot-plug": {
       const { summary } = entry.hotPlug;
