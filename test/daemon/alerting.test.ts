@@ -5,12 +5,12 @@ import { alertPolicy } from "../../src/alerts/policy.ts";
 import { loadConfig } from "../../src/config.ts";
 import { createAlerting } from "../../src/daemon/alerting.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
-import { signatureId } from "../../src/model/identifiers.ts";
+import { signatureId, bootId as toBootId } from "../../src/model/identifiers.ts";
 import type { Store } from "../../src/store/store.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { BOOT, fact, START, sampleAttempt, snapshot, withStore } from "../store/samples.ts";
 
-function alertingOf(store: Store) {
+function alertingOf(store: Store, bootId = BOOT) {
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
   const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
   const alerter = createAlerter({
@@ -19,7 +19,7 @@ function alertingOf(store: Store) {
     policy: () => policy,
   });
   return createAlerting({
-    ...{ store, alerter, catalogue, bootId: BOOT, host: () => undefined },
+    ...{ store, alerter, catalogue, bootId, host: () => undefined },
     clock: { now: () => START },
   });
 }
@@ -88,4 +88,42 @@ test("another reason of a class that holds all kinds is another incident, the sa
       ["unraid.pci-change", 1],
       ["unraid.vms-disabled", 2],
     ]);
+  }));
+
+test("a recovery in a boot whose clock lags a year says what has changed since the failure", () =>
+  withStore((store) => {
+    const later = toBootId("22222222-2222-4222-8222-222222222222");
+    const lagging = START - 365 * 86_400_000;
+    const [before, after] = ["A95", "A63"].map((version) =>
+      snapshot(`facts of ${version}`, [fact("firmware.bios.version", version)]),
+    );
+    assert.ok(before !== undefined && after !== undefined);
+    store.boots.begin({ id: BOOT, startedAt: START - 60_000, origin: "live" });
+    store.boots.begin({ id: later, startedAt: lagging - 60_000, origin: "live" });
+    for (const one of [before, after]) store.snapshots.save(one);
+    const bad = save(store, "bad", { steady: 60_000 }, before.id);
+    alertingOf(store).attemptSettled(bad.attempt, bad.number, before.id);
+    const healed = save(
+      store,
+      "healed",
+      { ...good, bootId: later, openedAt: lagging, steady: 60_000 },
+      after.id,
+    );
+    alertingOf(store, later).attemptSettled(healed.attempt, healed.number, after.id);
+    const [incident] = store.alerts.incidents({});
+    assert.equal(incident?.closedAt, lagging);
+    const told = store.alerts.deliveriesOf(incident.id).map(({ content }) => content);
+    const recovery = told.find(({ kind }) => kind === "recovered");
+    assert.match(recovery?.changes.join() ?? "", /A95 → A63/);
+  }));
+
+test("a start of which more is said once a newer one has failed is counted once", () =>
+  withStore((store) => {
+    const alerting = alertingOf(store);
+    const first = save(store, "first", { openedAt: START + 1_000, steady: 1_000 });
+    const second = save(store, "second", { openedAt: START + 2_000, steady: 2_000 });
+    for (const { attempt, number } of [first, second]) alerting.attemptSettled(attempt, number, undefined);
+    alerting.attemptSettled(first.attempt, first.number, undefined, "untold", true);
+    const [incident] = store.alerts.incidents({});
+    assert.deepEqual([incident?.count, incident?.attemptId], [2, second.attempt.id]);
   }));
