@@ -1,5 +1,6 @@
 import type { HostTruths } from "../diagnosis/remedies.ts";
 import { textOf } from "../facts/fact-value.ts";
+import { isSameBiosVersion } from "../knowledge/bios-version.ts";
 import { refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { CauseClass, Knob } from "../model/catalogue.ts";
 import type { Change } from "../model/fact.ts";
@@ -45,7 +46,8 @@ export function goBacks(options: GoBackOptions): readonly GoBack[] {
     .flatMap((line) => goBackOf(line, workedAt ?? 0))
     .slice(0, MOST);
   if (causeClass !== DIRECT || found.some(({ knob }) => knob === "BIOS")) return found;
-  if (biosWithout === undefined || biosWithout === biosNow) return found;
+  if (biosWithout === undefined) return found;
+  if (biosNow !== undefined && isSameBiosVersion(biosWithout, biosNow)) return found;
   const sentence = `Go back to BIOS ${biosWithout}, the last one on record without the demand.`;
   return [...found, { knob: "BIOS", to: biosWithout, sentence }];
 }

@@ -12,6 +12,7 @@ import { type BlamedDevice, blamedDevices, deviceNames } from "./blamed-devices.
 import { newestBoundary } from "./boundary.ts";
 import { type ReadFactTable, readFactTable } from "./read-fact-table.ts";
 import { formerNames, joinRenamedFacts } from "./renamed-vms.ts";
+import { type SharedAgesa, sharedAgesa } from "./shared-agesa.ts";
 import { startsWithDevice } from "./starts-with-device.ts";
 import { addressOwner, canMatter, findSubject, type SeenStart, tableFor } from "./subject.ts";
 import {
@@ -56,6 +57,8 @@ export interface FaultAnswer {
   readonly devices: readonly BlamedDevice[];
   readonly blame: Blame;
   readonly bios: readonly BiosRow[];
+  /** What the BIOS versions of all failed starts have in common, where they are several. */
+  readonly agesa: SharedAgesa | undefined;
   /** What changed between the last good and the first bad start and can matter, the likeliest cause first. */
   readonly changes: readonly Change[] | undefined;
   /** The rest of what changed there, which cannot matter for these VMs. */
@@ -129,6 +132,7 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
       devices: blamedDevices(tallies, blame, subject, read, device),
       blame,
       bios,
+      agesa: sharedAgesa(blame.trials, table, placeOf),
       changes,
       otherChanges: (between?.length ?? 0) - (changes?.length ?? 0),
       stood: { before: addressesIn(read, lastGood), after: addressesIn(read, firstBad) },

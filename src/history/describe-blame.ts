@@ -2,6 +2,7 @@ import { formatDay } from "../time-words.ts";
 import type { BlameAnswer } from "./ask-blame.ts";
 import { describeBlameSections, type TextSection } from "./blame-sections.ts";
 import { blameCertainty, blameHeadline } from "./blame-sentences.ts";
+import { agesaSentence } from "./shared-agesa.ts";
 
 /** The answer in words. Plain text from hostile names: escape it for where it goes. */
 export interface BlameText {
@@ -18,7 +19,9 @@ export interface BlameText {
 export function describeBlame(answer: BlameAnswer): BlameText {
   return {
     headline: blameHeadline(answer),
-    certainty: [blameCertainty(answer), importedNote(answer)].filter((text) => text !== "").join(" "),
+    certainty: [blameCertainty(answer), agesaSentence(answer.agesa), importedNote(answer)]
+      .filter((text) => text !== "")
+      .join(" "),
     table: biosTable(answer),
     sections: describeBlameSections(answer),
   };
