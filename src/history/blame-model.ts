@@ -125,14 +125,15 @@ export function weigh(input: ModelInput): readonly Weighed[] {
   add({ kind: "number" }, input.number, numberLog(input.trials, rates));
   if (input.always !== undefined) add({ kind: "always" }, input.always, alwaysLog(boots, rates));
   const unknown = createUnknown(input, rates);
+  const countValues = createCounter(input.trials);
   for (const [knob, { odds, values, safe }] of input.knobs.entries()) {
-    const counted = countValues(input.trials, values);
+    const counted = countValues(values);
     const { log, broken } = knobLog(counted, rates, safe);
     add({ kind: "knob", knob, broken }, odds, log + (log > NOTHING ? unknown(values) : 0));
   }
   for (const [first, second] of likelyPairs(found)) {
     const odds = input.pair * Math.min(input.knobs[first]?.odds ?? 0, input.knobs[second]?.odds ?? 0);
-    const pair = pairLog(input, first, second, rates, unknown);
+    const pair = pairLog(input, first, second, rates, unknown, countValues);
     if (pair !== undefined)
       add({ kind: "pair", knobs: [first, second], values: pair.values }, odds, pair.log);
   }
@@ -190,26 +191,35 @@ function bootsOf(trials: readonly ModelTrial[], isWanted: (at: number) => boolea
   return boots;
 }
 
+/** What is left of a product before its logarithm is taken: each step leaves a thousandth or more. */
+const SMALL = 1e-200;
+
 /** Forward sums over a chain of two states. */
 function hiddenLog(boots: readonly ModelBoot[], rates: readonly Rates[]): number {
   const logs: number[] = [];
+  // Thousands of steps for each of the rates: bit 0 says that it worked, bit 1 that it was not the boot's first.
+  const steps = Uint8Array.from(
+    boots.flatMap(({ outcomes }) => outcomes.map((good, at) => (good ? 1 : 0) + (at === 0 ? 0 : 2))),
+  );
   for (const [turn, weight] of TURNS) {
     for (const { sound, broken, log } of rates) {
       let atSound = 1 - BROKEN_AT_FIRST;
       let atBroken = BROKEN_AT_FIRST;
       let sum = 0;
-      for (const { outcomes } of boots) {
-        for (const [at, good] of outcomes.entries()) {
-          const change = at === 0 ? turn : turn * WITHIN_BOOT;
-          const nextSound = (atSound * (1 - change) + atBroken * change) * (good ? 1 - sound : sound);
-          const nextBroken = (atBroken * (1 - change) + atSound * change) * (good ? 1 - broken : broken);
-          const scale = nextSound + nextBroken;
-          sum += Math.log(scale);
-          atSound = nextSound / scale;
-          atBroken = nextBroken / scale;
-        }
+      for (let at = 0; at < steps.length; at += 1) {
+        const step = steps[at] as number;
+        const change = step < 2 ? turn : turn * WITHIN_BOOT;
+        const good = (step & 1) === 1;
+        const nextSound = (atSound * (1 - change) + atBroken * change) * (good ? 1 - sound : sound);
+        atBroken = (atBroken * (1 - change) + atSound * change) * (good ? 1 - broken : broken);
+        atSound = nextSound;
+        const scale = atSound + atBroken;
+        if (scale > SMALL) continue;
+        sum += Math.log(scale);
+        atSound /= scale;
+        atBroken /= scale;
       }
-      logs.push(sum + log + Math.log(weight));
+      logs.push(sum + Math.log(atSound + atBroken) + log + Math.log(weight));
     }
   }
   return logSum(logs);
@@ -292,26 +302,26 @@ interface Counted {
   readonly bad: readonly number[];
 }
 
-/** How many boots went well and badly with each value. */
-function countValues(trials: readonly ModelTrial[], values: Int32Array): Counted {
-  const good: number[] = [];
-  const bad: number[] = [];
-  const lastGood: number[] = [];
-  const lastBad: number[] = [];
-  for (let at = 0; at < trials.length; at += 1) {
-    const value = values[at] ?? -1;
-    const trial = trials[at];
-    if (value < 0 || trial === undefined) continue;
-    for (let added = good.length; added <= value; added += 1) {
-      good.push(0);
-      bad.push(0);
+/** Counts how many boots went well and badly with each value: of thousands of trials for each knob and pair. */
+function createCounter(trials: readonly ModelTrial[]): (values: Int32Array) => Counted {
+  const boots = Int32Array.from(trials, ({ boot }) => boot);
+  const isGood = Uint8Array.from(trials, ({ good }) => (good ? 1 : 0));
+  return (values) => {
+    let most = -1;
+    for (let at = 0; at < values.length; at += 1) most = Math.max(most, values[at] as number);
+    const counts = [new Array<number>(most + 1).fill(0), new Array<number>(most + 1).fill(0)] as const;
+    // By value and outcome the boot that was counted last.
+    const last = new Int32Array(2 * (most + 1)).fill(-1);
+    for (let at = 0; at < values.length; at += 1) {
+      const value = values[at] as number;
+      if (value < 0) continue;
+      const good = isGood[at] as 0 | 1;
+      if (last[2 * value + good] === boots[at]) continue;
+      last[2 * value + good] = boots[at] as number;
+      counts[good][value] = (counts[good][value] as number) + 1;
     }
-    const [counts, last] = trial.good ? [good, lastGood] : [bad, lastBad];
-    if (last[value] === trial.boot) continue;
-    last[value] = trial.boot;
-    counts[value] = (counts[value] ?? 0) + 1;
-  }
-  return { good, bad };
+    return { good: counts[1], bad: counts[0] };
+  };
 }
 
 /** Logarithms by the state of a value, sound or broken. */
@@ -422,6 +432,7 @@ function pairLog(
   second: number,
   rates: readonly Rates[],
   unknown: (values: Int32Array) => number,
+  countValues: (values: Int32Array) => Counted,
 ): { readonly log: number; readonly values: readonly [number, number] } | undefined {
   const [one, two] = [input.knobs[first]?.values, input.knobs[second]?.values];
   if (one === undefined || two === undefined) return undefined;
@@ -430,7 +441,7 @@ function pairLog(
     const other = two[at] ?? -1;
     return value < 0 || other < 0 ? -1 : value * width + other;
   });
-  const counted = countValues(input.trials, cells);
+  const counted = countValues(cells);
   let total = { good: 0, bad: 0 };
   let worst = -1;
   for (let cell = 0; cell < counted.good.length; cell += 1) {

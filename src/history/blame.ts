@@ -215,7 +215,10 @@ function weighFault(
     trials: view?.trials ?? trials,
     knobs: columns.map(({ kind, pattern, safe }) => ({
       odds: priors.of(kind),
-      values: view === undefined ? pattern : view.places.map((at) => pattern[at] ?? -1),
+      values:
+        view === undefined || view.places.length === pattern.length
+          ? pattern
+          : view.places.map((at) => pattern[at] ?? -1),
       ...(safe !== undefined && { safe }),
     })),
     ...(view === undefined ? ORDINARY : LAWFUL),

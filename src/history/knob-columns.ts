@@ -164,19 +164,23 @@ function createTurnTest(trials: readonly Trial[], places: Int32Array): (column: 
   const known = trials.flatMap(({ good }, at) =>
     (places[at] ?? -1) < 0 ? [] : [{ good, place: places[at] ?? -1 }],
   );
+  // Pairs of neighbouring places, one after the other: asked of hundreds of facts.
   const turns = known.flatMap(({ good, place }, at) => {
     const before = known[at - 1];
     return before === undefined || before.good === good || before.place === place
       ? []
-      : [[before.place, place] as const];
+      : [before.place, place];
   });
   const vms = new Set(trials.map(({ tally }) => tally.vm)).size;
-  return ({ key, indexes, values }) =>
-    (vms > 1 && key.startsWith("vm.")) ||
-    turns.some(([before, after]) => {
-      const [was, is] = [indexes[before] ?? ABSENT_INDEX, indexes[after] ?? ABSENT_INDEX];
-      return was !== is || (was >= 0 ? values[was]?.state === "unknown" : true);
-    });
+  return ({ key, indexes, values }) => {
+    if (vms > 1 && key.startsWith("vm.")) return true;
+    for (let at = 0; at < turns.length; at += 2) {
+      const was = indexes[turns[at] as number] ?? ABSENT_INDEX;
+      if (was !== (indexes[turns[at + 1] as number] ?? ABSENT_INDEX)) return true;
+      if (was < 0 || values[was]?.state === "unknown") return true;
+    }
+    return false;
+  };
 }
 
 /** `isOther` says of which trials the fact is another VM's. The values end with absent and with that. */
