@@ -25,15 +25,14 @@ const NEARLY_AS_MUCH = 0.1;
 
 /**
  * The one thing to try at the next reboot: of all that can be put back, the change whose outcome tells most. Nothing
- * where it works again (nobody breaks it anew to find out why), and never what was tried: what failed both ways has
- * no chance left to tell of.
+ * where it works again (nobody breaks it anew to find out why), and never what was tried.
  */
 export function whatWouldSettle(answer: FaultAnswer): string | undefined {
   const { blame } = answer;
   if (blame.healed || blame.good === 0 || blame.certainty === "confirmed") return undefined;
   const options = blame.sets.flatMap((set) =>
     set.suspects
-      .filter((suspect) => isInForce(suspect, answer))
+      .filter((suspect) => isInForce(suspect, answer) && !wasTried(suspect, answer))
       .map((suspect) => ({ suspect, told: bits(set.together ? set.probability : suspect.probability) })),
   );
   const most = Math.max(0, ...options.map(({ told }) => told));
@@ -64,6 +63,15 @@ function isInForce({ facts }: Suspect, { blame }: FaultAnswer): boolean {
   const [lead] = facts;
   const value = lead?.pattern.findLast((own) => own >= 0) ?? -1;
   return blame.trials.length > 0 && lead?.broken[value] === true;
+}
+
+/** Whether a start failed with it put back, after it broke. */
+function wasTried({ facts }: Suspect, { blame }: FaultAnswer): boolean {
+  const [lead] = facts;
+  const from = blame.trials.findIndex(({ tally }) => tally === blame.boundary?.firstBad);
+  return blame.trials.some(
+    ({ good }, at) => !good && at > from && from >= 0 && lead?.broken[lead.pattern[at] ?? -1] === false,
+  );
 }
 
 function bits(chance: number): number {

@@ -22,7 +22,7 @@ import {
  * - `confirmed`: 0.95 or more, and it went there and back: with the failure's known mechanism, or over more than one
  *   boot each where a way from it to this failure is known.
  * - `likely`: 0.85 or more with the mechanism, or where a way is known and it was put back, or is what such failures
- *   are mostly due to; else 0.96 over more than one failed boot.
+ *   are mostly due to; else 0.96 over more than one failed boot, and never an update of the whole system.
  * - `possible`: less, with what else may have done it; also two that cannot be told apart.
  * - `unknown`: what no fact shows is likelier than anything that does, or there is nothing to compare.
  */
@@ -245,7 +245,9 @@ function certaintyOf(
   if (!reverted && failedBoots(trials) < MORE_THAN_ONE_BOOT) return "possible";
   // What changed once, when it began, and could have broken anything, may have changed by coincidence.
   const isOwn = suspects.every(({ kind }) => isOwnCause(failure, kind));
-  if (!reverted && !isOwn && probability < WITHOUT_RETURN) return "possible";
+  // With an update of the whole system people turn what nothing shows in the same sitting, in the firmware's set-up.
+  const isSitting = suspects.some(({ kind }) => kind === "os");
+  if (!reverted && !isOwn && (isSitting || probability < WITHOUT_RETURN)) return "possible";
   if (isHealedByPower(failure)) return "likely";
   return probability >= CONFIRMED && thereAndBack >= MORE_THAN_ONE_BOOT ? "confirmed" : "likely";
 }

@@ -81,10 +81,14 @@ function nameCards(
   bad: FactValue,
   answer: FaultAnswer,
 ): Pick<SuspectName, "full" | "short" | "on" | "cards"> {
-  const nameOf = (value: FactValue) => {
+  const plainName = (value: FactValue) => {
     const name = answer.names.get(textOf(value) ?? "");
     return name === undefined ? text(value) : shortDeviceName(name);
   };
+  // Two cards of one model: only vendor and device numbers of their boards tell them apart.
+  const areAlike = plainName(good) === plainName(bad);
+  const nameOf = (value: FactValue) =>
+    areAlike && plainName(value) !== text(value) ? `${plainName(value)} (${text(value)})` : plainName(value);
   const is = answer.stood.after.get(textOf(good) ?? "");
   const hasMoved = is !== undefined && is !== address;
   const full = hasMoved

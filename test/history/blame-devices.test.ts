@@ -52,6 +52,22 @@ describe("blame follows devices, not addresses", () => {
     );
   });
 
+  it("two cards of one model that were swapped are told apart by their boards", async () => {
+    const other = "10de:2805/1043:8900";
+    const standing = (own: string, others: string): Facts => ({
+      [`pci.${GPU_IDENTITY}.address`]: own,
+      [`pci.${other}.address`]: others,
+      [`pci.${other}.name`]: "NVIDIA Corporation AD106 [GeForce RTX 4060 Ti 16GB]",
+      [`pci.${other}.class`]: "030000 graphics (VGA)",
+    });
+    const { text } = await askMadeHistory([
+      ...repeat(8, on(standing("0000:01:00.0", "0000:03:00.0"), good())),
+      ...repeat(4, on(standing("0000:03:00.0", "0000:01:00.0"), bad(1, "reset-failed"))),
+    ]);
+    assert.match(text.headline, /worked with NVIDIA [^(]*\(10de:2805\/1462:5174\) at 0000:01:00\.0/);
+    assert.match(text.headline, /0 of 4 with NVIDIA [^(]*\(10de:2805\/1043:8900\) at 0000:01:00\.0/);
+  });
+
   it("asked about the new card, it does not say that the VM never worked", async () => {
     const { text } = await askMadeHistory(replaced, { device: "0000:01:00.0" });
     assert.match(

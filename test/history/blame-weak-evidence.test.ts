@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { CauseClass } from "../../src/model/catalogue.ts";
 import { askMadeHistory, sectionOf } from "../helpers/ask-made-history.ts";
 import {
   BEGINNING,
@@ -150,6 +151,37 @@ describe("blame never says the wrong thing with confidence", () => {
     assert.equal(answer.blame.certainty, "likely");
     assert.match(text.headline, /table IVRS demands, without a new BIOS \(as a BIOS setting would make it\)/);
     assert.match(sectionOf(text, "What would tell"), /Set the BIOS settings back/);
+  });
+
+  it("an update of the whole system is possible, no more, until it was put back", async () => {
+    const old: Facts = { "software.os.version": "7.1.0" };
+    const updated: Facts = { "software.os.version": "7.2.1", ...NEW_KERNEL };
+    const certainty = async (cause: CauseClass, ...after: readonly MadeBoot[]) => {
+      const boots = [...repeat(30, on(old, good())), ...repeat(8, on(updated, bad(1, cause))), ...after];
+      return (await askMadeHistory(boots)).answer.blame.certainty;
+    };
+    assert.equal(
+      await certainty("reset-failed"),
+      "possible",
+      "a setting may have turned in the same sitting",
+    );
+    assert.equal(await certainty("access-denied"), "likely", "rights are what the system makes them");
+    assert.equal(await certainty("reset-failed", ...repeat(4, on(old, good()))), "confirmed");
+  });
+
+  it("what was put back and failed all the same is not proposed again", async () => {
+    const refused = bad(1, "container-setup-failed");
+    const proposed = async (...between: readonly MadeBoot[]) => {
+      const boots = [
+        ...repeat(20, on({}, good())),
+        ...repeat(2, on(A95, refused)),
+        ...between,
+        ...repeat(6, on(A95, refused)),
+      ];
+      return sectionOf((await askMadeHistory(boots)).text, "What would tell");
+    };
+    assert.match(await proposed(), /Go back to BIOS E7E49AMSI.1A63/);
+    assert.doesNotMatch(await proposed(on({}, refused)), /Go back to BIOS/);
   });
 
   it("boots imported later, and a boot whose clock was wrong, stand where they belong", async () => {
