@@ -79,7 +79,8 @@ async function textOfZip(bytes: Buffer, name: string, limit: number): Promise<Gi
   return { state: "text", text: texts.join("\n"), files, notes: [...bundle.notes.list(), ...notes] };
 }
 
-function logsIn({ paths }: FileBundle): readonly string[] {
+/** The logs of an archive, in the order in which they are read. */
+export function logsIn({ paths }: FileBundle): readonly string[] {
   const ofDiagnostics = OF_DIAGNOSTICS.flatMap((wanted) =>
     paths.filter((path) => wanted.test(path)).sort((a, b) => syslogAge(b) - syslogAge(a) || (a < b ? -1 : 1)),
   );

@@ -28,7 +28,7 @@ export const IMPORT_LIMITS: ImportLimits = {
   boots: 1_000,
   starts: 5_000,
   keptText: 16_000_000,
-  smallFileBytes: 2 * 1024 ** 2,
+  smallFileBytes: 512 * 1024,
 };
 
 /** What keeping one record costs besides its text, as characters. */

@@ -143,7 +143,8 @@ function createLineCutter(options: {
   }
 
   return {
-    push(bytes) {
+    push(piece) {
+      const bytes = withoutGaps(piece);
       let at = 0;
       while (at < bytes.length && given < most) {
         if (length === 0 && empty >= EMPTY_GIVEN) {
@@ -172,4 +173,12 @@ function createLineCutter(options: {
     leftOut: () => leftOut,
     overlong: () => overlong,
   };
+}
+
+/** A log that was open when the host lost its power has a hole of NULs in it, behind which a line begins. */
+function withoutGaps(bytes: Buffer): Buffer {
+  if (!bytes.includes(0)) return bytes;
+  const copy = Buffer.from(bytes);
+  for (let at = copy.indexOf(0); at >= 0 && at < copy.length; at += 1) if (copy[at] === 0) copy[at] = NEWLINE;
+  return copy;
 }

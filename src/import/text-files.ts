@@ -2,7 +2,7 @@ import { closeSync, createReadStream, fstatSync, openSync, type ReadStream, read
 import { constants, createGunzip, gunzipSync } from "node:zlib";
 import { decodeText } from "./decode-text.ts";
 import type { TakeBytes } from "./log-text.ts";
-import { isGzip, packedWith } from "./packed.ts";
+import { isGzip, isZip, packedWith } from "./packed.ts";
 
 /** What kind of log a file is, judged by what stands in it. */
 export type LogKind = "syslog" | "domain-log" | "libvirtd-log" | "dump" | "zip" | "empty" | "unknown";
@@ -43,6 +43,17 @@ export function fileIsPackedWith(path: string): string | undefined {
   try {
     const head = Buffer.alloc(8);
     return packedWith(head.subarray(0, readSync(file, head, 0, head.length, 0)));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As `isZip`, of a file. Throws what the file system throws. */
+export function isZipFile(path: string): boolean {
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(4);
+    return isZip(head.subarray(0, readSync(file, head, 0, head.length, 0)));
   } finally {
     closeSync(file);
   }

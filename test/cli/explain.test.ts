@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { EXIT } from "../../src/cli/command.ts";
 import { runProgram } from "../helpers/command-io.ts";
+import { makeZip } from "../import/make-zip.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "explain-"));
 after(() => rmSync(directory, { recursive: true }));
@@ -54,10 +55,25 @@ test("of a long log all that is known is explained, wherever it stands", async (
   assert.equal(err, "");
 });
 
-test("standard input is no way past the limit of a file", async () => {
+test("of a log without end the beginning is read from a file, and standard input is refused", async () => {
   const input = "x\n".repeat(33 * 1024 * 1024);
-  for (const { code, err } of [await runProgram(["explain"], env, { input }), await explain(input)]) {
-    assert.equal(code, EXIT.failure);
-    assert.match(err, /larger than 64 MB; cut out the part around the failure/);
+  const piped = await runProgram(["explain"], env, { input });
+  assert.equal(piped.code, EXIT.failure);
+  assert.match(piped.err, /larger than 64 MB; cut out the part around the failure/);
+  const { code, out, err } = await explain(`${FAILURE}${input}`);
+  assert.equal(code, EXIT.findings);
+  assert.match(out, /0000:01:00\.0/);
+  assert.match(err, /30 \d{3} \d{3} lines left out behind the first 4 000 000 lines/);
+  assert.doesNotMatch((await explain(input)).err, /is empty/);
+});
+
+test("a log that unpacks to much more than it is stays bounded, packed with gzip or in an archive", async () => {
+  const calm = Buffer.alloc(24 * 1024 * 1024, "Jan  1 00:00:00 tower kernel: all is well\n");
+  const log = Buffer.concat([Buffer.from(FAILURE), calm]);
+  for (const bytes of [gzipSync(log), makeZip([{ name: "logs/syslog.txt", content: log }])]) {
+    assert.ok(bytes.length < 100_000);
+    const { code, out } = await explain(bytes);
+    assert.equal(code, EXIT.findings);
+    assert.match(out, /0000:01:00\.0/);
   }
 });

@@ -1,11 +1,18 @@
+import { statSync } from "node:fs";
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { systemClock } from "../../clock.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
-import { createExplainer, type Explanation, type OtherStart } from "../../diagnosis/explain/explain.ts";
+import {
+  createExplainer,
+  createTellingMatcher,
+  type Explanation,
+  type OtherStart,
+} from "../../diagnosis/explain/explain.ts";
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
 import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
+import { textOfFile } from "../../import/given-file.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { jsonText } from "../../json-text.ts";
@@ -30,8 +37,8 @@ export const explainCommand: Command = {
   usage: "[FILE|-] [--json] | --batch FILE",
   help: `
 FILE is text, also packed with gzip, or a ZIP archive of logs (Unraid's diagnostics); - or nothing reads standard
-input. Of a log of more than 2 MB (64 at most) the known messages and the lines beside them are looked at; what is not
-looked at for other reasons is counted. Where this host's history holds a start that failed so, what changed before it
+input. Of a log of more than 2 MB the known messages and the lines beside them are looked at, in its first 256 MB and 4
+million lines (64 MB on standard input); what is not looked at for other reasons is counted. Where this host's history holds a start that failed so, what changed before it
 and what to do here is said too.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
@@ -54,9 +61,10 @@ Example: vfio-watch explain error.txt
       createLazyFinder(() => loadMessages(shippedConfigDirectory())),
     );
     if (batch !== undefined) return explainBatch(batch, explain, io);
-    const text = await readText(file, LONGEST_TEXT, io);
-    if (text === undefined) return EXIT.failure;
-    const explanation = explain(text);
+    const given = await readLog(file, catalogue, io);
+    if (given === undefined) return EXIT.failure;
+    const explained = explain(given.text);
+    const explanation = { ...explained, unread: explained.unread + given.unread };
     const own = ownAnswer(surroundings.database, catalogue, explanation);
     if (args.flag("json")) {
       const json = {
@@ -126,6 +134,28 @@ function parseItem(line: string): { readonly id: unknown; readonly log: string }
     return { id: "id" in item ? item.id : null, log: item.log };
   } catch {
     return undefined;
+  }
+}
+
+/** A log on disk is read piece by piece; what has no size (pipes, /proc) whole. Undefined as with `readText`. */
+async function readLog(
+  name: string,
+  catalogue: Catalogue,
+  io: CommandIo,
+): Promise<{ readonly text: string; readonly unread: number } | undefined> {
+  const refuse = (why: string) => void io.err(`vfio-watch: ${printable(name)} ${why}\n`);
+  try {
+    const status = name === "-" ? undefined : statSync(name);
+    if (status === undefined || !status.isFile() || status.size === 0) {
+      const text = await readText(name, LONGEST_TEXT, io);
+      return text === undefined ? undefined : { text, unread: 0 };
+    }
+    const given = await textOfFile(name, () => createTellingMatcher(catalogue));
+    if (given.state === "refused") return refuse(given.why);
+    for (const note of given.notes) io.err(`vfio-watch: ${printable(name)}: ${printable(note)}\n`);
+    return given;
+  } catch (error) {
+    return refuse(whyUnreadable(error));
   }
 }
 

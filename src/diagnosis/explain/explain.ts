@@ -90,7 +90,7 @@ export function createExplainer(
   let tellingMatcher: Matcher | undefined;
   const read = createBlockReader(matcher, orderOf);
   const tellingMatcherOnce = () => {
-    tellingMatcher ??= createMatcher(withoutNoise(catalogue), { ignoreCase: true });
+    tellingMatcher ??= createTellingMatcher(catalogue);
     return tellingMatcher;
   };
   return (text, progress) => {
@@ -181,11 +181,10 @@ function otherStart({ lines, background }: Incident): OtherStart {
 }
 
 /** Of a long log, the many lines that say that all is well are not worth keeping. */
-function withoutNoise(catalogue: Catalogue): Catalogue {
-  return {
-    ...catalogue,
-    signatures: catalogue.signatures.filter(({ role }) => role === "cause" || role === "symptom"),
-  };
+/** Knows what a long log is condensed to; people retype what they see, so case does not count. */
+export function createTellingMatcher(catalogue: Catalogue): Matcher {
+  const signatures = catalogue.signatures.filter(({ role }) => role === "cause" || role === "symptom");
+  return createMatcher({ ...catalogue, signatures }, { ignoreCase: true });
 }
 
 /** A log file that was open when the host lost its power has a hole of NULs in it. */

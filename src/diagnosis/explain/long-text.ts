@@ -20,6 +20,13 @@ export interface Condensed {
   readonly unread: number;
 }
 
+/** Takes a log line by line, and keeps of it what `condense` would. */
+export interface Condenser {
+  line(text: string): void;
+  /** At most `LONGEST_PASTE` characters. */
+  finish(): Condensed;
+}
+
 /**
  * Leaves out of a long log what says nothing: lines that no signature knows, and that stand near none that one
  * knows. `matcher` is asked for only then. Where too much is left, the beginning and the end of it are kept, for there
@@ -27,27 +34,7 @@ export interface Condensed {
  */
 export function condense(text: string, matcher: () => Matcher, progress?: Progress): Condensed {
   if (text.length <= LONGEST_PASTE) return { text, unread: 0 };
-  const kept = telling(text, matcher(), progress);
-  const size = kept.lines.reduce((sum, line) => sum + line.length + 1, 0);
-  if (size <= LONGEST_PASTE) return { text: kept.lines.join("\n"), unread: kept.unread };
-  const whole = kept.lines.join("\n");
-  const half = LONGEST_PASTE / 2;
-  return {
-    text: `${whole.slice(0, half)}\n\n${whole.slice(-half)}`,
-    unread: kept.unread + whole.length - LONGEST_PASTE,
-  };
-}
-
-/** The known lines and those around them; an empty line stands for what was left out. */
-function telling(
-  text: string,
-  matcher: Matcher,
-  progress?: Progress,
-): { readonly lines: readonly string[]; readonly unread: number } {
-  const lines: string[] = [];
-  let before: string[] = [];
-  let wanted = 0;
-  let unread = 0;
+  const condenser = createCondenser(matcher);
   let told = 0;
   for (let start = 0; start < text.length; ) {
     if (start - told >= TOLD_EVERY) {
@@ -56,21 +43,69 @@ function telling(
     }
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
-    const line = text.slice(start, Math.min(end, start + LONGEST_LINE));
-    unread += Math.max(0, end - start - LONGEST_LINE);
+    condenser.line(text.slice(start, end));
     start = end + 1;
-    if (matcher.knows("unknown", line)) {
-      if (wanted === 0) lines.push("", ...before);
-      lines.push(line);
-      before = [];
-      wanted = CONTEXT;
-    } else if (wanted > 0) {
-      lines.push(line);
-      wanted--;
-    } else {
-      before.push(line);
-      if (before.length > CONTEXT) before.shift();
-    }
   }
-  return { lines, unread };
+  return condenser.finish();
+}
+
+/** Makes a condenser for a log of any length; an empty line stands for what was left out. */
+export function createCondenser(matcherOnce: () => Matcher): Condenser {
+  const half = LONGEST_PASTE / 2 - 2;
+  const matcher = matcherOnce();
+  const first: string[] = [];
+  let last: string[] = [];
+  let room = half;
+  let size = 0;
+  let before: string[] = [];
+  let wanted = 0;
+  let unread = 0;
+
+  function keep(text: string): void {
+    if (last.length === 0 && text.length < room) {
+      room -= text.length + 1;
+      first.push(text);
+      return;
+    }
+    last.push(text);
+    size += text.length + 1;
+    if (size > 2 * half) trim();
+  }
+
+  /** The middle goes. */
+  function trim(): void {
+    let from = 0;
+    for (; size > half; from += 1) {
+      const length = (last[from]?.length ?? 0) + 1;
+      size -= length;
+      unread += length;
+    }
+    last = last.slice(from);
+  }
+
+  return {
+    line(whole) {
+      const text = whole.slice(0, LONGEST_LINE);
+      unread += whole.length - text.length;
+      if (matcher.knows("unknown", text)) {
+        if (wanted === 0) for (const other of ["", ...before]) keep(other);
+        keep(text);
+        before = [];
+        wanted = CONTEXT;
+      } else if (wanted > 0) {
+        keep(text);
+        wanted -= 1;
+      } else {
+        before.push(text);
+        if (before.length > CONTEXT) before.shift();
+      }
+    },
+    finish() {
+      // That nothing is known in a log does not make it an empty one.
+      if (first.length === 0 && last.length === 0) before.forEach(keep);
+      trim();
+      const gap = unread > 0 && last.length > 0 ? [""] : [];
+      return { text: [...first, ...gap, ...last].join("\n"), unread };
+    },
+  };
 }
