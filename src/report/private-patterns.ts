@@ -38,6 +38,12 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   ),
   {
     kind: "WIFI",
+    source: String.raw`(?<before>\bSSID\s)[^\s"',;:()=]{2,32}`,
+    caseMatters: true,
+    harmless: /^(?:is|was|not|list|and|for|of|in|to)$/,
+  },
+  {
+    kind: "WIFI",
     source: String.raw`(?<before>\b(?:connection|network|access point)\s["'])[^"'\n]{1,64}(?=["'])`,
     harmless: /^(?:default|isolated|nat|routed|host-only|lo|br\d+|virbr\d*|eth\d+|wired connection \d*)$/i,
   },
@@ -47,7 +53,7 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
     source: String.raw`(?<![\w.-])(?:wwn|naa|eui|nvme-eui|t10)[.-](?:0x)?[0-9a-z_.-]{12,80}(?!\w)`,
   },
   { kind: "DISK", source: String.raw`(?<![\w.-])nvme[.-](?:nvme\.)?${HEX}{4}-${HEX}{8,80}[\w-]{0,40}` },
-  { kind: "DISK", source: String.raw`(?<![\w.-])(?:iqn\.\d{4}-\d\d|nqn\.\d{4}-\d\d)\.[\w.:-]{3,223}` },
+  { kind: "DISK", source: String.raw`(?<![\w.-])(?:iqn\.\d{4}-\d\d|nqn\.\d{4}[-.]\d\d)\.[\w.:-]{3,223}` },
   named("DISK", "ww[ipn]n?|wwid|naa|eui64|nguid|subsysnqn|lun[-_]?id|idserial|id_(?:serial|wwn)\\w{0,24}"),
   // A world-wide name of IEEE's form 5 is longer than any address of memory.
   { kind: "DISK", source: String.raw`(?<![\w])0x5${HEX}{15}(?!\w)` },
@@ -67,7 +73,7 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   { kind: "UUID", source: String.raw`(?<![\w-])${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}(?![\w-])` },
   named(
     "UUID",
-    `machine[-_ ]?id|(?:system|host|gpu|vgpu|flash)[-_ ]?(?:uuid|guid)`,
+    `machine[-_ ]?id|(?:[a-z]{1,12}_){0,2}guid|(?:system|host|gpu|vgpu|flash)[-_ ]?(?:uuid|guid)`,
     SEPARATOR,
     /^(?:\d{1,3}|none|auto)$/i,
   ),

@@ -27,7 +27,7 @@ export const SECRET_PATTERNS: readonly PrivatePattern[] = [
   ),
   named(
     "SECRET",
-    `[a-z]{2,20}(?:password|passwd|passphrase|token|secret|apikey)|key|sig|signature|data`,
+    `[a-z]{2,20}(?:password|passwd|passphrase|token|secret|apikey)|key|session|sid|sig|signature|data`,
     EQUALS,
     /^(?:.{0,7}|[a-z_.-]+|0x[0-9a-f]+|\d+)$/i,
   ),
@@ -39,6 +39,14 @@ export const SECRET_PATTERNS: readonly PrivatePattern[] = [
   {
     kind: "SECRET",
     source: String.raw`(?<before>\s(?:-u|--user|--proxy-user)[ =])[^\s:"']{1,64}:[^\s"']{1,200}`,
+  },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\b(?:password|passphrase|psk|ticket|token|secret)\s(?:is\s|was\s)?["'])[^"'\n]{1,200}(?=["'])`,
+  },
+  {
+    kind: "SECRET",
+    source: String.raw`(?<before>\b(?:password|passphrase|psk|token)\sis\s)(?=\S{0,60}\d)[^\s"',;]{4,200}`,
   },
   // Tokens that tell by their beginning what they are for.
   {

@@ -120,6 +120,20 @@ const PLANTED: readonly (readonly [what: string, line: string, ...secrets: strin
     "pa ss",
   ],
   ["a password in JSON", '{"username":"x","password":"hun, \'ter2","passphrase": "k"}', "ter2"],
+  [
+    "a password in a sentence",
+    "SPICE ticket 'hunter2', the password is mellon77, PSK 'mellon78'; session=xyz987654",
+    "hunter2",
+    "mellon7",
+    "xyz98",
+  ],
+  [
+    "an id of a fabric",
+    "node_guid: 3c7c:3f03:001a:2b4d guid=0x3c7c3f03001a2b4e nqn.2014.08.org.nvmexpress:144dS64DNX0R",
+    "001a",
+    "1a2b4e",
+    "S64DNX",
+  ],
   ["a token", "token=qwerty --api-key zuiop9 x-auth-token: asdfgh", "qwerty", "zuiop9", "asdfgh"],
   [
     "a token that stands alone",
