@@ -1,16 +1,11 @@
 import { ABSENT, NOT_COLLECTED } from "../facts/fact-value.ts";
 import { isVerifiablyAbsent } from "../facts/presence.ts";
 import { thingOf } from "../facts/vocabulary.ts";
-import type { FactGroup, FactValue } from "../model/fact.ts";
+import type { FactValue } from "../model/fact.ts";
+import type { VaryingFact } from "../store/snapshot-store.ts";
 
 /** A fact that is not the same in all snapshots, with its value in each: as the store gives it. */
-export interface FactColumn {
-  readonly group: FactGroup;
-  readonly key: string;
-  readonly values: readonly FactValue[];
-  /** For each snapshot an index into `values`, -1 where the snapshot lacks the key. */
-  readonly indexes: ArrayLike<number>;
-}
+export type FactColumn = VaryingFact;
 
 /** Many snapshots at once: what differs between them as columns, and what is the same in all of them. */
 export interface FactTable {
@@ -21,6 +16,8 @@ export interface FactTable {
   indexAt(column: FactColumn, place: number): number;
   /** The value of any key in the snapshot at `place`. */
   valueAt(key: string, place: number): FactValue;
+  /** Every value that the fact has in any snapshot. */
+  valuesOf(key: string): readonly FactValue[];
 }
 
 /** Verifiably not there. */
@@ -91,6 +88,10 @@ export function createFactTable(
     columns,
     constants,
     indexAt,
+    valuesOf(key) {
+      const constant = constants.get(key);
+      return constant === undefined ? (byKey.get(key)?.values ?? []) : [constant];
+    },
     valueAt(key, place) {
       const constant = constants.get(key);
       if (constant !== undefined) return constant;

@@ -343,10 +343,7 @@ function relationColumns(
   });
   const [device = ""] = subject.devices;
   const shows = (own: string) =>
-    [
-      table.constants.get(`iommu.group.${own}.direct`),
-      ...(table.columns.find(({ key }) => key === `iommu.group.${own}.direct`)?.values ?? []),
-    ].some((value) => value?.state === "value");
+    table.valuesOf(`iommu.group.${own}.direct`).some(({ state }) => state === "value");
   const group = [...subject.groups].find(shows) ?? [...subject.groups][0] ?? device;
   // Keys stand for the relation: of the devices at the addresses, of all groups that hold one of them.
   return [

@@ -1,5 +1,4 @@
 import { listOf, textOf } from "../facts/fact-value.ts";
-import type { FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter } from "../store/attempt-store.ts";
 import type { SnapshotStore } from "../store/snapshot-store.ts";
@@ -29,7 +28,7 @@ export function startsWithDevice(
     WANTED.test(key),
   );
   const followed = isAddress ? holdersOf(wanted, table, [...placeOf.values()]) : devicesOf(wanted, table);
-  const addresses = new Set(followed.flatMap((key) => valuesOf(key, table)).flatMap(listOf));
+  const addresses = new Set(followed.flatMap((key) => table.valuesOf(key)).flatMap(listOf));
   if (isAddress) addresses.add(wanted);
   if (addresses.size === 0) return [];
   const tallies = reader.attempts.tallies({
@@ -62,7 +61,7 @@ function devicesOf(wanted: string, table: FactTable): readonly string[] {
 /** Who had the address last is meant; another card that stood there earlier is not. */
 function holdersOf(address: string, table: FactTable, places: readonly number[]): readonly string[] {
   const everThere = addressKeys(table).filter((key) =>
-    valuesOf(key, table).some((value) => textOf(value) === address),
+    table.valuesOf(key).some((value) => textOf(value) === address),
   );
   for (const place of places.toReversed()) {
     const there = everThere.filter((key) => textOf(table.valueAt(key, place)) === address);
@@ -75,11 +74,4 @@ function addressKeys(table: FactTable): readonly string[] {
   return [...table.constants.keys(), ...table.columns.map(({ key }) => key)].filter(
     (key) => addressOwner(key) !== undefined,
   );
-}
-
-/** Every value that the fact has in any snapshot. */
-function valuesOf(key: string, table: FactTable): readonly FactValue[] {
-  const constant = table.constants.get(key);
-  if (constant !== undefined) return [constant];
-  return table.columns.find((column) => column.key === key)?.values ?? [];
 }
