@@ -17,6 +17,8 @@ const KEPT_FOR_EACH_VM = 12;
 const LONGEST_START_MS = 900_000;
 /** libvirt gives a VM its devices before its log begins; a graphics driver takes seconds to let go of a card (ms). */
 const LOG_LAG_MS = 6_000;
+/** Less is no clock that was set, but one that NTP slews (ms). */
+const SET_CLOCK_MS = 1_000;
 /** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
 const DEAF_MS = 50;
 /** On a host that is always too busy to listen a failed start is announced all the same. */
@@ -29,6 +31,11 @@ export interface AttemptBook {
   open(vm: VmName, first: Observation): WorkingAttempt;
   /** Fixes the outcome; it is announced once things are quiet. */
   close(attempt: WorkingAttempt, at: number, outcome: Outcome): void;
+  /**
+   * A wall time that has just been read, as the wall clock would have shown it that stood when the attempt began: the
+   * clock may have been set since.
+   */
+  timeWithin(attempt: WorkingAttempt, at: number): number;
   /** The VM that was started has ended. */
   ended(attempt: WorkingAttempt, at: number): void;
   /** New evidence: tells the store, and announces a settled attempt once more. */
@@ -151,6 +158,11 @@ export function createAttemptBook(options: {
     touched(attempt) {
       events.changed(finishedView(attempt));
       if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
+    },
+    timeWithin(attempt, at) {
+      const passed = attempt.openedAt + steadyOf(clock, at) - attempt.steady;
+      // What claims to be of the future was read late, from before the clock was set back.
+      return at > clock.now() || Math.abs(passed - at) <= SET_CLOCK_MS ? at : passed;
     },
     ended(attempt, at) {
       attempt.endedAt = at;

@@ -75,7 +75,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
       .filter(
         (attempt) =>
           !attempt.evidence.some(({ observation }) => observation.kind === "vm-control-error") &&
-          attempt.openedAt <= event.at + SLACK_MS &&
+          attempt.openedAt <= book.timeWithin(attempt, event.at) + SLACK_MS &&
           (attempt.closedAt === undefined || Math.abs(attempt.closedAt - event.at) <= LATE_MS),
       );
     return pen.join(nearest(candidates, event.at) ?? pen.open(event.vm, event, []), event, []);

@@ -34,7 +34,9 @@ export function createLogSigns(options: {
           attempt.openedAt <= start.at + ADOPTION_MS &&
           (attempt.closedAt === undefined || attempt.closedAt >= start.at),
       );
-    const previous = book.of(start.vm).findLast((attempt) => attempt.openedAt < start.at);
+    const previous = book
+      .of(start.vm)
+      .findLast((attempt) => attempt.openedAt < book.timeWithin(attempt, start.at));
     if (previous !== undefined && previous !== adopted && previous.closedAt === undefined) {
       // Another start can only begin after the last QEMU ended, though nobody heard of its end.
       if (previous.startedAt === undefined && hasFatalCause(previous)) pen.fail(previous, start.at);
@@ -58,7 +60,7 @@ export function createLogSigns(options: {
       .filter(
         (attempt) =>
           !attempt.hasLogEnd &&
-          attempt.openedAt <= end.at + SLACK_MS &&
+          attempt.openedAt <= book.timeWithin(attempt, end.at) + SLACK_MS &&
           (attempt.closedAt === undefined || Math.abs(attempt.closedAt - end.at) <= LATE_MS),
       );
     const missing = candidates.findLast((attempt) => attempt.hasLogStart) ?? nearest(candidates, end.at);
@@ -82,7 +84,8 @@ export function createLogSigns(options: {
   /** A VM whose start has settled ends; only a crash within the first minutes changes what its start was. */
   function endOfRunning(end: DomainLogEnd): boolean {
     const attempt = book.current(end.vm);
-    if (attempt === undefined || attempt.hasLogEnd || end.at < attempt.openedAt) return false;
+    if (attempt === undefined || attempt.hasLogEnd || book.timeWithin(attempt, end.at) < attempt.openedAt)
+      return false;
     attempt.hasLogEnd = true;
     book.ended(attempt, end.at);
     if (!REASONS_OF_DEATH.has(end.reason) || !pen.isEarly(attempt, end.at) || attempt.outcome !== "started")
@@ -98,7 +101,9 @@ export function createLogSigns(options: {
     said(line, matches) {
       const attempt = book
         .of(line.vm)
-        .findLast((candidate) => candidate.hasLogStart && line.at >= candidate.openedAt);
+        .findLast(
+          (candidate) => candidate.hasLogStart && book.timeWithin(candidate, line.at) >= candidate.openedAt,
+        );
       if (attempt === undefined || book.knows(line)) return attempt !== undefined;
       if (attempt.closedAt !== undefined && line.at > attempt.closedAt) return false;
       return pen.join(attempt, line, matches);

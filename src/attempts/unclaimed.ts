@@ -69,7 +69,7 @@ export function createUnclaimed(options: {
     let best: WorkingAttempt | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
     for (const attempt of book.all()) {
-      const rank = rankFor(attempt, entry);
+      const rank = rankFor(attempt, entry, book.timeWithin(attempt, observation.at));
       if (rank < bestRank || (rank === bestRank && best !== undefined && attempt.openedAt > best.openedAt)) {
         best = attempt;
         bestRank = rank;
@@ -168,8 +168,8 @@ function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch
 }
 
 /** Milliseconds between the attempt and the observation, 0 inside its span, infinite where it cannot belong. */
-function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting): number {
-  const { at, bootId } = observation;
+function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting, at: number): number {
+  const { bootId } = observation;
   // What the boot before left unclaimed is no word about this one's starts, whatever the clocks say.
   if (bootId !== undefined && attempt.bootId !== undefined && bootId !== attempt.bootId)
     return Number.POSITIVE_INFINITY;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bench, definition, GPU, lifecycle, logEnd, logStart, T0 } from "./bench.ts";
+import { bench, definition, GPU, kernel, lifecycle, logEnd, logLine, logStart, T0 } from "./bench.ts";
 
 const TWO_DAYS = 2 * 86_400_000;
 
@@ -47,5 +47,46 @@ test("a start that is under way when the clock is set back settles as soon as it
   assert.deepEqual(
     outcomes().map(({ outcome }) => outcome),
     ["started"],
+  );
+});
+
+for (const [name, step] of [
+  ["back by two days", -TWO_DAYS],
+  ["forward by a year", 365 * 86_400_000],
+] as const)
+  test(`a start that fails while the clock is set ${name} is one start with all that was said of it`, () => {
+    const { feed, clock, outcomes } = bench();
+    feed(logStart("Windows 11", 1000, [GPU]));
+    clock.moveTo(T0 + 1100);
+    clock.setWall(T0 + 1100 + step);
+    feed(kernel(1200 + step, GPU));
+    feed(logLine("Windows 11", 1300 + step, "vfio 0000:01:00.0: failed to setup container"));
+    feed(logEnd("Windows 11", 1400 + step, "failed"));
+    clock.moveTo(clock.now() + 60_000);
+    assert.deepEqual(
+      outcomes().map(({ outcome, openedAt, evidence }) => [
+        outcome,
+        openedAt - T0,
+        evidence.map(({ observation }) => observation.kind).sort(),
+      ]),
+      [["failed", 1000, ["domain-log-end", "domain-log-line", "domain-log-start", "kernel-record"]]],
+    );
+  });
+
+test("a VM that is ended after the clock was set back does not run any more, and its next start is another one", () => {
+  const { feed, clock, outcomes, tracker } = bench();
+  feed(logStart("Windows 11", 1000, [GPU]));
+  feed(lifecycle("Windows 11", 1300, "started", "booted"));
+  clock.moveTo(T0 + 90_000);
+  clock.setWall(T0 + 90_000 - TWO_DAYS);
+  feed(logEnd("Windows 11", 91_000 - TWO_DAYS, "shutdown"));
+  clock.moveTo(clock.now() + 1_000);
+  assert.deepEqual([...tracker.runningAt(clock.now()).keys()], []);
+  feed(logStart("Windows 11", 100_000 - TWO_DAYS, [GPU]));
+  feed(logEnd("Windows 11", 101_000 - TWO_DAYS, "failed"));
+  clock.moveTo(clock.now() + 10_000);
+  assert.deepEqual(
+    outcomes().map(({ outcome }) => outcome),
+    ["started", "failed"],
   );
 });
