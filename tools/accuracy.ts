@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
-import { createExplainer, type Explanation } from "../src/diagnosis/explain/explain.ts";
+import { createExplainer } from "../src/diagnosis/explain/explain.ts";
+import type { Explanation } from "../src/diagnosis/explain/explanation.ts";
 import { createLazyFinder } from "../src/diagnosis/generated/unknown-causes.ts";
 import { loadMessages } from "../src/knowledge/load-messages.ts";
 import {

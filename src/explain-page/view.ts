@@ -1,5 +1,5 @@
 import { evidenceLines } from "../diagnosis/explain/evidence-lines.ts";
-import type { Explanation } from "../diagnosis/explain/explain.ts";
+import type { Explanation } from "../diagnosis/explain/explanation.ts";
 import { explanationJson } from "../diagnosis/explain/explanation-json.ts";
 import { type ForumTexts, forumTexts } from "../report/forum-text.ts";
 

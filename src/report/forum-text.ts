@@ -1,4 +1,4 @@
-import type { Explanation } from "../diagnosis/explain/explain.ts";
+import type { Explanation } from "../diagnosis/explain/explanation.ts";
 import { codeBbcode, escapeBbcode, escapeMarkdown, fencedMarkdown, visible } from "./escape.ts";
 import { createRedactor } from "./redaction.ts";
 

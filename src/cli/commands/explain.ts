@@ -3,12 +3,8 @@ import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { systemClock } from "../../clock.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
-import {
-  createExplainer,
-  createTellingMatcher,
-  type Explanation,
-  type OtherStart,
-} from "../../diagnosis/explain/explain.ts";
+import { createExplainer, createTellingMatcher } from "../../diagnosis/explain/explain.ts";
+import type { Explanation, OtherStart } from "../../diagnosis/explain/explanation.ts";
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
 import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
@@ -44,9 +40,15 @@ and what to do here is said too.
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
 
-Exit code: 0 when nothing is wrong in the text, 3 when something is.
+Certain is only what QEMU, the kernel, libvirt or Proxmox is known to have said; of a bare quote, or of what somebody
+tells in own words, the cause is likely at best.
+
+Exit code: 0 where the text is understood as healthy, 3 where something is wrong, 4 where nothing in it is known (no
+all-clear), 1 where it is empty or could not be read.
 JSON: {"id","vmStartFailure","deviceRelated","causes":[{"class","certainty","signature","evidence":[…]}],"devices",
-"groups","vms"}, best cause first; with "own":{"number","answer"} where the history holds such a start ('show').
+"groups","vms","understanding":"trouble|healthy|unknown|empty","lookedAt":{"lines","speakers":[{"name","lines"}]},
+"others":[{"when","vms","class"}],"host":{"board","bios","kernel","loaders"},"notes"}, best cause first; with
+"own":{"number","answer"} where the history holds such a start ('show').
 Example: vfio-watch explain error.txt
          dmesg | vfio-watch explain`,
   options: { json: { type: "boolean" }, batch: { type: "string" } },

@@ -1,15 +1,17 @@
-import type { CauseClass, Remedy, SignatureMatch } from "../../model/catalogue.ts";
-import type { Cause, Certainty } from "../../model/diagnosis.ts";
-import type { Bdf, SignatureId, VmName } from "../../model/identifiers.ts";
+import type { Remedy, SignatureMatch } from "../../model/catalogue.ts";
+import type { Cause } from "../../model/diagnosis.ts";
+import type { Bdf } from "../../model/identifiers.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { MessageFinder } from "../generated/unknown-causes.ts";
 import { createMatcher, type Matcher } from "../matcher.ts";
-import { isAboutHostDevice, isDeviceClass, noEffectAdvice, rankCauses } from "../rank.ts";
+import { noEffectAdvice, rankCauses } from "../rank.ts";
 import { chooseRemedies, type HostTruths, remediesFor } from "../remedies.ts";
 import { runsVms } from "../speakers.ts";
+import { isDeviceRelated } from "./device-related.ts";
+import type { ExplainedCause, Explanation, OtherStart } from "./explanation.ts";
 import { type Incident, incidentsOf } from "./incidents.ts";
 import { condense, type Progress } from "./long-text.ts";
-import { hostIn, type NamedHost, truthsIn } from "./named-host.ts";
+import { hostIn, truthsIn } from "./named-host.ts";
 import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
 import { refusalIn } from "./refusal.ts";
@@ -27,52 +29,6 @@ import {
 import { causesInUnknownLines } from "./unknown-lines.ts";
 import { unwrapTransport } from "./unwrap-transport.ts";
 import { createBlockReader, without } from "./wrapped.ts";
-
-/** One cause, as `explain` tells it. */
-export interface ExplainedCause {
-  /** `unknown`: a start failed, and nothing in the text says why. */
-  readonly class: CauseClass | "unknown";
-  readonly certainty: Certainty;
-  readonly signature: SignatureId;
-  readonly sentence: string;
-  readonly remedies: readonly string[];
-  /** Lines of the text that say so, without what was around them. */
-  readonly evidence: readonly string[];
-}
-
-/** A start that failed before the one that the answer is about. */
-export interface OtherStart {
-  /** As the text has it; undefined where it names none. */
-  readonly when: string | undefined;
-  readonly vms: readonly VmName[];
-  readonly class: CauseClass | "unknown";
-  readonly sentence: string;
-}
-
-/** What a pasted text says. */
-export interface Explanation {
-  /** A VM was to be started and was not. */
-  readonly vmStartFailure: boolean;
-  /** A passed-through device, VFIO or the IOMMU under it is what is in trouble. */
-  readonly deviceRelated: boolean;
-  /** Best first; empty where nothing is wrong. */
-  readonly causes: readonly ExplainedCause[];
-  readonly devices: readonly Bdf[];
-  readonly groups: readonly number[];
-  readonly vms: readonly VmName[];
-  /** The answer in one sentence. */
-  readonly summary: string;
-  readonly noEffect: readonly string[];
-  /** Other starts that failed, which the text tells of before; oldest first. */
-  readonly others: readonly OtherStart[];
-  /** The host as the text describes it. */
-  readonly host: NamedHost;
-  /** `trouble`: something is wrong. What nobody understands is not healthy. */
-  readonly understanding: Understanding | "trouble";
-  readonly lookedAt: LookedAt;
-  /** Characters of the text that were not looked at; 0 for all but logs of many megabytes and endless lines. */
-  readonly unread: number;
-}
 
 const LONGEST_EVIDENCE = 500;
 
@@ -291,41 +247,3 @@ function unknown(
 function isWrapper({ signature }: SignatureMatch): boolean {
   return signature.class === "start-failure-wrapper" && signature.role === "symptom";
 }
-
-/** Words that occur only where devices are given away. */
-const PASSTHROUGH =
-  /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device '?[0-9a-f]{2,4}[:.]|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
-const XEN = /\bxen\b|\bdom0\b|libxl|pciback/i;
-
-function isDeviceRelated(first: ExplainedCause, lines: readonly SpokenLine[], text: string): boolean {
-  const talksOfVfio = /vfio/i.test(text);
-  if (XEN.test(text) && !talksOfVfio) return false;
-  // A VM that has such a device and dies of itself mostly dies over it.
-  if (first.class === "vm-killed") return talksOfVfio;
-  if (first.class === "unknown") return first.evidence.some((line) => /vfio/i.test(line)) || talksOfVfio;
-  // QEMU repeats the option that it could not carry out, or names the device: then it was about that, whatever was
-  // wrong with it.
-  if (first.evidence.some((line) => /-device [^\n]*vfio-pci[^\n]*: |\bvfio [0-9a-f:.]{7,16}: /.test(line)))
-    return true;
-  if (!isDeviceClass(first.class)) return false;
-  const supporting = lines
-    .flatMap((line) => line.matches)
-    .filter((match) => match.signature.id === first.signature);
-  if (supporting.length > 0 && supporting.every(isAboutHostDevice)) return false;
-  // The kernel speaks of any device; QEMU and libvirt only of those that they hand on.
-  const byVirtualisation = supporting.some((match) => match.signature.layer !== "kernel");
-  return (
-    PASSTHROUGH.test(text) ||
-    (byVirtualisation && !WITHOUT_DEVICE.has(first.class)) ||
-    UNMISTAKABLE.has(first.class)
-  );
-}
-
-/** Happens to VMs with passed-through devices and to others. */
-const WITHOUT_DEVICE: ReadonlySet<CauseClass> = new Set([
-  "guest-address-space",
-  "access-denied",
-  "memlock-limit",
-]);
-/** Only giving devices away makes the kernel say these, wherever the line was found. */
-const UNMISTAKABLE: ReadonlySet<CauseClass> = new Set(["iommu-direct-mapping-required", "memlock-limit"]);

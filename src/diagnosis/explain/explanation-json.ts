@@ -1,4 +1,4 @@
-import type { Explanation } from "./explain.ts";
+import type { Explanation } from "./explanation.ts";
 
 /** The stable shape of an explanation; `id` is whatever the asker calls the text. */
 export function explanationJson(id: unknown, explanation: Explanation): object {

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadCatalogue } from "../../../src/diagnosis/catalogue.ts";
-import { createExplainer, type Explanation } from "../../../src/diagnosis/explain/explain.ts";
+import { createExplainer } from "../../../src/diagnosis/explain/explain.ts";
+import type { Explanation } from "../../../src/diagnosis/explain/explanation.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const { catalogue } = loadCatalogue({ shippedDirectory: join(root, "config/signatures") });
