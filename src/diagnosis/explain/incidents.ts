@@ -129,7 +129,9 @@ function gather(lines: readonly SpokenLine[]): readonly Gathering[] {
 }
 
 function homeOf(line: SpokenLine, gatherings: readonly Gathering[]): Gathering | undefined {
-  const fitting = gatherings.filter((gathering) => !isOfOtherVm(line, gathering));
+  // Read once: in a storm there are thousands of gatherings to compare with.
+  const [name] = vmsIn(line.text);
+  const fitting = gatherings.filter((gathering) => !isOfOtherVm(name, gathering));
   const last = fitting.at(-1);
   const { when } = line;
   const distances = fitting
@@ -157,11 +159,8 @@ function distanceOf(when: When | undefined, { times }: Gathering): number | unde
   return Math.max(0, known.from - when.at, when.at - known.to);
 }
 
-function isOfOtherVm(line: SpokenLine, { vms }: Gathering): boolean {
-  if (vms.size === 0) return false;
-  const named = vmsIn(line.text);
-  const [name] = named;
-  if (name === undefined) return false;
+function isOfOtherVm(name: VmName | undefined, { vms }: Gathering): boolean {
+  if (vms.size === 0 || name === undefined) return false;
   // Proxmox knows a VM by its number where others say its name, and a command line shows a part of a name.
   const isComparable = (other: VmName) => /^\d+$/.test(other) === /^\d+$/.test(name);
   return [...vms].every((other) => isComparable(other) && !other.includes(name) && !name.includes(other));
