@@ -8,6 +8,10 @@ const KEPT = 8;
 export interface Definitions {
   /** From `at` on this is what the VM's next start gets. */
   learn(definition: VmDefinition, at: number): void;
+  /** What an earlier run knew. It holds until libvirt, or whoever manages the VMs, tells of them. */
+  remember(definitions: readonly VmDefinition[]): void;
+  /** The VMs have been told: one that is known from an earlier run alone is gone. */
+  forgetRemembered(): void;
   /** The VM is gone, or has another name from now on. */
   forget(vm: VmName): void;
   /** The VMs that are there, with their newest definition. */
@@ -24,10 +28,13 @@ interface Known {
 export function createDefinitions(): Definitions {
   const present = new Map<VmName, VmDefinition>();
   const known = new Map<VmName, readonly Known[]>();
+  /** Known from an earlier run alone; since when what is told now has been so is not known. */
+  const remembered = new Map<VmName, VmDefinition>();
 
   return {
     learn(definition, at) {
       const { name } = definition;
+      remembered.delete(name);
       const before = known.get(name) ?? [];
       const newest = before.at(-1);
       if (newest === undefined || at >= newest.from) present.set(name, definition);
@@ -36,11 +43,24 @@ export function createDefinitions(): Definitions {
       const all = [...before, { from: at, definition }].sort((a, b) => a.from - b.from);
       known.set(name, all.slice(-KEPT));
     },
-    forget: (vm) => void present.delete(vm),
+    remember(definitions) {
+      for (const definition of definitions.filter(({ name }) => !known.has(name))) {
+        remembered.set(definition.name, definition);
+        present.set(definition.name, definition);
+      }
+    },
+    forgetRemembered() {
+      for (const vm of remembered.keys()) present.delete(vm);
+      remembered.clear();
+    },
+    forget(vm) {
+      remembered.delete(vm);
+      present.delete(vm);
+    },
     present: () => present,
     at(vm, time) {
       const all = known.get(vm) ?? [];
-      return (all.findLast(({ from }) => from <= time) ?? all[0])?.definition;
+      return (all.findLast(({ from }) => from <= time) ?? all[0])?.definition ?? remembered.get(vm);
     },
   };
 }

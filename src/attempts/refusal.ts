@@ -6,7 +6,7 @@ import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
 import type { HotPlugs } from "./hot-plugs.ts";
 import { LATE_MS, type Pen } from "./pen.ts";
-import type { Unclaimed } from "./unclaimed.ts";
+import { deviceNamedIn, type Unclaimed } from "./unclaimed.ts";
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
 const KERNEL_ALONE_MS = 30_000;
@@ -82,8 +82,9 @@ export function createLoneRefusals(options: {
 
   return {
     watch(record, matches, arrivedAt) {
-      const { device } = record;
-      if (device === undefined || !isDeviceRefusal(matches)) return;
+      if (!isDeviceRefusal(matches)) return;
+      const device = record.device ?? deviceNamedIn(matches);
+      if (device === undefined) return;
       if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
       refusedAt.set(device, record.at);
       // Where it was heard by an earlier run, only the rest of the time; others may still speak of it a moment after the

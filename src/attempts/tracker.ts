@@ -55,6 +55,8 @@ export interface AttemptTracker {
   unfinished(): readonly Unfinished[];
   /** How many observations have come to be unfinished so far; what has not changed need not be looked through. */
   kept(): number;
+  /** The VMs as an earlier run knew them, which are those that there are until somebody tells of them. */
+  rememberVms(definitions: readonly VmDefinition[]): void;
   /** Which IOMMU group each device is in; earlier knowledge stays for devices that vanished (law 3). */
   learnGroups(groups: ReadonlyMap<Bdf, number>): void;
   /** All sources have read their backlog: outcomes may now be announced. */
@@ -145,6 +147,7 @@ export function createAttemptTracker(options: {
       case "vm-inventory":
         libvirtTalks = true;
         for (const { definition } of observation.vms) pen.learn(definition, observation.at);
+        pen.definitions.forgetRemembered();
         if (released) libvirt.reconcile(observation);
         else inventories.push(observation);
         return false;
@@ -180,6 +183,7 @@ export function createAttemptTracker(options: {
 
   return {
     observe,
+    rememberVms: pen.definitions.remember,
     learnGroups(known) {
       let isNews = false;
       for (const [device, group] of known) {

@@ -195,7 +195,7 @@ function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Wait
         isDeviceRefusal(matches)
       )
         break;
-      const device = observation.device ?? deviceOf(matches);
+      const device = observation.device ?? deviceNamedIn(matches);
       if (device !== undefined && !concerns(attempt, device, groups)) break;
       // Without a device only a VM that has passed-through devices can be meant.
       if (device === undefined && attempt.devices.size === 0) break;
@@ -216,7 +216,8 @@ function namesNoVm(observation: Claimable): boolean {
   return observation.kind === "libvirtd-record" && observation.vm === undefined;
 }
 
-function deviceOf(matches: readonly SignatureMatch[]): Bdf | undefined {
+/** The device that a text names; syslog has no dictionary that would. */
+export function deviceNamedIn(matches: readonly SignatureMatch[]): Bdf | undefined {
   for (const match of matches) {
     const device = parseBdf(match.captures.bdf ?? "");
     if (device !== undefined) return device;

@@ -101,7 +101,7 @@ export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAtte
 }
 
 /** How an attempt ended that was closed but not announced when the service was killed. */
-function outcomeOf(stored: StartAttempt): Outcome {
+export function outcomeOf(stored: StartAttempt): Outcome {
   if (isRefusal(stored)) return "refused";
   for (const { observation } of stored.evidence) {
     if (observation.kind === "domain-log-end" && observation.reason === "failed") return "failed";

@@ -1,4 +1,5 @@
 import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
+import { outcomeOf } from "../attempts/working-attempt.ts";
 import { type Clock, steadyOf } from "../clock.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
@@ -138,6 +139,10 @@ export function createPipeline(options: {
   }
 
   const vmStates = createVmStates();
+  const diagnosisOptions = {
+    catalogue: options.matcher.catalogue,
+    ...(options.findMessages !== undefined && { findMessages: options.findMessages }),
+  };
   const dirty = new Map<string, StartAttempt>();
   const unstored = createUnstored({
     clock,
@@ -153,6 +158,7 @@ export function createPipeline(options: {
   let cancelPositions: (() => void) | undefined;
   /** Settled, and not diagnosed yet. */
   const unjudged = new Map<string, StartAttempt>();
+  const ofEarlierBoots = new Set<string>();
   let isJudging = false;
   let hostOfStorm: { readonly host: HostState; readonly at: number } | undefined;
 
@@ -170,6 +176,7 @@ export function createPipeline(options: {
     events: { changed, settled, hotPlug: hotPlugFailed, unexplainedError: askAllStates },
   });
   tracker.learnGroups(store.vms.groups());
+  tracker.rememberVms(apart("reading the VMs that an earlier run knew", () => store.vms.present()) ?? []);
   const earlier = apart("reading what an earlier run left", () => store.unfinished.load()) ?? [];
   for (const { observation, arrivedAt } of earlier) {
     const matches = matchesOf(observation, options.matcher);
@@ -184,6 +191,20 @@ export function createPipeline(options: {
     }
     dirty.set(attempt.id, attempt);
     saveSoon();
+  }
+
+  /** Of starts that had failed when the host went down or was reset, before anybody was told, nothing more is said. */
+  function settleEarlierBoots(): void {
+    const { bootId, signatures, origin } = options;
+    if (bootId === undefined || origin !== "live") return;
+    const open = apart("reading the starts of earlier boots", () => store.attempts.open(signatures)) ?? [];
+    for (const attempt of open) {
+      const isEarlier = attempt.bootId !== undefined && attempt.bootId !== bootId;
+      if (!isEarlier || attempt.origin !== origin || attempt.closedAt === undefined) continue;
+      ofEarlierBoots.add(attempt.id);
+      snapshots.set(attempt.id, attempt.snapshotId);
+      settled({ ...attempt, outcome: outcomeOf(attempt) });
+    }
   }
 
   /** A storm settles hundreds of starts at one moment: they are judged a few at a time. */
@@ -247,6 +268,8 @@ export function createPipeline(options: {
 
   /** Drivers and regions are as they are now; which VMs ran is known for the time of the attempt. */
   function diagnosisOf(attempt: StartAttempt): Diagnosis {
+    // What the host is now says nothing of another boot.
+    if (ofEarlierBoots.has(attempt.id)) return diagnose(attempt, undefined, diagnosisOptions);
     const running = tracker.runningAt(attempt.openedAt);
     const beginning = tracker.begunSoonAfter(attempt.closedAt ?? attempt.openedAt);
     const known = vms().map((vm): VmStatus => {
@@ -267,11 +290,7 @@ export function createPipeline(options: {
     return diagnose(
       attempt,
       host.vms.state === "read" ? { ...host, vms: read([...known, ...gone.map(statusFromLog)]) } : host,
-      {
-        stateIsLate: isLate(attempt),
-        catalogue: options.matcher.catalogue,
-        ...(options.findMessages !== undefined && { findMessages: options.findMessages }),
-      },
+      { ...diagnosisOptions, stateIsLate: isLate(attempt) },
     );
   }
 
@@ -430,6 +449,7 @@ export function createPipeline(options: {
     release() {
       apart("reading the host's state", readHost);
       tracker.release();
+      clock.after(0, settleEarlierBoots);
     },
     reached: ({ key, value }) => void positions.set(key, value),
     flush: flushAll,

@@ -295,6 +295,38 @@ describe("a start attempt", () => {
     );
   });
 
+  it("is found from the kernel's refusal in a log that names the device in its text alone", () => {
+    const { feed, clock, outcomes } = bench();
+    const record: Observation = {
+      ...{ ...base(1000), kind: "kernel-record", source: "kernel-log", sequence: 1, level: 4 },
+      text: `vfio-pci ${AUDIO}: wants a 1:1 mapping`,
+    };
+    feed(
+      record,
+      REFUSAL.map((match) => ({ ...match, captures: { bdf: AUDIO } })),
+    );
+    clock.moveTo(T0 + 40_000);
+    assert.deepEqual(
+      outcomes().map(({ vm, outcome }) => [vm, outcome]),
+      [["Windows 11", "failed"]],
+    );
+  });
+
+  it("is of the VM that an earlier run knew while nobody tells of the VMs, and of none that is gone", () => {
+    const { feed, clock, outcomes, tracker } = bench();
+    const [usb, other] = [bdf("0000:0a:00.0"), bdf("0000:0b:00.0")];
+    tracker.rememberVms([definition("night", [usb]), definition("old", [other])]);
+    feed(kernel(1000, usb));
+    clock.moveTo(T0 + 40_000);
+    feed({ ...base(41_000), kind: "vm-inventory", source: "libvirt", vms: [] });
+    feed(kernel(42_000, other));
+    clock.moveTo(T0 + 90_000);
+    assert.deepEqual(
+      outcomes().map(({ vm }) => vm),
+      ["night", "unknown VM (0000:0b:00.0)"],
+    );
+  });
+
   it("is an unknown VM's when the kernel refuses a device that no known VM has", () => {
     const { feed, clock, outcomes, tracker } = bench();
     const [usb, sound] = [bdf("0000:0a:00.0"), bdf("0000:0a:00.1")];
