@@ -156,7 +156,14 @@ function spokenLine(line: {
 function changeLine({ sentence, before, after }: ChangeLine): string {
   const arrow = sentence.indexOf(" → ");
   const colon = sentence.lastIndexOf(": ", arrow < 0 ? undefined : arrow);
-  if (arrow < 0 || colon < 0 || before === "" || after === "") return `<li>${escapeHtml(sentence)}</li>`;
+  // An update is told without a colon: "BIOS A (date) → B (date)".
+  const name = colon < 0 ? sentence.slice(0, sentence.indexOf(before)) : sentence.slice(0, colon);
+  if (arrow < 0 || before === "" || after === "" || name === "" || name.length > arrow)
+    return `<li>${escapeHtml(sentence)}</li>`;
   const rest = / (?:\(with it: .*|\[new since [^\]]*\])$/.exec(sentence)?.[0] ?? "";
-  return `<li>${escapeHtml(sentence.slice(0, colon))}<div class="vfw-diff"><del>${escapeHtml(before)}</del><ins>${escapeHtml(after)}</ins></div>${escapeHtml(rest.trim())}</li>`;
+  const [was, is] =
+    colon < 0
+      ? [sentence.slice(name.length, arrow), sentence.slice(arrow + 3, sentence.length - rest.length)]
+      : [before, after];
+  return `<li>${escapeHtml(name.trim())}<div class="vfw-diff"><del>${escapeHtml(was)}</del><ins>${escapeHtml(is)}</ins></div>${escapeHtml(rest.trim())}</li>`;
 }

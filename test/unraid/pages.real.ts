@@ -79,7 +79,10 @@ test(
     assert.match(text, /Windows 11<\/span> <span class="vfw-mark vfw-bad">will not start/);
     assert.match(text, /demands a fixed 1:1 memory mapping for 0000:01:00\.0 \(IOMMU group 8\)/);
     assert.match(text, /<svg [^>]*role="img"/);
-    assert.match(text, /<del>E7E49AMSI\.1A63<\/del><ins>E7E49AMSI\.1A95<\/ins>/);
+    assert.match(
+      text,
+      /BIOS<div class="vfw-diff"><del>E7E49AMSI\.1A63 \(2026-02-10\)<\/del><ins>E7E49AMSI\.1A95 \(2026-06-18\)<\/ins>/,
+    );
     assert.match(text, /works again/);
     assert.match(text, /include\/report\.php\?start=2&#38;format=bbcode/);
   },
