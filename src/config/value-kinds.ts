@@ -191,19 +191,13 @@ function parseSecret(value: string): Parsed<string | undefined> {
 
 /** A password, which may hold anything that can be typed; undefined while it is empty. */
 export function password(meaning: string): Key<string | undefined> {
-  return {
-    expects: "text",
-    fallback: "",
-    meaning,
-    secret: "whole",
-    field: { kind: "secret" },
-    parse: (value) => {
-      if (value === "") return { value: undefined };
-      return /[\u0000-\u001f\u007f]/.test(value)
-        ? { problem: "holds characters that cannot be typed" }
-        : { value };
-    },
+  const parse = (value: string): Parsed<string | undefined> => {
+    if (value === "") return { value: undefined };
+    return /[\u0000-\u001f\u007f]/.test(value)
+      ? { problem: "holds characters that cannot be typed" }
+      : { value };
   };
+  return { ...secret(meaning), parse };
 }
 
 /** A command and its arguments; undefined while it is empty. No shell is involved. */

@@ -13,7 +13,13 @@ import {
   START_ROLES,
 } from "../model/catalogue.ts";
 import { signatureId } from "../model/identifiers.ts";
-import { type JsonNode, JsonSyntaxError, parseJsonWithLines } from "./json-with-lines.ts";
+import {
+  type JsonNode,
+  JsonSyntaxError,
+  membersOf,
+  parseJsonWithLines,
+  Unwanted,
+} from "./json-with-lines.ts";
 import { expandPattern, faultOfPattern } from "./pattern.ts";
 import { nameIn, namesIn } from "./sentence.ts";
 import { isVersionRange } from "./version-range.ts";
@@ -64,15 +70,6 @@ const SIGNATURE_KEYS = [
 const DEFAULT_ORDER = 100;
 const LONGEST_TEXT = 2_000;
 const MOST_TEXTS = 50;
-
-/** A value that is not what the file should hold there. */
-class Unwanted extends Error {
-  readonly line: number;
-  constructor(node: JsonNode, reason: string) {
-    super(reason);
-    this.line = node.line;
-  }
-}
 
 /** Reads a catalogue file's text. What is wrong is in `problems`; the signatures are those that are right. */
 export function readCatalogueFile(text: string): CatalogueFile {
@@ -206,13 +203,7 @@ interface JsonObject {
 }
 
 function asObject(node: JsonNode, what: string, keys: readonly string[]): JsonObject {
-  const { value } = node;
-  if (!(value instanceof Map)) throw new Unwanted(node, `${what} must be an object in braces`);
-  for (const [key, member] of value) {
-    if (!keys.includes(key))
-      throw new Unwanted(member, `"${key}" is unknown here; known: ${keys.join(", ")}`);
-  }
-  return { node, members: value };
+  return { node, members: membersOf(node, what, keys) };
 }
 
 function required(object: JsonObject, key: string): JsonNode {

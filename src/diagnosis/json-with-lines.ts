@@ -109,3 +109,27 @@ export function parseJsonWithLines(text: string): JsonNode {
   if (peek() !== undefined) fail(`nothing was expected after the end, but there is ${found()}`);
   return root;
 }
+
+/** A value that is not what the file should hold there. */
+export class Unwanted extends Error {
+  readonly line: number;
+  constructor(node: JsonNode, reason: string) {
+    super(reason);
+    this.line = node.line;
+  }
+}
+
+/** The members of an object that may have these keys alone; `what` it is stands in the reason of an {@link Unwanted}. */
+export function membersOf(
+  node: JsonNode,
+  what: string,
+  keys: readonly string[],
+): ReadonlyMap<string, JsonNode> {
+  const { value } = node;
+  if (!(value instanceof Map)) throw new Unwanted(node, `${what} must be an object in braces`);
+  for (const [key, member] of value) {
+    if (!keys.includes(key))
+      throw new Unwanted(member, `"${key}" is unknown here; known: ${keys.join(", ")}`);
+  }
+  return value;
+}

@@ -1,4 +1,10 @@
-import { type JsonNode, JsonSyntaxError, parseJsonWithLines } from "../diagnosis/json-with-lines.ts";
+import {
+  type JsonNode,
+  JsonSyntaxError,
+  membersOf,
+  parseJsonWithLines,
+  Unwanted,
+} from "../diagnosis/json-with-lines.ts";
 import { CAUSE_CLASSES, type CauseClass } from "../model/catalogue.ts";
 import { isAgesaCondition } from "./agesa.ts";
 import { areBounds } from "./bios-version.ts";
@@ -59,15 +65,6 @@ const CLASSES: readonly FirmwareRecord["class"][] = [...CAUSE_CLASSES, "unknown"
 const LONGEST_TEXT = 500;
 const MOST_TEXTS = 40;
 const MOST_OWNERS = 10_000;
-
-/** A value that is not what the file should hold there. */
-class Unwanted extends Error {
-  readonly line: number;
-  constructor(node: JsonNode, reason: string) {
-    super(reason);
-    this.line = node.line;
-  }
-}
 
 /** Reads a file's text. What is wrong is in `problems`; the records are those that are right. Never throws. */
 export function readKnownFirmwareFile(text: string): KnownFirmwareFile {
@@ -134,12 +131,7 @@ interface Fields {
 }
 
 function fieldsOf(node: JsonNode, what: string, keys: readonly string[]): Fields {
-  const { value } = node;
-  if (!(value instanceof Map)) throw new Unwanted(node, `${what} must be an object in braces`);
-  for (const [key, member] of value)
-    if (!keys.includes(key))
-      throw new Unwanted(member, `"${key}" is unknown here; known: ${keys.join(", ")}`);
-  const members: ReadonlyMap<string, JsonNode> = value;
+  const members = membersOf(node, what, keys);
   return {
     node,
     member: (key) => members.get(key),
