@@ -38,7 +38,7 @@ function elsewhereHtml(sentences: readonly string[]): string {
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
 
 /** A device that a running VM uses at the moment is no surprise: that is how many people share a card. */
-function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
+export function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
   if (state.state === "read" && !AT_REST.has(state.value.state))
     return { word: state.value.state, tone: "good" };
   const [worst] = findings.filter(({ matter }) => matter === "stops");

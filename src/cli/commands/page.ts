@@ -4,25 +4,17 @@ import { loadConfigText } from "../../config.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { jsonText } from "../../json-text.ts";
-import { read, unreadable } from "../../model/reading.ts";
 import { describeReport } from "../../report/content.ts";
 import type { SectionId } from "../../report/document.ts";
 import { gatherReport } from "../../report/gather.ts";
 import { renderPage } from "../../report/page.ts";
-import type {
-  ChosenStart,
-  HistoryView,
-  PageInput,
-  PreflightView,
-  ServiceView,
-} from "../../report/page-input.ts";
+import type { ChosenStart, HistoryView, PageInput, ServiceView } from "../../report/page-input.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
-import { checkHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
 import { readElsewhere } from "../known-firmware.ts";
-import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import { readPageVms } from "../page-vms.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
 
@@ -104,7 +96,7 @@ async function readPage(
       history: store === undefined ? undefined : readHistory(store),
       historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
       preflight: {
-        ...(await readPreflight(surroundings, catalogue, store)),
+        ...(await readPageVms(surroundings, catalogue, store)),
         elsewhere: readElsewhere(surroundings, io),
       },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
@@ -129,39 +121,6 @@ function readHistory(store: Store): HistoryView {
     gaps: store.gaps.list({ limit: MOST_GAPS }),
     channels: store.alerts.channelStates(),
   };
-}
-
-async function readPreflight(
-  surroundings: Surroundings,
-  catalogue: Catalogue,
-  store: Store | undefined,
-): Promise<Omit<PreflightView, "elsewhere">> {
-  const live = await readLiveVms(surroundings.paths, store);
-  const vms = live.vms.state === "read" ? live.vms.value : [];
-  const preflight = checkHost(surroundings, live, catalogue, store);
-  return {
-    vms: vms.map(({ definition, state }) => {
-      const own = preflight.vms.find(({ vm }) => vm === definition.name);
-      return {
-        definition,
-        state: live.statesKnown ? read(state) : unreadable("libvirt does not answer"),
-        findings: own?.findings.filter(({ matter }) => matter === "stops" || matter === "later") ?? [],
-        answer: own?.answer,
-        unknown: preflight.unchecked
-          .filter((what) => DECISIVE.test(what))
-          .map((what) => `Cannot be read: ${what}.`),
-      };
-    }),
-    notes: live.statesKnown ? [] : [noteOn(live)],
-  };
-}
-
-/** Without these nothing can be said of a VM's start. */
-const DECISIVE = /^the (?:PCI devices|IOMMU groups|nodes in \/dev\/vfio): /;
-
-function noteOn({ vms, from }: LiveVms): string {
-  if (vms.state === "unreadable") return `The VMs of this host could not be read: ${vms.why}.`;
-  return `The VMs are taken from ${from}. Which of them run, and have a device in use, is not known.`;
 }
 
 /** The start that was asked for, else the newest failed one, else how the VM fares that started last. */
