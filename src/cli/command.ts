@@ -51,6 +51,9 @@ export interface ParsedArguments {
 /** Wrong arguments, with a sentence that says what would be right. */
 export class UsageError extends Error {}
 
+/** It could not be done, with sentences that say why and what to do: exit code 1. */
+export class Refusal extends Error {}
+
 /** Options that every command has. */
 const COMMON: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" } };
 

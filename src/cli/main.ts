@@ -7,9 +7,11 @@ import {
   helpOf,
   type ParsedArguments,
   parseCommandArguments,
+  Refusal,
   UsageError,
 } from "./command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
+import { nearest } from "./nearest.ts";
 import { versionText } from "./version.ts";
 
 /** Runs the program with its arguments (without node and script) and returns the exit code. Never throws. */
@@ -91,6 +93,10 @@ async function runForPeople(command: Command, parsed: ParsedArguments, io: Comma
     return await command.run(parsed, io);
   } catch (error) {
     if (error instanceof UsageError) throw error;
+    if (error instanceof Refusal) {
+      io.err(`vfio-watch: ${printable(error.message)}\n`);
+      return EXIT.failure;
+    }
     const { whyDamaged } = await import("./damaged-history.ts");
     const why = whyDamaged(error, parsed.text("database"), io);
     if (why === undefined) throw error;
@@ -141,9 +147,9 @@ Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 3 done and found som
 `;
 }
 
-/** The command that begins alike, when somebody mistypes. */
+/** The command that is written alike, when somebody mistypes. */
 function suggestion(name: string): string {
-  const close = Object.keys(COMMAND_LOADERS).find((known) => known.startsWith(name.slice(0, 3)));
+  const [close] = nearest(name, Object.keys(COMMAND_LOADERS), 1);
   return close === undefined ? "" : `Did you mean '${close}'? `;
 }
 

@@ -141,6 +141,8 @@ export interface VmStore {
   /** By any name that it ever had, unless another VM has that now. */
   get(vm: VmName): KnownVm | undefined;
   past(vm: VmName): VmPast;
+  /** What every VM that was ever heard of is called, also of which no definition was seen. */
+  everyName(): readonly VmName[];
   /** Which device is in which IOMMU group now; devices that are missing keep their last known group (law 3). */
   rememberGroups(groups: ReadonlyMap<Bdf, number>, bootId: BootId, at: number): void;
   /** Last known groups; with `bootId` only what was seen in that boot. */

@@ -229,6 +229,7 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
         ),
       };
     },
+    everyName: () => [...new Set(names().byNumber.values())],
     rememberGroups(map, bootId, at) {
       connection.batched(() => {
         const boot = boots.numberOf(bootId, at, "live");

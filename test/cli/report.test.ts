@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
+import { vmName } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { withRecording } from "../report/replayed.ts";
+import { sampleAttempt } from "../store/samples.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "vfio-watch-report-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -90,8 +92,9 @@ describe("vfio-watch report", () => {
       assert.match(none.err, /there is no start 99; 'vfio-watch starts' lists them/);
       const vm = await report("--vm", "Haiku\u001b[2J", "--database", store.path);
       assert.equal(vm.code, EXIT.failure);
-      assert.match(vm.err, /no VM named 'Haiku\\x1b\[2J' is on record/);
-      const other = await report("2", "--vm", "Haiku", "--database", store.path);
+      assert.match(vm.err, /there is no VM 'Haiku\\x1b\[2J' in the history; there is/);
+      store.attempts.save(sampleAttempt({ id: "other", vm: vmName("Haiku") }), { origin: "imported" });
+      const other = await report("2", "--vm", "haiku", "--database", store.path);
       assert.match(other.err, /start 2 is one of 'Windows 11', not of 'Haiku'/);
       const format = await report("--format", "pdf", "--database", store.path);
       assert.equal(format.code, EXIT.usage);

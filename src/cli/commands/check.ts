@@ -2,12 +2,10 @@ import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { needsAction, type Preflight, type PreflightFinding } from "../../diagnosis/preflight.ts";
 import { jsonText } from "../../json-text.ts";
-import type { VmStatus } from "../../model/host-state.ts";
-import { vmName } from "../../model/identifiers.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { checkHost } from "../check-host.ts";
-import { type Command, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
 import { readElsewhere } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
@@ -41,14 +39,9 @@ Example: vfio-watch check "Windows 11"`,
     const store = opened.state === "open" ? opened.store : undefined;
     try {
       const live = await readLiveVms(surroundings.paths, store);
-      const known = live.vms.state === "read" ? live.vms.value.map(({ definition }) => definition.name) : [];
-      const vm = said === undefined ? undefined : meantVm(said, known);
-      const problem = live.vms.state === "read" ? problemOf(vm, live.vms.value) : unreadVms(live.vms);
-      if (problem !== undefined) {
-        io.err(`vfio-watch: ${problem}.\n`);
-        return EXIT.failure;
-      }
-      const only = vm === undefined ? undefined : vmName(vm);
+      if (live.vms.state !== "read") throw new Refusal(unreadVms(live.vms));
+      const known = live.vms.value.map(({ definition }) => definition.name);
+      const only = said === undefined ? undefined : meantVm(said, known, "on this host");
       const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
       const elsewhere = readElsewhere(surroundings, io);
       const document = { from: live.from, ...preflightJson(preflight), elsewhere };
@@ -63,15 +56,7 @@ Example: vfio-watch check "Windows 11"`,
 
 function unreadVms(vms: Exclude<LiveVms["vms"], { readonly state: "read" }>): string {
   const why = vms.state === "unreadable" ? vms.why : "there are none";
-  return `the VMs of this host could not be read: ${printable(why)}`;
-}
-
-/** What is wrong with the name of the VM that is asked for, if anything. */
-function problemOf(vm: string | undefined, vms: readonly VmStatus[]): string | undefined {
-  const known = vms.map(({ definition }) => definition.name);
-  if (vm === undefined || known.includes(vmName(vm))) return undefined;
-  const list = known.map((name) => `'${name}'`).join(", ") || "none";
-  return `there is no VM '${printable(vm)}' on this host; there is ${printable(list)}`;
+  return `the VMs of this host could not be read: ${why}.`;
 }
 
 function preflightJson({ vms, ...rest }: Preflight): object {

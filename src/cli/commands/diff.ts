@@ -5,7 +5,7 @@ import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../m
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { readLiveFacts } from "../live-facts.ts";
-import { meantVm, vmsOnRecord } from "../meant-vm.ts";
+import { vmOnRecord } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 
 /** What changed between two moments. */
@@ -31,13 +31,10 @@ Example: vfio-watch diff b41 b42`,
     const vm = args.text("vm");
     const { database, paths } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, async (store) => {
+      const whose = vm === undefined ? undefined : vmOnRecord(vm, store);
       const sides: { readonly label: string; readonly snapshot: Snapshot }[] = [];
       for (const text of [from, to]) {
-        const moment = findMoment(
-          store,
-          text,
-          vm === undefined ? undefined : meantVm(vm, vmsOnRecord(store)),
-        );
+        const moment = findMoment(store, text, whose);
         const snapshot =
           moment.kind === "now"
             ? await readLiveFacts(paths)

@@ -6,7 +6,6 @@ import { readBootIdentity } from "../../host/boot-identity.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import { jsonText } from "../../json-text.ts";
 import type { Fact } from "../../model/fact.ts";
-import type { VmName } from "../../model/identifiers.ts";
 import { read } from "../../model/reading.ts";
 import { renderBbcode } from "../../report/bbcode.ts";
 import { describeReport } from "../../report/content.ts";
@@ -24,7 +23,7 @@ import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { printable, table } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
-import { meantVm, vmsOnRecord } from "../meant-vm.ts";
+import { vmOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
 
@@ -183,8 +182,9 @@ function findSubject(
   paths: HostPaths,
 ): ReportSubject | { readonly problem: string } {
   const name = args.text("vm");
-  const known = store === undefined ? [] : vmsOnRecord(store);
-  const vm = name === undefined ? undefined : meantVm(name, known);
+  if (name !== undefined && store === undefined)
+    return { problem: `of '${printable(name)}' nothing is on record; leave --vm away for the host itself.` };
+  const vm = name === undefined || store === undefined ? undefined : vmOnRecord(name, store);
   const newest = (): string | undefined =>
     store?.attempts.list({ failedOnly: true, limit: 1, ...(vm !== undefined && { vm }) })[0]?.id;
   const key = wanted?.replace(/^#/, "") ?? newest();
@@ -200,17 +200,7 @@ function findSubject(
   if (wanted !== undefined) {
     return { problem: `there is no start ${printable(wanted)}; 'vfio-watch starts' lists them.` };
   }
-  const isOnRecord = vm === undefined || (store !== undefined && isKnown(store, vm));
-  if (!isOnRecord) {
-    return {
-      problem: `no VM named '${printable(vm)}' is on record; 'vfio-watch starts' lists those that are.`,
-    };
-  }
   return { about: "host", facts: factsNow(paths, store), vm };
-}
-
-function isKnown(store: Store, vm: VmName): boolean {
-  return store.vms.get(vm) !== undefined || store.attempts.list({ vm, limit: 1 }).length > 0;
 }
 
 /**
