@@ -18,6 +18,7 @@ import {
   JsonSyntaxError,
   membersOf,
   parseJsonWithLines,
+  parseSoundJson,
   Unwanted,
 } from "./json-with-lines.ts";
 import { expandPattern, faultOfPattern } from "./pattern.ts";
@@ -71,16 +72,21 @@ const DEFAULT_ORDER = 100;
 const LONGEST_TEXT = 2_000;
 const MOST_TEXTS = 50;
 
-/** Reads a catalogue file's text. What is wrong is in `problems`; the signatures are those that are right. */
-export function readCatalogueFile(text: string): CatalogueFile {
+/**
+ * Reads a catalogue file's text. What is wrong is in `problems`; the signatures are those that are right. `isTested`:
+ * the file comes with the program, whose tests have tried its patterns on its examples; at each start that would be
+ * most of what a command does.
+ */
+export function readCatalogueFile(text: string, isTested = false): CatalogueFile {
   try {
-    const file = asObject(parseJsonWithLines(text), "the file", FILE_KEYS);
+    const root = isTested ? parseSoundJson(text) : parseJsonWithLines(text);
+    const file = asObject(root, "the file", FILE_KEYS);
     const shared = readShared(file);
     const signatures: OrderedSignature[] = [];
     const problems: { line: number; reason: string }[] = [];
     for (const node of asArray(required(file, "signatures"), "signatures")) {
       try {
-        signatures.push(readSignature(node, shared));
+        signatures.push(readSignature(node, shared, isTested));
       } catch (error) {
         problems.push(problemOf(error));
       }
@@ -135,7 +141,7 @@ function readShared(file: JsonObject): Shared {
   };
 }
 
-function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
+function readSignature(node: JsonNode, shared: Shared, isTested: boolean): OrderedSignature {
   const object = asObject(node, "a signature", SIGNATURE_KEYS);
   const idNode = required(object, "id");
   const id = asText(idNode, "id");
@@ -143,14 +149,11 @@ function readSignature(node: JsonNode, shared: Shared): OrderedSignature {
     throw new Unwanted(idNode, `the id "${id.slice(0, 80)}" is not of the form "kernel.some-name"`);
   }
   const role = oneOf(required(object, "role"), "role", ROLES);
-  const pattern = readPattern(required(object, "pattern"));
+  const patternNode = required(object, "pattern");
+  const pattern = readPattern(patternNode);
   const examplesNode = required(object, "examples");
   const examples = asTexts(examplesNode, "examples");
-  const fits = new RegExp(pattern, "m");
-  if (examples.length === 0) throw new Unwanted(examplesNode, `${id} has no example`);
-  const missed = examples.find((example) => !fits.test(example));
-  if (missed !== undefined)
-    throw new Unwanted(examplesNode, `the pattern of ${id} does not fit its example: ${missed}`);
+  if (!isTested) tryPattern(pattern, patternNode, id, examples, examplesNode);
   const own = optional(object, "meaning", asText);
   const meaning = own ?? shared.meaning;
   if (meaning === undefined) throw new Unwanted(node, `${id} has no "meaning", and neither has the file`);
@@ -192,9 +195,23 @@ function readPattern(node: JsonNode): string {
     if (error instanceof Unwanted) throw error;
     throw new Unwanted(node, error instanceof Error ? error.message : String(error));
   }
-  const fault = faultOfPattern(source);
-  if (fault !== undefined) throw new Unwanted(node, fault);
   return source;
+}
+
+function tryPattern(
+  pattern: string,
+  node: JsonNode,
+  id: string,
+  examples: readonly string[],
+  examplesNode: JsonNode,
+): void {
+  const fault = faultOfPattern(pattern);
+  if (fault !== undefined) throw new Unwanted(node, fault);
+  if (examples.length === 0) throw new Unwanted(examplesNode, `${id} has no example`);
+  const fits = new RegExp(pattern, "m");
+  const missed = examples.find((example) => !fits.test(example));
+  if (missed !== undefined)
+    throw new Unwanted(examplesNode, `the pattern of ${id} does not fit its example: ${missed}`);
 }
 
 interface JsonObject {

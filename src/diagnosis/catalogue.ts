@@ -32,11 +32,11 @@ export function loadCatalogue(directories: CatalogueDirectories): {
   const fileOfId = new Map<string, string>();
   const advice = new Map<SignatureClass, ClassAdvice>();
 
-  const add = (directory: string, required: boolean) => {
-    for (const file of listDataFiles(directory, required, problems)) {
+  const add = (directory: string, isShipped: boolean) => {
+    for (const file of listDataFiles(directory, isShipped, problems)) {
       const text = readDataFile(file, problems);
       if (text === undefined) continue;
-      const content = readCatalogueFile(text);
+      const content = readCatalogueFile(text, isShipped);
       problems.push(...content.problems.map((problem) => ({ file, ...problem })));
       // The shipped files come first, and an owner's file says what holds for its own signatures only.
       if (content.class !== undefined && !advice.has(content.class))

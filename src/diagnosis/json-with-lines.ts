@@ -110,6 +110,30 @@ export function parseJsonWithLines(text: string): JsonNode {
   return root;
 }
 
+/**
+ * The same of a file that is known to be sound, at a tenth of the cost: its lines are all 1. Where it is not sound after
+ * all, what is thrown names the line.
+ */
+export function parseSoundJson(text: string): JsonNode {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return parseJsonWithLines(text);
+  }
+  return asNode(value);
+}
+
+function asNode(value: unknown): JsonNode {
+  if (Array.isArray(value)) return { line: 1, value: value.map(asNode) };
+  if (typeof value === "object" && value !== null)
+    return {
+      line: 1,
+      value: new Map(Object.entries(value).map(([key, member]) => [key, asNode(member)] as const)),
+    };
+  return { line: 1, value: value as string | number | boolean | null };
+}
+
 /** A value that is not what the file should hold there. */
 export class Unwanted extends Error {
   readonly line: number;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { loadCatalogue } from "../../src/diagnosis/catalogue.ts";
+import { type CatalogueFile, readCatalogueFile } from "../../src/diagnosis/catalogue-file.ts";
 import { createMatcher, isAskedFor } from "../../src/diagnosis/matcher.ts";
 import { CAUSE_CLASSES } from "../../src/model/catalogue.ts";
 
@@ -44,6 +45,29 @@ describe("the shipped catalogue", () => {
       CAUSE_CLASSES.filter((causeClass) => !known.has(causeClass)),
       [],
     );
+  });
+
+  // Read without these checks wherever the program runs.
+  for (const name of readdirSync(shippedDirectory)) {
+    test(`${name} passes every check that an owner's file has to pass`, () => {
+      const text = readFileSync(join(shippedDirectory, name), "utf8");
+      const checked = readCatalogueFile(text);
+      assert.deepEqual(checked.problems, []);
+      const withoutLines = (file: CatalogueFile) => file.signatures.map((found) => ({ ...found, line: 1 }));
+      const trusted = readCatalogueFile(text, true);
+      assert.deepEqual(
+        { ...checked, signatures: withoutLines(checked) },
+        { ...trusted, signatures: withoutLines(trusted) },
+      );
+    });
+  }
+
+  test("names the line of a shipped file that is no JSON", () => {
+    const { problems, signatures } = readCatalogueFile(
+      '{ "class": "device-lost",\n"signatures": [\n,] }',
+      true,
+    );
+    assert.deepEqual([problems[0]?.line, signatures], [3, []]);
   });
 
   test("says of everything that may be a cause what to do about it", () => {
