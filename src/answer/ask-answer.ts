@@ -2,7 +2,7 @@ import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { HostTruths } from "../diagnosis/remedies.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
-import { askBlame, type BlameReader } from "../history/ask-blame.ts";
+import { askBlame, type BlameAnswer, type BlameReader } from "../history/ask-blame.ts";
 import { earlierThan, lastGoodWith } from "../history/last-good.ts";
 import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
@@ -20,7 +20,7 @@ import { type FactIndex, indexFacts, truthsOf } from "./host-truths.ts";
 /** What the answer needs of the stored history; the store has these. */
 export interface AnswerReader {
   readonly attempts: BlameReader["attempts"] & { list(filter?: AttemptFilter): readonly AttemptRow[] };
-  readonly boots: Pick<BootStore, "list">;
+  readonly boots: Pick<BootStore, "list" | "ordinalOf">;
   readonly vms: BlameReader["vms"];
   readonly snapshots: BlameReader["snapshots"] &
     PreflightReader["snapshots"] &
@@ -42,6 +42,8 @@ export interface AnswerQuestion {
   readonly snapshot: Snapshot | string | undefined;
   /** What is known of the host besides its facts. */
   readonly truths?: HostTruths;
+  /** What broke this VM, where that was asked for already. */
+  readonly broke?: BlameAnswer;
 }
 
 /** The question for a start that has settled. */
@@ -96,7 +98,7 @@ function rememberingReader(reader: AnswerReader): AnswerReader {
   const get = remember((id: string) => snapshots.get(id));
   return {
     vms: reader.vms,
-    boots: { list: once(() => reader.boots.list()) },
+    boots: { list: once(() => reader.boots.list()), ordinalOf: reader.boots.ordinalOf },
     attempts: {
       list: (filter) => attempts.list(filter),
       tallies: (filter) => attempts.tallies(filter),
@@ -124,6 +126,7 @@ interface Common {
   diff(before: Snapshot, after: Snapshot): readonly Change[];
   demandOn(bdf: Bdf): AnswerInput["demand"];
   boots(): ReturnType<AnswerReader["boots"]["list"]>;
+  ordinalOf(bootId: BootId): number | undefined;
 }
 
 function commonOf(reader: AnswerReader | undefined): Common {
@@ -135,6 +138,7 @@ function commonOf(reader: AnswerReader | undefined): Common {
     diff: (before, after) => diffs(before)(after),
     demandOn: remember((bdf: Bdf) => history?.demandOn(bdf)),
     boots: () => reader?.boots.list() ?? [],
+    ordinalOf: (bootId) => reader?.boots.ordinalOf(bootId),
   };
 }
 
@@ -227,7 +231,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion, common: Com
     suspects:
       good === undefined || causes.length === 0 || changes === undefined || changes.length === 0
         ? []
-        : suspectsOf(reader, vm, causes),
+        : suspectsOf(question.broke ?? askBlame(reader, { vm }), causes),
     demand: isDemanded ? demandOf(common, causes[0]?.devices ?? devices) : undefined,
     demandedThen:
       lastGood && then && found?.without.length === 0 ? demandedAt(then, vm, devices, common) : undefined,
@@ -289,9 +293,9 @@ function snapshotOfLastBoot({ boots }: Common, { bootId }: AnswerQuestion): stri
     ?.snapshotId;
 }
 
-function bootOf({ boots }: Common, { bootId }: AnswerQuestion): { readonly boot?: number } {
-  const boot = bootId === undefined ? undefined : boots().find(({ id }) => id === bootId);
-  return boot === undefined ? {} : { boot: boot.ordinal };
+function bootOf({ ordinalOf }: Common, { bootId }: AnswerQuestion): { readonly boot?: number } {
+  const boot = bootId === undefined ? undefined : ordinalOf(bootId);
+  return boot === undefined ? {} : { boot };
 }
 
 function snapshotOf(
@@ -324,8 +328,7 @@ function keysSince(
 }
 
 /** The suspects of the fault that shows itself as this failure. */
-function suspectsOf(reader: AnswerReader, vm: VmName, [cause]: readonly Cause[]): readonly SuspectShare[] {
-  const { blame, others } = askBlame(reader, { vm });
+function suspectsOf({ blame, others }: BlameAnswer, [cause]: readonly Cause[]): readonly SuspectShare[] {
   const all = [blame, ...others.map((other) => other.blame)];
   const own = all.find(({ classes }) => cause !== undefined && classes.includes(cause.class)) ?? blame;
   return own.sets.map(({ suspects, probability }): SuspectShare => {

@@ -1,8 +1,9 @@
 import type { Answer } from "../answer/answer.ts";
 import { askAnswer, questionOf } from "../answer/ask-answer.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
+import type { BlameAnswer } from "../history/ask-blame.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { AttemptRow } from "../store/attempt-store.ts";
+import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
 import { type Paint, printable, wrap } from "../terminal-text.ts";
 import { signatureLookup } from "./surroundings.ts";
@@ -16,17 +17,28 @@ export interface OwnAnswer {
   readonly answer: Answer;
 }
 
-/** The answer for the newest failed start that is like what is asked about; undefined where there is none. */
-export function newestLike(
+/** The newest failed start that is like what is asked about, of one VM or of all. */
+export function newestRow(
+  store: Store,
+  isLike: (row: AttemptRow) => boolean,
+  filter: AttemptFilter = {},
+): AttemptRow | undefined {
+  return store.attempts.list({ ...filter, failedOnly: true, limit: RECENT }).find(isLike);
+}
+
+/** The answer for a failed start; `broke` is what broke its VM, where that was asked for already. */
+export function answerOf(
   store: Store,
   catalogue: Catalogue,
-  isLike: (row: AttemptRow) => boolean,
+  { number }: AttemptRow,
+  broke?: BlameAnswer,
 ): OwnAnswer | undefined {
-  const row = store.attempts.list({ failedOnly: true, limit: RECENT }).find(isLike);
-  const attempt = row && store.attempts.full(row.number, signatureLookup(catalogue));
+  const attempt = store.attempts.full(number, signatureLookup(catalogue));
   if (attempt === undefined) return undefined;
-  const question = questionOf(attempt, attempt.number, attempt.snapshotId);
-  return { number: attempt.number, answer: askAnswer(store, question, catalogue) };
+  const question = questionOf(attempt, number, attempt.snapshotId);
+  // What broke several VMs together may not be what broke this one.
+  const known = broke?.vms.length === 1 && broke.question.device === undefined ? { broke } : {};
+  return { number, answer: askAnswer(store, { ...question, ...known }, catalogue) };
 }
 
 /** Whether a failed start on record can be the one that a text tells of. */

@@ -72,9 +72,18 @@ export function createBootTable(connection: Connection): BootTable {
         WHERE moment.boot = boot.number ORDER BY moment.number DESC LIMIT 1) AS snapshot
      FROM boot ORDER BY order_key`,
   );
+  const ordinal = connection.statement<[string], { ordinal: number }>(
+    `SELECT count(*) AS ordinal FROM boot AS own JOIN boot AS earlier ON earlier.order_key <= own.order_key
+     WHERE own.id = ? HAVING count(*) > 0`,
+  );
   const ids = connection.tuples<[], [number: number, id: string]>(
     "SELECT number, id FROM boot ORDER BY order_key",
   );
+
+  const count = connection.statement<[], { boots: number }>("SELECT count(*) AS boots FROM boot");
+
+  /** Read several times for one answer; a boot that is made known changes it, and one that retention takes away. */
+  let known: { readonly positions: BootPositions; readonly asOf: string } | undefined;
 
   function keyAtEnd(): number {
     return (lastKey.get()?.last ?? 0) + SPACING;
@@ -99,22 +108,23 @@ export function createBootTable(connection: Connection): BootTable {
         const startedAt = Math.round(boot.startedAt);
         const lastSeenAt = Math.round(Math.max(boot.lastSeenAt ?? boot.startedAt, boot.startedAt));
         const end = boot.end ?? "unknown";
-        const known = selectNumber.get(boot.id);
-        if (known === undefined) {
+        const own = selectNumber.get(boot.id);
+        if (own === undefined) {
           const key = boot.origin === "live" ? keyAtEnd() : keyFor(startedAt);
+          known = undefined;
           insert.run(boot.id, key, startedAt, lastSeenAt, end, boot.origin);
         } else if (boot.origin === "live") {
           // The service sees the boot itself: its own reading of the start time is the best there is.
-          restart.run(startedAt, lastSeenAt, known.number);
+          restart.run(startedAt, lastSeenAt, own.number);
           if (end !== "unknown") table.end(boot.id, end);
         } else {
-          const origin = known.origin;
+          const origin = own.origin;
           improve.run(
             end,
             origin === "live" ? Number.MAX_SAFE_INTEGER : startedAt,
             lastSeenAt,
             origin,
-            known.number,
+            own.number,
           );
         }
       });
@@ -127,31 +137,38 @@ export function createBootTable(connection: Connection): BootTable {
     },
     list: () => list.all().map((row, index) => toRecord(row, index + 1)),
     get: (id) => table.list().find((boot) => boot.id === id),
+    ordinalOf: (id) => ordinal.get(id)?.ordinal,
     numberOf(id, at, origin) {
-      const known = selectNumber.get(id);
-      if (known !== undefined) return known.number;
+      const stored = selectNumber.get(id);
+      if (stored !== undefined) return stored.number;
       table.begin({ id, startedAt: at, origin });
       return selectNumber.get(id)?.number ?? 0;
     },
     known: (id) => selectNumber.get(id)?.number,
     positions() {
-      // Arrays by number, because a map of thousands of objects would take longer than what it is asked for.
-      const ordinals: number[] = [];
-      const names: string[] = [];
-      ids.all().forEach((row, index) => {
-        ordinals[row[0]] = index + 1;
-        names[row[0]] = row[1];
-      });
-      return {
-        ordinalOf: (number) => (number === null ? undefined : ordinals[number]),
-        idOf(number) {
-          const id = number === null ? undefined : names[number];
-          return id === undefined ? undefined : bootId(id);
-        },
-      };
+      const asOf = `${connection.outsideChanges()} ${count.get()?.boots}`;
+      if (known?.asOf !== asOf) known = { positions: readPositions(), asOf };
+      return known.positions;
     },
   };
   return table;
+
+  function readPositions(): BootPositions {
+    // Arrays by number, because a map of thousands of objects would take longer than what it is asked for.
+    const ordinals: number[] = [];
+    const names: string[] = [];
+    ids.all().forEach((row, index) => {
+      ordinals[row[0]] = index + 1;
+      names[row[0]] = row[1];
+    });
+    return {
+      ordinalOf: (number) => (number === null ? undefined : ordinals[number]),
+      idOf(number) {
+        const id = number === null ? undefined : names[number];
+        return id === undefined ? undefined : bootId(id);
+      },
+    };
+  }
 }
 
 function toRecord(row: BootRow, ordinal: number): BootRecord {

@@ -20,6 +20,8 @@ export interface BootStore {
   /** In order, first boot first; ordinals count from 1. */
   list(): readonly BootRecord[];
   get(id: BootId): BootRecord | undefined;
+  /** Where in that order a boot stands; undefined for one that is not known. */
+  ordinalOf(id: BootId): number | undefined;
 }
 
 /** A moment at which the facts were taken. */

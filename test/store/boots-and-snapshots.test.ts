@@ -5,7 +5,7 @@ import { readFactTable } from "../../src/history/read-fact-table.ts";
 import type { Fact, Snapshot } from "../../src/model/fact.ts";
 import { type Bdf, bootId } from "../../src/model/identifiers.ts";
 import type { Store } from "../../src/store/store.ts";
-import { BOOT, fact, GPU, START, snapshot, withStore } from "./samples.ts";
+import { BOOT, fact, GPU, START, sampleAttempt, snapshot, withStore } from "./samples.ts";
 
 const ids = (store: Store) => store.boots.list().map(({ id }) => String(id));
 
@@ -54,6 +54,57 @@ test("many boots between two neighbours never run out of room", () =>
     for (let index = count; index > 0; index--)
       store.boots.begin({ id: bootId(`${index}`), startedAt: START + index, origin: "imported" });
     assert.deepEqual(ids(store), [...Array.from({ length: count }, (_, index) => `${index + 1}`), "z"]);
+  }));
+
+test("boots that crowd between two neighbours keep their order, each with its starts", () =>
+  withStore((store) => {
+    store.boots.begin({ id: bootId("before"), startedAt: START - 9, origin: "live" });
+    store.boots.begin({ id: bootId("first"), startedAt: START, origin: "live" });
+    store.boots.begin({ id: bootId("last"), startedAt: START + 1_000_000, origin: "live" });
+    const ordinalsOfStarts = () =>
+      store.attempts.list().map(({ bootId, bootOrdinal }) => [String(bootId), bootOrdinal]);
+    const count = 45;
+    // Each between the one before it and the last: room is halved each time until all are numbered anew.
+    for (let index = 1; index <= count; index++) {
+      const id = bootId(`${index}`);
+      store.boots.begin({ id, startedAt: START + index, origin: "imported" });
+      store.attempts.save(
+        sampleAttempt({
+          id: `start ${index}`,
+          bootId: id,
+          openedAt: START + index,
+          closedAt: START + index,
+          evidence: [],
+        }),
+        { origin: "imported" },
+      );
+      assert.deepEqual(ordinalsOfStarts()[0], [`${index}`, index + 2]);
+    }
+    const between = Array.from({ length: count }, (_, index) => `${index + 1}`);
+    assert.deepEqual(ids(store), ["before", "first", ...between, "last"]);
+    assert.deepEqual(
+      store.boots
+        .list()
+        .map(({ id, ordinal }) => [store.boots.ordinalOf(id), store.boots.get(id)?.ordinal, ordinal]),
+      Array.from({ length: count + 3 }, (_, index) => [index + 1, index + 1, index + 1]),
+    );
+    assert.equal(store.boots.ordinalOf(bootId("nobody's")), undefined);
+  }));
+
+test("starts are counted by the boots that are left when old ones were removed", () =>
+  withStore((store) => {
+    const startedAt = START + 500 * 86_400_000;
+    store.boots.begin({ id: bootId("without anything"), startedAt: START, origin: "live" });
+    store.boots.begin({ id: BOOT, startedAt, origin: "live" });
+    store.attempts.save(sampleAttempt({ openedAt: startedAt + 1, closedAt: startedAt + 2 }), {
+      origin: "live",
+    });
+    const ordinals = () => store.attempts.list().map(({ bootOrdinal }) => bootOrdinal);
+    assert.deepEqual(ordinals(), [2]);
+    const limits = { now: startedAt + 9, maxAgeMs: 100 * 86_400_000, maxBytes: 1e12 };
+    while (!store.prune(limits).done);
+    assert.deepEqual(ids(store), [String(BOOT)]);
+    assert.deepEqual(ordinals(), [1]);
   }));
 
 test("a known boot only learns what was not known", () =>

@@ -10,7 +10,7 @@ import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
-import { newestLike, type OwnAnswer, remedyLines } from "../own-answer.ts";
+import { answerOf, newestRow, type OwnAnswer, remedyLines } from "../own-answer.ts";
 import {
   findCatalogue,
   findSurroundings,
@@ -49,22 +49,25 @@ Example: vfio-watch blame --vm "Windows 11"`,
       const names = createPciNames(surroundings.paths);
       const answer = withNames(askBlame(store, withMeantVm(question, store)), names);
       const { failure, healed } = answer.blame;
-      const own = newestLike(
+      const [vm] = answer.vms;
+      const newest = newestRow(
         store,
-        findCatalogue(surroundings, io),
-        ({ vm, cause }) =>
-          answer.vms.includes(vm) && (failure === undefined || (cause ?? "unknown") === failure),
+        (row) =>
+          answer.vms.includes(row.vm) && (failure === undefined || (row.cause ?? "unknown") === failure),
+        answer.vms.length === 1 && vm !== undefined ? { vm } : {},
       );
+      // Where it works again nobody asks what to do.
+      const own =
+        newest === undefined || healed
+          ? undefined
+          : answerOf(store, findCatalogue(surroundings, io), newest, answer);
       if (args.flag("json")) {
-        const json = {
-          ...blameToJson(answer),
-          answer: own === undefined || healed ? null : answerJson(own.answer),
-        };
+        const json = { ...blameToJson(answer), answer: own === undefined ? null : answerJson(own.answer) };
         io.out(jsonText(json, 2));
       } else {
         const paint = createPaint(io.color);
         io.out(
-          `${[renderBlame(answer, paint, io.columns), ...adviceLines(own, healed, paint, io.columns)].join("\n")}\n`,
+          `${[renderBlame(answer, paint, io.columns), ...adviceLines(own, newest !== undefined && healed, paint, io.columns)].join("\n")}\n`,
         );
       }
       const failing = answer.blame.failure !== undefined && !answer.blame.healed;
@@ -76,13 +79,12 @@ Example: vfio-watch blame --vm "Windows 11"`,
 /** What is advised for the newest such failure; nothing where it was done already. */
 function adviceLines(
   own: OwnAnswer | undefined,
-  healed: boolean,
+  worksAgain: boolean,
   paint: Paint,
   columns: number,
 ): readonly string[] {
-  if (own === undefined) return [];
-  if (!healed) return remedyLines(own.answer, paint, columns);
-  return ["", paint("bold", "What to do"), "Nothing: it works again."];
+  if (worksAgain) return ["", paint("bold", "What to do"), "Nothing: it works again."];
+  return own === undefined ? [] : remedyLines(own.answer, paint, columns);
 }
 
 function readQuestion(vm: string | undefined, device: string | undefined): BlameQuestion {

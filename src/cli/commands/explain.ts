@@ -17,7 +17,7 @@ import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
-import { isTold, newestLike, type OwnAnswer, remedyLines } from "../own-answer.ts";
+import { answerOf, isTold, newestRow, type OwnAnswer, remedyLines } from "../own-answer.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 
 /** More than a host says in months; a batch file may be longer. */
@@ -101,9 +101,8 @@ function ownAnswer(database: string, catalogue: Catalogue, explanation: Explanat
   if (opened.state !== "open") return undefined;
   const { causes, vms, devices } = explanation;
   try {
-    return newestLike(opened.store, catalogue, (row) =>
-      isTold(row, { class: causes[0]?.class, vms, devices }),
-    );
+    const newest = newestRow(opened.store, (row) => isTold(row, { class: causes[0]?.class, vms, devices }));
+    return newest && answerOf(opened.store, catalogue, newest);
   } finally {
     opened.store.close();
   }
