@@ -27,7 +27,7 @@ export function printable(text: string): string {
   return text.replace(HOSTILE, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-/** A time as people and logs read it: `2026-01-21 11:02:34 UTC`. Undefined prints as a dash. */
+/** A time as people and logs read it: `2026-01-21 12:02:34 +01:00`. Undefined prints as a dash. */
 export function formatTime(epochMs: number | undefined): string {
   return epochMs === undefined ? "-" : formatSecond(epochMs);
 }

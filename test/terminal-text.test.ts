@@ -63,7 +63,7 @@ describe("text for a terminal", () => {
     assert.ok(narrow.every((line) => line.length <= 40));
   });
 
-  it("tells times in UTC and spans in one unit", () => {
+  it("tells times in the zone of the machine and spans in one unit", () => {
     assert.equal(formatTime(0), "1970-01-01 00:00:00 UTC");
     assert.equal(formatTime(undefined), "-");
     assert.equal(formatTime(9e15), "-");

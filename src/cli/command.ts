@@ -36,6 +36,8 @@ export interface Command {
   /** Options and arguments, a line each, and at least one example. */
   readonly help: string;
   readonly options: ParseArgsOptionsConfig;
+  /** What it reads stands in the machine's time zone, so that it does `--utc` itself where it prints. */
+  readonly readsLocalTimes?: true;
   /** Runs with parsed arguments; returns the exit code. Throws `UsageError` for wrong ones. */
   readonly run: (args: ParsedArguments, io: CommandIo) => Promise<number>;
 }

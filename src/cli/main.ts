@@ -1,5 +1,6 @@
 import { jsonText } from "../json-text.ts";
 import { printable, table } from "../terminal-text.ts";
+import { inUtc } from "../time-words.ts";
 import {
   type Command,
   type CommandIo,
@@ -70,9 +71,9 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       io.out(helpOf(command));
       return EXIT.ok;
     }
-    return parsed.flag("json")
-      ? await runForProgram(command, parsed, io)
-      : await runForPeople(command, parsed, io);
+    const run = () =>
+      parsed.flag("json") ? runForProgram(command, parsed, io) : runForPeople(command, parsed, io);
+    return await (parsed.flag("utc") && command.readsLocalTimes !== true ? inUtc(run) : run());
   } catch (error) {
     if (error instanceof UsageError) {
       if (wantsJson(command, args)) writeError(error.message, io);

@@ -73,7 +73,9 @@ export async function withHistory(
 export const HISTORY_OPTIONS = {
   database: { type: "string" },
   json: { type: "boolean" },
+  utc: { type: "boolean" },
 } as const;
 
 export const HISTORY_OPTIONS_HELP = `  --database FILE    another history than the service's
-  --json             one JSON document instead of text`;
+  --json             one JSON document instead of text
+  --utc              times in UTC, not in this machine's time zone`;

@@ -1,7 +1,7 @@
+import { formatTimeOfDay, zoneAt } from "../time-words.ts";
 import type { Block, Cell, ChangeLine, FactRow, ReportContent, Section, Tone } from "./document.ts";
 import { escapeHtml, visibleLines } from "./escape.ts";
 import { PAGE_STYLE, ROOT_CLASS, reportStyle } from "./html-style.ts";
-import { clockTime } from "./plain-parts.ts";
 import { drawTimeLinePicture } from "./time-line-picture.ts";
 import { count, timeOf } from "./words.ts";
 
@@ -149,7 +149,7 @@ function spokenLine(line: {
   const repeated = line.count > 1 ? `, ${line.count} times` : "";
   const cause = decisive ? " · <b>names the cause</b>" : "";
   const shown = visibleLines(text).map(escapeHtml).join("\n");
-  return `<li${decisive ? ' class="vfw-decisive"' : ""}><span class="vfw-lead">${clockTime(at)} UTC · ${escapeHtml(source)}${repeated}${cause}</span><code>${shown}</code></li>`;
+  return `<li${decisive ? ' class="vfw-decisive"' : ""}><span class="vfw-lead">${formatTimeOfDay(at)} ${zoneAt(at)} · ${escapeHtml(source)}${repeated}${cause}</span><code>${shown}</code></li>`;
 }
 
 /** A sentence that holds both values says its name, and the values follow as a difference. */

@@ -1,4 +1,4 @@
-import { isoTime } from "../time-words.ts";
+import { formatTimeOfDay } from "../time-words.ts";
 import type { FactRow, SpokenLine, TimeLine, TimeLineRun } from "./document.ts";
 import { visible, visibleLines } from "./escape.ts";
 import { count } from "./words.ts";
@@ -9,16 +9,11 @@ const TIMES_REPEATED = 2;
 export function spokenText(lines: readonly SpokenLine[]): readonly string[] {
   const width = Math.max(0, ...lines.map(({ source }) => visible(source).length));
   return lines.flatMap(({ at, source, text, count: times }) => {
-    const lead = `${clockTime(at)}  ${visible(source).padEnd(width)}  `;
+    const lead = `${formatTimeOfDay(at)}  ${visible(source).padEnd(width)}  `;
     const [first = "", ...rest] = visibleLines(text);
     const repeated = times >= TIMES_REPEATED ? `  (${times} times)` : "";
     return [`${lead}${first}${repeated}`, ...rest.map((line) => `${" ".repeat(lead.length)}${line}`)];
   });
-}
-
-/** e.g. `08:50:20.962`. */
-export function clockTime(at: number): string {
-  return isoTime(at)?.slice(11, 23) ?? "--:--:--.---";
 }
 
 /** What a row says where no colour or type face can: an unknown one says so. */

@@ -1,3 +1,4 @@
+import { formatDay, formatTimeOfDay, zoneAt } from "../time-words.ts";
 import type { RunOutcome, TimeLine, TimeLineRun } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import { biosText, runText } from "./plain-parts.ts";
@@ -111,14 +112,26 @@ function drawRun(run: TimeLineRun, x: string, y: number, edge: Edge): string {
   ].join("");
 }
 
+/** The shortest words that tell these moments apart: days, hours where all is of one day, or days with hours. */
+function axisLabels(times: readonly number[]): readonly string[] {
+  const isOneDay = new Set(times.map(formatDay)).size === 1;
+  const forms: readonly ((at: number) => string)[] = isOneDay
+    ? [
+        (at) => `${formatTimeOfDay(at).slice(0, 5)} ${zoneAt(at)}`,
+        (at) => `${formatTimeOfDay(at).slice(0, 8)} ${zoneAt(at)}`,
+      ]
+    : [formatDay, (at) => `${formatDay(at).slice(5)} ${formatTimeOfDay(at).slice(0, 5)}`];
+  const all = forms.map((form) => times.map(form));
+  return all.find((labels) => new Set(labels).size === labels.length) ?? all.at(-1) ?? [];
+}
+
 /** Days below the lanes, as many as have room on a phone; hours where all happened on one day. */
 function axis(runs: readonly TimeLineRun[], x: (index: number) => string, height: number): readonly string[] {
-  const days = new Set(runs.map(({ from }) => timeOf(from).slice(0, 10)));
   const every = Math.ceil(runs.length / 4);
-  return runs.flatMap((run, index) => {
+  const labels = axisLabels(runs.filter((_, index) => index % every === 0).map(({ from }) => from));
+  return runs.flatMap((_, index) => {
     if (index % every !== 0) return [];
-    const time = timeOf(run.from);
-    const label = days.size === 1 ? `${time.slice(11, 16)} UTC` : time.slice(0, 10);
+    const label = labels[index / every] ?? "";
     const edge = edgeOf((index + 0.5) / runs.length);
     const [at, anchor] =
       edge === "left" ? ["0", "start"] : edge === "right" ? ["100%", "end"] : [x(index), "middle"];

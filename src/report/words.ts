@@ -29,7 +29,7 @@ export function outcomeMark(outcome: Outcome | undefined): Mark {
   return outcome === undefined ? { word: "starting", tone: "neutral" } : OUTCOMES[outcome];
 }
 
-/** e.g. `2026-11-23 08:50:19 UTC`. */
+/** e.g. `2026-11-23 09:50:19 +01:00`, in the zone of the host. */
 export function timeOf(at: number): string {
   return formatSecond(at, "an unknown time");
 }

@@ -106,6 +106,15 @@ describe("the time line", () => {
     assert.match(out, /changed: BIOS E7E49AMSI\.1A63 \(2025-08-05\) → E7E49AMSI\.1A95/);
     assert.match(out, /^#3 .*'Windows 11' failed: It failed with iommu-direct-mapping-required/m);
     assert.match(out, /^inc-1 .*alert: 'Windows 11' did not start/m);
+    const [TZ] = [process.env.TZ];
+    process.env.TZ = "America/St_Johns";
+    const local = await runProgram(["history", "--database", path, "--since", "2025-08-03 15:29"]);
+    assert.match(local.out, /^b3 +2025-08-03 15:30:00 -02:30 +boot/);
+    const utc = await runProgram(["history", "--database", path, "--utc", "--since", "2025-08-03 18:01"]);
+    assert.match(utc.out, /^#3 +2025-08-03 18:01:00 UTC/, "--since is read in the zone that is shown");
+    assert.equal(process.env.TZ, "America/St_Johns");
+    if (TZ === undefined) delete process.env.TZ;
+    else process.env.TZ = TZ;
     const json = await runProgram(["history", "--json", "--vm", "Windows 11", "--database", path]);
     assert.equal((JSON.parse(json.out) as { entries: unknown[] }).entries.length, 7);
     const none = await runProgram(["history", "--until", "2001-01-01", "--database", path]);

@@ -51,9 +51,9 @@ describe("the command line", () => {
   });
 
   it("refuses a time that is none, with an example of what is", async () => {
-    const { code, err } = await run("starts", "--since", "yesterday");
+    const { code, err } = await run("starts", "--since", "yesteryear");
     assert.equal(code, EXIT.usage);
-    assert.match(err, /'yesterday' is no time; use a span back \(7d/);
+    assert.match(err, /'yesteryear' is no time; use a span back \(7d/);
   });
 
   it("says what to do where there is no history", async () => {

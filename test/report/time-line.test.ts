@@ -117,6 +117,20 @@ describe("the picture of the time line", () => {
     assert.equal(svg.match(/<svg[^>]* xmlns="http:\/\/www\.w3\.org\/2000\/svg"/g)?.length, 1);
   });
 
+  it("has labels below its axis that differ, however near to each other its runs are", () => {
+    const line = draw([good("A63"), bad("A63"), good("A63")]);
+    const labels = (...times: readonly number[]) => {
+      const runs = line.runs.map((run, index) => ({ ...run, from: times[index] ?? 0 }));
+      const svg = drawTimeLinePicture({ ...line, runs }, "p");
+      return [...svg.matchAll(/font-size:11px">([^<]*)</g)].map(([, label]) => label);
+    };
+    const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+    assert.deepEqual(labels(0, day, 2 * day), ["1970-01-01", "1970-01-02", "1970-01-03"]);
+    assert.deepEqual(labels(hour, 2 * hour, day), ["01-01 01:00", "01-01 02:00", "01-02 00:00"]);
+    assert.deepEqual(labels(0, minute, 2 * hour), ["00:00 UTC", "00:01 UTC", "02:00 UTC"]);
+    assert.deepEqual(labels(0, 20_000, 2 * hour), ["00:00:00 UTC", "00:00:20 UTC", "02:00:00 UTC"]);
+  });
+
   it("draws nothing where there is nothing", () => {
     assert.equal(drawTimeLinePicture(draw([]), "p"), "");
   });

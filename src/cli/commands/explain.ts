@@ -39,6 +39,7 @@ and what to do here is said too.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
   --json             one JSON document instead of text
+  --utc              times in UTC, not in this machine's time zone
 
 Certain is only what QEMU, the kernel, libvirt or Proxmox is known to have said; of a bare quote, or of what somebody
 tells in own words, the cause is likely at best.
@@ -51,7 +52,7 @@ JSON: {"id","vmStartFailure","deviceRelated","causes":[{"class","certainty","sig
 "own":{"number","answer"} where the history holds such a start ('show').
 Example: vfio-watch explain error.txt
          dmesg | vfio-watch explain`,
-  options: { json: { type: "boolean" }, batch: { type: "string" } },
+  options: { json: { type: "boolean" }, utc: { type: "boolean" }, batch: { type: "string" } },
   async run(args, io) {
     const batch = args.text("batch");
     const [file = "-", ...others] = args.positionals;

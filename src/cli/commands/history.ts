@@ -3,9 +3,10 @@ import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../his
 import { jsonText } from "../../json-text.ts";
 import { parseBdf, quotedVm, vmName } from "../../model/identifiers.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
-import { parseCount, parseTime } from "../arguments.ts";
+import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
+import { parseTime, TIME_HELP } from "../parse-time.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { outcomeWord } from "./starts.ts";
 
@@ -21,8 +22,7 @@ export const historyCommand: Command = {
   help: `
   --vm NAME          starts and alerts of this VM, and changes that can matter for it
   --device BDF       the same for a device, e.g. 0000:01:00.0
-  --since TIME       7d, 24h, 90m, 2026-01-21 or 2026-01-21T11:02 (UTC)
-  --until TIME       likewise
+${TIME_HELP}
   --limit N          the newest N entries (default ${DEFAULT_LIMIT})
 ${HISTORY_OPTIONS_HELP}
 

@@ -17,7 +17,8 @@ import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
-import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { inUtc } from "../../time-words.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 
 /** Of failures of years that no signature knows, so many are looked up in the programs' sources at once. */
@@ -50,13 +51,15 @@ counted and said, also in "notes". The service may run: it lets the import write
   --database FILE    another history than the service's, for somebody else's diagnostics; every command that
                      reads takes the same option
   --json             one JSON document instead of text
+  --utc              times in UTC, not in this machine's time zone
 
 Exit code: 0, or 1 when a source was refused or the history could not be written.
 JSON: {"sources":[{"name","refused","boots","notes"}],"boots":[{"id","startedAt","bios","isNew","isLive","newAttempts",
 "good","failed","undecided"}],"withoutBoot":{"newAttempts","attempts"},"runningBootLeftOut"}
 Example: vfio-watch import /boot/logs && vfio-watch blame
          vfio-watch import tower-diagnostics-*.zip --database friend.db && vfio-watch blame --database friend.db`,
-  options: { database: { type: "string" }, json: { type: "boolean" } },
+  options: { database: { type: "string" }, json: { type: "boolean" }, utc: { type: "boolean" } },
+  readsLocalTimes: true,
   async run(args, io) {
     if (args.positionals.length === 0)
       throw new UsageError("name at least one source: a file, a directory, journal or host");
@@ -101,7 +104,7 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
         now: systemClock.now(),
         progress: (text) => io.err(`vfio-watch: ${printable(text)}\n`),
       });
-      return tell(result, args.flag("json"), io);
+      return await tell(result, args, io);
     } finally {
       store.close();
       await admission?.finish();
@@ -146,10 +149,11 @@ function whenLocked({ unraid }: Surroundings): string {
   return `If that is the service: '${stop}', import, then '${start}'; what happens meanwhile it reads afterwards. Or import into a history of its own with --database FILE.`;
 }
 
-function tell(result: ImportResult, json: boolean, io: CommandIo): number {
+async function tell(result: ImportResult, args: ParsedArguments, io: CommandIo): Promise<number> {
   const { trouble, ...rest } = result;
-  if (json) io.out(jsonText(rest, 2));
-  else io.out(`${describeImport(result, createPaint(io.color), io.columns)}\n`);
+  const describe = () => describeImport(result, createPaint(io.color), io.columns);
+  if (args.flag("json")) io.out(jsonText(rest, 2));
+  else io.out(`${args.flag("utc") ? await inUtc(describe) : describe()}\n`);
   if (trouble !== undefined) io.err(`vfio-watch: ${printable(trouble.why)} ${trouble.remedy}\n`);
   return trouble !== undefined || result.sources.some(({ refused }) => refused !== undefined)
     ? EXIT.failure

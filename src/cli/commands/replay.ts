@@ -24,11 +24,12 @@ DIRECTORY holds one boot (kmsg.txt, libvirtd.log, libvirt/*.log, virsh-events.tx
 directory a boot in the order of their names.
 
   --json             one JSON document instead of text
+  --utc              times in UTC, not in this machine's time zone
 
 JSON: {"boots":[{"name","bootId"}],"starts":[{"boot","vm","openedAt","outcome","diagnosis","changes"}],"blame":{…}},
 blame as in 'vfio-watch blame --json'.
 Example: vfio-watch replay test/fixtures/recordings/bios-update`,
-  options: { json: { type: "boolean" } },
+  options: { json: { type: "boolean" }, utc: { type: "boolean" } },
   async run(args, io) {
     const [directory, ...others] = args.positionals;
     if (directory === undefined || others.length > 0) throw new UsageError("name one directory to replay");

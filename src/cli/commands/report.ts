@@ -72,6 +72,7 @@ or nothing is on record yet, the report is about the host as it is now.
   --no-redact        mask nothing. Else serial numbers, UUIDs, MAC and IP addresses, passwords and tokens, ids and names
                      of disks, volumes, shares, wireless networks, hosts and users become placeholders
   --json             as --format json
+  --utc              times in UTC, not in this machine's time zone
   --database FILE    another history than the service's
 
 Exit code: 0 when the report is written.
@@ -88,6 +89,7 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
     format: { type: "string" },
     output: { type: "string" },
     json: { type: "boolean" },
+    utc: { type: "boolean" },
     "no-redact": { type: "boolean" },
     show: { type: "string", multiple: true },
     masked: { type: "boolean" },

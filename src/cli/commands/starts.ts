@@ -2,9 +2,10 @@ import { jsonText } from "../../json-text.ts";
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
-import { parseCount, parseTime } from "../arguments.ts";
+import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { withMeantVm } from "../meant-vm.ts";
+import { parseTime, TIME_HELP } from "../parse-time.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 
 const DEFAULT_LIMIT = 30;
@@ -17,8 +18,7 @@ export const startsCommand: Command = {
   help: `
   --vm NAME          only this VM
   --failed           only starts that did not end well
-  --since TIME       7d, 24h, 90m, 2026-01-21 or 2026-01-21T11:02 (UTC)
-  --until TIME       likewise
+${TIME_HELP}
   --limit N          at most so many (default ${DEFAULT_LIMIT})
 ${HISTORY_OPTIONS_HELP}
 
