@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import { createDraft, type Draft } from "./config/draft.ts";
-import { LONGEST_FILE, parseFlatFile } from "./config/flat-file.ts";
 import { type Config, type KeyName, SECRET_FILES } from "./config/keys.ts";
 import type { ConfigOrigin, ConfigPaths, ConfigProblem, LoadedConfig } from "./config/loaded.ts";
-import { readSmallFile } from "./config/read-small-file.ts";
 import type { HostPaths } from "./host-paths.ts";
+import { LONGEST_FILE, parseFlatFile } from "./settings/flat-file.ts";
+import { readSmallFile } from "./settings/read-small-file.ts";
 
 export type { Config, ConfigOrigin, ConfigPaths, ConfigProblem, KeyName, LoadedConfig };
 

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { cronProblem } from "../src/config/cron-expression.ts";
 import { effectiveSettings, shippedFile } from "../src/config/describe.ts";
-import { parseFlatFile, quoteValue } from "../src/config/flat-file.ts";
 import { KEY_NAMES, KEYS } from "../src/config/keys.ts";
 import { configPaths, describeProblem, loadConfig } from "../src/config.ts";
 import { createHostPaths } from "../src/host-paths.ts";
+import { cronProblem } from "../src/settings/cron-expression.ts";
+import { parseFlatFile, quoteValue } from "../src/settings/flat-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "vfio-watch-config-"));
 after(() => rmSync(directory, { recursive: true }));

@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as plainRequest } fro
 import { request as secureRequest } from "node:https";
 import { isIP, type Socket } from "node:net";
 import { connect } from "node:tls";
-import { basic, type HttpAnswer, LONGEST_ANSWER, ProxyRefusal, type Transport } from "./http.ts";
+import { basic, type HttpAnswer, LONGEST_ANSWER, ProxyRefusal, type Transport } from "./http-transport.ts";
 
 /**
  * Travels through an http proxy: an https address through a tunnel that the proxy opens (CONNECT), so that it sees

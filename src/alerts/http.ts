@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { SendResult } from "./channel.ts";
+import { basic, type HttpAnswer, LONGEST_ANSWER, ProxyRefusal, type Transport } from "./http-transport.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
 
 /** A JSON document on its way to a server. */
@@ -18,22 +19,6 @@ export interface HttpSettings {
   readonly environment: Environment;
 }
 
-/** What a server said; its body only as far as anyone will look. */
-export interface HttpAnswer {
-  readonly status: number;
-  readonly location: string | undefined;
-  readonly retryAfter: string | undefined;
-  readonly body: string;
-}
-
-/** Carries one request; rejects with any error. Both ways of travelling have this form. */
-export type Transport = (
-  request: { readonly url: URL; readonly headers: Readonly<Record<string, string>>; readonly body: string },
-  signal: AbortSignal,
-) => Promise<HttpAnswer>;
-
-/** No answer that means anything is longer. */
-export const LONGEST_ANSWER = 64 * 1024;
 const MOST_REDIRECTS = 3;
 
 /**
@@ -176,20 +161,6 @@ function withoutUser(url: URL): { readonly url: URL; readonly authorization: Rec
   return { url: bare, authorization: { authorization: basic(url) } };
 }
 
-/** The value of a basic authorization header for an address with user and password. */
-export function basic(url: URL): string {
-  const plain = [url.username, url.password].map(decoded).join(":");
-  return `Basic ${Buffer.from(plain).toString("base64")}`;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
 const CODES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "refused the connection",
   ECONNRESET: "broke the connection off",
@@ -219,14 +190,4 @@ function failureOf(error: unknown): string {
     if (cause instanceof ProxyRefusal) return `cannot be reached, the proxy answered ${cause.status}`;
   }
   return "did not answer in a way that can be read";
-}
-
-/** The proxy would not open the way. */
-export class ProxyRefusal extends Error {
-  readonly status: number;
-  constructor(status: number) {
-    super(`the proxy answered ${status}`);
-    this.name = "ProxyRefusal";
-    this.status = status;
-  }
 }

@@ -1,8 +1,8 @@
-import type { TimeOfDayRange } from "../config/time-of-day.ts";
-import type { Config } from "../config.ts";
 import type { AlertContent, AlertKind, Importance } from "../model/alert.ts";
+import type { TimeOfDayRange } from "../settings/time-of-day.ts";
 import { CHANNELS, type ChannelName } from "./channels/all.ts";
 import type { AlertPlace } from "./channels/kind.ts";
+import type { AlertConfig } from "./settings.ts";
 
 /** A channel as far as deciding goes. */
 export interface ChannelPolicy {
@@ -26,7 +26,7 @@ export interface AlertPolicy {
 }
 
 /** The policy that the settings describe on such a host. */
-export function alertPolicy(config: Config, place: AlertPlace): AlertPolicy {
+export function alertPolicy(config: AlertConfig, place: AlertPlace): AlertPolicy {
   return {
     toldAs: {
       "start-failed-other": config.ALERT_OTHER_FAILURES,

@@ -1,10 +1,10 @@
-import type { Config } from "../config.ts";
 import type { SendResult } from "./channel.ts";
 import type { ChannelName } from "./channels/all.ts";
 import { createChannel } from "./channels/create-channels.ts";
 import type { ChannelSurroundings } from "./channels/kind.ts";
 import { composeTest } from "./compose.ts";
 import { incidentId } from "./incident-policy.ts";
+import type { AlertConfig } from "./settings.ts";
 
 /**
  * Sends one test alert through a channel now, past outbox, quiet hours and minimum importance, whether the channel is
@@ -12,7 +12,7 @@ import { incidentId } from "./incident-policy.ts";
  */
 export async function testChannel(
   name: ChannelName,
-  config: Config,
+  config: AlertConfig,
   surroundings: ChannelSurroundings,
 ): Promise<SendResult> {
   const channel = createChannel(name, config, surroundings);

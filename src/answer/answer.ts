@@ -1,5 +1,6 @@
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { chooseRemedies, type HostTruths, remediesFor } from "../diagnosis/remedies.ts";
+import type { DemandOrigin } from "../history/demand-origin.ts";
 import type { Outcome } from "../model/attempt.ts";
 import type { Knob } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
@@ -20,15 +21,6 @@ export interface Moment {
   readonly kernel?: string;
   /** The devices in question that it did not have, where no good start had them. */
   readonly without?: readonly Bdf[];
-}
-
-/** Since when the firmware demands memory of the devices' groups, as far as boots are on record. */
-export interface DemandOrigin {
-  /** BIOS of the first boot with it, and when that was (UTC epoch milliseconds). */
-  readonly bios: string | undefined;
-  readonly since: number;
-  /** BIOS of the boot before, without it; undefined where every boot on record has it. */
-  readonly biosWithout: string | undefined;
 }
 
 /** Everything from which the answer is made; plain values, read before. */

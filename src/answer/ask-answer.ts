@@ -3,8 +3,8 @@ import type { HostTruths } from "../diagnosis/remedies.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameAnswer, type BlameReader } from "../history/ask-blame.ts";
+import { createDemandOrigins, type DemandReader } from "../history/demand-origin.ts";
 import { earlierThan, lastGoodWith } from "../history/last-good.ts";
-import { createPreflightHistory, type PreflightReader } from "../history/preflight-history.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
 import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
@@ -23,7 +23,7 @@ export interface AnswerReader {
   readonly boots: Pick<BootStore, "list" | "ordinalOf">;
   readonly vms: BlameReader["vms"];
   readonly snapshots: BlameReader["snapshots"] &
-    PreflightReader["snapshots"] &
+    DemandReader["snapshots"] &
     Pick<SnapshotStore, "fact" | "get">;
 }
 
@@ -131,12 +131,12 @@ interface Common {
 
 function commonOf(reader: AnswerReader | undefined): Common {
   const diffs = remember((before: Snapshot) => remember((after: Snapshot) => diffSnapshots(before, after)));
-  const history = reader && createPreflightHistory(reader);
+  const demandOn = reader && createDemandOrigins(reader);
   return {
     load: (id) => reader?.snapshots.get(id),
     indexOf: remember(indexFacts),
     diff: (before, after) => diffs(before)(after),
-    demandOn: remember((bdf: Bdf) => history?.demandOn(bdf)),
+    demandOn: remember((bdf: Bdf) => demandOn?.(bdf)),
     boots: () => reader?.boots.list() ?? [],
     ordinalOf: (bootId) => reader?.boots.ordinalOf(bootId),
   };

@@ -2,7 +2,7 @@ import { type Clock, steadyOf } from "../clock.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
-import type { TrackerEvents, TrackerSettings } from "./tracker.ts";
+import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
 import {
   finishedView,
   hasEvidence,

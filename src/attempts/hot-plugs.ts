@@ -6,8 +6,8 @@ import type { KernelRecord, LibvirtdRecord, Observation, VmDeviceChange } from "
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
+import { isDeviceRefusal } from "./device-refusal.ts";
 import type { Pen } from "./pen.ts";
-import { isDeviceRefusal } from "./refusal.ts";
 import type { Unclaimed } from "./unclaimed.ts";
 
 /** What kernel, QEMU and libvirt say of one try is said within this time (ms). */

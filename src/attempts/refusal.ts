@@ -4,24 +4,15 @@ import { type Bdf, oneOfVms, unknownVm, type VmName } from "../model/identifiers
 import type { KernelRecord } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
+import { deviceNamedIn, isDeviceRefusal } from "./device-refusal.ts";
 import type { HotPlugs } from "./hot-plugs.ts";
 import { LATE_MS, type Pen } from "./pen.ts";
-import { deviceNamedIn, type Unclaimed } from "./unclaimed.ts";
+import type { Unclaimed } from "./unclaimed.ts";
 
 /** When nothing but the kernel has spoken of a start for this long, its word alone is the attempt (ms). */
 const KERNEL_ALONE_MS = 30_000;
 /** Refusals of one device that are so near to one another belong to one start (ms). */
 const SAME_REFUSAL_MS = 1_000;
-
-/** Whether the kernel refuses a device that somebody claims. */
-export function isDeviceRefusal(matches: readonly SignatureMatch[]): boolean {
-  return matches.some(
-    ({ signature }) =>
-      signature.role === "cause" &&
-      signature.class === "iommu-direct-mapping-required" &&
-      signature.severity === "fatal",
-  );
-}
 
 /** Refusals that only the kernel tells of. */
 export interface LoneRefusals {

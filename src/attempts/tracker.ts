@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Observation, VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
@@ -12,28 +11,9 @@ import { createLogSigns } from "./log-signs.ts";
 import { createLoneErrors } from "./lone-errors.ts";
 import { createPen } from "./pen.ts";
 import { createLoneRefusals } from "./refusal.ts";
+import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
 import { createUnclaimed } from "./unclaimed.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
-
-export interface TrackerSettings {
-  /** A start counts as good when this long nothing fatal was said after libvirt called it started (ms). */
-  readonly settlingMs: number;
-  /** A VM that crashes within this time of its start crashed early (ms). */
-  readonly crashedEarlyMs: number;
-  /** A failed attempt is announced when nothing new was said about it for this long (ms). */
-  readonly quietMs: number;
-}
-
-export interface TrackerEvents {
-  /** The attempt has new evidence; store it. */
-  changed(attempt: StartAttempt): void;
-  /** The outcome is known. Comes again for the same attempt when late evidence arrives. */
-  settled(attempt: StartAttempt): void;
-  /** A device could not be plugged into or out of a VM that runs. Comes again when more is said of it. */
-  hotPlug?(hotPlug: HotPlug): void;
-  /** libvirt met an error that nothing else tells of: the states of the VMs may. */
-  unexplainedError?(): void;
-}
 
 /** An observation that is no evidence of an attempt and yet has to be known. */
 export interface Unfinished {

@@ -1,9 +1,9 @@
 import { type Clock, steadyOf } from "../clock.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import type { Bdf } from "../model/identifiers.ts";
 import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
-import { isDeviceRefusal } from "./refusal.ts";
+import { deviceNamedIn, isDeviceRefusal } from "./device-refusal.ts";
 import { coversKernelTime, coversLibvirtTime, distance, UNCLAIMED_FOR } from "./windows.ts";
 import { addEvidence, type WorkingAttempt } from "./working-attempt.ts";
 
@@ -214,15 +214,6 @@ function isSure({ closedAt }: WorkingAttempt, rank: number, observation: Claimab
 
 function namesNoVm(observation: Claimable): boolean {
   return observation.kind === "libvirtd-record" && observation.vm === undefined;
-}
-
-/** The device that a text names; syslog has no dictionary that would. */
-export function deviceNamedIn(matches: readonly SignatureMatch[]): Bdf | undefined {
-  for (const match of matches) {
-    const device = parseBdf(match.captures.bdf ?? "");
-    if (device !== undefined) return device;
-  }
-  return undefined;
 }
 
 /** The kernel may name a sibling of the device that QEMU names, so the IOMMU group joins them (law 3). */

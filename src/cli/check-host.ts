@@ -1,10 +1,8 @@
 import { createAsker } from "../answer/ask-answer.ts";
 import { systemClock } from "../clock.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
-import { type Preflight, runPreflight } from "../diagnosis/preflight.ts";
 import { factsOf } from "../facts/facts-of-host.ts";
 import { makeSnapshot } from "../facts/snapshot.ts";
-import { createPreflightHistory } from "../history/preflight-history.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import { readBootLoaders } from "../host/boot-loader.ts";
 import { readHost } from "../host/host-reading.ts";
@@ -13,6 +11,9 @@ import { createPciNames } from "../host/pci-names.ts";
 import { readUnraidPolicy } from "../host/unraid-policy.ts";
 import { readVfioSetup } from "../host/vfio-setup.ts";
 import type { VmName } from "../model/identifiers.ts";
+import type { Preflight } from "../preflight/finding.ts";
+import { createKnownDevices } from "../preflight/known-devices.ts";
+import { runPreflight } from "../preflight/preflight.ts";
 import type { Store } from "../store/store.ts";
 import type { LiveVms } from "./live-vms.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -42,7 +43,7 @@ export function checkHost(
         : readBootLoaders(paths, reading.commandLine),
     ...(unraid && { unraid: readUnraidPolicy(paths, host.devices) }),
     ...(only !== undefined && { only }),
-    ...(store !== undefined && { history: createPreflightHistory(store) }),
+    ...(store !== undefined && { history: createKnownDevices(store) }),
     answer({ definition }, causes) {
       snapshot ??= makeSnapshot(factsOf(reading));
       return ask({

@@ -1,7 +1,7 @@
-import type { ConfigOrigin, LoadedConfig } from "../config.ts";
-import { quoteValue } from "./flat-file.ts";
+import { quoteValue } from "../settings/flat-file.ts";
+import type { Key } from "../settings/value-kinds.ts";
 import { type Config, KEY_NAMES, KEYS, type KeyName } from "./keys.ts";
-import type { Key } from "./value-kinds.ts";
+import type { ConfigOrigin, LoadedConfig } from "./loaded.ts";
 
 /** One line of `vfio-watch config`. */
 export interface EffectiveSetting {

@@ -1,8 +1,8 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
+import type { Parsed } from "../settings/parsed.ts";
+import { readSmallFile } from "../settings/read-small-file.ts";
 import { type Config, KEY_NAMES, KEYS, type KeyName } from "./keys.ts";
 import type { ConfigOrigin, ConfigPaths, ConfigProblem, LoadedConfig } from "./loaded.ts";
-import { readSmallFile } from "./read-small-file.ts";
-import type { Parsed } from "./value-kinds.ts";
 
 /** Settings as they come together, one source over the other. */
 export interface Draft {

@@ -1,26 +1,12 @@
-import { CHANNEL_NAMES, CHANNELS } from "../alerts/channels/all.ts";
-import { command } from "../alerts/channels/command.ts";
-import { log } from "../alerts/channels/log.ts";
-import { mail } from "../alerts/channels/mail.ts";
-import { mqtt } from "../alerts/channels/mqtt.ts";
-import { ntfy } from "../alerts/channels/ntfy.ts";
-import { unraid } from "../alerts/channels/unraid.ts";
-import { webhook } from "../alerts/channels/webhook.ts";
-import {
-  choice,
-  dailyHours,
-  path,
-  placeOr,
-  schedule,
-  someOf,
-  text,
-  webAddress,
-  whole,
-  yesNo,
-} from "./value-kinds.ts";
+import { CHANNELS } from "../alerts/channels/all.ts";
+import { ALERT_SETTINGS } from "../alerts/settings.ts";
+import { choice, path, placeOr, schedule, someOf, whole, yesNo } from "../settings/value-kinds.ts";
+import { SOURCE_NAMES, SOURCES } from "../sources/kinds/all.ts";
+import { domainLogs } from "../sources/kinds/domain-logs.ts";
+import { libvirtdLog } from "../sources/kinds/libvirtd-log.ts";
 
-const IMPORTANCES = ["normal", "warning", "alert"] as const;
-const TOLD_AS = ["off", "normal", "warning", "alert"] as const;
+/** What sources declare; they are made from it at the start. */
+export const SOURCE_SETTINGS = { ...domainLogs.settings, ...libvirtdLog.settings } as const;
 
 /**
  * Every setting there is, in the order in which the shipped file shows them. Reading, checking, `vfio-watch config`
@@ -55,11 +41,12 @@ export const KEYS = {
   LOG_FORMAT: choice("text", ["text", "json"], "The form of the service's own log."),
 
   SOURCES: someOf(
-    ["kernel-log", "vfio-nodes", "libvirt", "domain-logs", "libvirtd-log", "proxmox", "config-files"],
-    "What is watched. Each source that is left out takes away a part of the explanations.\nproxmox: on Proxmox VE only, where libvirt, domain-logs and libvirtd-log are not missed.",
+    SOURCE_NAMES,
+    `What is watched. Each source that is left out takes away a part of what can be known:\n${SOURCES.map(
+      ({ name, importance }) => `${name}: ${importance}.`,
+    ).join("\n")}`,
   ),
-  DOMAIN_LOG_DIRECTORY: path("/var/log/libvirt/qemu", "Where libvirt keeps one log for each VM."),
-  LIBVIRTD_LOG: path("", "The log file of libvirtd or virtqemud. Empty: the usual ones, else the journal."),
+  ...SOURCE_SETTINGS,
   SIGNATURES_DIRECTORY: path(
     "",
     "A directory with your own signatures (*.json), in addition to the shipped ones.\nEmpty: signatures beside your settings file, where that directory exists.",
@@ -80,66 +67,7 @@ export const KEYS = {
     "A VM that dies by itself within this time counts as crashed early, not as stopped.",
   ),
 
-  ALERT_OTHER_FAILURES: choice(
-    "warning",
-    TOLD_AS,
-    "How a failed start is told that has nothing to do with devices, VFIO or the IOMMU.",
-  ),
-  ALERT_FACT_CHANGES: choice(
-    "normal",
-    TOLD_AS,
-    "How a change of BIOS, IOMMU groups and the like is told while nothing has failed.",
-  ),
-  ALERT_RECOVERY: choice("normal", TOLD_AS, "How it is told that a VM starts again after it had failed."),
-  ALERT_WATCHER_TROUBLE: choice(
-    "warning",
-    TOLD_AS,
-    "How the service's own troubles are told: a source lost, records lost, no space, a channel that fails.",
-  ),
-  ALERT_REMINDERS: yesNo(true, "Remind of what still fails, after 1, 2, 4, 8 … days."),
-  ALERT_BURST: whole(
-    5,
-    { minimum: 1, maximum: 100, unit: "alerts" },
-    "So many alerts of one kind may leave at once; the rest of a storm becomes one summary.",
-  ),
-  ALERT_HOURLY: whole(
-    6,
-    { minimum: 1, maximum: 1000, unit: "alerts an hour" },
-    "So many more alerts of one kind may leave each hour.",
-  ),
-  ALERT_GIVE_UP_HOURS: whole(
-    72,
-    { minimum: 1, maximum: 720, unit: "hours" },
-    "An alert that could not be delivered for so long is given up, and status shows it.",
-  ),
-  QUIET_HOURS: dailyHours("Less important alerts wait until these hours of local time are over."),
-  QUIET_HOURS_PASS: choice(
-    "alert",
-    IMPORTANCES,
-    "The least important alert that does not wait in quiet hours.",
-  ),
-  QUIET_CHANNELS: someOf(
-    CHANNEL_NAMES.filter((name) => name !== "log"),
-    "The channels that keep the quiet hours.",
-  ),
-  HOST_NAME: text("", "The machine's name in alerts. Empty: its host name."),
-
-  ...log.settings,
-  ...unraid.settings,
-  ...mail.settings,
-  ...ntfy.settings,
-  ...webhook.settings,
-  ...mqtt.settings,
-  ...command.settings,
-
-  HTTP_TIMEOUT_SECONDS: whole(
-    15,
-    { minimum: 1, maximum: 300, unit: "seconds" },
-    "How long ntfy or a webhook may take to answer.",
-  ),
-  HTTP_PROXY: webAddress(
-    "An http proxy for ntfy and webhooks, e.g. http://proxy.lan:3128\nEmpty: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment say.",
-  ),
+  ...ALERT_SETTINGS,
 } as const;
 
 export type KeyName = keyof typeof KEYS;

@@ -1,6 +1,7 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
+import type { FormField, Key } from "../settings/value-kinds.ts";
+import { SOURCES } from "../sources/kinds/all.ts";
 import { KEYS, type KeyName } from "./keys.ts";
-import type { FormField, Key } from "./value-kinds.ts";
 
 /** One setting as a form shows it. */
 export interface FormSetting {
@@ -54,8 +55,7 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
     SOURCES: "Sources",
     HARDWARE_INVENTORY: "Hardware inventory",
     SNAPSHOT_SCHEDULE: "Schedule for reading the facts",
-    DOMAIN_LOG_DIRECTORY: "Logs of the VMs",
-    LIBVIRTD_LOG: "Log of libvirtd",
+    ...Object.assign({}, ...SOURCES.map(({ labels }) => labels)),
     SIGNATURES_DIRECTORY: "Own signatures",
   },
   "History and log": {

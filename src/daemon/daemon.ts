@@ -207,6 +207,7 @@ async function watchHost(
   const logSettled = createSettledLog(log);
   const startAnswers = createStartAnswers({ store, clock });
 
+  let sources: readonly Source[] = [];
   const pipeline = createPipeline({
     clock,
     store,
@@ -232,7 +233,9 @@ async function watchHost(
       // Whoever looks at 'status' right after a failed start wants to find it there.
       noteState();
     },
-    askState: (vm) => sources.libvirt?.askState(vm),
+    askState(vm) {
+      for (const source of sources) source.askState?.(vm);
+    },
     onTrouble: desk.storeTrouble,
     onUnrecorded(what, { why }) {
       const told = alerting.unrecorded(what, why);
@@ -245,8 +248,7 @@ async function watchHost(
   let lastObservationAt: number | undefined;
   let lastObservationSteady: number | undefined;
   let noteState = () => {};
-  const sources = createSources({
-    config: config(),
+  sources = await createSources(config(), {
     paths,
     clock,
     bootId,
@@ -254,8 +256,8 @@ async function watchHost(
     kernelTexts: countedTexts(createKernelTextFilter(matcher), floodGear.lineRead),
   });
   const resume = store.resumePoints.load();
-  undo(() => Promise.all(sources.all.map((source) => source.stop())));
-  const begun = sources.all.map((source) =>
+  undo(() => Promise.all(sources.map((source) => source.stop())));
+  const begun = sources.map((source) =>
     source.start((observation) => {
       lastObservationAt = clock.now();
       lastObservationSteady = steadyNow(clock);
@@ -280,7 +282,7 @@ async function watchHost(
 
   const sourceWatch = createSourceWatch({
     clock,
-    sources: sources.all,
+    sources,
     trouble: desk.trouble,
     resolved: desk.resolved,
   });
@@ -306,7 +308,7 @@ async function watchHost(
     log,
     fixed: { version: options.version, bootId, startedAt, database: store.path },
     startedSteady,
-    sources: sources.all,
+    sources,
     problems: () => [
       ...(volatile === undefined ? [] : [`the history cannot be used: ${volatile.why} ${ONLY_IN_MEMORY}`]),
       ...loaded.problems.map(describeProblem),
@@ -378,15 +380,15 @@ async function watchHost(
     state: "running",
     daemon: {
       describe: stateWriter.describe,
-      isHealthy: () => stateWriter.isFresh() && sources.all.every(isAlive) && !store.troubles().some(isStuck),
+      isHealthy: () => stateWriter.isFresh() && sources.every(isAlive) && !store.troubles().some(isStuck),
       reload,
       async stop() {
         try {
           await Promise.all([settingsWatch.stop(), control.stop()]);
           maintenance.stop();
-          await Promise.all(sources.all.map((source) => source.stop()));
-          const position = sources.kernelLog?.position();
-          if (position !== undefined) pipeline.reached(position);
+          await Promise.all(sources.map((source) => source.stop()));
+          for (const position of sources.map((source) => source.position?.()))
+            if (position !== undefined) pipeline.reached(position);
           pipeline.flush();
           await desk.stop();
           noteCleanEnd(store, bootId, clock.now());

@@ -1,4 +1,4 @@
-import type { TrackerSettings } from "../attempts/tracker.ts";
+import type { TrackerSettings } from "../attempts/tracking.ts";
 import type { Clock } from "../clock.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
 import { detectPlatform } from "../host/platform.ts";

@@ -1,11 +1,11 @@
+import { SOURCE_SETTINGS } from "../config/keys.ts";
 import type { Config, KeyName } from "../config.ts";
 
 /** What the sources, the history and the catalogue are made from at the start; everything else is asked at each use. */
 const FIXED_AT_START: readonly KeyName[] = [
   "DATABASE",
   "SOURCES",
-  "DOMAIN_LOG_DIRECTORY",
-  "LIBVIRTD_LOG",
+  ...(Object.keys(SOURCE_SETTINGS) as (keyof typeof SOURCE_SETTINGS)[]),
   "SIGNATURES_DIRECTORY",
 ];
 

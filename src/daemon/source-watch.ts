@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { SourceName } from "../model/observation.ts";
 import type { Source } from "../model/source.ts";
+import { SOURCES } from "../sources/kinds/all.ts";
 
 /** A source that was live and has been away for this long is worth an alert (ms). */
 const LOST_FOR = 900_000;
@@ -66,7 +67,8 @@ export function createSourceWatch(options: {
 }
 
 function remedyForLoss(source: SourceName): string {
-  return source === "kernel-log"
-    ? "A larger kernel log helps: the kernel parameter log_buf_len=4M."
-    : "Nothing has to be done unless it happens often: 'vfio-watch status' shows each gap.";
+  return (
+    SOURCES.find(({ name }) => name === source)?.whenLost ??
+    "Nothing has to be done unless it happens often: 'vfio-watch status' shows each gap."
+  );
 }

@@ -1,4 +1,12 @@
 import {
+  type JsonNode,
+  JsonSyntaxError,
+  membersOf,
+  parseJsonWithLines,
+  parseSoundJson,
+  Unwanted,
+} from "../knowledge/json-with-lines.ts";
+import {
   CAUSE_CLASSES,
   type ClassAdvice,
   CONDITIONS,
@@ -13,14 +21,6 @@ import {
   START_ROLES,
 } from "../model/catalogue.ts";
 import { signatureId } from "../model/identifiers.ts";
-import {
-  type JsonNode,
-  JsonSyntaxError,
-  membersOf,
-  parseJsonWithLines,
-  parseSoundJson,
-  Unwanted,
-} from "./json-with-lines.ts";
 import { expandPattern, faultOfPattern } from "./pattern.ts";
 import { nameIn, namesIn } from "./sentence.ts";
 import { isVersionRange } from "./version-range.ts";

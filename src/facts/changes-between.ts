@@ -1,5 +1,5 @@
 import type { Change } from "../model/fact.ts";
-import type { SnapshotStore } from "../store/snapshot-store.ts";
+import type { SnapshotLookup } from "../model/history.ts";
 import { diffSnapshots } from "./diff-snapshots.ts";
 
 /**
@@ -7,7 +7,7 @@ import { diffSnapshots } from "./diff-snapshots.ts";
  * the same as nothing (law 7).
  */
 export function changesBetween(
-  snapshots: Pick<SnapshotStore, "get">,
+  snapshots: { readonly get: SnapshotLookup },
   before: string | undefined,
   after: string | undefined,
 ): readonly Change[] | undefined {

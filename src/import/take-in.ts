@@ -1,4 +1,4 @@
-import type { TrackerSettings } from "../attempts/tracker.ts";
+import type { TrackerSettings } from "../attempts/tracking.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";

@@ -1,4 +1,5 @@
-import { createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
+import { createAttemptTracker } from "../attempts/tracker.ts";
+import type { TrackerSettings } from "../attempts/tracking.ts";
 import { createVirtualClock } from "../clock.ts";
 import type { Matcher } from "../diagnosis/matcher.ts";
 import { matchesOf } from "../diagnosis/speakers.ts";

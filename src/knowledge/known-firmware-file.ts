@@ -1,13 +1,13 @@
+import { CAUSE_CLASSES, type CauseClass } from "../model/catalogue.ts";
+import { isAgesaCondition } from "./agesa.ts";
+import { areBounds } from "./bios-version.ts";
 import {
   type JsonNode,
   JsonSyntaxError,
   membersOf,
   parseJsonWithLines,
   Unwanted,
-} from "../diagnosis/json-with-lines.ts";
-import { CAUSE_CLASSES, type CauseClass } from "../model/catalogue.ts";
-import { isAgesaCondition } from "./agesa.ts";
-import { areBounds } from "./bios-version.ts";
+} from "./json-with-lines.ts";
 
 /*
  * A file of known firmware is about one vendor's boards (docs/known-firmware.md has it in full):

@@ -1,3 +1,4 @@
+import type { VmName } from "./identifiers.ts";
 import type { Observation, ResumePoint, SourceName } from "./observation.ts";
 
 /** Takes what a source has seen, in the order in which the source saw it. Never throws, never blocks. */
@@ -43,6 +44,18 @@ export interface Source {
   /** Ends; no observation after it resolves. Resolves within a second. */
   stop(): Promise<void>;
   health(): SourceHealth;
+  /**
+   * How far it has read and told, records included that were not worth an observation. Storing it is never urgent: every
+   * observation carries its own resume point, and whatever is read again after an older one is unremarkable or known by
+   * its identity. So it is written along with other rows, and at the end.
+   */
+  position?(): ResumePoint | undefined;
+  /**
+   * Asks for the state of a VM and observes the answer as `vm-state`. For starts that libvirt refused before it ran
+   * QEMU: they emit no event (law 1), only the domain log tells that there is something to ask. Where nobody can be
+   * asked nothing happens; the next inventory has the state.
+   */
+  askState?(vm: VmName): void;
 }
 
 export type { ResumePoint };

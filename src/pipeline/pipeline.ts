@@ -1,4 +1,5 @@
-import { type AttemptTracker, createAttemptTracker, type TrackerSettings } from "../attempts/tracker.ts";
+import { type AttemptTracker, createAttemptTracker } from "../attempts/tracker.ts";
+import type { TrackerSettings } from "../attempts/tracking.ts";
 import { outcomeOf } from "../attempts/working-attempt.ts";
 import { type Clock, steadyOf } from "../clock.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";

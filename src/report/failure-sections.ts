@@ -6,7 +6,8 @@ import type { Evidence } from "../model/attempt.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { FactValue } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { Observation } from "../model/observation.ts";
+import type { Observation, SourceName } from "../model/observation.ts";
+import { SOURCES } from "../sources/kinds/all.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { Block, Cell, ChangeLine, FactRow, Section, SpokenLine } from "./document.ts";
 import type { HostFacts } from "./host-facts.ts";
@@ -95,19 +96,16 @@ function telling(spoken: readonly Evidence[]): readonly Evidence[] {
 function toLine({ observation, matches, count: times }: Evidence): SpokenLine {
   return {
     at: observation.at,
-    source: SOURCES[observation.source] ?? observation.source,
+    source: speakerOf(observation.source),
     text: textOf(observation) ?? "",
     count: times,
     decisive: matches.some(({ signature }) => signature.role === "cause"),
   };
 }
 
-const SOURCES: Readonly<Record<string, string>> = {
-  "kernel-log": "kernel",
-  "domain-logs": "QEMU",
-  "libvirtd-log": "libvirt",
-  proxmox: "Proxmox",
-};
+function speakerOf(source: SourceName): string {
+  return SOURCES.find(({ name }) => name === source)?.speaker ?? source;
+}
 
 function textOf(observation: Observation): string | undefined {
   switch (observation.kind) {

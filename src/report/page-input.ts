@@ -1,8 +1,8 @@
 import type { Answer } from "../answer/answer.ts";
 import type { RuntimeState } from "../daemon/runtime-state.ts";
-import type { PreflightFinding } from "../diagnosis/preflight.ts";
 import type { Reading } from "../model/reading.ts";
 import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
+import type { PreflightFinding } from "../preflight/finding.ts";
 import type { AttemptRow } from "../store/attempt-store.ts";
 import type { StoredGap } from "../store/record-stores.ts";
 import type { StoreTrouble } from "../store/refusal.ts";

@@ -1,5 +1,5 @@
 import { historyTexts } from "../answer/words.ts";
-import type { PreflightFinding } from "../diagnosis/preflight.ts";
+import type { PreflightFinding } from "../preflight/finding.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { PreflightView, PreflightVm } from "./page-input.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { BootIdentity } from "../host/boot-identity.ts";
 import type { HostPaths } from "../host-paths.ts";
-import type { Gap, KernelRecord, ResumePoint } from "../model/observation.ts";
+import type { Gap, KernelRecord } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import { createJournalWay } from "./kernel-log/journal-way.ts";
 import { createKmsgDevice, type KmsgDevice } from "./kernel-log/kmsg-device.ts";
@@ -17,14 +17,7 @@ const FIRST_RETRY = 1000;
 const LONGEST_RETRY = 60_000;
 
 /** The kernel log as a source. */
-export interface KernelLogSource extends Source {
-  /**
-   * How far the log has been read and told, records included that were not worth an observation. Storing it is
-   * never urgent: every observation carries its own resume point, and whatever is read again after an older
-   * one is unremarkable or known by its identity. So it is written along with other rows, and at the end.
-   */
-  position(): ResumePoint | undefined;
-}
+export type KernelLogSource = Source & Required<Pick<Source, "position">>;
 
 /**
  * Makes the kernel log source. It reads `/dev/kmsg`; where that may not be opened, the systemd journal; where

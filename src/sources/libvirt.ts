@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { OpenError } from "../libvirt/client.ts";
 import { uuidText } from "../libvirt/events.ts";
-import type { BootId, VmName } from "../model/identifiers.ts";
+import type { BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import type { LibvirtSession, SessionReport } from "./libvirt-session.ts";
@@ -14,14 +14,7 @@ import { isNothingThere, isWorthAnotherSocket, nothingThere, silence, troubleOf 
 import { createHealthKeeper } from "./source-state.ts";
 
 /** libvirt's own word on its VMs. */
-export interface LibvirtSource extends Source {
-  /**
-   * Asks for the state of a VM and observes the answer as `vm-state`. For starts that libvirt refused before it
-   * ran QEMU: they emit no event (law 1), only the domain log tells that there is something to ask. Without a
-   * connection nothing happens; the inventory after the next one has the state.
-   */
-  askState(vm: VmName): void;
-}
+export type LibvirtSource = Source & Required<Pick<Source, "askState">>;
 
 export interface LibvirtSourceOptions {
   readonly paths: HostPaths;

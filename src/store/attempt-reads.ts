@@ -3,6 +3,7 @@ import type { CauseClass } from "../model/catalogue.ts";
 import type { Diagnosis } from "../model/diagnosis.ts";
 import type { Origin } from "../model/history.ts";
 import { type Bdf, type BootId, vmName } from "../model/identifiers.ts";
+import type { AttemptParts } from "./attempt-parts.ts";
 import type {
   AttemptFilter,
   AttemptRow,
@@ -11,7 +12,6 @@ import type {
   SignatureLookup,
   StoredAttempt,
 } from "./attempt-store.ts";
-import type { AttemptParts } from "./attempts.ts";
 import type { SqlValue } from "./connection.ts";
 import { type EvidenceRow, unpackEvidence } from "./evidence-rows.ts";
 import type { VmTable } from "./vms.ts";

@@ -1,23 +1,11 @@
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Origin } from "../model/history.ts";
 import { vmName } from "../model/identifiers.ts";
+import type { AttemptParts } from "./attempt-parts.ts";
 import { createAttemptReads } from "./attempt-reads.ts";
 import type { AttemptStore } from "./attempt-store.ts";
-import type { BootTable } from "./boots.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
-import type { Connection } from "./connection.ts";
 import { type EvidenceRow, packEvidence } from "./evidence-rows.ts";
-import type { SignatureTable } from "./signatures.ts";
-import type { SnapshotTable } from "./snapshots.ts";
-import type { VmTable } from "./vms.ts";
-
-export interface AttemptParts {
-  readonly connection: Connection;
-  readonly boots: BootTable;
-  readonly snapshots: SnapshotTable;
-  readonly vms: VmTable;
-  readonly signatures: SignatureTable;
-}
 
 interface HeadRow {
   readonly number: number;

@@ -1,6 +1,6 @@
 import type { Fact, FactValue } from "../model/fact.ts";
+import { byGroup, type FactRow, toFact } from "./fact-rows.ts";
 import type { SnapshotSeries, VaryingFact } from "./snapshot-store.ts";
-import { byGroup, type FactRow, toFact } from "./snapshots.ts";
 import type { Position } from "./spans.ts";
 
 /** A span as the table gives it. */

@@ -1,9 +1,10 @@
-import { FACT_GROUPS, type Fact, type FactGroup } from "../model/fact.ts";
+import type { Fact } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
-import { decodeValue, encodeValue, type StoredValue } from "./fact-values.ts";
+import { byGroup, type FactRow, toFact } from "./fact-rows.ts";
+import { encodeValue } from "./fact-values.ts";
 import { readSeries, type SpanTuple } from "./series.ts";
 import type { SnapshotMoment, SnapshotSeries, SnapshotStore } from "./snapshot-store.ts";
 import { createSpanTable, type Position } from "./spans.ts";
@@ -13,13 +14,6 @@ export interface SnapshotTable extends SnapshotStore {
   /** Number of a snapshot; one that is not stored yet is announced by its id. */
   numberOf(id: string): number;
   ids(): ReadonlyMap<number, string>;
-}
-
-/** A fact with its number in the table. */
-export interface FactRow extends StoredValue {
-  readonly number: number;
-  readonly fact_group: FactGroup;
-  readonly key: string;
 }
 
 export function createSnapshotTable(connection: Connection, boots: BootTable): SnapshotTable {
@@ -181,19 +175,4 @@ interface MomentRow {
   readonly snapshot: string;
   readonly reason: string;
   readonly steady: number | null;
-}
-
-/** The fact that a row holds. */
-export function toFact(row: FactRow): Fact {
-  return { group: row.fact_group, key: row.key, value: decodeValue(row) };
-}
-
-const GROUP_RANK = new Map<string, number>(FACT_GROUPS.map((group, rank) => [group, rank]));
-
-/** What is in order by key, ordered by group first. */
-export function byGroup<T>(ordered: readonly T[], groupOf: (one: T) => FactGroup): readonly T[] {
-  // Group by group, because thousands of them would be slow to compare by both.
-  return [...Map.groupBy(ordered, groupOf)]
-    .sort(([a], [b]) => (GROUP_RANK.get(a) ?? 99) - (GROUP_RANK.get(b) ?? 99))
-    .flatMap(([, own]) => own);
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, describe, it } from "node:test";
-import type { DemandOrigin } from "../../src/answer/answer.ts";
-import type { Preflight, PreflightFinding } from "../../src/diagnosis/preflight.ts";
 import { collectFacts } from "../../src/facts/facts-of-host.ts";
 import { makeSnapshot } from "../../src/facts/snapshot.ts";
+import type { DemandOrigin } from "../../src/history/demand-origin.ts";
 import { readVmDefinitions } from "../../src/host/virtual-machines.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
 import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
+import type { Preflight, PreflightFinding } from "../../src/preflight/finding.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { buildForumHost, FORUM_DEVICES, type ForumHostOptions, vmXml } from "../helpers/forum-host.ts";
 import { createProxmoxNode } from "../helpers/proxmox-host.ts";

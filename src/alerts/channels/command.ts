@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Clock } from "../../clock.ts";
-import { commandLine, minimumImportance, whole, yesNo } from "../../config/value-kinds.ts";
+import { commandLine, minimumImportance, whole, yesNo } from "../../settings/value-kinds.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { alertJson } from "../message.ts";
 import { runProgram } from "../run-program.ts";

@@ -1,11 +1,11 @@
-import type { Config } from "../../config.ts";
 import type { Channel } from "../channel.ts";
+import type { AlertConfig } from "../settings.ts";
 import { CHANNELS, type ChannelName } from "./all.ts";
 import type { AlertPlace, ChannelSurroundings } from "./kind.ts";
 
 /** The channels that are switched on and have what they need. */
 export function createChannels(
-  config: Config,
+  config: AlertConfig,
   place: AlertPlace,
   surroundings: ChannelSurroundings,
 ): readonly Channel[] {
@@ -17,7 +17,7 @@ export function createChannels(
 /** One channel as the settings describe it, whether it is switched on or not; a text says what it lacks. */
 export function createChannel(
   name: ChannelName,
-  config: Config,
+  config: AlertConfig,
   surroundings: ChannelSurroundings,
 ): Channel | { readonly lacks: string } {
   const kind = CHANNELS.find((known) => known.name === name);

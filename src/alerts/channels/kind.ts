@@ -1,17 +1,9 @@
 import type { Clock } from "../../clock.ts";
-import type { Key } from "../../config/value-kinds.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import type { Importance } from "../../model/alert.ts";
+import type { SettingKeys, ValuesOf } from "../../settings/setting-keys.ts";
 import type { AlertLog, Channel } from "../channel.ts";
 import type { HttpSettings } from "../http.ts";
-
-/** A channel's settings, by the names that stand in the file, in the order in which they are shown. */
-export type ChannelKeys = Readonly<Record<string, Key<unknown>>>;
-
-/** The values that settings have once they are read. */
-export type ValuesOf<Keys extends ChannelKeys> = {
-  readonly [Name in keyof Keys]: Keys[Name] extends Key<infer Value> ? Value : never;
-};
 
 /** The kind of host, where it decides whether a channel is on by itself. */
 export interface AlertPlace {
@@ -44,7 +36,7 @@ export interface VmProblem {
 }
 
 /** Everything about one way to reach people: adding one is its file and a line in the list. */
-export interface ChannelKind<Name extends string, Keys extends ChannelKeys> {
+export interface ChannelKind<Name extends string, Keys extends SettingKeys> {
   readonly name: Name;
   /** Heading of its settings in a form. */
   readonly title: string;
@@ -63,7 +55,7 @@ export interface ChannelKind<Name extends string, Keys extends ChannelKeys> {
 }
 
 /** Declares a channel; the types of its settings follow from their declaration. */
-export function channelKind<const Name extends string, const Keys extends ChannelKeys>(
+export function channelKind<const Name extends string, const Keys extends SettingKeys>(
   kind: ChannelKind<Name, Keys>,
 ): ChannelKind<Name, Keys> {
   return kind;

@@ -1,4 +1,4 @@
-import { minimumImportance } from "../../config/value-kinds.ts";
+import { minimumImportance } from "../../settings/value-kinds.ts";
 import type { AlertLog, Channel } from "../channel.ts";
 import { alertText, plainLines } from "../message.ts";
 import { channelKind } from "./kind.ts";

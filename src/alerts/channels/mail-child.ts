@@ -1,6 +1,6 @@
 import { createTransport } from "nodemailer";
 import type { SendResult } from "../channel.ts";
-import { isLoopback, type ServerAddress } from "./channel-child.ts";
+import { isLoopback, type ServerAddress } from "./server-address.ts";
 
 /** One mail, whole, as the child gets it. */
 export interface MailJob {

@@ -1,9 +1,10 @@
-import { choice, minimumImportance, password, path, text, whole } from "../../config/value-kinds.ts";
+import { choice, minimumImportance, password, path, text, whole } from "../../settings/value-kinds.ts";
 import type { Channel } from "../channel.ts";
 import { renderMail } from "../render.ts";
-import { parseServer, runChannelChild } from "./channel-child.ts";
+import { runChannelChild } from "./channel-child.ts";
 import { channelKind } from "./kind.ts";
 import type { MailJob } from "./mail-child.ts";
+import { parseServer } from "./server-address.ts";
 
 export const mail = channelKind({
   name: "mail",

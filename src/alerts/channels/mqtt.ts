@@ -1,4 +1,4 @@
-import { minimumImportance, password, path, text, whole, yesNo } from "../../config/value-kinds.ts";
+import { minimumImportance, password, path, text, whole, yesNo } from "../../settings/value-kinds.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { alertJson } from "../message.ts";
 import { runChannelChild } from "./channel-child.ts";

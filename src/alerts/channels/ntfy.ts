@@ -1,4 +1,4 @@
-import { minimumImportance, path, secret, webAddress, yesNo } from "../../config/value-kinds.ts";
+import { minimumImportance, path, secret, webAddress, yesNo } from "../../settings/value-kinds.ts";
 import type { Channel } from "../channel.ts";
 import { type HttpSettings, postJson } from "../http.ts";
 import { renderNtfy } from "../render.ts";

@@ -1,15 +1,15 @@
 import type { Clock } from "../../clock.ts";
-import type { Config } from "../../config.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import type { Incident } from "../../model/alert.ts";
 import type { VmDefinition } from "../../model/virtual-machine.ts";
 import type { AlertLog } from "../channel.ts";
 import type { Environment } from "../proxy.ts";
+import type { AlertConfig } from "../settings.ts";
 import type { ChannelSurroundings, VmProblem } from "./kind.ts";
 
 /** What channels need, from the settings in force and what the composition has. */
 export function channelSurroundings(
-  config: Config,
+  config: AlertConfig,
   given: {
     readonly host: HostPaths;
     readonly clock: Clock;

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
-import { parseFlatFile } from "../../config/flat-file.ts";
-import { choice, minimumImportance, path, whole } from "../../config/value-kinds.ts";
 import type { HostPaths } from "../../host-paths.ts";
+import { parseFlatFile } from "../../settings/flat-file.ts";
+import { choice, minimumImportance, path, whole } from "../../settings/value-kinds.ts";
 import type { Channel, SendResult } from "../channel.ts";
 import { renderUnraid } from "../render.ts";
 import { type ProgramEnd, runProgram } from "../run-program.ts";

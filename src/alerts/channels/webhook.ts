@@ -1,4 +1,4 @@
-import { choice, minimumImportance, path, secret, webAddress, yesNo } from "../../config/value-kinds.ts";
+import { choice, minimumImportance, path, secret, webAddress, yesNo } from "../../settings/value-kinds.ts";
 import type { Channel } from "../channel.ts";
 import { type HttpSettings, postJson } from "../http.ts";
 import type { AlertMessage } from "../message.ts";

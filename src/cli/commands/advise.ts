@@ -1,6 +1,5 @@
 import { type AdviceVerdict, adviseBios, type BiosAdvice, type VmAtStake } from "../../answer/bios-advice.ts";
 import { type AdviceWords, adviceWords } from "../../answer/bios-advice-words.ts";
-import type { Preflight } from "../../diagnosis/preflight.ts";
 import { textOf } from "../../facts/fact-value.ts";
 import { biosRecord } from "../../history/bios-record.ts";
 import { createHostMemory } from "../../host/host-memory.ts";
@@ -8,6 +7,7 @@ import { readHost } from "../../host/host-reading.ts";
 import { jsonText } from "../../json-text.ts";
 import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
+import type { Preflight } from "../../preflight/finding.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";

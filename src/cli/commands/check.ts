@@ -1,7 +1,8 @@
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
-import { needsAction, type Preflight, type PreflightFinding } from "../../diagnosis/preflight.ts";
 import { jsonText } from "../../json-text.ts";
+import type { Preflight, PreflightFinding } from "../../preflight/finding.ts";
+import { needsAction } from "../../preflight/preflight.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { checkHost } from "../check-host.ts";

@@ -1,4 +1,3 @@
-import { LONGEST_FILE } from "../../config/flat-file.ts";
 import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
@@ -9,6 +8,7 @@ import type { SectionId } from "../../report/document.ts";
 import { gatherReport } from "../../report/gather.ts";
 import { renderPage } from "../../report/page.ts";
 import type { ChosenStart, HistoryView, PageInput, ServiceView } from "../../report/page-input.ts";
+import { LONGEST_FILE } from "../../settings/flat-file.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";

@@ -1,6 +1,6 @@
 import type { BootLoaderClaim } from "../host/boot-loader.ts";
 import type { RunningLoader } from "../host/boot-loader-running.ts";
-import type { PreflightFinding, PreflightInput } from "./preflight.ts";
+import type { PreflightFinding, PreflightInput } from "./finding.ts";
 
 /** Parameters that a boot loader's file claims and that do not run (law 6). */
 export function bootFindings({ bootLoaders }: PreflightInput): readonly PreflightFinding[] {

@@ -1,4 +1,4 @@
-import type { Parsed } from "./value-kinds.ts";
+import type { Parsed } from "./parsed.ts";
 
 /**
  * Splits a command line at blanks; single or double quotes hold an argument together, nothing is expanded and no

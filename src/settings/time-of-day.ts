@@ -1,4 +1,4 @@
-import type { Parsed } from "./value-kinds.ts";
+import type { Parsed } from "./parsed.ts";
 
 /** A span of the day in local time, in minutes since midnight; `from` > `to` spans midnight. */
 export interface TimeOfDayRange {

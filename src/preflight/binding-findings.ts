@@ -1,8 +1,8 @@
+import { deviceAt, groupNumbers, isActive, isPassedThrough } from "../diagnosis/host-lookups.ts";
 import { type BindingRequest, type DeviceBinding, isBoundTwice } from "../host/vfio-setup.ts";
 import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
-import { deviceAt, groupNumbers, isActive, isPassedThrough } from "./host-lookups.ts";
-import type { PreflightFinding, PreflightInput } from "./preflight.ts";
+import type { PreflightFinding, PreflightInput } from "./finding.ts";
 
 /** Who binds what to vfio-pci: twice, in vain, not at all. */
 export function bindingFindings(

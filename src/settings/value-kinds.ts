@@ -1,9 +1,7 @@
 import { parseArgumentVector } from "./argument-vector.ts";
 import { cronProblem } from "./cron-expression.ts";
+import type { Parsed } from "./parsed.ts";
 import { parseTimeOfDayRange, type TimeOfDayRange } from "./time-of-day.ts";
-
-/** What a text in the file means, or why it means nothing. */
-export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 /** What a form offers for a value; what stands there is checked by `parse` all the same. */
 export type FormField =

@@ -1,6 +1,6 @@
+import { groupsOf } from "../diagnosis/host-lookups.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import { groupsOf } from "./host-lookups.ts";
-import type { PreflightFinding, PreflightInput } from "./preflight.ts";
+import type { PreflightFinding, PreflightInput } from "./finding.ts";
 
 /**
  * What is set on this host, is often taken for the cause or the cure, and is neither (law 5). What only has no

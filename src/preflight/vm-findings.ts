@@ -1,12 +1,12 @@
 import type { Answer } from "../answer/answer.ts";
+import { notYetRefused } from "../diagnosis/direct-regions.ts";
+import { deviceAt, groupNumbers } from "../diagnosis/host-lookups.ts";
+import { checkHostState } from "../diagnosis/state-checks.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import { notYetRefused } from "./direct-regions.ts";
-import { deviceAt, groupNumbers } from "./host-lookups.ts";
-import type { KnownDevice, PreflightFinding, PreflightInput } from "./preflight.ts";
-import { checkHostState } from "./state-checks.ts";
+import type { KnownDevice, PreflightFinding, PreflightInput } from "./finding.ts";
 
 /** What stops this VM now, and the answer for it. */
 export function vmFindings(
