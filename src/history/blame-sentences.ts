@@ -1,7 +1,7 @@
 import type { VmName } from "../model/identifiers.ts";
 import type { FaultAnswer } from "./ask-blame.ts";
 import { nameSuspect } from "./name-suspects.ts";
-import { describePhases } from "./outcome-phases.ts";
+import { describePhases, describeTogether } from "./outcome-phases.ts";
 import { describeDevice } from "./short-names.ts";
 
 const VERBS = { confirmed: "broke", likely: "most likely broke", possible: "may have broken" } as const;
@@ -15,11 +15,11 @@ export function blameHeadline(answer: FaultAnswer): string {
   const [lead] = names;
   if (lead === undefined) return unknownHeadline(answer);
   const verb = VERBS[blame.certainty];
-  const phases = describePhases(blame.trials, lead);
   if (first.together) {
     const both = names.map(({ full }) => full).join(" together with ");
-    return `${capital(both)} ${verb} ${victim(answer)}, and either one back heals it: ${phases}.`;
+    return `${capital(both)} ${verb} ${victim(answer)}, and either one back heals it: ${describeTogether(blame.trials, names)}.`;
   }
+  const phases = describePhases(blame.trials, lead);
   const listed = names.map(({ full }) => full).join(" or ");
   const who = names.length > 1 ? `${listed}, which always changed together,` : listed;
   return `${capital(who)} ${verb} ${victim(answer)}: ${phases}.`;
@@ -46,6 +46,7 @@ function quoted(vms: readonly VmName[]): string {
 
 function unknownHeadline(answer: FaultAnswer): string {
   const { blame, bios } = answer;
+  const [first] = blame.sets;
   const named = failing(answer);
   const vms = named.length === 0 ? "" : quoted(named);
   // Asked about a device, the answer is not about what the VM did with another one.
@@ -65,6 +66,8 @@ function unknownHeadline(answer: FaultAnswer): string {
     case "later-starts":
       return `${vms} ${named.length > 1 ? "fail" : "fails"} at the second start in a boot: the first one works, as with a card that cannot be reset (${share}).`;
     case "nothing-changed":
+      if (first !== undefined)
+        return `What changed when ${vms} began to fail explains it less well than something that no file shows (${share}${byBios(answer)}).`;
       return `Nothing that is watched and could explain it changed when ${vms} began to fail (${share}${byBios(answer)}).`;
     case "in-use":
       return `${vms} failed ${blame.bad} of ${all} times because a device was in use, by another VM or a driver; that says nothing about the BIOS.`;
@@ -135,10 +138,10 @@ export function outOf(probability: number): string {
 
 const WORTH_SAYING = 0.03;
 
-/** What else may have done it, with its chance. */
+/** What else may have done it, with its chance; where nothing is named, all that may. */
 function rivalsOf(answer: FaultAnswer): string {
-  const { rivals, sets } = answer.blame;
-  const named = sets.slice(1).map((set) => ({
+  const { rivals, sets, certainty } = answer.blame;
+  const named = sets.slice(certainty === "unknown" ? 0 : 1).map((set) => ({
     what: set.suspects
       .map((suspect) => nameSuspect(suspect, answer).full)
       .join(set.together ? " together with " : " or "),
@@ -155,7 +158,7 @@ function rivalsOf(answer: FaultAnswer): string {
   return [...named, ...hidden]
     .filter(({ chance }) => chance >= WORTH_SAYING)
     .sort((a, b) => b.chance - a.chance)
-    .slice(0, 3)
+    .slice(0, 4)
     .map(({ what, chance }) => `${what} (${outOf(chance)})`)
     .join(", ");
 }
@@ -171,6 +174,7 @@ function unknownWhy(answer: FaultAnswer): string {
     case "later-starts":
       return `Unknown: no change of the host decides it, but whether the card was used since it was powered on.${said}`;
     case "nothing-changed":
+      if (answer.blame.sets.length > 0) return `Unknown: one start more on each side would tell more.${said}`;
       return `Unknown: whatever changed there had no effect before; something that no file shows may have changed (a BIOS setting, a cable, the card itself).${said}`;
     case "in-use":
       return "Unknown: nothing that changed explains who had it; see who does (vfio-watch check).";

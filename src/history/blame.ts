@@ -1,7 +1,7 @@
 import { LAWFUL, ORDINARY, type Weighed, weigh } from "./blame-model.ts";
 import { isHealedByPower, isOwnCause, isPlausible, priorsFor } from "./blame-priors.ts";
 import { type Boundary, boundaryOf, goodAfter, newestBoundary } from "./boundary.ts";
-import { type DirectView, viewOfDirect, withKernelsPart } from "./direct-refusals.ts";
+import { type DirectView, outcomesOf, viewOfDirect, withKernelsPart } from "./direct-refusals.ts";
 import type { FactTable } from "./fact-table.ts";
 import { type KnobColumn, knobColumns } from "./knob-columns.ts";
 import type { Subject } from "./subject.ts";
@@ -167,9 +167,9 @@ function blameOf({ failure, classes, trials }: Fault, { table, placeOf, subject 
     trials,
   };
   if (good === 0) return { ...common, certainty: "unknown", reason: "no-good-start", sets: [] };
-  const columns = knobColumns(trials, table, placeOf, subject);
   const view =
     failure === "iommu-direct-mapping-required" ? viewOfDirect(trials, table, placeOf, subject) : undefined;
+  const columns = knobColumns(trials, outcomesOf(trials, view), table, placeOf, subject);
   const weighed = weighFault(failure, trials, columns, view);
   const seen = suspectSets(weighed, columns, trials, failure);
   const sets = view === undefined ? seen : withKernelsPart(seen, view, weighed, columns, trials);

@@ -51,6 +51,14 @@ export function viewOfDirect(
   return { trials: seen, places: Int32Array.from(kept), refuses, crossed, region };
 }
 
+/** A number for how each trial went and, where a law reads it otherwise, for what it proves: where it differs something turned. */
+export function outcomesOf(trials: readonly Trial[], view: DirectView | undefined): Uint8Array {
+  const outcomes = Uint8Array.from(trials, ({ good }) => (good ? 1 : 0));
+  for (const [at, place] of view?.places.entries() ?? [])
+    if (view?.trials[at]?.good === true) outcomes[place] = (outcomes[place] as number) + 2;
+  return outcomes;
+}
+
 /** Thousands of starts share some snapshots, and neighbours mostly the same one. */
 function eachOnce<T>(places: readonly number[], of: (place: number) => T): readonly T[] {
   const known = new Map<number, T>();
@@ -125,12 +133,13 @@ export function withKernelsPart(
           );
     return [other === undefined ? kernel : joinSets(other, kernel, trials), ...sets];
   }
-  const turn = boundaryOf(trials, first);
-  if (kernel === undefined || !crosses(turn, view, trials)) return sets;
-  const at = trials.findIndex(({ tally }) => tally === turn?.lastGood);
+  if (kernel === undefined) return sets;
   const isTolerated = trials.some(
     ({ good }, place) => good && view.refuses[place] === false && view.region[place] === true,
   );
+  const turn = boundaryOf(trials, first);
+  if (!crosses(turn, view, trials)) return sets;
+  const at = trials.findIndex(({ tally }) => tally === turn?.lastGood);
   // The region came in that turn, and nobody saw the older kernel put up with it: the firmware explains it alone.
   if (view.region[at] === false && !isTolerated)
     return [{ ...first, besides: [...first.besides, ...kernel.suspects] }, ...others];

@@ -65,16 +65,17 @@ const COMPOSED =
 /**
  * The knobs of a question: every fact that can matter and is not the same in all trials, facts that say one thing
  * together as one, and what stands at the addresses that the VM asks for. A knob that never changed where the outcome
- * turned explains nothing and is left out.
+ * turned explains nothing and is left out; `outcomes` are numbers, one for each trial.
  */
 export function knobColumns(
   trials: readonly Trial[],
+  outcomes: Uint8Array,
   table: FactTable,
   placeOf: ReadonlyMap<string, number>,
   subject: Subject,
 ): readonly KnobColumn[] {
   const places = Int32Array.from(trials, ({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
-  const make = createMaker(trials);
+  const make = createMaker(outcomes);
   const found: (KnobColumn | undefined)[] = [
     make("bios", "BIOS", "firmware", "firmware.bios.version", biosBuilds(places, table), [
       "firmware.bios.version",
@@ -91,7 +92,7 @@ export function knobColumns(
     ...relationColumns(trials, table, places, subject, make),
   ];
   const otherVms = otherVmTrials(trials);
-  const mayTurn = createTurnTest(trials, places);
+  const mayTurn = createTurnTest(trials, outcomes, places);
   for (const column of table.columns) {
     if (!mayTurn(column) || COMPOSED.test(column.key)) continue;
     const owner = addressOwner(column.key);
@@ -130,8 +131,7 @@ type Maker = (
 ) => KnobColumn | undefined;
 
 /** Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. */
-function createMaker(trials: readonly Trial[]): Maker {
-  const good = Uint8Array.from(trials, (trial) => (trial.good ? 1 : 0));
+function createMaker(outcomes: Uint8Array): Maker {
   return (kind, family, group, key, given, parts = [key]) => {
     if (given === undefined) return undefined;
     const { values, indexes } = given;
@@ -149,7 +149,7 @@ function createMaker(trials: readonly Trial[]): Maker {
       }
       const value = order[index] as number;
       pattern[at] = value;
-      if (last >= 0 && pattern[last] !== value && good[last] !== good[at]) turned = true;
+      if (last >= 0 && pattern[last] !== value && outcomes[last] !== outcomes[at]) turned = true;
       last = at;
     }
     if (!turned) return undefined;
@@ -160,14 +160,18 @@ function createMaker(trials: readonly Trial[]): Maker {
 }
 
 /** Whether a fact may have changed where the outcome turned: most have not, which a few comparisons tell. */
-function createTurnTest(trials: readonly Trial[], places: Int32Array): (column: FactColumn) => boolean {
-  const known = trials.flatMap(({ good }, at) =>
-    (places[at] ?? -1) < 0 ? [] : [{ good, place: places[at] ?? -1 }],
+function createTurnTest(
+  trials: readonly Trial[],
+  outcomes: Uint8Array,
+  places: Int32Array,
+): (column: FactColumn) => boolean {
+  const known = trials.flatMap((_trial, at) =>
+    (places[at] ?? -1) < 0 ? [] : [{ outcome: outcomes[at], place: places[at] ?? -1 }],
   );
   // Pairs of neighbouring places, one after the other: asked of hundreds of facts.
-  const turns = known.flatMap(({ good, place }, at) => {
+  const turns = known.flatMap(({ outcome, place }, at) => {
     const before = known[at - 1];
-    return before === undefined || before.good === good || before.place === place
+    return before === undefined || before.outcome === outcome || before.place === place
       ? []
       : [before.place, place];
   });

@@ -48,6 +48,19 @@ export function describePhases(trials: readonly Trial[], name: SuspectName): str
   return describeByValue(name);
 }
 
+/** Two that break it only together: `20 of 20 starts worked without the two of them together, 0 of 5 with` */
+export function describeTogether(trials: readonly Trial[], names: readonly SuspectName[]): string {
+  const counts = { without: { good: 0, all: 0 }, with: { good: 0, all: 0 } };
+  for (const [at, { good, tally }] of trials.entries()) {
+    const broken = names.map(({ lead }) => lead.broken[lead.pattern[at] ?? -1]);
+    if (!broken.includes(false) && broken.includes(undefined)) continue;
+    const side = broken.includes(false) ? counts.without : counts.with;
+    side.all += tally.count;
+    if (good) side.good += tally.count;
+  }
+  return `${counts.without.good} of ${counts.without.all} starts worked without the two of them together, ${counts.with.good} of ${counts.with.all} with`;
+}
+
 /** Values with which it worked and failed, the broken ones by name. */
 function describeByValue(name: SuspectName): string {
   const broken = name.lead.counts.filter((_count, value) => name.lead.broken[value] === true);

@@ -142,6 +142,44 @@ describe("blame never says the wrong thing with confidence", () => {
     assert.match(sectionOf(text, "What changed there"), /A63 \([0-9-]+\) → .*A95/);
   });
 
+  it("a demand that an older kernel put up with shows itself when the kernel changes: both, and either one back", async () => {
+    const old: Facts = { "kernel.release": "6.1.0-37-amd64" };
+    const both = await askMadeHistory([
+      ...repeat(6, on(old, good())),
+      ...repeat(4, on({ ...old, ...BIOS_A95 }, good())),
+      ...repeat(2, on(BIOS_A95, bad())),
+    ]);
+    assert.deepEqual(
+      both.answer.blame.sets[0]?.suspects.map(({ family }) => family),
+      ["BIOS", "kernel"],
+    );
+    assert.equal(both.answer.blame.certainty, "likely");
+    assert.match(
+      both.text.headline,
+      /either one back heals it: 10 of 10 starts worked without the two of them together, 0 of 2 with/,
+    );
+    const back = await askMadeHistory([
+      ...repeat(6, on(old, good())),
+      ...repeat(4, on({ ...old, ...BIOS_A95 }, good())),
+      ...repeat(2, on(BIOS_A95, bad())),
+      ...repeat(2, on({}, good())),
+    ]);
+    assert.equal(back.answer.blame.certainty, "confirmed");
+  });
+
+  it("does not say that nothing changed where what changed is merely a worse explanation", async () => {
+    const older: Facts = { "vm.Windows 11.machine": "pc-q35-8.2" };
+    const { answer, text } = await askMadeHistory([
+      ...repeat(30, on({}, good())),
+      on(older, good()),
+      on({}, good()),
+      on(older, reset),
+    ]);
+    assert.equal(answer.blame.reason, "nothing-changed");
+    assert.match(text.headline, /^What changed when 'Windows 11' began to fail explains it less well than/);
+    assert.match(text.certainty, /What is left: .*definition/);
+  });
+
   it("a demand that came without a new BIOS is laid to the firmware's tables, not shared with the region", async () => {
     const { "firmware.bios.version": _version, "firmware.bios.date": _date, ...demand } = BIOS_A95;
     const { answer, text } = await askMadeHistory([
