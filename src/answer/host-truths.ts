@@ -14,6 +14,8 @@ export interface FactIndex {
   driverOf(identity: string): string | undefined;
   /** Words of `/proc/cmdline`; undefined where it was not read. */
   readonly parameters: readonly string[] | undefined;
+  /** What has a part of the device's BARs; undefined where it was not read. */
+  windowUsersOf(identity: string): readonly string[] | undefined;
 }
 
 /** Goes through all facts, which are many on a host with many VMs: once for each snapshot. */
@@ -34,6 +36,10 @@ export function indexFacts({ facts }: Snapshot): FactIndex {
     driverOf(identity) {
       const driver = values.get(`pci.${identity}.driver`);
       return driver?.state === "absent" ? "none" : textOf(driver);
+    },
+    windowUsersOf(identity) {
+      const users = values.get(`pci.${identity}.window-users`);
+      return users === undefined || users.state === "unknown" ? undefined : listOf(users);
     },
     parameters: values.get("kernel.parameter")?.state === "value" ? parametersOf(facts) : undefined,
   };
@@ -56,6 +62,7 @@ export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: read
     parameters: facts.parameters,
     preBootDmaProtection: protection === "on" || protection === "off" ? protection : undefined,
     secureBoot: secure === undefined ? undefined : /^(?:on|enabled|yes)$/i.test(secure) ? "on" : "off",
+    windowUsers: windowUsersOf(facts, devices),
     hugepages: pages === "yes" || pages === "no" ? pages : undefined,
   };
 }
@@ -79,6 +86,17 @@ function devicesOf(facts: FactIndex, devices: readonly Bdf[]): readonly DeviceTr
       driver: facts.driverOf(identity),
     })),
   );
+}
+
+function windowUsersOf(facts: FactIndex, devices: readonly Bdf[]): readonly string[] | undefined {
+  const known = devices
+    .flatMap((bdf) => facts.identitiesAt(bdf))
+    .flatMap((identity) => facts.windowUsersOf(identity) ?? []);
+  return known.length === 0 && !devices.some((bdf) => isKnown(facts, bdf)) ? undefined : [...new Set(known)];
+}
+
+function isKnown(facts: FactIndex, bdf: Bdf): boolean {
+  return facts.identitiesAt(bdf).some((identity) => facts.windowUsersOf(identity) !== undefined);
 }
 
 function parametersOf(facts: Snapshot["facts"]): readonly string[] {

@@ -27,6 +27,8 @@ export interface HostTruths {
   readonly preBootDmaProtection?: "on" | "off" | undefined;
   readonly secureBoot?: "on" | "off" | undefined;
   readonly hugepages?: "yes" | "no" | undefined;
+  /** What besides its driver has a part of a device's BARs, by the names in `/proc/iomem`. */
+  readonly windowUsers?: readonly string[] | undefined;
   /** What changed since it last worked; undefined where nothing can be compared. */
   readonly changed?: ReadonlySet<Knob> | undefined;
 }
@@ -51,6 +53,7 @@ export function chooseRemedies(
 /** What a remedy takes for granted when it speaks of it. */
 const MUST_BE_KNOWN: ReadonlySet<string> = new Set<Condition>([
   ...(["changed", "device", "driver", "loader", "module", "parameter", "pre-boot-dma-protection"] as const),
+  "window-user",
 ]);
 
 /** Whether nothing that is known speaks against it. */
@@ -99,6 +102,8 @@ function isSo(condition: Condition, value: string, truths: HostTruths): boolean 
       return equals(truths.secureBoot, value);
     case "hugepages":
       return equals(truths.hugepages, value);
+    case "window-user":
+      return truths.windowUsers?.some((name) => value === "*" || name === value);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FactKind } from "./kind.ts";
+import { ACS } from "./kinds/acs.ts";
 import { AGESA } from "./kinds/agesa.ts";
 import { BOOT_LOADER } from "./kinds/boot-loader.ts";
 import { FIRMWARE, FIRMWARE_MODE } from "./kinds/firmware.ts";
@@ -11,12 +12,16 @@ import { IOMMU_GROUPS } from "./kinds/iommu-groups.ts";
 import { KERNEL } from "./kinds/kernel.ts";
 import { KERNEL_BUILD_OPTIONS } from "./kinds/kernel-options.ts";
 import { KERNEL_PARAMETERS } from "./kinds/kernel-parameters.ts";
+import { LINK_WIDTH } from "./kinds/link-width.ts";
+import { MEMORY_ENCRYPTION } from "./kinds/memory-encryption.ts";
+import { MEMORY_WINDOWS } from "./kinds/memory-windows.ts";
 import { MODPROBE, MODULE_PARAMETERS } from "./kinds/modules.ts";
 import { PCI } from "./kinds/pci.ts";
 import { SECURITY_PROCESSOR } from "./kinds/security-processor.ts";
 import { PLUGINS, SOFTWARE } from "./kinds/software.ts";
 import { THUNDERBOLT } from "./kinds/thunderbolt.ts";
 import { DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
+import { VIDEO_BIOS } from "./kinds/video-bios.ts";
 import { VMS } from "./kinds/vm.ts";
 
 /** All kinds of facts. A new one is a file and a line here. */
@@ -32,6 +37,7 @@ export const FACT_KINDS: readonly FactKind[] = [
   THUNDERBOLT,
   KERNEL,
   KERNEL_BUILD_OPTIONS,
+  MEMORY_ENCRYPTION,
   FOREIGN_MODULES,
   KERNEL_PARAMETERS,
   BOOT_LOADER,
@@ -40,6 +46,10 @@ export const FACT_KINDS: readonly FactKind[] = [
   VFIO_SETUP,
   DEVICE_BINDINGS,
   PCI,
+  VIDEO_BIOS,
+  MEMORY_WINDOWS,
+  ACS,
+  LINK_WIDTH,
   VMS,
   SOFTWARE,
   PLUGINS,

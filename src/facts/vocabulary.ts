@@ -28,9 +28,11 @@ function sourceOf(key: string): string {
 }
 
 function thingOfKind(kind: FactKind): readonly KnownThing[] {
-  const { thing, forms } = kind;
+  const { thing } = kind;
   if (thing === undefined) return [];
   const anchor = thing.slice(0, thing.indexOf("{") - 1);
+  // Another kind can tell more of the same thing.
+  const forms = FACT_KINDS.flatMap((any) => any.forms);
   const below = forms.flatMap(({ key }) =>
     key.startsWith(`${thing}.`) ? [key.slice(thing.length + 1)] : [],
   );

@@ -1,5 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { IommuGroup, VmStatus } from "../model/host-state.ts";
+import type { Bdf } from "../model/identifiers.ts";
 import { absent, mapReading, type Reading, read, unreadable } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { type BootLoaderFindings, readBootLoaders } from "./boot-loader.ts";
@@ -18,14 +19,24 @@ import { type ForeignModule, readForeignModules } from "./foreign-modules.ts";
 import type { HardwareReport } from "./hardware-child.ts";
 import { createHostMemory, type HostMemory } from "./host-memory.ts";
 import { readInterruptRemapping } from "./interrupt-remapping.ts";
+import { type IoRange, readIoMemory } from "./io-memory.ts";
 import { readIommuGroups, readIommuUnits } from "./iommu-groups.ts";
-import { readCommandLine, readKernelBuild, readKernelRelease, readLockdown, readTaint } from "./kernel.ts";
+import {
+  readCommandLine,
+  readCpuFlags,
+  readKernelBuild,
+  readKernelRelease,
+  readLockdown,
+  readTaint,
+} from "./kernel.ts";
 import { type KernelOptions, readKernelOptions } from "./kernel-options.ts";
 import type { KernelParameter } from "./kernel-parameters.ts";
 import { type PlacedModprobeSetting, readModprobeSettings } from "./modprobe.ts";
+import { readAcs } from "./pci-acs.ts";
 import { type PciFunctions, readPciDevices } from "./pci-devices.ts";
 import type { PciNames } from "./pci-names.ts";
 import { detectPlatform, type Platform } from "./platform.ts";
+import { isAsleep } from "./power-state.ts";
 import { readIdentity, readNames, readValue } from "./read-file.ts";
 import { readAgesa } from "./smbios.ts";
 import { type Plugin, readPlugins, readSoftwareVersion, type SoftwareVersions } from "./software.ts";
@@ -52,6 +63,10 @@ export interface HostReading {
   /** Texts of the boot's kernel records, as far as somebody has them. */
   readonly kernelLines: Reading<readonly string[]>;
   readonly devices: Reading<PciFunctions>;
+  /** Who has which physical addresses. */
+  readonly ioMemory: Reading<readonly IoRange[]>;
+  /** Words of the first processor's `flags`. */
+  readonly cpuFlags: Reading<ReadonlySet<string>>;
   readonly kernelRelease: Reading<string>;
   readonly kernelBuild: Reading<string>;
   readonly commandLine: Reading<readonly KernelParameter[]>;
@@ -83,6 +98,10 @@ export interface HostReading {
 export interface HostFiles {
   names(path: string): Reading<readonly string[]>;
   value(path: string): Reading<string>;
+  /** What a PCI Express port has switched on of Access Control Services, see `readAcs`. */
+  acs(bdf: Bdf): Reading<string>;
+  /** Whether a PCI function sleeps, so that nothing may be asked of it. */
+  isAsleep(bdf: Bdf): boolean;
 }
 
 /** What a host is read from besides its files. */
@@ -144,6 +163,8 @@ export function readHost(sources: HostSources): HostReading {
     interruptRemapping: () => attemptReading(() => readInterruptRemapping(paths, kernelLines)),
     kernelLines: () => (kernelLines === undefined ? absent : read(kernelLines)),
     devices: within("/sys/bus/pci", () => readPciDevices(paths, sources.pciNames, memory.pci)),
+    ioMemory: within("/proc", () => readIoMemory(paths, memory)),
+    cpuFlags: within("/proc", () => readCpuFlags(paths, memory)),
     kernelRelease: within("/proc", () => readKernelRelease(paths)),
     kernelBuild: within("/proc", () => readKernelBuild(paths)),
     commandLine: within("/proc", () => readCommandLine(paths)),
@@ -171,6 +192,8 @@ export function readHost(sources: HostSources): HostReading {
     files: () => ({
       names: (path) => within(`/${path.split("/")[1]}`, () => readNames(paths.at(path)))(),
       value: (path) => within(`/${path.split("/")[1]}`, () => readValue(paths.at(path)))(),
+      acs: (bdf) => within("/sys", () => readAcs(paths, bdf, memory))(),
+      isAsleep: (bdf) => isAsleep(paths.at(`/sys/bus/pci/devices/${bdf}`)),
     }),
   });
   return host;
@@ -192,6 +215,8 @@ export function unknownHost(why: string): HostReading {
     interruptRemapping: unknown,
     kernelLines: unknown,
     devices: unknown,
+    ioMemory: unknown,
+    cpuFlags: unknown,
     kernelRelease: unknown,
     kernelBuild: unknown,
     commandLine: unknown,
@@ -212,7 +237,7 @@ export function unknownHost(why: string): HostReading {
     qemu: unknown,
     plugins: unknown,
     hardware: unknown,
-    files: { names: () => unknown, value: () => unknown },
+    files: { names: () => unknown, value: () => unknown, acs: () => unknown, isAsleep: () => false },
   };
 }
 

@@ -1,7 +1,8 @@
 import type { HostPaths } from "../host-paths.ts";
 import { mapReading, type Reading } from "../model/reading.ts";
+import type { HostMemory } from "./host-memory.ts";
 import { type KernelParameter, parseKernelParameters } from "./kernel-parameters.ts";
-import { readText, readValue } from "./read-file.ts";
+import { readBeginning, readText, readValue } from "./read-file.ts";
 
 /** Letters of a tainted kernel by bit, as Documentation/admin-guide/tainted-kernels.rst lists them. */
 const TAINT_LETTERS = "PFSRMBUDAWCIOELKXTNJ";
@@ -24,6 +25,16 @@ export function readKernelBuild(paths: HostPaths): Reading<string> {
   const build = readValue(paths.at("/proc/sys/kernel/version"));
   if (build.state !== "absent") return build;
   return mapReading(readValue(paths.at("/proc/version")), (text) => /#\d+ .*$/.exec(text)?.[0] ?? "");
+}
+
+/** Of the first processor: the others have the same, and a server's file is megabytes long. */
+export function readCpuFlags(paths: HostPaths, memory: HostMemory): Reading<ReadonlySet<string>> {
+  return memory.onceABoot("CPU flags", () =>
+    mapReading(readBeginning(paths.at("/proc/cpuinfo"), 16 * 1024), (text) => {
+      const flags = /^flags\s*: (.*)$/m.exec(text)?.[1] ?? "";
+      return new Set(flags.split(" "));
+    }),
+  );
 }
 
 /** What the kernel keeps root from; `none [integrity] confidentiality` shows its choice in brackets. */

@@ -4,6 +4,7 @@ import { type Bdf, bdfFromParts, parseBdf } from "../model/identifiers.ts";
 import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { isDisplay } from "./pci-classes.ts";
 import type { PciNames } from "./pci-names.ts";
+import { createRegisterReader, REGISTERS } from "./pci-registers.ts";
 import { largestResize, type PciBar, parsePciResource } from "./pci-resources.ts";
 import { readAttribute, readIdentity, readLink, readNames, readText } from "./read-file.ts";
 
@@ -13,8 +14,8 @@ const RESIZE_FILES = [0, 1, 2, 3, 4, 5].map((bar) => `resource${bar}_resize`);
 /** The files of a function's directory that are read, where they are; `uevent` always is. */
 const ATTRIBUTES: ReadonlySet<string> = new Set([
   ...["driver_override", "boot_vga", "resource", "reset_method", "d3cold_allowed"],
-  ...["max_link_speed", "max_link_width"],
-  ...["secondary_bus_number", "subordinate_bus_number", ...RESIZE_FILES],
+  ...REGISTERS,
+  ...RESIZE_FILES,
 ]);
 
 /** A PCI function with what facts and firmware tables need beyond the model's view of it. */
@@ -126,9 +127,10 @@ export function withNames(devices: readonly PciFunction[], names: PciNames | und
 }
 
 /**
- * All texts are read each time, two of them only when the overview's line is another one. The list of files is not, for it is most of the work: the kernel makes a function's
- * attributes when it adds the function (pci_dev_attr_groups in drivers/pci/pci-sysfs.c); the one link that may come
- * later is the one to its IOMMU group.
+ * All texts are read each time, two of them only when the overview's line is another one, and what comes of registers
+ * once. The list of files is not, for it is most of the work: the kernel makes a function's attributes when it adds the
+ * function (pci_dev_attr_groups in drivers/pci/pci-sysfs.c); the one link that may come later is the one to its IOMMU
+ * group.
  */
 function readPciFunction(
   directory: string,
@@ -156,12 +158,15 @@ function readPciFunction(
     if (uevent.state !== "read") return uevent;
     texts.set("uevent", uevent.value);
   }
+  const register = createRegisterReader(directory, seen?.texts);
   const text = (name: string) => {
     if (texts.has(name)) return texts.get(name);
     if (!(names.has(name) || name === "iommu_group")) return undefined;
     const path = `${directory}/${name}`;
-    const reading = name === "iommu_group" ? readLink(path) : readAttribute(path);
-    const found = valueOr<string | undefined>(reading, undefined);
+    const reading = () => (name === "iommu_group" ? readLink(path) : readAttribute(path));
+    const found = REGISTERS.includes(name)
+      ? register(name)
+      : valueOr<string | undefined>(reading(), undefined);
     texts.set(name, found);
     return found;
   };

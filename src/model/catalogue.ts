@@ -69,6 +69,7 @@ export const CONDITIONS = [
   "pre-boot-dma-protection",
   "secure-boot",
   "hugepages",
+  "window-user",
   "changed",
 ] as const;
 export type Condition = (typeof CONDITIONS)[number];

@@ -65,6 +65,7 @@ const hosts: fc.Arbitrary<Host> = fc
     preBootDmaProtection: maybe(fc.constantFrom("on" as const, "off" as const)),
     secureBoot: maybe(fc.constantFrom("on" as const, "off" as const)),
     hugepages: maybe(fc.constantFrom("yes" as const, "no" as const)),
+    windowUsers: maybe(fc.subarray(["BOOTFB", "simpledrm", "efifb", "vesafb", "nvidiafb"])),
     changes: fc.subarray(CHANGES),
     oldKernel: maybe(fc.constantFrom("6.1.176", "6.12.1")),
   })
@@ -139,6 +140,16 @@ const CLAIMS: readonly (readonly [says: RegExp, isTrue: (host: Host) => boolean]
   [/The module vendor-reset knows this card/, ({ truths }) => truths.modules?.has("vendor_reset") !== true],
   [/vendor-reset/, ({ truths }) => truths.devices?.some(({ id }) => KNOWN_TO_VENDOR_RESET.has(id)) === true],
   [/RX 7000 and later/, ({ truths }) => truths.devices?.some(({ id }) => id === "1002:744c") === true],
+  [/simpledrm or simplefb in/, ({ truths }) => truths.windowUsers?.includes("simpledrm") === true],
+  [/efifb or efidrm in/, ({ truths }) => truths.windowUsers?.includes("efifb") === true],
+  [/vesafb or vesadrm in/, ({ truths }) => truths.windowUsers?.includes("vesafb") === true],
+  [
+    /kept for the boot screen/,
+    ({ truths }) =>
+      truths.windowUsers?.includes("BOOTFB") === true &&
+      (truths.kernel === undefined || /^5\.(?:\d|1[0-7])\./.test(truths.kernel)),
+  ],
+  [/^See who has the window/, ({ truths }) => (truths.windowUsers ?? []).length === 0],
   [/^Huge pages:/, ({ truths }) => is(truths.hugepages, "yes")],
   [
     /BIOS 1\.A63|After a BIOS update|after a BIOS update the link/,

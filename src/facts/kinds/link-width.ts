@@ -1,0 +1,36 @@
+import { mapReading, unreadable } from "../../model/reading.ts";
+import { type FactKind, form } from "../kind.ts";
+import { passedDevices } from "../passed-devices.ts";
+
+const NOT_KNOWN = unreadable("the device does not say");
+
+/**
+ * How many lanes a device runs with now. A card that sits badly, or shares its lanes, has fewer than it could. (The
+ * speed is no fact: it sinks when a GPU idles.)
+ */
+export const LINK_WIDTH: FactKind = {
+  group: "pci",
+  root: "pci.link-width",
+  role: { follows: ["card in its slot", "BIOS setting", "BIOS"] },
+  forms: [
+    form("pci.{device}.link-width", "Lanes in use of {device}", 4, {
+      breaks: { "pcie-error": "any change", "device-lost": "any change" },
+      shown: "hardware",
+    }),
+  ],
+  collect(host, tell) {
+    for (const { identity, device } of passedDevices(host)) {
+      if (device.mostLink === undefined) continue;
+      const key = `pci.${identity}.link-width`;
+      if (host.files.isAsleep(device.bdf)) tell(key, unreadable("the device sleeps, and is not woken"));
+      else {
+        const width = host.files.value(`/sys/bus/pci/devices/${device.bdf}/current_link_width`);
+        // 63 without power, 0 while the link is down.
+        const known = mapReading(width, (text) =>
+          /^(?:1|2|4|8|12|16|32)$/.test(text) ? `x${text}` : undefined,
+        );
+        tell(key, known.state === "read" ? (known.value ?? NOT_KNOWN) : NOT_KNOWN);
+      }
+    }
+  },
+};
