@@ -1,7 +1,11 @@
+import type data from "../../config/blame-priors.json";
 import type { HostReading } from "../host/host-reading.ts";
 import type { CauseClass, Knob } from "../model/catalogue.ts";
 import type { FactContent, FactGroup, FactValue } from "../model/fact.ts";
 import type { Reading } from "../model/reading.ts";
+
+/** What kind of thing a fact is, as far as its odds go before any start has told: those of config/blame-priors.json. */
+export type KnobKind = keyof typeof data.kinds;
 
 /** What a fact is to the question which change broke passthrough. */
 export type FactRole =
@@ -53,6 +57,7 @@ export interface FactForm {
   readonly importance: number;
   /** The kind's own where none is named. */
   readonly role?: FactRole;
+  readonly odds?: KnobKind;
   /**
    * Failures through which it is known to work: with the value that is the broken state, or with any change. A change
    * in such a fact proves more than coincidence.
@@ -81,6 +86,7 @@ export interface FactKind {
   /** The attribute that describes a thing that came or went. */
   readonly describedBy?: string;
   readonly role: FactRole;
+  readonly odds: KnobKind;
   /** Names of things whose content is private: that they are there is a fact, what they say is not. */
   readonly private?: RegExp;
   readonly forms: readonly FactForm[];

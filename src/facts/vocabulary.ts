@@ -1,7 +1,7 @@
 import { type CauseClass, KNOBS, type Knob } from "../model/catalogue.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
 import { nameOfKeyPart } from "./key-parts.ts";
-import type { FactForm, FactKind, FactRole } from "./kind.ts";
+import type { FactForm, FactKind, FactRole, KnobKind } from "./kind.ts";
 import { FACT_KINDS } from "./kinds.ts";
 
 interface KnownForm {
@@ -110,6 +110,12 @@ export function thingOf(
 export function roleOf(key: string): FactRole {
   const known = knownKey(key);
   return known?.form.role ?? known?.kind.role ?? kindAbove(key)?.role ?? "bystander";
+}
+
+/** What kind of thing a fact is, for its odds before the data. */
+export function oddsOf(key: string): KnobKind {
+  const known = knownKey(key);
+  return known?.form.odds ?? known?.kind.odds ?? kindAbove(key)?.odds ?? "other";
 }
 
 /** How much a reader cares about a fact within its group: 0 most. */

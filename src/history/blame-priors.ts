@@ -1,8 +1,6 @@
 import data from "../../config/blame-priors.json" with { type: "json" };
+import type { KnobKind } from "../facts/kind.ts";
 import type { FailureClass } from "./trials.ts";
-
-/** What kind of thing a knob is, as far as its odds before the data go. */
-export type KnobKind = keyof typeof data.kinds;
 
 interface ClassOdds {
   readonly why: string;

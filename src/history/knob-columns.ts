@@ -1,7 +1,7 @@
 import { ABSENT, listOf, textOf } from "../facts/fact-value.ts";
-import { familyOf } from "../facts/vocabulary.ts";
+import type { KnobKind } from "../facts/kind.ts";
+import { familyOf, oddsOf } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
-import type { KnobKind } from "./blame-priors.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { addressOwner, type Subject, vmKey } from "./subject.ts";
 import type { Trial } from "./trials.ts";
@@ -25,38 +25,6 @@ export interface KnobColumn {
 
 /** The start was another VM's, so what this one is defined as plays no part. */
 const ANOTHER_VM: FactValue = { state: "unknown", why: "a start of another VM" };
-
-/** What a fact is, by its key, for the odds before the data; the first that fits. */
-const KINDS: readonly (readonly [keys: RegExp, kind: KnobKind])[] = [
-  [/^firmware\.setting\./, "bios-setting"],
-  [/^firmware\.(?:board|system)\./, "mainboard"],
-  [/^firmware\./, "firmware-other"],
-  [/^firmware-tables\.(?:IVRS\.ivmd|DMAR\.rmrr)$/, "firmware-demand"],
-  [/^firmware-tables\b/, "firmware-other"],
-  [/^iommu\.group\.[^.]+\.direct$/, "direct-region"],
-  [/^iommu\.group\.[^.]+\.members$/, "group-members"],
-  [/^iommu\b/, "iommu-state"],
-  [/^kernel\.parameter\.vfio-pci%2eids$/, "binding"],
-  [
-    /^kernel\.parameter\..*(?:iommu|vfio|pci|kvm|irq|intremap|x2apic|acpi|efifb|video|fb|drm|nouveau|nvidia|amdgpu|radeon|i915|initcall|blacklist|huge|mem|cma|msi|apic)/i,
-    "device-parameter",
-  ],
-  [/^kernel\.parameter\./, "parameter"],
-  [/^kernel\.(?:module|modprobe)\b/, "module-option"],
-  [/^vfio-setup\b/, "binding"],
-  [/^pci\.[^.]+\.(?:driver|driver-override)$/, "driver"],
-  [/^pci\./, "device-state"],
-  [/^vm\..*\.devices$/, "vm-devices"],
-  [/^vm\..*\.device\./, "vm-rom"],
-  [/^vm\..*\.memory$/, "vm-memory"],
-  [/^vm\./, "vm-definition"],
-  [/^software\.os\b/, "os"],
-  [/^software\.qemu$/, "qemu"],
-  [/^software\.libvirt$/, "libvirt"],
-  [/^software\.plugin\..*(?:driver|vfio|vbios|reset|sriov|nvidia|radeon|amdgpu|i915)/i, "device-plugin"],
-  [/^software\.plugin/, "plugin"],
-  [/^hardware\b/, "hardware"],
-];
 
 /** Facts that a composed knob speaks for. */
 const COMPOSED =
@@ -101,18 +69,13 @@ export function knobColumns(
       continue;
     }
     found.push(
-      make(kindOf(column.key), familyOf(column.group, column.key), column.group, column.key, {
+      make(oddsOf(column.key), familyOf(column.group, column.key), column.group, column.key, {
         values: [...column.values, ABSENT, ANOTHER_VM],
         indexes: readIndexes(places, table, column, otherVms(column.key)),
       }),
     );
   }
   return found.filter((column) => column !== undefined);
-}
-
-function kindOf(key: string): KnobKind {
-  if (addressOwner(key) !== undefined) return "card-address";
-  return KINDS.find(([keys]) => keys.test(key))?.[1] ?? "other";
 }
 
 export interface TrialValues {

@@ -1,8 +1,8 @@
+import type { KnobKind } from "../facts/kind.ts";
 import { rootRank } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
 import { isMechanism } from "./blame-laws.ts";
 import type { Weighed } from "./blame-model.ts";
-import type { KnobKind } from "./blame-priors.ts";
 import type { KnobColumn } from "./knob-columns.ts";
 import type { FailureClass, Trial } from "./trials.ts";
 

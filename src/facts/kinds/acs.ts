@@ -12,6 +12,7 @@ import { passedDevices } from "../passed-devices.ts";
 export const ACS: FactKind = {
   group: "pci",
   root: "pci.acs-of-path",
+  odds: "device-state",
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter", "card in its slot"] },
   forms: [
     form("pci.{device}.acs-of-path", "ACS of the ports above {device}", 4, {

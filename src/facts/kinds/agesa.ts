@@ -4,6 +4,7 @@ import { type FactKind, form } from "../kind.ts";
 export const AGESA: FactKind = {
   group: "firmware",
   root: "firmware.agesa",
+  odds: "firmware-other",
   role: { follows: ["BIOS"] },
   forms: [form("firmware.agesa", "AGESA", 1, { shown: "firmware" })],
   collect({ agesa }, tell) {

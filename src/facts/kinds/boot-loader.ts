@@ -23,6 +23,7 @@ export const BOOT_LOADER: FactKind = {
   whole: (name, came) => `Boot loader file ${name} ${came ? "is new" : "is gone"}`,
   describedBy: "parameters",
   // What a file claims has no effect until it runs.
+  odds: "other",
   role: "bystander",
   forms: [
     form("boot-loader.running", "Boot loader that ran", 0, {

@@ -6,6 +6,7 @@ export const FIRMWARE_SETTINGS: FactKind = {
   group: "firmware",
   root: "firmware.setting",
   thing: "firmware.setting.{board}.{setting}",
+  odds: "bios-setting",
   role: { knob: "BIOS setting", which: "setting" },
   // Passwords, and what tells one machine from another; also everything that is only for the vendor's tools.
   private: /pass(?:word|phrase|wd)|pin\b|secret|serial|uuid|guid|asset|service_?tag|owner|token|_key$/i,

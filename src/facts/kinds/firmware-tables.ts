@@ -49,6 +49,7 @@ export const FIRMWARE_TABLES: FactKind = {
   thing: `firmware-tables.${TABLE}`,
   whole: (name, came) => `Firmware table ${name} is ${came ? "there now" : "no longer there"}`,
   describedBy: "sha256",
+  odds: "firmware-other",
   role: { follows: ["BIOS", "BIOS setting", "mainboard"] },
   forms: [
     form("firmware-tables.list", "Firmware tables", 4, { type: "list", ordered: true }),
@@ -65,6 +66,7 @@ export const FIRMWARE_TABLES: FactKind = {
     entry("ivmd|rmrr", "a 1:1 demand", { "iommu-direct-mapping-required": isThere }),
     // As the subject of a question sums up the entries on its devices.
     form(`firmware-tables.${TABLE}.{list:ivmd|rmrr}`, "{table} {list} on the devices", 0, {
+      odds: "firmware-demand",
       breaks: { "iommu-direct-mapping-required": isThere },
     }),
     entry("finding", "a fault"),

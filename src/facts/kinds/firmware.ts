@@ -7,18 +7,21 @@ const board = (field: string): FactForm => ({
   label: `Mainboard ${field}`,
   importance: 4,
   role: BOARD,
+  odds: "mainboard",
 });
 const system = (field: string): FactForm => ({
   key: `firmware.system.${field}`,
   label: `System ${field}`,
   importance: 4,
   role: BOARD,
+  odds: "mainboard",
 });
 
 /** The BIOS's build and the machine that it is made for. */
 export const FIRMWARE: FactKind = {
   group: "firmware",
   root: "firmware",
+  odds: "firmware-other",
   role: { knob: "BIOS" },
   forms: [
     form("firmware.bios.version", "BIOS version", 0, { shown: "firmware" }),
@@ -38,6 +41,7 @@ export const FIRMWARE: FactKind = {
 export const FIRMWARE_MODE: FactKind = {
   group: "firmware",
   root: "firmware",
+  odds: "firmware-other",
   role: { follows: ["BIOS", "BIOS setting"] },
   forms: [
     form("firmware.boot-mode", "Boot mode", 2, { shown: "firmware" }),

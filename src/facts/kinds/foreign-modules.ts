@@ -8,6 +8,7 @@ import { type FactKind, form } from "../kind.ts";
 export const FOREIGN_MODULES: FactKind = {
   group: "kernel",
   root: "kernel.out-of-tree",
+  odds: "other",
   role: { follows: ["operating system", "plugin", "kernel"] },
   forms: [
     form("kernel.out-of-tree.{module}", "Module {module} from outside the kernel", 4, { shown: "kernel" }),

@@ -7,6 +7,7 @@ const NOT_SHOWN = unreadable("not shown by the firmware");
 export const HARDWARE: FactKind = {
   group: "hardware",
   root: "hardware",
+  odds: "hardware",
   role: { knob: "mainboard" },
   forms: [
     form("hardware.cpu.name", "CPU", 1, { shown: "hardware" }),
@@ -40,6 +41,7 @@ export const MEMORY: FactKind = {
   group: "hardware",
   root: "hardware.memory",
   thing: "hardware.memory.{slot}",
+  odds: "hardware",
   role: { knob: "mainboard" },
   forms: [form("hardware.memory.{slot}", "Memory module {slot}", 2, { shown: "hardware" })],
   collect({ hardware }, tell) {

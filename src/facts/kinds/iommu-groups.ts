@@ -27,7 +27,9 @@ const region = (kind: ReservedRegionKind, importance: number): FactForm => ({
   importance,
   optional: true,
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter"] },
-  ...(kind === "direct" ? { breaks: { "iommu-direct-mapping-required": isThere } } : {}),
+  ...(kind === "direct"
+    ? { odds: "direct-region", breaks: { "iommu-direct-mapping-required": isThere } }
+    : {}),
   say: (change) => saidRegions(change, REGION_WORDS[kind]),
 });
 
@@ -41,9 +43,11 @@ export const IOMMU_GROUPS: FactKind = {
   root: ROOT,
   thing: `${ROOT}.{device}`,
   whole: (_name, came, description) => `IOMMU group ${came ? "new" : "gone"}: ${description}`,
+  odds: "iommu-state",
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter", "card in its slot"] },
   forms: [
     form(`${ROOT}.{device}.members`, "IOMMU group of {device}, members", 1, {
+      odds: "group-members",
       type: "list",
       role: { knob: "cards in the group", which: "device" },
       breaks: { "group-not-viable": "any change" },

@@ -11,6 +11,7 @@ const BOOT_LINES = {
 export const IOMMU: FactKind = {
   group: "iommu",
   root: "iommu",
+  odds: "iommu-state",
   role: { follows: ["BIOS", "BIOS setting", "kernel", "kernel parameter"] },
   forms: [
     form("iommu.units", "IOMMU units in use", 1, {

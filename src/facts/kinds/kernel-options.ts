@@ -7,6 +7,7 @@ const ROOT = "kernel.option";
 export const KERNEL_BUILD_OPTIONS: FactKind = {
   group: "kernel",
   root: ROOT,
+  odds: "other",
   role: { follows: ["kernel"] },
   forms: [
     form(

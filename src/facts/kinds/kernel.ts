@@ -4,6 +4,7 @@ import { type FactKind, form } from "../kind.ts";
 export const KERNEL: FactKind = {
   group: "kernel",
   root: "kernel",
+  odds: "other",
   role: { knob: "kernel" },
   forms: [
     form("kernel.release", "Kernel", 0, { shown: "kernel" }),

@@ -11,6 +11,7 @@ const NOT_KNOWN = unreadable("the device does not say");
 export const LINK_WIDTH: FactKind = {
   group: "pci",
   root: "pci.link-width",
+  odds: "device-state",
   role: { follows: ["card in its slot", "BIOS setting", "BIOS"] },
   forms: [
     form("pci.{device}.link-width", "Lanes in use of {device}", 4, {

@@ -10,6 +10,7 @@ const FORMS = { sev: "SEV", sev_es: "SEV-ES", sev_snp: "SEV-SNP" };
 export const MEMORY_ENCRYPTION: FactKind = {
   group: "kernel",
   root: ROOT,
+  odds: "other",
   role: { follows: ["kernel parameter", "BIOS setting", "kernel"] },
   forms: [
     form(`${ROOT}.sme`, "Memory encrypted by the kernel (SME)", 4, { shown: "kernel" }),

@@ -13,6 +13,7 @@ const VFIO = /^vfio/;
 export const MEMORY_WINDOWS: FactKind = {
   group: "pci",
   root: "pci.window-users",
+  odds: "device-state",
   role: { follows: ["kernel", "kernel parameter", "BIOS setting", "device binding"] },
   forms: [
     form("pci.{device}.window-users", "Others in the memory window of {device}", 3, {

@@ -9,6 +9,7 @@ import { type FactKind, form, LISTED } from "../kind.ts";
 export const MODULE_PARAMETERS: FactKind = {
   group: "kernel",
   root: "kernel.module",
+  odds: "module-option",
   role: { knob: "module option", which: "option" },
   forms: [
     form(
@@ -35,6 +36,7 @@ export const MODPROBE: FactKind = {
   group: "kernel",
   root: "kernel.modprobe",
   thing: "kernel.modprobe.{command}.{module}",
+  odds: "module-option",
   role: { knob: "module option", which: "module" },
   forms: [
     form("kernel.modprobe.{command}.{module:vfio_pci}", "modprobe {command} {module}", 3, {

@@ -21,18 +21,22 @@ export const PCI: FactKind = {
   root: "pci",
   thing: "pci.{device}",
   whole: (_name, came, description) => `PCI device ${came ? "added" : "removed"}: ${description}`,
+  odds: "device-state",
   role: { knob: "card in its slot" },
   forms: [
     form("pci.{device}.address", "Address of {device}", 1, {
+      odds: "card-address",
       breaks: { "device-missing": "any change" },
       say: moved,
     }),
     form("pci.{device}.driver", "Driver of {device}", 2, {
+      odds: "driver",
       role: { follows: ["device binding", "module option", "kernel"] },
       breaks: { "group-not-viable": "any change", "driver-binding": "any change" },
       shown: "binding",
     }),
     form("pci.{device}.driver-override", "Driver override of {device}", 4, {
+      odds: "driver",
       role: { follows: ["device binding"] },
       shown: "binding",
     }),

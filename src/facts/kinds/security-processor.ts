@@ -12,6 +12,7 @@ const MEI = "/sys/class/mei";
 export const SECURITY_PROCESSOR: FactKind = {
   group: "firmware",
   root: "firmware.security-processor",
+  odds: "firmware-other",
   role: { follows: ["BIOS"] },
   forms: [
     form("firmware.security-processor.psp-boot-loader", "PSP boot loader", 4, { shown: "firmware" }),

@@ -5,12 +5,13 @@ import { type FactKind, form, LISTED } from "../kind.ts";
 export const SOFTWARE: FactKind = {
   group: "software",
   root: "software",
+  odds: "os",
   role: { knob: "operating system" },
   forms: [
     form("software.os.name", "Operating system", 0, { shown: "software" }),
     form("software.os.version", "Operating system version", 0, { shown: "software" }),
-    form("software.libvirt", "libvirt", 1, { role: { knob: "libvirt" }, shown: "software" }),
-    form("software.qemu", "QEMU", 1, { role: { knob: "QEMU" }, shown: "software" }),
+    form("software.libvirt", "libvirt", 1, { role: { knob: "libvirt" }, odds: "libvirt", shown: "software" }),
+    form("software.qemu", "QEMU", 1, { role: { knob: "QEMU" }, odds: "qemu", shown: "software" }),
   ],
   collect({ osName, osVersion, libvirt, qemu }, tell) {
     tell("software.os.name", osName);
@@ -20,14 +21,23 @@ export const SOFTWARE: FactKind = {
   },
 };
 
+/** Names of plugins that bring drivers, or set up devices for VMs. */
+const OF_DEVICES =
+  "[^.]*(?:[Dd]river|[Vv]fio|[Vv][Bb]ios|[Rr]eset|[Ss][Rr]-?[Ii][Oo][Vv]|[Nn]vidia|[Rr]adeon|amdgpu|i915)[^.]*";
+
 /** Unraid's plugins. */
 export const PLUGINS: FactKind = {
   group: "software",
   root: "software.plugin",
   thing: "software.plugin.{plugin}",
+  odds: "plugin",
   role: { knob: "plugin", which: "plugin" },
   forms: [
     form("software.plugin.vfio-watch", "Plugin vfio-watch", 3, { role: "bystander" }),
+    form(`software.plugin.{plugin:${OF_DEVICES}}`, "Plugin {plugin}", 3, {
+      odds: "device-plugin",
+      shown: "software",
+    }),
     form("software.plugin.{plugin}", "Plugin {plugin}", 3, { shown: "software" }),
   ],
   collect({ plugins }, tell) {

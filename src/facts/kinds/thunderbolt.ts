@@ -11,6 +11,7 @@ const DEVICES = "/sys/bus/thunderbolt/devices";
 export const THUNDERBOLT: FactKind = {
   group: "iommu",
   root: "iommu.thunderbolt-dma-protection",
+  odds: "iommu-state",
   role: { follows: ["BIOS setting", "BIOS", "kernel parameter"] },
   forms: [form("iommu.thunderbolt-dma-protection", "Thunderbolt DMA protection", 2, { shown: "iommu" })],
   collect({ files }, tell) {

@@ -17,6 +17,7 @@ const list = (name: string, label: string, importance = 1): FactForm => ({
 export const VFIO_SETUP: FactKind = {
   group: "vfio-setup",
   root: "vfio-setup",
+  odds: "binding",
   role: { knob: "device binding" },
   forms: [
     list("config", "BIND in vfio-pci.cfg"),
@@ -49,6 +50,7 @@ export const DEVICE_BINDINGS: FactKind = {
   group: "vfio-setup",
   root: "vfio-setup.device",
   thing: "vfio-setup.device.{address*}",
+  odds: "binding",
   role: { knob: "device binding" },
   forms: [
     form("vfio-setup.device.{address*}", "VFIO binding of {address}", 2, {

@@ -10,6 +10,7 @@ import { passedDevices } from "../passed-devices.ts";
 export const VIDEO_BIOS: FactKind = {
   group: "pci",
   root: "pci.video-bios",
+  odds: "device-state",
   role: { knob: "card in its slot" },
   forms: [form("pci.{device}.video-bios", "Video BIOS of {device}", 3, { shown: "hardware" })],
   collect(host, tell) {

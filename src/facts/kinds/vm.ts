@@ -27,11 +27,12 @@ export const VMS: FactKind = {
   thing: "vm.{vm}",
   whole: (name, came) => `VM '${name}' ${came ? "is new" : "was deleted"}`,
   describedBy: "devices",
+  odds: "vm-definition",
   role: { knob: "definition of VM", which: "vm" },
   forms: [
     form("machine"),
     form("firmware"),
-    form("memory"),
+    form("memory", { odds: "vm-memory" }),
     form("hugepages", { type: "flag" }),
     // Which VM it is, whatever it is called: no part of its definition, and not the UUID itself, which is private.
     form("identity", {
@@ -43,9 +44,10 @@ export const VMS: FactKind = {
       type: "list",
       separator: " ",
       label: "VM '{vm}', passed-through devices",
+      odds: "vm-devices",
       importance: 1,
     }),
-    form("device.{address*}", { label: "VM '{vm}', device {address}", importance: 2 }),
+    form("device.{address*}", { label: "VM '{vm}', device {address}", importance: 2, odds: "vm-rom" }),
     // What a passed-through device meets when all of the VM's memory is locked for it.
     form("memory-hard-limit", {
       label: "VM '{vm}', memory hard limit",
