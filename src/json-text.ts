@@ -1,4 +1,4 @@
-import { HOSTILE } from "./terminal-text.ts";
+import { HOSTILE } from "./hostile-text.ts";
 
 /**
  * A value as a JSON document with an end of line, safe to be looked at in a terminal: JSON itself demands escapes for

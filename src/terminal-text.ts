@@ -1,3 +1,4 @@
+import { HOSTILE } from "./hostile-text.ts";
 import { formatSecond } from "./time-words.ts";
 
 const ESCAPE = "\u001b[";
@@ -11,13 +12,6 @@ export type Paint = (style: Style, text: string) => string;
 export function createPaint(color: boolean): Paint {
   return color ? (style, text) => `${ESCAPE}${STYLES[style]}m${text}${ESCAPE}0m` : (_style, text) => text;
 }
-
-/**
- * What no output shows as it is, wherever it goes: C0 (a tab is harmless), DEL and C1, which command a terminal; what
- * turns the direction of writing; separators of lines that not every reader takes for one; the mark of a byte order.
- */
-export const HOSTILE =
-  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /**
  * Makes hostile text (log lines, VM names) safe to print as one line: control characters, which could move the cursor

@@ -1,5 +1,5 @@
 import type { AlertContent } from "../model/alert.ts";
-import { oneLine } from "./text.ts";
+import { singleSpaced } from "./text.ts";
 
 /** One alert as a channel gets it. */
 export interface AlertMessage {
@@ -36,7 +36,7 @@ export function alertText(message: AlertMessage): AlertText {
   const add = (label: string | undefined, lines: readonly (string | undefined)[]) => {
     const clean = lines
       .filter((line) => line !== undefined)
-      .map((line) => oneLine(line).slice(0, LONGEST_LINE));
+      .map((line) => singleSpaced(line).slice(0, LONGEST_LINE));
     const kept = clean.filter((line) => line !== "").slice(0, MOST_LINES);
     if (kept.length === 0) return;
     const more = clean.length - kept.length;
@@ -53,7 +53,7 @@ export function alertText(message: AlertMessage): AlertText {
   add("Not recorded", [content.unrecorded]);
   add("More", [content.command]);
   add(undefined, [`${message.host}, incident ${message.incidentId}`]);
-  return { title: oneLine(content.subject).slice(0, LONGEST_LINE) || "vfio-watch", parts };
+  return { title: singleSpaced(content.subject).slice(0, LONGEST_LINE) || "vfio-watch", parts };
 }
 
 function describeDevice(device: AlertContent["devices"][number]): string {

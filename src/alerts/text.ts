@@ -1,11 +1,9 @@
+import { oneLine } from "../hostile-text.ts";
 import { formatMinute } from "../time-words.ts";
 
-// Control characters and what turns the direction of writing around: invisible, and able to make text lie.
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
-
-/** Makes one harmless line out of hostile text: no control characters, no reversed writing, single blanks. */
-export function oneLine(text: string): string {
-  return text.toWellFormed().replace(UNSEEN, " ").replace(/ {2,}/g, " ").trim();
+/** Makes one harmless line out of hostile text, with single blanks. */
+export function singleSpaced(text: string): string {
+  return oneLine(text, Number.POSITIVE_INFINITY).replace(/ {2,}/g, " ");
 }
 
 /**

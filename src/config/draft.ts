@@ -1,4 +1,5 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
+import { oneLine } from "../hostile-text.ts";
 import type { Parsed } from "../settings/parsed.ts";
 import { readSmallFile } from "../settings/read-small-file.ts";
 import { type Config, KEY_NAMES, KEYS, type KeyName } from "./keys.ts";
@@ -162,6 +163,5 @@ function closest(key: string): KeyName | undefined {
 
 function shorten(text: string): string {
   // Values are shown in logs and terminals, and may be anything.
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
-  return plain.length > 60 ? `${plain.slice(0, 59)}…` : plain;
+  return oneLine(text, 60);
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../clock.ts";
+import { oneLine } from "../hostile-text.ts";
 import type { ServiceLog } from "./log.ts";
 
 /** Fed this often within the watchdog's time, so that one ping may be lost. */
@@ -63,10 +64,10 @@ export function createSystemdNotifier(options: {
 
   return {
     ready(status, isHealthy) {
-      send("READY=1", `STATUS=${oneLine(status)}`);
+      send("READY=1", `STATUS=${oneLine(status, LONGEST_STATUS)}`);
       if (intervalMs !== undefined) clock.after(intervalMs, () => feed(isHealthy, intervalMs));
     },
-    status: (status) => send(`STATUS=${oneLine(status)}`),
+    status: (status) => send(`STATUS=${oneLine(status, LONGEST_STATUS)}`),
     stopping() {
       isStopping = true;
       send("STOPPING=1");
@@ -83,8 +84,4 @@ function watchdogInterval(
   const meantFor = environment.WATCHDOG_PID;
   if (!(microseconds > 0) || (meantFor !== undefined && Number(meantFor) !== pid)) return undefined;
   return microseconds / 1000 / PINGS;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").slice(0, LONGEST_STATUS);
 }

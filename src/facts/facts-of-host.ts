@@ -1,6 +1,6 @@
 import type { HostReading } from "../host/host-reading.ts";
 import { type HostSources, readHost } from "../host/host-reading.ts";
-import { oneLine } from "../host/one-line.ts";
+import { oneLine } from "../hostile-text.ts";
 import type { Fact, FactContent, FactValue } from "../model/fact.ts";
 import { type Reading, unreadable } from "../model/reading.ts";
 import { ABSENT } from "./fact-value.ts";

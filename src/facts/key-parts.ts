@@ -1,4 +1,4 @@
-import { oneLine } from "../host/one-line.ts";
+import { oneLine } from "../hostile-text.ts";
 import type { VmName } from "../model/identifiers.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootLoaderName } from "./boot-loader-running.ts";
 import { readNames } from "./read-file.ts";
@@ -42,6 +43,17 @@ const MENUS: readonly (readonly [BootLoaderName, readonly string[]])[] = [
   ["systemd-boot", ["loader/entries"]],
 ];
 
+/** What grub-mkconfig takes its parameters from: the file, and on Debian what lies in the directory beside it. */
+const GRUB_DEFAULTS = "/etc/default/grub";
+export const GRUB_DEFAULTS_DIRECTORY = "/etc/default/grub.d";
+const KERNEL_INSTALL = "/etc/kernel/cmdline";
+
+/** What a menu takes its default entry from; undefined where it stands in the menu itself. */
+export function besideMenu(loader: BootLoaderName, menu: string): string | undefined {
+  if (loader === "grub") return posix.join(posix.dirname(menu), "grubenv");
+  return loader === "systemd-boot" ? posix.join(posix.dirname(menu), "loader.conf") : undefined;
+}
+
 /** Every boot loader configuration on the host, in a fixed order, and the directories that were closed to us. */
 export function findBootLoaderFiles(paths: HostPaths): {
   readonly files: readonly BootLoaderFile[];
@@ -50,21 +62,38 @@ export function findBootLoaderFiles(paths: HostPaths): {
   const unreadable: string[] = [];
   const names = cachedNames(paths, unreadable);
   const files = new Map<string, BootLoaderFile>();
-  for (const mount of MOUNTS) {
-    for (const [loader, candidates] of MENUS) {
-      for (const candidate of candidates) {
-        const path = spelledAs(names, mount, candidate);
-        if (path !== undefined) files.set(path, { path, loader, kind: "menu" });
-      }
-    }
-  }
-  const defaults = spelledAs(names, "/etc/default", "grub");
-  if (defaults !== undefined) files.set(defaults, { path: defaults, loader: "grub", kind: "grub-defaults" });
-  const commandLine = spelledAs(names, "/etc/kernel", "cmdline");
-  if (commandLine !== undefined) {
-    files.set(commandLine, { path: commandLine, loader: "systemd-boot", kind: "kernel-install" });
-  }
+  const add = (file: BootLoaderFile) => {
+    const path = spelledAs(names, file.path);
+    if (path.isThere) files.set(path.path, { ...file, path: path.path });
+  };
+  for (const [loader, path] of menus()) add({ path, loader, kind: "menu" });
+  add({ path: GRUB_DEFAULTS, loader: "grub", kind: "grub-defaults" });
+  add({ path: KERNEL_INSTALL, loader: "systemd-boot", kind: "kernel-install" });
   return { files: [...files.values()], unreadable };
+}
+
+/**
+ * All that is read of boot loaders, whether it is there or not: a file by its name, in the spelling of the directories
+ * that hold it, or all in a directory whose names end alike (`…/*.conf`).
+ */
+export function watchedBootLoaderFiles(paths: HostPaths): readonly string[] {
+  const names = cachedNames(paths, []);
+  const files = new Set<string>();
+  for (const [loader, menu] of menus()) {
+    const { path } = spelledAs(names, menu);
+    files.add(loader === "systemd-boot" ? `${path}/*.conf` : path);
+    const beside = besideMenu(loader, path);
+    if (beside !== undefined) files.add(beside);
+  }
+  return [...files, GRUB_DEFAULTS, `${GRUB_DEFAULTS_DIRECTORY}/*.cfg`, KERNEL_INSTALL];
+}
+
+function menus(): readonly (readonly [BootLoaderName, string])[] {
+  return MOUNTS.flatMap((mount) =>
+    MENUS.flatMap(([loader, candidates]) =>
+      candidates.map((candidate) => [loader, `${mount}/${candidate}`] as const),
+    ),
+  );
 }
 
 function cachedNames(paths: HostPaths, unreadable: string[]): (directory: string) => readonly string[] {
@@ -80,18 +109,21 @@ function cachedNames(paths: HostPaths, unreadable: string[]): (directory: string
   };
 }
 
-/** The path as the file system spells it. Going by listings, a FAT partition does not show one file twice. */
+/**
+ * The path as the file system spells it, as far as it is there. Going by listings, a FAT partition does not show one
+ * file twice.
+ */
 function spelledAs(
   names: (directory: string) => readonly string[],
-  mount: string,
-  candidate: string,
-): string | undefined {
-  let path = mount;
-  for (const part of candidate.split("/")) {
-    const listed = names(path);
+  path: string,
+): { readonly path: string; readonly isThere: boolean } {
+  let found = "";
+  let isThere = true;
+  for (const part of path.split("/").slice(1)) {
+    const listed: readonly string[] = isThere ? names(found === "" ? "/" : found) : [];
     const spelled = listed.includes(part) ? part : listed.find((name) => name.toLowerCase() === part);
-    if (spelled === undefined) return undefined;
-    path = `${path}/${spelled}`;
+    isThere = spelled !== undefined;
+    found = `${found}/${spelled ?? part}`;
   }
-  return path;
+  return { path: found, isThere };
 }

@@ -1,6 +1,6 @@
 import type { HostPaths } from "../host-paths.ts";
+import { oneLine } from "../hostile-text.ts";
 import type { KernelParameter } from "./kernel-parameters.ts";
-import { oneLine } from "./one-line.ts";
 import { readBytes, readValue } from "./read-file.ts";
 
 /** The boot loaders whose configuration is understood. */

@@ -1,8 +1,13 @@
 import { dirname, posix } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
-import { mapReading, type Reading, valueOr } from "../model/reading.ts";
+import { absent, mapReading, type Reading, valueOr } from "../model/reading.ts";
 import type { BootConfiguration, BootEntry } from "./boot-loader-entry.ts";
-import { type BootLoaderFile, findBootLoaderFiles } from "./boot-loader-files.ts";
+import {
+  type BootLoaderFile,
+  besideMenu,
+  findBootLoaderFiles,
+  GRUB_DEFAULTS_DIRECTORY,
+} from "./boot-loader-files.ts";
 import { parseGrub, parseGrubDefaults, savedGrubEntry } from "./boot-loader-grub.ts";
 import { parseLimine } from "./boot-loader-limine.ts";
 import { findRunningLoader, type RunningLoader, readLoaderVariable } from "./boot-loader-running.ts";
@@ -72,7 +77,7 @@ function readConfiguration(paths: HostPaths, file: BootLoaderFile): Reading<Boot
   switch (file.kind) {
     case "grub-defaults":
       return mapReading(readText(path, FILE_LIMIT), (text) =>
-        single("GRUB_CMDLINE_LINUX", parseGrubDefaults(text)),
+        single("GRUB_CMDLINE_LINUX", parseGrubDefaults([text, ...grubDefaultsBeside(paths)].join("\n"))),
       );
     case "kernel-install":
       return mapReading(readText(path, FILE_LIMIT), (text) => single("kernel-install", text.trim()));
@@ -85,14 +90,14 @@ function readConfiguration(paths: HostPaths, file: BootLoaderFile): Reading<Boot
         parseSyslinux(text, includeBeside(paths, file.path)),
       );
     case "grub": {
-      const environment = readText(paths.at(posix.join(dirname(file.path), "grubenv")), 8192);
+      const environment = readBeside(paths, file, 8192);
       const saved = environment.state === "read" ? savedGrubEntry(environment.value) : undefined;
       return mapReading(readText(path, FILE_LIMIT), (text) => parseGrub(text, saved));
     }
     case "limine":
       return mapReading(readText(path, FILE_LIMIT), parseLimine);
     case "systemd-boot":
-      return readLoaderEntries(paths, file.path);
+      return readLoaderEntries(paths, file);
   }
 }
 
@@ -112,7 +117,22 @@ function includeBeside(paths: HostPaths, file: string): (name: string) => string
   };
 }
 
-function readLoaderEntries(paths: HostPaths, directory: string): Reading<BootConfiguration> {
+/** Debian's grub-mkconfig reads these after the file itself, in this order. */
+function grubDefaultsBeside(paths: HostPaths): readonly string[] {
+  return valueOr(readNames(paths.at(GRUB_DEFAULTS_DIRECTORY)), [])
+    .filter((name) => name.endsWith(".cfg"))
+    .toSorted()
+    .slice(0, ENTRY_FILES_LIMIT)
+    .map((name) => valueOr(readText(paths.at(`${GRUB_DEFAULTS_DIRECTORY}/${name}`), FILE_LIMIT), ""));
+}
+
+function readBeside(paths: HostPaths, { loader, path }: BootLoaderFile, limit: number): Reading<string> {
+  const beside = besideMenu(loader, path);
+  return beside === undefined ? absent : readText(paths.at(beside), limit);
+}
+
+function readLoaderEntries(paths: HostPaths, entriesIn: BootLoaderFile): Reading<BootConfiguration> {
+  const { path: directory } = entriesIn;
   return mapReading(readNames(paths.at(directory)), (names) => {
     const entries = names
       .filter((name) => name.endsWith(".conf"))
@@ -122,7 +142,7 @@ function readLoaderEntries(paths: HostPaths, directory: string): Reading<BootCon
         const text = readText(paths.at(`${directory}/${file}`), 64 * 1024);
         return text.state === "read" ? [{ file, text: text.value }] : [];
       });
-    const loader = readText(paths.at(posix.join(dirname(directory), "loader.conf")), 64 * 1024);
+    const loader = readBeside(paths, entriesIn, 64 * 1024);
     return parseSystemdBoot(valueOr(loader, ""), entries, readLoaderVariable(paths, "LoaderEntrySelected"));
   });
 }

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import type { Clock } from "../clock.ts";
+import { oneLine } from "../hostile-text.ts";
 import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { HardwareReport } from "./hardware-child.ts";
-import { oneLine } from "./one-line.ts";
 
 const OUTPUT_LIMIT = 1024 * 1024;
 const MODULES_LIMIT = 256;

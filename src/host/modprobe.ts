@@ -28,6 +28,11 @@ const FILES_LIMIT = 256;
 const DIRECTORIES = ["/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"];
 const FLASH_DIRECTORY = "/boot/config/modprobe.d";
 
+/** All files that are read. */
+export const MODPROBE_FILES: readonly string[] = [...DIRECTORIES, FLASH_DIRECTORY].map(
+  (one) => `${one}/*.conf`,
+);
+
 /** Modules whose options decide about passthrough: VFIO, KVM, and the host drivers that may take a device first. */
 const RELEVANT = new Set([
   ...["vfio", "vfio_pci", "vfio_pci_core", "vfio_iommu_type1", "vfio_virqfd", "iommufd", "irqbypass"],

@@ -1,4 +1,5 @@
 import type { HostPaths } from "../host-paths.ts";
+import { oneLine } from "../hostile-text.ts";
 import { readBytes } from "./read-file.ts";
 
 const DATABASES = ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids"];
@@ -110,8 +111,5 @@ function blockEnd(text: string, start: number): number {
 function cleanName(database: Buffer, start: number, end: number): string {
   // Four bytes are the most that UTF-8 needs for a character.
   const text = database.toString("utf8", start, Math.min(end, start + 4 * NAME_LIMIT));
-  return text
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, "")
-    .trim()
-    .slice(0, NAME_LIMIT);
+  return oneLine(text).slice(0, NAME_LIMIT);
 }

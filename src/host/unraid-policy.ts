@@ -21,7 +21,7 @@ export interface UnraidPolicy {
   readonly pciChanges: Reading<readonly PciListChange[]>;
 }
 
-const DOMAIN_CONFIG = "/boot/config/domain.cfg";
+export const DOMAIN_CONFIG = "/boot/config/domain.cfg";
 const PCI_LIST = "/boot/config/savedpcidata.json";
 
 /** Reads both refusals from the flash; `devices` are the host's now. */

@@ -41,7 +41,8 @@ export interface VfioSetup {
   readonly errors: Reading<readonly string[]>;
 }
 
-const CONFIG = "/boot/config/vfio-pci.cfg";
+/** What Unraid binds at boot. */
+export const VFIO_PCI_CONFIG = "/boot/config/vfio-pci.cfg";
 const ENTRIES_LIMIT = 256;
 const ID = /^[0-9a-f]{4}:[0-9a-f]{4}$/i;
 
@@ -67,7 +68,7 @@ export function parseVfioPciConfig(text: string): readonly BindingRequest[] {
         place: "vfio-pci.cfg" as const,
         ...(bdf === undefined ? {} : { bdf }),
         ...(id === undefined ? {} : { id: id.toLowerCase() }),
-        where: CONFIG,
+        where: VFIO_PCI_CONFIG,
         text: entry.slice(0, 64),
       };
     });
@@ -100,7 +101,7 @@ interface SetupSources {
 /** Reads Unraid's files and puts together who asks for which device and what holds it. */
 export function readVfioSetup(paths: HostPaths, known: Omit<SetupSources, "config" | "errors">): VfioSetup {
   const { commandLine, modprobe, devices } = known;
-  const config = readText(paths.at(CONFIG));
+  const config = readText(paths.at(VFIO_PCI_CONFIG));
   const errors = readText(paths.at("/var/log/vfio-pci-errors"));
   return vfioSetupOf({ config, errors, commandLine, modprobe, devices });
 }
@@ -169,7 +170,7 @@ function askedFor({ config, commandLine, modprobe, devices }: SetupSources): Vfi
 }
 
 const PLACE_FILES: Partial<Record<BindingPlace, string>> = {
-  "vfio-pci.cfg": CONFIG,
+  "vfio-pci.cfg": VFIO_PCI_CONFIG,
   "vfio-pci.ids": "/proc/cmdline",
 };
 

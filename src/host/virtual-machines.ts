@@ -4,7 +4,8 @@ import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { readNames, readText } from "./read-file.ts";
 
-const DIRECTORY = "/etc/libvirt/qemu";
+/** Where libvirt keeps them. */
+export const VM_DEFINITIONS = "/etc/libvirt/qemu";
 const XML_LIMIT = 4 * 1024 * 1024;
 const VMS_LIMIT = 10_000;
 
@@ -14,24 +15,24 @@ const VMS_LIMIT = 10_000;
  * both are unreadable rather than "no VM".
  */
 export function readVmDefinitions(paths: HostPaths): Reading<readonly VmDefinition[]> {
-  const names = readNames(paths.at(DIRECTORY));
-  if (names.state === "unreadable") return unreadable(`${DIRECTORY}: ${names.why}`);
+  const names = readNames(paths.at(VM_DEFINITIONS));
+  if (names.state === "unreadable") return unreadable(`${VM_DEFINITIONS}: ${names.why}`);
   if (names.state === "absent" || names.value.length === 0) {
-    return unreadable(`${DIRECTORY} is not there or empty; start libvirt (on Unraid: the VM service)`);
+    return unreadable(`${VM_DEFINITIONS} is not there or empty; start libvirt (on Unraid: the VM service)`);
   }
-  const autostart = readNames(paths.at(`${DIRECTORY}/autostart`));
+  const autostart = readNames(paths.at(`${VM_DEFINITIONS}/autostart`));
   const definitions: VmDefinition[] = [];
   for (const name of names.value
     .filter((file) => file.endsWith(".xml"))
     .toSorted()
     .slice(0, VMS_LIMIT)) {
-    const xml = readText(paths.at(`${DIRECTORY}/${name}`), XML_LIMIT);
+    const xml = readText(paths.at(`${VM_DEFINITIONS}/${name}`), XML_LIMIT);
     if (xml.state === "absent") continue;
-    if (xml.state === "unreadable") return unreadable(`${DIRECTORY}/${name}: ${xml.why}`);
+    if (xml.state === "unreadable") return unreadable(`${VM_DEFINITIONS}/${name}: ${xml.why}`);
     const definition = parseDomainXml(xml.value);
     if (definition.state !== "read") {
       return unreadable(
-        `${DIRECTORY}/${name}: ${definition.state === "unreadable" ? definition.why : "empty"}`,
+        `${VM_DEFINITIONS}/${name}: ${definition.state === "unreadable" ? definition.why : "empty"}`,
       );
     }
     definitions.push(

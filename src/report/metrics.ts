@@ -1,7 +1,7 @@
 import type { RuntimeState } from "../daemon/runtime-state.ts";
+import { HOSTILE } from "../hostile-text.ts";
 import type { AttemptTally } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
-import { HOSTILE } from "../terminal-text.ts";
 
 /** What the numbers are taken from; a part is undefined where it cannot be had. */
 export interface MetricsInput {

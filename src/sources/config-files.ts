@@ -1,7 +1,12 @@
 import { hash } from "node:crypto";
-import { closeSync, readdirSync } from "node:fs";
+import { closeSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.ts";
+import { watchedBootLoaderFiles } from "../host/boot-loader-files.ts";
+import { MODPROBE_FILES } from "../host/modprobe.ts";
+import { DOMAIN_CONFIG } from "../host/unraid-policy.ts";
+import { VFIO_PCI_CONFIG } from "../host/vfio-setup.ts";
+import { VM_DEFINITIONS } from "../host/virtual-machines.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { ConfigFileChange } from "../model/observation.ts";
@@ -14,28 +19,16 @@ import { createHealthKeeper } from "./source-state.ts";
 /** Files to watch: one by its full name, or all in a directory whose names end alike (`/etc/modprobe.d/*.conf`). */
 export type WatchedFiles = string;
 
-/** Where boot loaders, module options, VFIO bindings and VM definitions are kept, on any distribution and Unraid. */
-export const DEFAULT_CONFIG_FILES: readonly WatchedFiles[] = [
-  "/boot/syslinux/syslinux.cfg",
-  "/boot/limine.conf",
-  "/boot/limine/limine.conf",
-  "/boot/EFI/BOOT/limine.conf",
-  "/boot/EFI/limine/limine.conf",
-  "/boot/grub/grub.cfg",
-  "/boot/grub2/grub.cfg",
-  "/boot/loader/loader.conf",
-  "/boot/loader/entries/*.conf",
-  "/boot/efi/loader/entries/*.conf",
-  "/efi/loader/entries/*.conf",
-  "/etc/default/grub",
-  "/etc/default/grub.d/*.cfg",
-  "/etc/kernel/cmdline",
-  "/etc/modprobe.d/*.conf",
-  "/boot/config/modprobe.d/*.conf",
-  "/boot/config/vfio-pci.cfg",
-  "/boot/config/domain.cfg",
-  "/etc/libvirt/qemu/*.xml",
-];
+/** All that the host's readers read of boot loaders, module options, VFIO bindings and VM definitions. */
+export function defaultConfigFiles(paths: HostPaths): readonly WatchedFiles[] {
+  return [
+    ...watchedBootLoaderFiles(paths),
+    ...MODPROBE_FILES,
+    VFIO_PCI_CONFIG,
+    DOMAIN_CONFIG,
+    `${VM_DEFINITIONS}/*.xml`,
+  ];
+}
 
 export interface ConfigFilesOptions {
   readonly paths: HostPaths;
@@ -79,20 +72,22 @@ export function createConfigFilesSource(options: ConfigFilesOptions): Source {
   let stopped = false;
   let takeBack = () => {};
   const dirty = new Set<Watched>();
-  const watched = groupByDirectory(options.files ?? DEFAULT_CONFIG_FILES).map(({ directory, accepts }) => {
-    const entry: Watched = {
-      directory,
-      accepts,
-      watch: createDirectoryWatch({
-        directory: paths.at(directory),
-        clock,
-        accept: accepts,
-        onWake: () => lookSoon(entry),
-      }),
-      seen: new Map(),
-    };
-    return entry;
-  });
+  const watched = groupByDirectory(options.files ?? defaultConfigFiles(paths), paths).map(
+    ({ directory, accepts }) => {
+      const entry: Watched = {
+        directory,
+        accepts,
+        watch: createDirectoryWatch({
+          directory: paths.at(directory),
+          clock,
+          accept: accepts,
+          onWake: () => lookSoon(entry),
+        }),
+        seen: new Map(),
+      };
+      return entry;
+    },
+  );
 
   function lookSoon(entry: Watched): void {
     dirty.add(entry);
@@ -213,16 +208,34 @@ function isRemoved(directory: string, device: number | undefined, file: SeenFile
   return found === file.device;
 }
 
+/** Each directory once, also where a link leads to it (/lib is /usr/lib); names on a FAT partition come in any case. */
 function groupByDirectory(
   files: readonly WatchedFiles[],
+  paths: HostPaths,
 ): { readonly directory: string; readonly accepts: (name: string) => boolean }[] {
-  const names = new Map<string, string[]>();
-  for (const file of files) names.set(dirname(file), [...(names.get(dirname(file)) ?? []), basename(file)]);
-  return [...names].map(([directory, patterns]) => ({
+  const groups = new Map<string, { readonly directory: string; readonly patterns: string[] }>();
+  for (const file of files) {
+    const directory = dirname(file);
+    const key = realPath(paths.at(directory));
+    const group = groups.get(key) ?? { directory, patterns: [] };
+    groups.set(key, group);
+    group.patterns.push(basename(file));
+  }
+  return [...groups.values()].map(({ directory, patterns }) => ({
     directory,
     accepts: (name) =>
-      patterns.some((one) => (one.startsWith("*") ? name.endsWith(one.slice(1)) : name === one)),
+      patterns.some((one) =>
+        one.startsWith("*") ? name.endsWith(one.slice(1)) : name === one || name.toLowerCase() === one,
+      ),
   }));
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 function namesIn(directory: string): Reading<string[]> {

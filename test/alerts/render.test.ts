@@ -10,7 +10,7 @@ import {
   renderSlack,
   renderUnraid,
 } from "../../src/alerts/render.ts";
-import { bytes, cutAtWord, oneLine } from "../../src/alerts/text.ts";
+import { bytes, cutAtWord, singleSpaced } from "../../src/alerts/text.ts";
 import { failureOf, HOSTILE, messageOf } from "./examples.ts";
 
 const hostile = messageOf(failureOf(HOSTILE));
@@ -63,7 +63,7 @@ test("Discord shows the hostile name as its name and pings nobody", () => {
 
 test("whatever is escaped for Discord is shown as it was, and nothing in it is formatting", () => {
   fc.assert(
-    fc.property(anyText.map(oneLine), (text) => {
+    fc.property(anyText.map(singleSpaced), (text) => {
       const escaped = escapeDiscord(text);
       assert.equal(shownByDiscord(escaped), text);
       assert.doesNotMatch(escaped.replace(/\\[^0-9A-Za-z\s]/g, ""), /[*<>_`~|[\]]/);
@@ -159,5 +159,5 @@ test("cutting keeps whole words, never breaks a character, and never exceeds the
 });
 
 test("text of one line has no control characters and no reversed writing", () => {
-  assert.equal(oneLine(" a\r\n\tb\u0000\u202Ec\u001B[31m\ud800 "), "a b c [31m\ufffd");
+  assert.equal(singleSpaced(" a\r\n\tb\u0000\u202Ec\u001B[31m\ud800 "), "a b c [31m\ufffd");
 });

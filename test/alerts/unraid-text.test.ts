@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { oneLine } from "../../src/alerts/text.ts";
+import { singleSpaced } from "../../src/alerts/text.ts";
 import { mailText, unraidEscapes, unraidReader } from "../../src/alerts/unraid-text.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import { noBrowser, openBrowser } from "../report/browser.ts";
@@ -85,7 +85,7 @@ const anyText = fc
     ),
     { minLength: 1, maxLength: 25 },
   )
-  .map((parts) => oneLine(parts.join("")))
+  .map((parts) => singleSpaced(parts.join("")))
   .filter((text) => text !== "");
 
 test("up to 7.1 the page shows the hostile name as its name", () => {

@@ -116,6 +116,20 @@ test("a file of the right loader that was edited since the boot differs, and sho
   assert.deepEqual(claims.at(-1)?.difference?.missing, ["iommu=pt"]);
 });
 
+test("on Debian the files beside /etc/default/grub have the last word", (context) => {
+  const tree = createHostTree(context, {
+    "/proc/cmdline": "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet intel_iommu=on iommu=pt\n",
+    "/etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n',
+    "/etc/default/grub.d/20-iommu.cfg":
+      'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT intel_iommu=on"\n',
+    "/etc/default/grub.d/30-pt.cfg": 'GRUB_CMDLINE_LINUX="iommu=pt"\n',
+    "/etc/default/grub.d/off.cfg.dpkg-old": 'GRUB_CMDLINE_LINUX="iommu=off"\n',
+  });
+  const [claim] = findings(tree).claims;
+  assert.equal(claim?.path, "/etc/default/grub");
+  assert.equal(claim?.defaultEntry?.commandLine, "iommu=pt quiet intel_iommu=on");
+});
+
 test("another entry of the menu that was chosen by hand still counts as in effect", (context) => {
   const tree = createHostTree(context, {
     "/proc/cmdline": "BOOT_IMAGE=/bzimage initrd=/bzroot,/bzroot-gui\n",

@@ -6,19 +6,23 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { createVirtualClock, type VirtualClock } from "../../src/clock.ts";
+import { readBootLoaders } from "../../src/host/boot-loader.ts";
+import { readModprobeSettings } from "../../src/host/modprobe.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import { bootId } from "../../src/model/identifiers.ts";
 import type { ConfigFileChange, Observation } from "../../src/model/observation.ts";
+import { absent } from "../../src/model/reading.ts";
 import type { Source } from "../../src/model/source.ts";
-import { createConfigFilesSource, DEFAULT_CONFIG_FILES } from "../../src/sources/config-files.ts";
+import { createConfigFilesSource, defaultConfigFiles } from "../../src/sources/config-files.ts";
 import { atEnd, type Observer, observe, temporaryDirectory, until } from "./observed.ts";
 
 const BOOT = bootId("f0000000-0000-4000-8000-00000000000f");
@@ -119,8 +123,59 @@ test("on a host that has none of it, it says so and waits", async (context) => {
   await until(() => source.health().state.state === "live", "the source is live");
 });
 
-test("every default is a file by its full name, or all files of one directory", () => {
-  for (const file of DEFAULT_CONFIG_FILES) assert.match(file, /^(?:\/[\w.-]+)+\/(?:[\w.-]+|\*\.\w+)$/);
+test("every default is a file by its full name, or all files of one directory", (context) => {
+  const files = defaultConfigFiles(createHostPaths(temporaryDirectory(context)));
+  for (const file of files) assert.match(file, /^(?:\/[\w.-]+)+\/(?:[\w.-]+|\*\.\w+)$/);
+});
+
+test("every file that is read of boot loaders and modules is watched, however the file system spells it", (context) => {
+  const root = temporaryDirectory(context);
+  const written = [
+    ...["boot/syslinux/syslinux.cfg", "efi/EFI/BOOT/Limine.conf", "efi/EFI/syslinux/SYSLINUX.CFG"],
+    ...["boot/grub/grub.cfg", "boot/grub/grubenv", "boot/grub2/grub.cfg", "boot/efi/EFI/boot/grub.cfg"],
+    ...["efi/loader/loader.conf", "efi/loader/entries/pve.conf", "boot/Loader/Entries/arch.conf"],
+    ...["etc/default/grub", "etc/default/grub.d/proxmox-ve.cfg", "etc/kernel/cmdline"],
+    ...["etc/modprobe.d/a.conf", "usr/lib/modprobe.d/b.conf", "boot/config/modprobe.d/c.conf"],
+  ];
+  for (const file of written) {
+    mkdirSync(join(root, dirname(file)), { recursive: true });
+    writeFileSync(join(root, file), "menuentry 'x' {\n linux /vmlinuz quiet\n}\n");
+  }
+  symlinkSync("usr/lib", join(root, "lib"));
+  const paths = createHostPaths(root);
+  const asked = new Set<string>();
+  const listening = {
+    root,
+    at(path: string) {
+      asked.add(path);
+      return paths.at(path);
+    },
+  };
+  readBootLoaders(listening, absent);
+  readModprobeSettings(listening);
+  const read = [...asked].filter((path) => statSync(paths.at(path), { throwIfNoEntry: false })?.isFile());
+  assert.ok(read.length >= written.length, read.join(" "));
+  const watched = defaultConfigFiles(paths);
+  const isWatched = (path: string) =>
+    watched.some((file) =>
+      file.includes("*")
+        ? dirname(file) === dirname(path) && path.endsWith(file.slice(file.indexOf("*") + 1))
+        : file.toLowerCase() === path.toLowerCase() && dirname(file) === dirname(path),
+    );
+  assert.deepEqual(
+    read.filter((path) => !isWatched(path)),
+    [],
+  );
+});
+
+test("a file in a directory that two names lead to is told once", async (context) => {
+  const { root, clock, path } = setUp(context, "usr/lib/modprobe.d");
+  symlinkSync("usr/lib", path("lib"));
+  const source = createConfigFilesSource({ paths: createHostPaths(root), clock, bootId: BOOT });
+  const observer = await observe(context, source);
+  writeFileSync(path("lib/modprobe.d/a.conf"), "options vfio_pci ids=10de:2805\n");
+  await told(observer, clock, "added /usr/lib/modprobe.d/a.conf");
+  assert.equal(changes(observer.observations).length, 1);
 });
 
 test("a file system may be unmounted while it is watched; its files are not removed, and come back", {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { oneLine } from "../../host/one-line.ts";
 import { identifyPciDevices } from "../../host/pci-identity.ts";
+import { oneLine } from "../../hostile-text.ts";
 import type { Bdf, VmName } from "../../model/identifiers.ts";
 import { mapReading, type Reading, unreadable } from "../../model/reading.ts";
 import type { HostDevice, VmDefinition } from "../../model/virtual-machine.ts";
