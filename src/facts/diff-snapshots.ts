@@ -1,4 +1,4 @@
-import { type Change, FACT_GROUPS, type Snapshot } from "../model/fact.ts";
+import { type Change, FACT_GROUPS, type FactValue, type Snapshot } from "../model/fact.ts";
 import { alignDevices } from "./align-devices.ts";
 import { alignVms } from "./align-vms.ts";
 import { sentenceOf } from "./change-words.ts";
@@ -7,7 +7,7 @@ import { groupNumberOwner, mergeRenumbering } from "./group-renumbering.ts";
 import { type FactView, viewFacts } from "./presence.ts";
 import { isTableEntry, numberedChanges } from "./table-entry-changes.ts";
 import { foldUpdates } from "./update-changes.ts";
-import { importanceOf } from "./vocabulary.ts";
+import { importanceOf, knownKey } from "./vocabulary.ts";
 import { allGroupsChange, missingWhole, wholeChanges } from "./whole-changes.ts";
 
 /**
@@ -63,6 +63,7 @@ function singleChanges(older: FactView, newer: FactView): readonly Change[] {
     const before = older.valueOf(key);
     const after = newer.valueOf(key);
     if (before.state === "unknown" || after.state === "unknown" || isSameValue(before, after)) continue;
+    if (isSameInOtherWords(key, before, after)) continue;
     if (missingWhole(key, older, newer)) continue;
     const group = (newer.facts.get(key) ?? older.facts.get(key))?.group;
     if (group === undefined) continue;
@@ -72,4 +73,9 @@ function singleChanges(older: FactView, newer: FactView): readonly Change[] {
     changes.push({ group, key, before, after, sentence });
   }
   return changes;
+}
+
+function isSameInOtherWords(key: string, before: FactValue, after: FactValue): boolean {
+  const [one, other] = [before, after].map(textOf);
+  return one !== undefined && other !== undefined && knownKey(key)?.form.isSame?.(one, other) === true;
 }

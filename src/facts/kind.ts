@@ -63,6 +63,8 @@ export interface FactForm {
    * in such a fact proves more than coincidence.
    */
   readonly breaks?: Partial<Record<CauseClass, "any change" | ((value: FactValue) => boolean)>>;
+  /** Whether two texts say the same in other words; texts that differ say different things where it is missing. */
+  readonly isSame?: (one: string, other: string) => boolean;
   /** Only written when it is there, so that a thing without it lacks it. */
   readonly optional?: boolean;
   /** Where the report shows it; of a device's only those that a VM has. */

@@ -1,7 +1,8 @@
 import { textOf } from "../facts/fact-value.ts";
+import { ownSpellings } from "../knowledge/bios-version.ts";
 import type { CauseClass } from "../model/catalogue.ts";
+import { biosBuilds } from "./builds.ts";
 import type { FactTable } from "./fact-table.ts";
-import { biosBuilds } from "./knob-columns.ts";
 import { isFailure, type StartTally } from "./trials.ts";
 
 /** How starts went on one BIOS version. */
@@ -33,14 +34,15 @@ export function biosRows(
   const rows = Map.groupBy(tallies.keys(), (at) => indexes[at] ?? -1);
   return [...rows].map(([index, ats]): BiosRow => {
     const own = ats.flatMap((at) => tallies[at] ?? []);
-    const [place = -1] = ats.map((at) => places[at] ?? -1);
-    const named = place < 0 ? undefined : table.valueAt("firmware.bios.version", place);
+    const versions = [...new Set(ats.map((at) => places[at] ?? -1))].flatMap((place) =>
+      place < 0 ? [] : (textOf(table.valueAt("firmware.bios.version", place)) ?? []),
+    );
     const build = values[index];
     const failures = own.filter(isFailure);
     const causes = new Map<CauseClass | "unknown", number>();
     for (const { cause = "unknown", count } of failures) causes.set(cause, (causes.get(cause) ?? 0) + count);
     return {
-      version: textOf(named),
+      version: ownSpellings(versions).get(versions[0] ?? ""),
       build: textOf(build),
       firstSeen: Math.min(...own.map(({ firstAt }) => firstAt)),
       lastSeen: Math.max(...own.map(({ lastAt }) => lastAt)),

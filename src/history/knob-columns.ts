@@ -2,6 +2,7 @@ import { ABSENT, listOf, textOf } from "../facts/fact-value.ts";
 import type { KnobKind } from "../facts/kind.ts";
 import { familyOf, oddsOf } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
+import { biosBuilds, kernelBuilds, type TrialValues } from "./builds.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { addressOwner, type Subject, vmKey } from "./subject.ts";
 import type { Trial } from "./trials.ts";
@@ -50,13 +51,7 @@ export function knobColumns(
       "firmware.bios.date",
       "firmware.bios.release",
     ]),
-    make(
-      "kernel",
-      "kernel",
-      "kernel",
-      "kernel.release",
-      buildValues(places, table, "kernel.release", "kernel.build"),
-    ),
+    make("kernel", "kernel", "kernel", "kernel.release", kernelBuilds(places, table)),
     ...relationColumns(trials, table, places, subject, make),
   ];
   const otherVms = otherVmTrials(trials);
@@ -76,12 +71,6 @@ export function knobColumns(
     );
   }
   return found.filter((column) => column !== undefined);
-}
-
-export interface TrialValues {
-  readonly values: readonly FactValue[];
-  /** For each trial; negative where it is not known. */
-  readonly indexes: Int32Array;
 }
 
 type Maker = (
@@ -202,74 +191,6 @@ function otherVmTrials(trials: readonly Trial[]): (key: string) => ((at: number)
     const vm = key.startsWith("vm.") ? vms.find((one) => key.startsWith(`${vmKey(one)}.`)) : undefined;
     return vm === undefined ? undefined : (at) => trials[at]?.tally.vm !== vm;
   };
-}
-
-/** The BIOS of each place. */
-export function biosBuilds(places: Int32Array, table: FactTable): TrialValues {
-  return buildValues(places, table, "firmware.bios.version", "firmware.bios.date", "firmware.bios.release");
-}
-
-/**
- * A build of something that has a version: the same version of another date is another build. Where only part of it
- * is on record it is the one build that this part fits. Also without a name there are builds, told by their date.
- */
-function buildValues(
-  places: Int32Array,
-  table: FactTable,
-  main: string,
-  detail: string,
-  other?: string,
-): TrialValues {
-  const read = (key: string | undefined, place: number) => {
-    return key === undefined || place < 0 ? undefined : textOf(table.valueAt(key, place));
-  };
-  const builds = [...new Set(places)].map((place) => {
-    const version = read(main, place)?.trim();
-    const date = read(detail, place) ?? (version === undefined ? read(other, place) : undefined);
-    return { place, version, date };
-  });
-  const fold = (text: string) => text.toLowerCase();
-  const datesOf = new Map<string, Set<string>>();
-  const versionsOf = new Map<string, Set<string>>();
-  for (const { version, date } of builds) {
-    if (version !== undefined && date !== undefined) {
-      datesOf.set(fold(version), (datesOf.get(fold(version)) ?? new Set()).add(date));
-      versionsOf.set(date, (versionsOf.get(date) ?? new Set()).add(version));
-    }
-  }
-  const values: FactValue[] = [];
-  const numbers = new Map<string, number>();
-  const indexOf = ({ version, date }: (typeof builds)[number]): number => {
-    const known = date === undefined ? undefined : versionsOf.get(date);
-    const named = version ?? (known?.size === 1 ? [...known][0] : undefined);
-    if (named === undefined && date === undefined) return -1;
-    const dates = named === undefined ? undefined : datesOf.get(fold(named));
-    const isRebuilt = (dates?.size ?? 0) > 1;
-    // Which of two builds of one name it was is not known.
-    if (isRebuilt && date === undefined) return -1;
-    const id = named === undefined ? `of ${date}` : isRebuilt ? `${fold(named)} of ${date}` : fold(named);
-    const text =
-      named === undefined
-        ? `of ${isoDate(date ?? "")}`
-        : isRebuilt
-          ? `${named} of ${isoDate(date ?? "")}`
-          : named;
-    let number = numbers.get(id);
-    if (number === undefined) {
-      number = values.length;
-      numbers.set(id, number);
-      values.push({ state: "value", value: text });
-    }
-    return number;
-  };
-  const byPlace = new Map(builds.map((build) => [build.place, indexOf(build)]));
-  return { values, indexes: places.map((place) => byPlace.get(place) ?? -1) };
-}
-
-/** DMI writes dates as 08/05/2025; a kernel's build ends with its own. */
-function isoDate(date: string): string {
-  const [, month, day, year] = /^(\d\d)\/(\d\d)\/(\d{4})$/.exec(date) ?? [];
-  return year === undefined ? date : `${year}-${month}-${day}`;
 }
 
 /** What stands at the addresses that the VM asks for, what shares its groups, and what the firmware demands of them. */

@@ -1,4 +1,5 @@
 import { textOf } from "../facts/fact-value.ts";
+import { ownSpellings } from "../knowledge/bios-version.ts";
 import type { FactTable } from "./fact-table.ts";
 import type { Trial } from "./trials.ts";
 
@@ -32,11 +33,11 @@ export function sharedAgesa(
   if (agesa === undefined || others.length > 0) return undefined;
   const worked = trials.filter(({ good }) => good).map((trial) => said("firmware.agesa", trial));
   if (worked.length === 0 || worked.some((one) => one === undefined || one === agesa)) return undefined;
-  const [boards, versions] = ["firmware.board.name", "firmware.bios.version"].map((key) =>
+  const [boards, spellings] = ["firmware.board.name", "firmware.bios.version"].map((key) =>
     distinct(key).filter((text) => text !== undefined),
   );
-  if (boards === undefined || versions === undefined || Math.max(boards.length, versions.length) < 2)
-    return undefined;
+  const versions = [...new Set(ownSpellings(spellings ?? []).values())];
+  if (boards === undefined || Math.max(boards.length, versions.length) < 2) return undefined;
   return { agesa, boards, versions };
 }
 

@@ -54,6 +54,25 @@ export function inSpellingOf(own: string | undefined, spelling: string): string 
   return others.length > 0 && ownIsShort ? short : spelling.trim();
 }
 
+/**
+ * How each of these versions is shown: of several spellings of one the machine's own, which is no vendor's file or
+ * release, else the first.
+ */
+export function ownSpellings(versions: readonly string[]): ReadonlyMap<string, string> {
+  const groups: string[][] = [];
+  for (const version of versions) {
+    const own = groups.find(([first = ""]) => isSameBiosVersion(first, version));
+    if (own === undefined) groups.push([version]);
+    else own.push(version);
+  }
+  return new Map(
+    groups.flatMap((group) => {
+      const shown = group.find((spelling) => biosVersionKeys(spelling).length === 1) ?? group[0] ?? "";
+      return group.map((version) => [version, shown] as const);
+    }),
+  );
+}
+
 /** The board (`7E49` of MS-7E49) that a name of MSI's names with the version; undefined where it names none. */
 export function boardOfBiosFile(spelling: string): string | undefined {
   const text = spelling.trim().toUpperCase().replace(FILE_ENDING, "");

@@ -1,4 +1,5 @@
 import { DMI_FIELDS } from "../../host/firmware.ts";
+import { isSameBiosVersion } from "../../knowledge/bios-version.ts";
 import { type FactForm, type FactKind, type FactRole, form } from "../kind.ts";
 
 const BOARD: FactRole = { knob: "mainboard" };
@@ -24,7 +25,7 @@ export const FIRMWARE: FactKind = {
   odds: "firmware-other",
   role: { knob: "BIOS" },
   forms: [
-    form("firmware.bios.version", "BIOS version", 0, { shown: "firmware" }),
+    form("firmware.bios.version", "BIOS version", 0, { shown: "firmware", isSame: isSameBiosVersion }),
     form("firmware.bios.date", "BIOS date", 1, { shown: "firmware" }),
     form("firmware.bios.vendor", "BIOS vendor", 1, { shown: "firmware" }),
     form("firmware.bios.release", "BIOS release", 1),
