@@ -1,10 +1,11 @@
 import { textOf } from "../facts/fact-value.ts";
 import { refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import { isRelaxed, platformOf } from "./blame-laws.ts";
-import type { ModelTrial, Weighed } from "./blame-model.ts";
+import type { Weighed } from "./blame-model.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
 import type { FactTable } from "./fact-table.ts";
-import type { KnobColumn } from "./knob-columns.ts";
+import type { KnobColumn } from "./knob-column.ts";
+import type { ModelTrial } from "./model-trials.ts";
 import type { Subject } from "./subject.ts";
 import { joinSets, lawfulSet, type SuspectSet } from "./suspects.ts";
 import type { Trial } from "./trials.ts";

@@ -1,31 +1,12 @@
-import { ABSENT, listOf, textOf } from "../facts/fact-value.ts";
-import type { KnobKind } from "../facts/kind.ts";
+import { ABSENT } from "../facts/fact-value.ts";
 import { familyOf, oddsOf } from "../facts/vocabulary.ts";
-import type { FactGroup, FactValue } from "../model/fact.ts";
+
 import { biosBuilds, kernelBuilds, type TrialValues } from "./builds.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
+import { ANOTHER_VM, createMaker, type KnobColumn } from "./knob-column.ts";
+import { relationColumns } from "./relation-columns.ts";
 import { addressOwner, type Subject, vmKey } from "./subject.ts";
 import type { Trial } from "./trials.ts";
-
-/** Something that may have broken the starts, with its value at each of them. */
-export interface KnobColumn {
-  readonly kind: KnobKind;
-  /** What a person would call it: `BIOS`, `kernel`, `definition of VM …`. */
-  readonly family: string;
-  readonly group: FactGroup;
-  /** The fact that stands for it; a relation has a name of its own. */
-  readonly key: string;
-  /** Keys of the facts that it is made of, where it is not one. */
-  readonly parts: readonly string[];
-  readonly values: readonly FactValue[];
-  /** For each trial an index into the values, by order of appearance; -1 where it is not known. */
-  readonly pattern: Int32Array;
-  /** The value that a start of another VM has. */
-  readonly safe?: number;
-}
-
-/** The start was another VM's, so what this one is defined as plays no part. */
-const ANOTHER_VM: FactValue = { state: "unknown", why: "a start of another VM" };
 
 /** Facts that a composed knob speaks for. */
 const COMPOSED =
@@ -71,44 +52,6 @@ export function knobColumns(
     );
   }
   return found.filter((column) => column !== undefined);
-}
-
-type Maker = (
-  kind: KnobKind,
-  family: string,
-  group: FactGroup,
-  key: string,
-  values: TrialValues | undefined,
-  parts?: readonly string[],
-) => KnobColumn | undefined;
-
-/** Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. */
-function createMaker(outcomes: Uint8Array): Maker {
-  return (kind, family, group, key, given, parts = [key]) => {
-    if (given === undefined) return undefined;
-    const { values, indexes } = given;
-    const order = new Int32Array(values.length).fill(-1);
-    const seen: number[] = [];
-    const pattern = new Int32Array(indexes.length).fill(-1);
-    let turned = false;
-    let last = -1;
-    for (let at = 0; at < indexes.length; at += 1) {
-      const index = indexes[at] as number;
-      if (index < 0) continue;
-      if (order[index] === -1) {
-        order[index] = seen.length;
-        seen.push(index);
-      }
-      const value = order[index] as number;
-      pattern[at] = value;
-      if (last >= 0 && pattern[last] !== value && outcomes[last] !== outcomes[at]) turned = true;
-      last = at;
-    }
-    if (!turned) return undefined;
-    const told = seen.map((index) => values[index] ?? ABSENT);
-    const safe = told.indexOf(ANOTHER_VM);
-    return { kind, family, group, key, parts, values: told, pattern, ...(safe >= 0 && { safe }) };
-  };
 }
 
 /** Whether a fact may have changed where the outcome turned: most have not, which a few comparisons tell. */
@@ -191,125 +134,4 @@ function otherVmTrials(trials: readonly Trial[]): (key: string) => ((at: number)
     const vm = key.startsWith("vm.") ? vms.find((one) => key.startsWith(`${vmKey(one)}.`)) : undefined;
     return vm === undefined ? undefined : (at) => trials[at]?.tally.vm !== vm;
   };
-}
-
-/** What stands at the addresses that the VM asks for, what shares its groups, and what the firmware demands of them. */
-function relationColumns(
-  trials: readonly Trial[],
-  table: FactTable,
-  places: Int32Array,
-  subject: Subject,
-  make: Maker,
-): readonly (KnobColumn | undefined)[] {
-  const asked = [...new Set(trials.flatMap(({ tally }) => tally.devices))];
-  const holders = holdersOf(table, new Set(asked));
-  const standing = asked.map((bdf) => {
-    const isAsked = (at: number) => trials[at]?.tally.devices.includes(bdf) === true;
-    const values = collect(places, isAsked, (place) => {
-      const known = holders.map(({ identity, key }) => ({ identity, address: table.valueAt(key, place) }));
-      if (known.every(({ address }) => address.state === "unknown")) return undefined;
-      return known.find(({ address }) => textOf(address) === bdf)?.identity ?? "";
-    });
-    const parts = values.values.flatMap((value) =>
-      listOf(value).map((identity) => `pci.${identity}.address`),
-    );
-    return make("card-at-address", "PCI devices", "pci", `at ${bdf}`, values, parts);
-  });
-  const groups = groupColumns(table, subject);
-  const members = collect(places, undefined, (place) => {
-    const own = groups.flatMap(({ membersAt }) => membersAt(place) ?? []);
-    return own.length === 0 ? undefined : [...new Set(own)].sort();
-  });
-  const regions = collect(places, undefined, (place) => {
-    const known = groups.flatMap(({ group, membersAt }) => {
-      if (membersAt(place) === undefined) return [];
-      const value = table.valueAt(`iommu.group.${group}.direct`, place);
-      return value.state === "unknown" ? [] : [value];
-    });
-    if (known.length === 0) return undefined;
-    return [...new Set(known.flatMap(listOf))].sort();
-  });
-  const [device = ""] = subject.devices;
-  const shows = (own: string) =>
-    table.valuesOf(`iommu.group.${own}.direct`).some(({ state }) => state === "value");
-  const group = [...subject.groups].find(shows) ?? [...subject.groups][0] ?? device;
-  // Keys stand for the relation: of the devices at the addresses, of all groups that hold one of them.
-  return [
-    ...standing,
-    make("group-members", "IOMMU groups and regions", "iommu", `iommu.group.${group}.members`, members),
-    make("direct-region", "IOMMU groups and regions", "iommu", `iommu.group.${group}.direct`, regions),
-  ];
-}
-
-/** A relation of every trial that has it and whose snapshot tells it; an empty text is verifiably nothing. */
-function collect(
-  places: Int32Array,
-  hasIt: ((at: number) => boolean) | undefined,
-  saidAt: (place: number) => string | readonly string[] | undefined,
-): TrialValues {
-  const values: FactValue[] = [];
-  const numbers = new Map<string, number>();
-  const numberOf = (place: number): number => {
-    const said = saidAt(place);
-    if (said === undefined) return -1;
-    const text = said.toString();
-    let number = numbers.get(text);
-    if (number === undefined) {
-      number = values.length;
-      numbers.set(text, number);
-      values.push(text === "" ? ABSENT : { state: "value", value: said });
-    }
-    return number;
-  };
-  const byPlace = new Map<number, number>();
-  const indexes = places.map((place, at) => {
-    if (place < 0 || hasIt?.(at) === false) return -1;
-    const known = byPlace.get(place) ?? numberOf(place);
-    byPlace.set(place, known);
-    return known;
-  });
-  return { values, indexes };
-}
-
-/** The devices that ever stood at one of the addresses, with the keys of their addresses. */
-function holdersOf(
-  table: FactTable,
-  asked: ReadonlySet<string>,
-): readonly { readonly identity: string; readonly key: string }[] {
-  const isAsked = (value: FactValue) => asked.has(textOf(value) ?? "");
-  const keys = [
-    ...[...table.constants].flatMap(([key, value]) => (isAsked(value) ? [key] : [])),
-    ...table.columns.flatMap(({ key, values }) => (values.some(isAsked) ? [key] : [])),
-  ];
-  return keys.flatMap((key) => {
-    const identity = addressOwner(key);
-    return identity === undefined ? [] : [{ identity, key }];
-  });
-}
-
-/** The groups that ever held one of the devices. */
-function groupColumns(
-  table: FactTable,
-  subject: Subject,
-): readonly {
-  readonly group: string;
-  readonly membersAt: (place: number) => readonly string[] | undefined;
-}[] {
-  const own = (value: FactValue | undefined) => {
-    const names = listOf(value);
-    return names.some((name) => subject.devices.has(name)) ? names : undefined;
-  };
-  const nameOf = (key: string) => /^iommu\.group\.([^.]+)\.members$/.exec(key)?.[1];
-  const always = [...table.constants].flatMap(([key, value]) => {
-    const group = nameOf(key);
-    const names = group === undefined ? undefined : own(value);
-    return group === undefined || names === undefined ? [] : [{ group, membersAt: () => names }];
-  });
-  const atTimes = table.columns.flatMap((column) => {
-    const group = nameOf(column.key);
-    const lists = group === undefined ? [] : column.values.map(own);
-    if (group === undefined || !lists.some((names) => names !== undefined)) return [];
-    return [{ group, membersAt: (place: number) => lists[column.indexes[place] ?? -1] }];
-  });
-  return [...always, ...atTimes];
 }

@@ -3,7 +3,9 @@ import { rootRank } from "../facts/vocabulary.ts";
 import type { FactGroup, FactValue } from "../model/fact.ts";
 import { isMechanism } from "./blame-laws.ts";
 import type { Weighed } from "./blame-model.ts";
-import type { KnobColumn } from "./knob-columns.ts";
+import type { KnobColumn } from "./knob-column.ts";
+import { followsFrom } from "./knob-kinds.ts";
+import { type Course, courseOf } from "./suspect-course.ts";
 import type { FailureClass, Trial } from "./trials.ts";
 
 /** How starts went with one value of a fact. */
@@ -37,7 +39,7 @@ export interface Suspect {
 }
 
 /** Suspects that the history cannot tell apart, or that break it only together. */
-export interface SuspectSet {
+export interface SuspectSet extends Course {
   readonly suspects: readonly Suspect[];
   /** Neither alone breaks it; either one back heals. */
   readonly together: boolean;
@@ -45,15 +47,6 @@ export interface SuspectSet {
   readonly besides: readonly Suspect[];
   /** Facts of the failure's known mechanism that came and went with it. */
   readonly proof: readonly SuspectFact[];
-  /** It went back to an earlier value, and the outcome went back with it. */
-  readonly reverted: boolean;
-  /** Boots in the shortest of three stretches there, back and there again; 0 without such. */
-  readonly thereAndBack: number;
-  /** How often it changed without effect, and with. */
-  readonly changedAlone: number;
-  readonly turnedWith: number;
-  /** Starts on the wrong side. */
-  readonly misplaced: number;
   readonly probability: number;
 }
 
@@ -164,61 +157,10 @@ function sameLabels(one: Int8Array, other: Int8Array): boolean {
   return sound && broken;
 }
 
-/** Kinds that follow from others, and are named only where none of those went with them. */
-const CONSEQUENCES: ReadonlySet<KnobKind> = new Set([
-  "firmware-demand",
-  "direct-region",
-  "firmware-other",
-  "iommu-state",
-  "device-state",
-  "driver",
-  "group-members",
-  "card-address",
-]);
-
-/** What a fact that follows can follow from: only firmware writes its tables, and cards make their groups. */
-const MADE_BY: Partial<Record<KnobKind, readonly KnobKind[]>> = {
-  "firmware-demand": ["bios", "mainboard", "bios-setting", "card-at-address"],
-  "direct-region": [
-    "bios",
-    "mainboard",
-    "bios-setting",
-    "card-at-address",
-    "firmware-demand",
-    "other-card",
-    "device-parameter",
-  ],
-  "firmware-other": ["bios", "mainboard", "bios-setting", "firmware-demand"],
-  "group-members": [
-    "bios",
-    "mainboard",
-    "bios-setting",
-    "device-parameter",
-    "kernel",
-    "os",
-    "card-at-address",
-    "other-card",
-  ],
-  "card-address": ["bios", "mainboard", "card-at-address", "other-card"],
-};
-
-/** An update of one of these brings the others along. */
-const BROUGHT_BY: Partial<Record<KnobKind, readonly KnobKind[]>> = {
-  os: ["kernel", "qemu", "libvirt", "plugin", "device-plugin"],
-  mainboard: ["bios", "firmware-other", "bios-setting"],
-  "card-at-address": ["card-address", "vm-devices", "binding", "other-card"],
-};
-
 function toSet(alike: readonly Candidate[], trials: readonly Trial[]): SuspectSet {
   const probability = alike.reduce((sum, one) => sum + one.probability, 0);
   const kinds = new Set(alike.map(({ column }) => column.kind));
-  const isBrought = (kind: KnobKind) => [...kinds].some((own) => BROUGHT_BY[own]?.includes(kind) === true);
-  const isMade = (kind: KnobKind) => {
-    if (!CONSEQUENCES.has(kind)) return false;
-    const makers = MADE_BY[kind];
-    return [...kinds].some((own) => (makers === undefined ? !CONSEQUENCES.has(own) : makers.includes(own)));
-  };
-  const follows = alike.filter(({ column: { kind } }) => isBrought(kind) || isMade(kind));
+  const follows = alike.filter(({ column: { kind } }) => followsFrom(kind, kinds));
   const roots = alike.filter((one) => !follows.includes(one));
   const byFamily = [...Map.groupBy(roots, ({ column }) => column.family).values()]
     .map(suspectOf)
@@ -306,52 +248,4 @@ function suspectOf(own: readonly Candidate[]): Suspect {
     facts: own.map(({ fact }) => fact),
     probability: own.reduce((sum, one) => sum + one.probability, 0),
   };
-}
-
-type Course = Pick<SuspectSet, "reverted" | "thereAndBack" | "changedAlone" | "turnedWith" | "misplaced">;
-
-/**
- * How a suspect and the outcome went through the history. `pattern` are its values; without, it is two that break it
- * together, of which either one may have gone back.
- */
-function courseOf(
-  labels: ArrayLike<number>,
-  pattern: ArrayLike<number> | undefined,
-  trials: readonly Trial[],
-): Course {
-  const course = { reverted: false, thereAndBack: 0, changedAlone: 0, turnedWith: 0, misplaced: 0 };
-  const lastOutcome = new Map<number, boolean>();
-  const stretches: { broken: boolean; boots: Set<number>; values: Set<number> }[] = [];
-  let last = -1;
-  for (const [at, { good, boot, tally }] of trials.entries()) {
-    const label = labels[at] ?? -1;
-    if (label < 0) continue;
-    const value = pattern === undefined ? label : (pattern[at] ?? -1);
-    const isBroken = label === 1;
-    if (good === isBroken) course.misplaced += tally.count;
-    if (last >= 0 && (labels[last] !== label || (pattern !== undefined && pattern[last] !== value))) {
-      if (trials[last]?.good === good) course.changedAlone += 1;
-      else {
-        course.turnedWith += 1;
-        if (lastOutcome.get(value) === good && labels[last] !== label) course.reverted = true;
-      }
-    }
-    lastOutcome.set(value, good);
-    let stretch = stretches.at(-1);
-    if (stretch?.broken !== isBroken) {
-      stretch = { broken: isBroken, boots: new Set(), values: new Set() };
-      stretches.push(stretch);
-    }
-    stretch.values.add(value);
-    if (good !== isBroken) stretch.boots.add(boot);
-    last = at;
-  }
-  for (const [at, stretch] of stretches.entries()) {
-    const [before, between] = [stretches[at - 2], stretches[at - 1]];
-    if (before === undefined || between === undefined) continue;
-    const isSameValue = [...stretch.values].some((value) => before.values.has(value));
-    const shortest = Math.min(before.boots.size, between.boots.size, stretch.boots.size);
-    if (isSameValue) course.thereAndBack = Math.max(course.thereAndBack, shortest);
-  }
-  return course;
 }

@@ -1,7 +1,7 @@
 import type { CauseClass } from "../model/catalogue.ts";
 import type { AttemptTally } from "../store/attempt-store.ts";
 import { AKIN, isNoPassthroughFailure } from "./blame-laws.ts";
-import type { ModelTrial } from "./blame-model.ts";
+import type { ModelTrial } from "./model-trials.ts";
 
 /** Starts of one VM in one boot, with the same facts, that went the same way. */
 export type StartTally = AttemptTally;

@@ -1,0 +1,62 @@
+import { ABSENT } from "../facts/fact-value.ts";
+import type { KnobKind } from "../facts/kind.ts";
+import type { FactGroup, FactValue } from "../model/fact.ts";
+import type { TrialValues } from "./builds.ts";
+
+/** Something that may have broken the starts, with its value at each of them. */
+export interface KnobColumn {
+  readonly kind: KnobKind;
+  /** What a person would call it: `BIOS`, `kernel`, `definition of VM …`. */
+  readonly family: string;
+  readonly group: FactGroup;
+  /** The fact that stands for it; a relation has a name of its own. */
+  readonly key: string;
+  /** Keys of the facts that it is made of, where it is not one. */
+  readonly parts: readonly string[];
+  readonly values: readonly FactValue[];
+  /** For each trial an index into the values, by order of appearance; -1 where it is not known. */
+  readonly pattern: Int32Array;
+  /** The value that a start of another VM has. */
+  readonly safe?: number;
+}
+
+/** The start was another VM's, so what this one is defined as plays no part. */
+export const ANOTHER_VM: FactValue = { state: "unknown", why: "a start of another VM" };
+
+export type Maker = (
+  kind: KnobKind,
+  family: string,
+  group: FactGroup,
+  key: string,
+  values: TrialValues | undefined,
+  parts?: readonly string[],
+) => KnobColumn | undefined;
+
+/** Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. */
+export function createMaker(outcomes: Uint8Array): Maker {
+  return (kind, family, group, key, given, parts = [key]) => {
+    if (given === undefined) return undefined;
+    const { values, indexes } = given;
+    const order = new Int32Array(values.length).fill(-1);
+    const seen: number[] = [];
+    const pattern = new Int32Array(indexes.length).fill(-1);
+    let turned = false;
+    let last = -1;
+    for (let at = 0; at < indexes.length; at += 1) {
+      const index = indexes[at] as number;
+      if (index < 0) continue;
+      if (order[index] === -1) {
+        order[index] = seen.length;
+        seen.push(index);
+      }
+      const value = order[index] as number;
+      pattern[at] = value;
+      if (last >= 0 && pattern[last] !== value && outcomes[last] !== outcomes[at]) turned = true;
+      last = at;
+    }
+    if (!turned) return undefined;
+    const told = seen.map((index) => values[index] ?? ABSENT);
+    const safe = told.indexOf(ANOTHER_VM);
+    return { kind, family, group, key, parts, values: told, pattern, ...(safe >= 0 && { safe }) };
+  };
+}
