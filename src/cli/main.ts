@@ -48,6 +48,12 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     if (typeof written === "string") io.err(`${written}\n`);
     return typeof written === "string" ? EXIT.failure : EXIT.ok;
   }
+  if (name === "fleet-child") {
+    // Likewise, when there is something new for the fleet.
+    const { runFleetChild } = await import("../fleet/fleet-child.ts");
+    await runFleetChild(io.readInput, io.out);
+    return EXIT.ok;
+  }
   if (!isCommand(name)) return refuseCommand(name, io);
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);

@@ -48,7 +48,9 @@ function maskedCommand([program = "", ...rest]: readonly string[]): string {
 /** An address without user, password, path and query, any of which may be a secret: `https://discord.com/…`. */
 function maskedAddress(url: URL): string {
   const bare = url.pathname === "/" && url.search === "" && url.username === "" && url.password === "";
-  return bare ? url.origin : `${url.origin}/…`;
+  // Of protocols that are not the web's an address has no origin.
+  const server = `${url.protocol}//${url.host}`;
+  return bare ? server : `${server}/…`;
 }
 
 function timeOfDay(minutes: number): string {

@@ -1,5 +1,6 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
 import { ALERT_SETTINGS } from "../alerts/settings.ts";
+import { FLEET_SECRET_FILES, FLEET_SETTINGS } from "../fleet/settings.ts";
 import { choice, path, placeOr, schedule, someOf, whole, yesNo } from "../settings/value-kinds.ts";
 import { SOURCE_NAMES, SOURCES } from "../sources/kinds/all.ts";
 import { domainLogs } from "../sources/kinds/domain-logs.ts";
@@ -68,6 +69,8 @@ export const KEYS = {
   ),
 
   ...ALERT_SETTINGS,
+
+  ...FLEET_SETTINGS,
 } as const;
 
 export type KeyName = keyof typeof KEYS;
@@ -86,6 +89,9 @@ type ValueOf<Definition> = Definition extends {
 export const KEY_NAMES = Object.keys(KEYS) as readonly KeyName[];
 
 /** Keys whose value may stand in a file of its own. */
-export const SECRET_FILES: readonly { readonly key: KeyName; readonly file: KeyName }[] = CHANNELS.flatMap(
-  ({ secretFiles = [] }): readonly { readonly key: KeyName; readonly file: KeyName }[] => secretFiles,
-);
+export const SECRET_FILES: readonly { readonly key: KeyName; readonly file: KeyName }[] = [
+  ...CHANNELS.flatMap(
+    ({ secretFiles = [] }): readonly { readonly key: KeyName; readonly file: KeyName }[] => secretFiles,
+  ),
+  ...FLEET_SECRET_FILES,
+];

@@ -1,4 +1,5 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
+import { FLEET_LABELS } from "../fleet/settings.ts";
 import type { FormField, Key } from "../settings/value-kinds.ts";
 import { SOURCES } from "../sources/kinds/all.ts";
 import { KEYS, type KeyName } from "./keys.ts";
@@ -58,6 +59,7 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
     ...Object.assign({}, ...SOURCES.map(({ labels }) => labels)),
     SIGNATURES_DIRECTORY: "Own signatures",
   },
+  "A fleet of hosts": FLEET_LABELS,
   "History and log": {
     DATABASE: "History's file",
     RETENTION_DAYS: "Kept for",

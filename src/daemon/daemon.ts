@@ -5,6 +5,7 @@ import { type Clock, createEndingClock, steadyNow } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
+import { textOf } from "../facts/fact-value.ts";
 import { factsOf } from "../facts/facts-of-host.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
@@ -18,6 +19,7 @@ import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pip
 import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { isProxmoxHost } from "../proxmox/read-vms.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
+import type { Store } from "../store/store.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
@@ -27,6 +29,7 @@ import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
 import { createFactWatch } from "./fact-watch.ts";
 import { createFaults } from "./faults.ts";
+import { createFleetWatch } from "./fleet-watch.ts";
 import { awaitHistory, type HistoryPlace, openHistory } from "./history-place.ts";
 import { createHistoryWatch } from "./history-watch.ts";
 import { createHostWatch } from "./host-watch.ts";
@@ -230,6 +233,7 @@ async function watchHost(
       desk.nudge();
       logSettled(attempt);
       startAnswers.settled(attempt.vm);
+      fleet.note();
       // Whoever looks at 'status' right after a failed start wants to find it there.
       noteState();
     },
@@ -300,6 +304,11 @@ async function watchHost(
   });
   createSecondCopies({ config, database: store.path, ...{ paths, environment, clock, log } });
   const memoryKeeper = createMemoryKeeper({ clock });
+  const fleet = createFleetWatch({
+    ...{ config, clock, log, version: options.version, database: store.path, machine: hostname() },
+    board: () => boardOf(store, snapshots.latest()),
+  });
+  undo(() => fleet.stop());
   const historyWatch = createHistoryWatch({ store, onLost: desk.historyLost, startAnew });
   onHistoryWatch(historyWatch.look);
   const stateWriter = createStateWriter({
@@ -315,12 +324,14 @@ async function watchHost(
       ...catalogueProblems.map(describeCatalogueProblem),
     ],
     troubles: () => store.troubles().filter(({ until }) => until === undefined),
+    fleet: fleet.state,
     lastObservationAt: () => lastObservationAt,
     onTurn() {
       faults.outlive("watching the sources", sourceWatch.look);
       faults.outlive("watching the history", desk.look);
       historyWatch.look();
       faults.outlive("watching the history's size", maintenance.guardSize);
+      if (volatile === undefined) fleet.look();
       floodGear.look();
       memoryKeeper.look(lastObservationSteady);
     },
@@ -346,6 +357,7 @@ async function watchHost(
     log.setFormat(config().LOG_FORMAT);
     desk.reconfigure();
     maintenance.reschedule(config());
+    fleet.reconfigure();
     stateWriter.write();
     log.info("settings read again");
     for (const problem of loaded.problems) log.warn(describeProblem(problem));
@@ -386,6 +398,7 @@ async function watchHost(
         try {
           await Promise.all([settingsWatch.stop(), control.stop()]);
           maintenance.stop();
+          fleet.stop();
           await Promise.all(sources.map((source) => source.stop()));
           for (const position of sources.map((source) => source.position?.()))
             if (position !== undefined) pipeline.reached(position);
@@ -401,6 +414,12 @@ async function watchHost(
       },
     },
   };
+}
+
+/** As SMBIOS names it. */
+function boardOf({ snapshots }: Pick<Store, "snapshots">, snapshotId = ""): string | undefined {
+  const said = (key: string) => textOf(snapshots.fact(snapshotId, key)?.value);
+  return said("firmware.board.name") ?? said("firmware.system.product");
 }
 
 function driversOf({ devices }: HostState): string {

@@ -3,6 +3,7 @@ import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { systemClock } from "../clock.ts";
 import { ownDirectory, ownershipProblem } from "../control/place.ts";
+import type { FleetState } from "../fleet/job.ts";
 import type { SourceHealth } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 
@@ -29,6 +30,8 @@ export interface RuntimeState {
   readonly problems: readonly string[];
   /** The history's own troubles that last: those that keep it from being written cannot be read in it. */
   readonly troubles?: readonly StoreTrouble[] | undefined;
+  /** How the export to a fleet fares; undefined where the host is of none. */
+  readonly fleet?: FleetState | undefined;
   /** When the last observation arrived; undefined before the first. */
   readonly lastObservationAt: number | undefined;
   readonly memory: { readonly rssBytes: number; readonly heapBytes: number };

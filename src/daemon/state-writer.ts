@@ -1,4 +1,5 @@
 import { type Clock, steadyNow } from "../clock.ts";
+import type { FleetState } from "../fleet/job.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -41,6 +42,7 @@ export function createStateWriter(options: {
   readonly sources: readonly Source[];
   readonly problems: () => readonly string[];
   readonly troubles: () => readonly StoreTrouble[];
+  readonly fleet: () => FleetState | undefined;
   readonly lastObservationAt: () => number | undefined;
   readonly onTurn: () => void;
 }): StateWriter {
@@ -61,6 +63,7 @@ export function createStateWriter(options: {
       sources: options.sources.map((source) => source.health()),
       problems: options.problems(),
       troubles: options.troubles(),
+      fleet: options.fleet(),
       lastObservationAt: options.lastObservationAt(),
       memory: { rssBytes: rss, heapBytes: heapUsed },
     };

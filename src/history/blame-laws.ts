@@ -11,7 +11,7 @@ import type { FactTable } from "./fact-table.ts";
  * Failures that no change of the host need explain: the VM was killed for memory or crashed, libvirt refused its
  * definition, a file is missing, another VM has the device.
  */
-const NO_PASSTHROUGH_FAILURE: ReadonlySet<CauseClass> = new Set([
+export const NO_PASSTHROUGH_FAILURE: ReadonlySet<CauseClass> = new Set([
   "device-busy",
   "host-resource-missing",
   "vm-config-invalid",

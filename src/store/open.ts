@@ -13,6 +13,7 @@ import {
   openForWriting,
   openInMemory,
 } from "./database.ts";
+import { createExportReads } from "./export-reads.ts";
 import { fileSize } from "./file-size.ts";
 import { createFileWatch } from "./file-watch.ts";
 import { createGapStore } from "./gaps.ts";
@@ -213,6 +214,7 @@ function storeOf(
     vms: judged(connection, vms),
     alerts: judged(connection, createAlertTable(connection)),
     meta,
+    exports: judged(connection, createExportReads(connection)),
     durable: (work) => asValue(() => connection.durable(work)),
     batched: (work) => asValue(() => connection.batched(work)),
     prune: (limits) => retention.prune(limits),

@@ -1,5 +1,6 @@
 import type { AlertStore } from "../model/alert.ts";
 import type { AttemptStore } from "./attempt-store.ts";
+import type { ExportReads } from "./export-reads.ts";
 import type {
   GapStore,
   HotPlugStore,
@@ -33,6 +34,8 @@ export interface Store {
   readonly vms: VmStore;
   readonly alerts: AlertStore;
   readonly meta: MetaStore;
+  /** For a fleet, which takes rows by their numbers. */
+  readonly exports: ExportReads;
   /**
    * Runs `work` in one transaction that is on the disk when this returns (`synchronous=FULL`); nests. An error
    * of `work` itself rolls back and is thrown on.

@@ -32,7 +32,8 @@ ${HISTORY_OPTIONS_HELP}
   --metrics          Prometheus' text format, for the textfile collector of node_exporter
 
 Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention; 0 with --metrics.
-JSON: {"running","service","database","starts","channels","gaps","troubles"}.
+JSON: {"running","service","database","starts","channels","gaps","troubles"}; "service" has "fleet" where the host is of one:
+{"server","position","waiting","exportedAt","lastError","retryAt"}.
 Example: vfio-watch status`,
   options: { ...HISTORY_OPTIONS, metrics: { type: "boolean" } },
   async run(args, io) {
@@ -122,6 +123,7 @@ function needsAttention(service: RuntimeState, history: HistoryStatus | undefine
     service.problems.length > 0 ||
     service.sources.length === 0 ||
     service.sources.some((source) => source.state.state === "waiting" || source.lost > 0) ||
+    service.fleet?.lastError !== undefined ||
     history === undefined ||
     history.troubles.length > 0 ||
     history.channels.some((channel) => channel.givenUp > 0)
@@ -160,6 +162,7 @@ function describeStatus(
         ? [paint("yellow", "Nothing is watched: the setting SOURCES is none.")]
         : []),
       ...service.problems.map((problem) => paint("yellow", wrap(printable(problem), columns, "  "))),
+      ...fleetLines(service.fleet, paint, columns),
     );
   }
   if (history !== undefined) lines.push("", ...historyLines(history, paint, columns));
@@ -198,6 +201,20 @@ function sourceRow(
     default:
       return [`  ${name}`, state.state, last, missing];
   }
+}
+
+function fleetLines(fleet: RuntimeState["fleet"], paint: Paint, columns: number): readonly string[] {
+  if (fleet === undefined) return [];
+  const { server, position, waiting = 0, exportedAt, lastError, retryAt } = fleet;
+  const reached =
+    position === undefined
+      ? "nothing sent in this run yet"
+      : `sent up to start ${position}, ${waiting} waiting, last ${formatTime(exportedAt ?? 0)}`;
+  const again = retryAt === undefined ? "" : `; tried again at ${formatTime(retryAt)}`;
+  const lines = [wrap(printable(`Fleet: ${server}: ${reached}`), columns, "  ")];
+  if (lastError !== undefined)
+    lines.push(paint("yellow", wrap(printable(`${lastError}${again}`), columns, "  ")));
+  return ["", ...lines];
 }
 
 function count(number: number, thing: string): string {

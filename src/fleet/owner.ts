@@ -1,0 +1,166 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { type FleetConnection, FleetRefusal } from "./connect.ts";
+import { FLEET_MIGRATIONS, FLEET_SCHEMA, FLEET_VERSION, HOST_ROLE, READER_ROLE } from "./schema.ts";
+
+/** Two owners that prepare one database take turns. */
+const LOCK = 0x5646494f;
+const LONGEST_LABEL = 100;
+
+/** Makes the tables, or brings them up to this version; returns the versions before and after. */
+export async function prepareFleet(
+  fleet: FleetConnection,
+): Promise<{ readonly from: number; readonly to: number }> {
+  return fleet.transaction(async () => {
+    await fleet.rows("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    for (const role of [HOST_ROLE, READER_ROLE]) {
+      const [known] = await fleet.rows("SELECT 1 FROM pg_roles WHERE rolname = $1", [role]);
+      // Roles are the whole server's: another fleet of the same server may have made it.
+      if (known === undefined) await fleet.run(`CREATE ROLE ${role} NOLOGIN`);
+    }
+    await fleet.run(
+      `CREATE SCHEMA IF NOT EXISTS ${FLEET_SCHEMA}; REVOKE ALL ON SCHEMA ${FLEET_SCHEMA} FROM PUBLIC;
+       SET LOCAL search_path = ${FLEET_SCHEMA}, pg_temp; CREATE TABLE IF NOT EXISTS version (version integer NOT NULL)`,
+    );
+    const from = await versionOf(fleet);
+    if (from > FLEET_VERSION)
+      throw new FleetRefusal(
+        `the database is of version ${from} and this program knows ${FLEET_VERSION}: use a newer vfio-watch`,
+      );
+    for (const { version, sql } of FLEET_MIGRATIONS) {
+      if (version <= from) continue;
+      await fleet.run(sql);
+      await fleet.run(`DELETE FROM version; INSERT INTO version VALUES (${version})`);
+    }
+    return { from, to: FLEET_VERSION };
+  });
+}
+
+async function versionOf(fleet: FleetConnection): Promise<number> {
+  const [row] = await fleet.rows<{ version: number }>(`SELECT version FROM ${FLEET_SCHEMA}.version`);
+  return row?.version ?? 0;
+}
+
+/** Refuses a database of an older version; one that is further on still takes and tells the same. */
+export async function expectVersion(fleet: FleetConnection): Promise<void> {
+  const version = await versionOf(fleet);
+  if (version < FLEET_VERSION)
+    throw new FleetRefusal(
+      `the database is of version ${version}, this program needs ${FLEET_VERSION}: run 'vfio-watch fleet init URL' as its owner`,
+    );
+}
+
+/** A user of the database, with the password that is shown once. */
+export interface NewRole {
+  readonly role: string;
+  readonly password: string;
+}
+
+/** Makes the role of a host, or one that asks questions. Its name says nothing: every role can list all names. */
+export async function addRole(
+  fleet: FleetConnection,
+  label: string,
+  kind: "host" | "reader",
+): Promise<NewRole> {
+  if (label.trim() === "" || label.length > LONGEST_LABEL || /[\u0000-\u001f\u007f]/.test(label))
+    throw new FleetRefusal(`a label has 1 to ${LONGEST_LABEL} characters that can be typed`);
+  const role = `vfio_watch_${kind[0]}_${randomBytes(6).toString("hex")}`;
+  const password = randomBytes(24).toString("base64url");
+  return fleet.transaction(async () => {
+    await expectVersion(fleet);
+    const group = kind === "host" ? HOST_ROLE : READER_ROLE;
+    if (kind === "host") {
+      const [taken] = await fleet.rows(`SELECT 1 FROM ${FLEET_SCHEMA}.host WHERE added_as = $1`, [label]);
+      if (taken !== undefined) throw new FleetRefusal(`there is a host '${label}' already; forget it first`);
+      await fleet.rows(`INSERT INTO ${FLEET_SCHEMA}.host (role, added_as) VALUES ($1, $2)`, [role, label]);
+    }
+    // Not the password itself: statements stand in the server's log.
+    await fleet.run(`CREATE ROLE ${role} LOGIN PASSWORD '${scramVerifier(password)}' IN ROLE ${group}`);
+    return { role, password };
+  });
+}
+
+/** What PostgreSQL stores of a password (RFC 5803). */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const rounds = 4096;
+  const salted = pbkdf2Sync(password, salt, rounds, 32, "sha256");
+  const sign = (text: string) => createHmac("sha256", salted).update(text).digest();
+  const stored = createHash("sha256").update(sign("Client Key")).digest("base64");
+  return `SCRAM-SHA-256$${rounds}:${salt.toString("base64")}$${stored}:${sign("Server Key").toString("base64")}`;
+}
+
+/** What of a host is gone. */
+export interface Forgotten {
+  readonly label: string;
+  readonly starts: number;
+}
+
+/** Removes a host with all its rows and its role; `name` is its label or the beginning of its key. */
+export async function forgetHost(fleet: FleetConnection, name: string): Promise<Forgotten> {
+  return fleet.transaction(async () => {
+    await holdExports(fleet);
+    const hosts = await fleet.rows<{ id: number; role: string; label: string }>(
+      `SELECT id, role, coalesce(label, added_as) AS label FROM ${FLEET_SCHEMA}.host
+       WHERE label = $1 OR added_as = $1 OR (length($1) >= 8 AND starts_with(key::text, $1))`,
+      [name],
+    );
+    const [host, other] = hosts;
+    if (host === undefined) throw new FleetRefusal(`there is no host '${name}' ('fleet hosts' lists them)`);
+    if (other !== undefined)
+      throw new FleetRefusal(`'${name}' are ${hosts.length} hosts: give the key that 'fleet hosts' shows`);
+    const [counted] = await fleet.rows<{ starts: number }>(
+      `SELECT count(*)::integer AS starts FROM ${FLEET_SCHEMA}.start WHERE history IN
+         (SELECT id FROM ${FLEET_SCHEMA}.history WHERE host = $1)`,
+      [host.id],
+    );
+    await fleet.rows(`DELETE FROM ${FLEET_SCHEMA}.host WHERE id = $1`, [host.id]);
+    await dropUnused(fleet);
+    await fleet.run(`DROP ROLE IF EXISTS "${host.role.replaceAll('"', '""')}"`);
+    return { label: host.label, starts: counted?.starts ?? 0 };
+  });
+}
+
+/** Removes what happened before `before` (UTC epoch milliseconds); returns how many starts. Cursors stay. */
+export async function pruneFleet(fleet: FleetConnection, before: number): Promise<number> {
+  const limit = new Date(before).toISOString();
+  return fleet.transaction(async () => {
+    await holdExports(fleet);
+    await fleet.run(`SET LOCAL search_path = ${FLEET_SCHEMA}, pg_temp`);
+    const [dropped] = await fleet.rows<{ starts: number }>(
+      `WITH gone AS (DELETE FROM start WHERE at < $1 RETURNING 1) SELECT count(*)::integer AS starts FROM gone`,
+      [limit],
+    );
+    await fleet.rows(
+      `DELETE FROM evidence WHERE NOT EXISTS
+        (SELECT 1 FROM start WHERE start.history = evidence.history AND start.number = evidence.number)`,
+    );
+    await fleet.rows("DELETE FROM boot WHERE started_at < $1", [limit]);
+    await fleet.rows("DELETE FROM tally WHERE last_at < $1", [limit]);
+    await fleet.rows(
+      `UPDATE tally SET starts = rest.starts, first_at = rest.first_at FROM (
+         SELECT environment, host, device, class, outcome, count(*)::integer AS starts, min(at) AS first_at
+         FROM start WHERE (environment, host, device, class, outcome) IN
+           (SELECT environment, host, device, class, outcome FROM tally WHERE first_at < $1)
+         GROUP BY environment, host, device, class, outcome) AS rest
+       WHERE tally.first_at < $1 AND (tally.environment, tally.host, tally.device, tally.class, tally.outcome)
+         = (rest.environment, rest.host, rest.device, rest.class, rest.outcome)`,
+      [limit],
+    );
+    await dropUnused(fleet);
+    return dropped?.starts ?? 0;
+  });
+}
+
+/** Every export begins by locking its cursor: none is under way from here to the end of the transaction. */
+async function holdExports(fleet: FleetConnection): Promise<void> {
+  await fleet.run(`LOCK TABLE ${FLEET_SCHEMA}.history IN EXCLUSIVE MODE`);
+}
+
+/** Environments that nothing speaks of any more would still tell what a forgotten host was. */
+async function dropUnused(fleet: FleetConnection): Promise<void> {
+  await fleet.rows(
+    `DELETE FROM ${FLEET_SCHEMA}.environment AS own WHERE id <> 0
+       AND NOT EXISTS (SELECT 1 FROM ${FLEET_SCHEMA}.tally WHERE environment = own.id)
+       AND NOT EXISTS (SELECT 1 FROM ${FLEET_SCHEMA}.boot WHERE environment = own.id)`,
+  );
+}
