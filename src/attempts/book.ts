@@ -1,7 +1,8 @@
-import { type Clock, steadyOf } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
+import { type Moment, type Moments, type Said, SET_CLOCK_MS } from "./moments.ts";
 import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
 import {
   finishedView,
@@ -17,8 +18,6 @@ const KEPT_FOR_EACH_VM = 12;
 const LONGEST_START_MS = 900_000;
 /** libvirt gives a VM its devices before its log begins; a graphics driver takes seconds to let go of a card (ms). */
 const LOG_LAG_MS = 6_000;
-/** Less is no clock that was set, but one that NTP slews (ms). */
-const SET_CLOCK_MS = 1_000;
 /** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
 const DEAF_MS = 50;
 /** On a host that is always too busy to listen a failed start is announced all the same. */
@@ -28,16 +27,9 @@ const LONGEST_WAIT_IN_QUIET_PERIODS = 6;
 
 /** The attempts of this boot that are open or only lately closed, and when each is announced. */
 export interface AttemptBook {
-  open(vm: VmName, first: Observation): WorkingAttempt;
+  open(vm: VmName, first: Said): WorkingAttempt;
   /** Fixes the outcome; it is announced once things are quiet. */
-  close(attempt: WorkingAttempt, at: number, outcome: Outcome): void;
-  /**
-   * A wall time that has just been read, as the wall clock would have shown it that stood when the attempt began: the
-   * clock may have been set since.
-   */
-  timeWithin(attempt: WorkingAttempt, at: number): number;
-  /** The VM that was started has ended. */
-  ended(attempt: WorkingAttempt, at: number): void;
+  close(attempt: WorkingAttempt, at: Moment, outcome: Outcome): void;
   /** New evidence: tells the store, and announces a settled attempt once more. */
   touched(attempt: WorkingAttempt): void;
   /** Announces a start as good once the settling time has passed without an end. */
@@ -49,13 +41,13 @@ export interface AttemptBook {
   all(): readonly WorkingAttempt[];
   unsettled(): readonly WorkingAttempt[];
   /** The attempts whose VM ran at that time, or was about to: libvirt gives it its devices before anything else. */
-  runningAt(time: number): readonly WorkingAttempt[];
+  runningAt(steady: number): readonly WorkingAttempt[];
   /** The starts whose log begins soon after that time. */
-  begunSoonAfter(time: number): readonly WorkingAttempt[];
+  begunSoonAfter(steady: number): readonly WorkingAttempt[];
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
   /** As `knows`, or counted there as a repetition. Slower: for the few observations that would open an attempt. */
-  tellsOf(observation: Observation): boolean;
+  tellsOf(said: Said): boolean;
   release(): void;
 }
 
@@ -69,6 +61,7 @@ const OF_ONE_VM: ReadonlySet<Observation["kind"]> = new Set([
 /** Makes the book; `isReleased` is false while the sources still read what happened before the service came up. */
 export function createAttemptBook(options: {
   readonly clock: Clock;
+  readonly moments: Moments;
   readonly settings: TrackerSettings;
   readonly events: TrackerEvents;
   readonly stored: readonly StartAttempt[];
@@ -76,15 +69,16 @@ export function createAttemptBook(options: {
   /** Whether libvirt would announce a start, so that its silence means that the VM is still starting. */
   readonly isStartAnnounced: () => boolean;
 }): AttemptBook {
-  const { clock, settings, events, isReleased } = options;
+  const { clock, moments, settings, events, isReleased } = options;
   const byVm = new Map<VmName, WorkingAttempt[]>();
   const timers = new Map<string, () => void>();
   const closedSince = new Map<string, number>();
+  const steadyNow = () => moments.now().steady;
 
   function insert(attempt: WorkingAttempt): void {
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
-    attempts.sort((a, b) => a.steady - b.steady);
+    attempts.sort((a, b) => a.opened.steady - b.opened.steady);
     if (attempts.length > KEPT_FOR_EACH_VM) {
       const oldest = attempts.findIndex((candidate) => candidate.settled);
       if (oldest >= 0) attempts.splice(oldest, 1);
@@ -92,7 +86,14 @@ export function createAttemptBook(options: {
     byVm.set(attempt.vm, attempts);
   }
   for (const stored of options.stored)
-    insert(resumeAttempt(stored, stored.steady ?? steadyOf(clock, stored.openedAt)));
+    insert(
+      resumeAttempt(
+        stored,
+        stored.steady === undefined
+          ? moments.of(stored.openedAt)
+          : { at: stored.openedAt, steady: stored.steady },
+      ),
+    );
 
   function schedule(attempt: WorkingAttempt, delay: number, action: () => void): void {
     timers.get(attempt.id)?.();
@@ -109,10 +110,10 @@ export function createAttemptBook(options: {
 
   function settleWhenQuiet(attempt: WorkingAttempt): void {
     if (!isReleased()) return;
-    const since = closedSince.get(attempt.id) ?? clock.now();
+    const since = closedSince.get(attempt.id) ?? steadyNow();
     closedSince.set(attempt.id, since);
     const longest = since + settings.quietMs * LONGEST_WAIT_IN_QUIET_PERIODS;
-    settleAfter(attempt, Math.max(0, Math.min(settings.quietMs, longest - clock.now())), 0);
+    settleAfter(attempt, Math.max(0, Math.min(settings.quietMs, longest - steadyNow())), 0);
   }
 
   /**
@@ -120,36 +121,35 @@ export function createAttemptBook(options: {
    * that take every processor) timers run before the evidence that came meanwhile is read.
    */
   function settleAfter(attempt: WorkingAttempt, delay: number, deafPeriods: number): void {
-    const due = clock.now() + delay;
+    const due = steadyNow() + delay;
     schedule(attempt, delay, () => {
-      const wasDeaf = clock.now() - due > DEAF_MS && deafPeriods < MOST_DEAF_PERIODS;
+      const wasDeaf = steadyNow() - due > DEAF_MS && deafPeriods < MOST_DEAF_PERIODS;
       if (wasDeaf) settleAfter(attempt, settings.quietMs, deafPeriods + 1);
       else settle(attempt);
     });
   }
 
   function watchSettling(attempt: WorkingAttempt): void {
-    if (!isReleased() || attempt.closedAt !== undefined) return;
-    const begun = attempt.startedAt ?? attempt.openedAt;
+    if (!isReleased() || attempt.closed !== undefined) return;
+    const begun = attempt.started ?? attempt.opened;
     const patience =
-      attempt.startedAt === undefined && options.isStartAnnounced() ? LONGEST_START_MS : settings.settlingMs;
-    // A clock that was set back makes nobody wait longer.
-    const wait = Math.min(patience, Math.max(0, begun + patience - clock.now()));
+      attempt.started === undefined && options.isStartAnnounced() ? LONGEST_START_MS : settings.settlingMs;
+    const wait = Math.min(patience, Math.max(0, begun.steady + patience - steadyNow()));
     schedule(attempt, wait, () => {
       attempt.outcome = "started";
-      attempt.closedAt = begun + patience;
+      attempt.closed = { at: begun.at + patience, steady: begun.steady + patience };
       settle(attempt);
     });
   }
 
   return {
     open(vm, first) {
-      const attempt = openAttempt(vm, first, steadyOf(clock, first.at));
+      const attempt = openAttempt(vm, first);
       insert(attempt);
       return attempt;
     },
     close(attempt, at, outcome) {
-      attempt.closedAt = Math.max(at, attempt.openedAt);
+      attempt.closed = endOf(attempt, at);
       attempt.outcome = outcome;
       attempt.settled = false;
       events.changed(finishedView(attempt));
@@ -157,38 +157,30 @@ export function createAttemptBook(options: {
     },
     touched(attempt) {
       events.changed(finishedView(attempt));
-      if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
-    },
-    timeWithin(attempt, at) {
-      const passed = attempt.openedAt + steadyOf(clock, at) - attempt.steady;
-      // What claims to be of the future was read late, from before the clock was set back.
-      return at > clock.now() || Math.abs(passed - at) <= SET_CLOCK_MS ? at : passed;
-    },
-    ended(attempt, at) {
-      attempt.endedAt = at;
-      attempt.endedSteady = steadyOf(clock, at);
+      if (attempt.closed !== undefined) settleWhenQuiet(attempt);
     },
     watchSettling,
     current: (vm) => byVm.get(vm)?.at(-1),
     of: (vm) => byVm.get(vm) ?? [],
     all: () => [...byVm.values()].flat(),
-    runningAt: (time) =>
+    runningAt: (steady) =>
       [...byVm.values()]
-        .map((attempts) => attempts.findLast((attempt) => attempt.steady <= steadyOf(clock, time)))
+        .map((attempts) => attempts.findLast(({ opened }) => opened.steady <= steady))
         .filter((attempt) => attempt !== undefined)
         .filter(
-          (attempt) =>
-            (attempt.outcome === "started" ||
-              attempt.outcome === "crashed-early" ||
-              attempt.startedAt !== undefined ||
-              (attempt.hasLogStart && (attempt.closedAt === undefined || attempt.closedAt > time))) &&
-            steadyOfEnd(attempt) > steadyOf(clock, time),
+          ({ outcome, started, hasLogStart, closed, ended }) =>
+            (outcome === "started" ||
+              outcome === "crashed-early" ||
+              started !== undefined ||
+              (hasLogStart && (closed === undefined || closed.steady > steady))) &&
+            (ended === undefined || ended.steady > steady),
         ),
-    begunSoonAfter: (time) =>
+    begunSoonAfter: (steady) =>
       [...byVm.values()]
         .flat()
         .filter(
-          ({ hasLogStart, openedAt }) => hasLogStart && openedAt > time && openedAt <= time + LOG_LAG_MS,
+          ({ hasLogStart, opened }) =>
+            hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
         ),
     unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
     knows(observation) {
@@ -199,20 +191,24 @@ export function createAttemptBook(options: {
         return (byVm.get(observation.vm) ?? []).some(has);
       return [...byVm.values()].some((attempts) => attempts.some(has));
     },
-    tellsOf: (observation) =>
-      [...byVm.values()].some((attempts) => attempts.some((attempt) => hasEvidence(attempt, observation))),
+    tellsOf: (said) =>
+      [...byVm.values()].some((attempts) => attempts.some((attempt) => hasEvidence(attempt, said))),
     release() {
       for (const attempt of [...byVm.values()].flat()) {
         if (attempt.settled) continue;
-        if (attempt.closedAt !== undefined) settleWhenQuiet(attempt);
+        if (attempt.closed !== undefined) settleWhenQuiet(attempt);
         else watchSettling(attempt);
       }
     },
   };
 }
 
-/** Of an end that an earlier run heard of: the wall clock was seldom set, nor did the host sleep, while the VM ran. */
-function steadyOfEnd({ endedAt, endedSteady, openedAt, steady }: WorkingAttempt): number {
-  if (endedAt === undefined) return Number.POSITIVE_INFINITY;
-  return endedSteady ?? steady + Math.max(0, endedAt - openedAt);
+/** An attempt does not end before it begins, on either clock: what is shown is how long it took. */
+function endOf({ opened }: WorkingAttempt, { at, steady }: Moment): Moment {
+  const passed = Math.max(0, steady - opened.steady);
+  const isSameClock = Math.abs(at - opened.at - (steady - opened.steady)) < SET_CLOCK_MS;
+  return {
+    at: isSameClock ? Math.max(at, opened.at) : opened.at + passed,
+    steady: opened.steady + passed,
+  };
 }

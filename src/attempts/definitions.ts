@@ -6,8 +6,8 @@ const KEPT = 8;
 
 /** What each VM's next start gets, now and a while back: a start has the definition that was in force when it began. */
 export interface Definitions {
-  /** From `at` on this is what the VM's next start gets. */
-  learn(definition: VmDefinition, at: number): void;
+  /** From `from` on, by the clock that nobody sets, this is what the VM's next start gets. */
+  learn(definition: VmDefinition, from: number): void;
   /** What an earlier run knew. It holds until libvirt, or whoever manages the VMs, tells of them. */
   remember(definitions: readonly VmDefinition[]): void;
   /** The VMs have been told: one that is known from an earlier run alone is gone. */
@@ -16,8 +16,8 @@ export interface Definitions {
   forget(vm: VmName): void;
   /** The VMs that are there, with their newest definition. */
   present(): ReadonlyMap<VmName, VmDefinition>;
-  /** What a start that began at `time` got; of a time before all that is known, what was learned first. */
-  at(vm: VmName, time: number): VmDefinition | undefined;
+  /** What a start that began at `steady` got; of a time before all that is known, what was learned first. */
+  at(vm: VmName, steady: number): VmDefinition | undefined;
 }
 
 interface Known {
@@ -32,15 +32,15 @@ export function createDefinitions(): Definitions {
   const remembered = new Map<VmName, VmDefinition>();
 
   return {
-    learn(definition, at) {
+    learn(definition, from) {
       const { name } = definition;
       remembered.delete(name);
       const before = known.get(name) ?? [];
       const newest = before.at(-1);
-      if (newest === undefined || at >= newest.from) present.set(name, definition);
+      if (newest === undefined || from >= newest.from) present.set(name, definition);
       // An inventory tells again and again what has long been so.
       if (newest !== undefined && JSON.stringify(newest.definition) === JSON.stringify(definition)) return;
-      const all = [...before, { from: at, definition }].sort((a, b) => a.from - b.from);
+      const all = [...before, { from, definition }].sort((a, b) => a.from - b.from);
       known.set(name, all.slice(-KEPT));
     },
     remember(definitions) {
@@ -58,9 +58,9 @@ export function createDefinitions(): Definitions {
       present.delete(vm);
     },
     present: () => present,
-    at(vm, time) {
+    at(vm, steady) {
       const all = known.get(vm) ?? [];
-      return (all.findLast(({ from }) => from <= time) ?? all[0])?.definition ?? remembered.get(vm);
+      return (all.findLast(({ from }) => from <= steady) ?? all[0])?.definition ?? remembered.get(vm);
     },
   };
 }

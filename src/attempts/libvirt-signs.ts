@@ -4,7 +4,9 @@ import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../m
 import { isStarting, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
+import { momentOf, type Said } from "./moments.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
+import type { WorkingAttempt } from "./working-attempt.ts";
 
 const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
   "running",
@@ -14,8 +16,8 @@ const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
 ]);
 
 /** A libvirtd that was killed and started again lists the VMs whose QEMU it is about to end as running (ms). */
-function isBeingClearedAway(endedAt: number | undefined, at: number): boolean {
-  return endedAt !== undefined && Math.abs(at - endedAt) <= LATE_MS;
+function isBeingClearedAway(last: WorkingAttempt | undefined, steady: number): boolean {
+  return last?.ended !== undefined && Math.abs(steady - last.ended.steady) <= LATE_MS;
 }
 
 function isFailed({ state, reason }: VmState): boolean {
@@ -24,30 +26,30 @@ function isFailed({ state, reason }: VmState): boolean {
 
 /** What libvirt's events and answers tell of starts. */
 export interface LibvirtSigns {
-  lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean;
-  controlError(event: VmControlError): boolean;
-  stateSeen(seen: VmStateSeen): boolean;
+  lifecycle(event: Said<VmLifecycle>, matches: readonly SignatureMatch[]): boolean;
+  controlError(event: Said<VmControlError>): boolean;
+  stateSeen(seen: Said<VmStateSeen>): boolean;
   /** After a connection: a VM found running is a good start, one whose last state is `failed` a failed one. */
-  reconcile(inventory: VmInventory): void;
+  reconcile(inventory: Said<VmInventory>): void;
 }
 
 /** Makes the reader of libvirt's events. */
 export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
   const states = new Map<VmName, VmState>();
 
-  function lifecycle(event: VmLifecycle, matches: readonly SignatureMatch[]): boolean {
-    if (event.definition !== undefined) pen.learn(event.definition, event.at);
+  function lifecycle(event: Said<VmLifecycle>, matches: readonly SignatureMatch[]): boolean {
+    if (event.definition !== undefined) pen.learn(event.definition, event);
     if (event.event === "undefined") pen.definitions.forget(event.vm);
     const current = book.current(event.vm);
     if (event.event === "started") {
       // A start may take minutes (128 GB are pinned page by page), and settle before libvirt calls it started.
       const isSame =
         current !== undefined &&
-        current.startedAt === undefined &&
+        current.started === undefined &&
         !current.hasLogEnd &&
-        (current.closedAt === undefined || current.outcome === "started");
+        (current.closed === undefined || current.outcome === "started");
       const attempt = isSame ? current : pen.open(event.vm, event, matches);
-      attempt.startedAt = event.at;
+      attempt.started = momentOf(event);
       if (event.running !== undefined) {
         pen.running.set(event.vm, event.running);
         pen.hasDevices(attempt, devicesOf(event.running));
@@ -57,17 +59,17 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
       return true;
     }
     if (event.event === "stopped") pen.running.delete(event.vm);
-    if (event.event === "stopped" && current?.startedAt !== undefined && current.endedAt === undefined)
-      book.ended(current, event.at);
-    if (current === undefined || current.closedAt !== undefined) return false;
+    if (event.event === "stopped" && current?.started !== undefined && current.ended === undefined)
+      current.ended = momentOf(event);
+    if (current === undefined || current.closed !== undefined) return false;
     pen.join(current, event, matches);
-    if (event.event !== "stopped" || current.startedAt === undefined) return true;
-    if (event.detail === "failed" || event.detail === "crashed") pen.died(current, event.at);
-    else book.close(current, event.at, "started");
+    if (event.event !== "stopped" || current.started === undefined) return true;
+    if (event.detail === "failed" || event.detail === "crashed") pen.died(current, momentOf(event));
+    else book.close(current, momentOf(event), "started");
     return true;
   }
 
-  function controlError(event: VmControlError): boolean {
+  function controlError(event: Said<VmControlError>): boolean {
     if (book.knows(event)) return true;
     // libvirt says it once for each start that fails, so an attempt that has it already is another one.
     const candidates = book
@@ -75,10 +77,10 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
       .filter(
         (attempt) =>
           !attempt.evidence.some(({ observation }) => observation.kind === "vm-control-error") &&
-          attempt.openedAt <= book.timeWithin(attempt, event.at) + SLACK_MS &&
-          (attempt.closedAt === undefined || Math.abs(attempt.closedAt - event.at) <= LATE_MS),
+          attempt.opened.steady <= event.steady + SLACK_MS &&
+          (attempt.closed === undefined || Math.abs(attempt.closed.steady - event.steady) <= LATE_MS),
       );
-    return pen.join(nearest(candidates, event.at) ?? pen.open(event.vm, event, []), event, []);
+    return pen.join(nearest(candidates, event) ?? pen.open(event.vm, event, []), event, []);
   }
 
   /** The state says of a VM whose last start failed that it did, until the next one. */
@@ -88,25 +90,26 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
     return isFailed(state) && before !== undefined && !isFailed(before);
   }
 
-  function stateSeen(seen: VmStateSeen): boolean {
+  function stateSeen(seen: Said<VmStateSeen>): boolean {
     const current = book.current(seen.vm);
     const isNews = hasFailed(seen.vm, seen.state);
     if (!isFailed(seen.state)) return false;
-    const isKnown = current !== undefined && (current.closedAt === undefined || current.outcome === "failed");
-    if (!isKnown && isNews && (current?.endedAt ?? current?.closedAt ?? 0) < seen.at) {
-      pen.fail(pen.open(seen.vm, seen, []), seen.at);
+    const isKnown = current !== undefined && (current.closed === undefined || current.outcome === "failed");
+    const over = current?.ended ?? current?.closed;
+    if (!isKnown && isNews && (over === undefined || over.steady < seen.steady)) {
+      pen.fail(pen.open(seen.vm, seen, []), momentOf(seen));
       return true;
     }
     if (current === undefined) return false;
-    if (current.closedAt === undefined && current.startedAt === undefined) {
+    if (current.closed === undefined && current.started === undefined) {
       pen.join(current, seen, []);
-      pen.fail(current, seen.at);
+      pen.fail(current, momentOf(seen));
       return true;
     }
     return current.outcome === "failed" ? pen.join(current, seen, []) : false;
   }
 
-  function reconcile(inventory: VmInventory): void {
+  function reconcile(inventory: Said<VmInventory>): void {
     for (const { definition, state, running } of inventory.vms) {
       if (running !== undefined) pen.running.set(definition.name, running);
       const current = book.current(definition.name);
@@ -118,22 +121,22 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         vms: [{ definition, state, ...(running !== undefined && { running }) }],
       };
       if (RUNNING_STATES.has(state.state)) {
-        if (current?.closedAt === undefined && current !== undefined) {
-          current.startedAt ??= inventory.at;
+        if (current?.closed === undefined && current !== undefined) {
+          current.started ??= momentOf(inventory);
           book.watchSettling(current);
-        } else if (isBeingClearedAway(current?.endedAt, inventory.at)) {
+        } else if (isBeingClearedAway(current, inventory.steady)) {
           // Its log has said the end already, and a new start would have begun there.
-        } else if (current?.outcome !== "started" || current.endedAt !== undefined) {
+        } else if (current?.outcome !== "started" || current.ended !== undefined) {
           const attempt = pen.open(definition.name, own, []);
-          attempt.startedAt = inventory.at;
+          attempt.started = momentOf(inventory);
           if (running !== undefined) pen.hasDevices(attempt, devicesOf(running));
           book.watchSettling(attempt);
         }
       } else if (isFailed(state)) {
-        if (current === undefined) pen.fail(pen.open(definition.name, own, []), inventory.at);
-        else if (current.closedAt === undefined) {
+        if (current === undefined) pen.fail(pen.open(definition.name, own, []), momentOf(inventory));
+        else if (current.closed === undefined) {
           pen.join(current, own, []);
-          pen.fail(current, inventory.at);
+          pen.fail(current, momentOf(inventory));
         }
       }
     }

@@ -1,6 +1,7 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { DomainLogEnd, DomainLogLine, DomainLogStart } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
+import { momentOf, type Said } from "./moments.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
 import { hasFatalCause } from "./working-attempt.ts";
 
@@ -10,9 +11,9 @@ const REASONS_OF_DEATH: ReadonlySet<string> = new Set(["crashed", "daemon", "fai
 
 /** What a VM's own log tells of its starts. */
 export interface LogSigns {
-  started(start: DomainLogStart): boolean;
-  said(line: DomainLogLine, matches: readonly SignatureMatch[]): boolean;
-  ended(end: DomainLogEnd): boolean;
+  started(start: Said<DomainLogStart>): boolean;
+  said(line: Said<DomainLogLine>, matches: readonly SignatureMatch[]): boolean;
+  ended(end: Said<DomainLogEnd>): boolean;
 }
 
 /** Makes the reader of domain logs; `sweep` looks for attempts of evidence that waits. */
@@ -23,29 +24,26 @@ export function createLogSigns(options: {
 }): LogSigns {
   const { book, pen, sweep } = options;
 
-  function started(start: DomainLogStart): boolean {
+  function started(start: Said<DomainLogStart>): boolean {
     if (book.knows(start)) return true;
     const adopted = book
       .of(start.vm)
       .find(
         (attempt) =>
           !attempt.hasLogStart &&
-          attempt.openedAt >= start.at - SLACK_MS &&
-          attempt.openedAt <= start.at + ADOPTION_MS &&
-          (attempt.closedAt === undefined || attempt.closedAt >= start.at),
+          attempt.opened.steady >= start.steady - SLACK_MS &&
+          attempt.opened.steady <= start.steady + ADOPTION_MS &&
+          (attempt.closed === undefined || attempt.closed.steady >= start.steady),
       );
-    const previous = book
-      .of(start.vm)
-      .findLast((attempt) => attempt.openedAt < book.timeWithin(attempt, start.at));
-    if (previous !== undefined && previous !== adopted && previous.closedAt === undefined) {
+    const previous = book.of(start.vm).findLast(({ opened }) => opened.steady < start.steady);
+    if (previous !== undefined && previous !== adopted && previous.closed === undefined) {
       // Another start can only begin after the last QEMU ended, though nobody heard of its end.
-      if (previous.startedAt === undefined && hasFatalCause(previous)) pen.fail(previous, start.at);
-      else book.close(previous, start.at, "started");
+      if (previous.started === undefined && hasFatalCause(previous)) pen.fail(previous, momentOf(start));
+      else book.close(previous, momentOf(start), "started");
     }
     const attempt = adopted ?? pen.open(start.vm, start, []);
     attempt.hasLogStart = true;
-    attempt.steady -= Math.max(0, attempt.openedAt - start.at);
-    attempt.openedAt = Math.min(attempt.openedAt, start.at);
+    if (start.steady < attempt.opened.steady) attempt.opened = momentOf(start);
     if (start.isWhole || attempt.devices.size === 0) pen.hasDevices(attempt, start.devices);
     pen.join(attempt, start, []);
     book.watchSettling(attempt);
@@ -53,45 +51,42 @@ export function createLogSigns(options: {
     return true;
   }
 
-  function ended(end: DomainLogEnd): boolean {
+  function ended(end: Said<DomainLogEnd>): boolean {
     if (book.knows(end)) return true;
     const candidates = book
       .of(end.vm)
       .filter(
         (attempt) =>
           !attempt.hasLogEnd &&
-          attempt.openedAt <= book.timeWithin(attempt, end.at) + SLACK_MS &&
-          (attempt.closedAt === undefined || Math.abs(attempt.closedAt - end.at) <= LATE_MS),
+          attempt.opened.steady <= end.steady + SLACK_MS &&
+          (attempt.closed === undefined || Math.abs(attempt.closed.steady - end.steady) <= LATE_MS),
       );
-    const missing = candidates.findLast((attempt) => attempt.hasLogStart) ?? nearest(candidates, end.at);
+    const missing = candidates.findLast((attempt) => attempt.hasLogStart) ?? nearest(candidates, end);
     // `failed` is said of a start only; an attempt that already ran has ended unheard before this one.
     const usable =
-      missing !== undefined && end.reason === "failed" && missing.startedAt !== undefined
-        ? undefined
-        : missing;
+      missing !== undefined && end.reason === "failed" && missing.started !== undefined ? undefined : missing;
     if (usable === undefined && end.reason !== "failed") return endOfRunning(end);
     const attempt = usable ?? pen.open(end.vm, end, []);
     attempt.hasLogEnd = true;
-    book.ended(attempt, end.at);
+    attempt.ended = momentOf(end);
     pen.join(attempt, end, []);
-    if (end.reason === "failed") pen.fail(attempt, end.at);
-    else if (REASONS_OF_DEATH.has(end.reason)) pen.died(attempt, end.at);
-    else book.close(attempt, end.at, "started");
+    if (end.reason === "failed") pen.fail(attempt, attempt.ended);
+    else if (REASONS_OF_DEATH.has(end.reason)) pen.died(attempt, attempt.ended);
+    else book.close(attempt, attempt.ended, "started");
     sweep();
     return true;
   }
 
   /** A VM whose start has settled ends; only a crash within the first minutes changes what its start was. */
-  function endOfRunning(end: DomainLogEnd): boolean {
+  function endOfRunning(end: Said<DomainLogEnd>): boolean {
     const attempt = book.current(end.vm);
-    if (attempt === undefined || attempt.hasLogEnd || book.timeWithin(attempt, end.at) < attempt.openedAt)
-      return false;
+    if (attempt === undefined || attempt.hasLogEnd || end.steady < attempt.opened.steady) return false;
     attempt.hasLogEnd = true;
-    book.ended(attempt, end.at);
-    if (!REASONS_OF_DEATH.has(end.reason) || !pen.isEarly(attempt, end.at) || attempt.outcome !== "started")
+    attempt.ended = momentOf(end);
+    if (!REASONS_OF_DEATH.has(end.reason) || !pen.isEarly(attempt, end) || attempt.outcome !== "started")
       return false;
     pen.join(attempt, end, []);
-    pen.died(attempt, end.at);
+    pen.died(attempt, attempt.ended);
     return true;
   }
 
@@ -101,11 +96,9 @@ export function createLogSigns(options: {
     said(line, matches) {
       const attempt = book
         .of(line.vm)
-        .findLast(
-          (candidate) => candidate.hasLogStart && book.timeWithin(candidate, line.at) >= candidate.openedAt,
-        );
+        .findLast((candidate) => candidate.hasLogStart && line.steady >= candidate.opened.steady);
       if (attempt === undefined || book.knows(line)) return attempt !== undefined;
-      if (attempt.closedAt !== undefined && line.at > attempt.closedAt) return false;
+      if (attempt.closed !== undefined && line.steady > attempt.closed.steady) return false;
       return pen.join(attempt, line, matches);
     },
   };

@@ -3,6 +3,7 @@ import type { SignatureMatch } from "../model/catalogue.ts";
 import { oneOfVms, type VmName } from "../model/identifiers.ts";
 import type { LibvirtdRecord, Observation } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
+import { momentOf, type Said } from "./moments.ts";
 import type { Pen } from "./pen.ts";
 import type { Unclaimed } from "./unclaimed.ts";
 
@@ -21,9 +22,9 @@ const OF_A_START = /\/hooks\/qemu\S* .{1,300}? (?:prepare|start) begin |\bautost
 
 /** Errors of libvirt that stand alone: no event and no log of a VM tells of the start that they end. */
 export interface LoneErrors {
-  watch(record: LibvirtdRecord, matches: readonly SignatureMatch[]): void;
+  watch(record: Said<LibvirtdRecord>, matches: readonly SignatureMatch[]): void;
   /** A VM was defined: then, too, libvirt looks for its program. */
-  learn(observation: Observation): void;
+  learn(said: Said): void;
 }
 
 /** `askStates` asks libvirt why each VM that does not run does not. */
@@ -41,19 +42,19 @@ export function createLoneErrors(options: {
   const toldAt = new Map<VmName, number>();
 
   /** The VMs that the missing program is named for, unless libvirt named it for another reason. */
-  function withProgram(record: LibvirtdRecord): readonly VmName[] {
+  function withProgram(record: Said<LibvirtdRecord>): readonly VmName[] {
     const isForDefinition = definedAt.some(
-      (at) => record.at >= at - BEFORE_DEFINED_MS && record.at <= at + AFTER_DEFINED_MS,
+      (at) => record.steady >= at - BEFORE_DEFINED_MS && record.steady <= at + AFTER_DEFINED_MS,
     );
-    if (isForDefinition || Math.abs(record.at - daemonBeganAt) <= DAEMON_BEGINS_MS) return [];
-    const running = new Set([...book.runningAt(record.at)].map(({ vm }) => vm));
+    if (isForDefinition || Math.abs(record.steady - daemonBeganAt) <= DAEMON_BEGINS_MS) return [];
+    const running = new Set([...book.runningAt(record.steady)].map(({ vm }) => vm));
     return [...pen.definitions.present().values()]
       .filter(({ name, emulator }) => emulator !== undefined && !running.has(name))
       .filter(({ emulator = "" }) => namesPath(record.text, emulator))
       .map(({ name }) => name);
   }
 
-  function judge(record: LibvirtdRecord, matches: readonly SignatureMatch[]): void {
+  function judge(record: Said<LibvirtdRecord>, matches: readonly SignatureMatch[]): void {
     unclaimed.sweep();
     if (book.tellsOf(record) || options.tellsOf(record)) return;
     const named = record.vm !== undefined && OF_A_START.test(record.text) ? [record.vm] : withProgram(record);
@@ -63,20 +64,20 @@ export function createLoneErrors(options: {
       return;
     }
     const vm = named.length > 1 ? oneOfVms(named) : first;
-    if (Math.abs(record.at - (toldAt.get(vm) ?? Number.NEGATIVE_INFINITY)) <= ONE_START_MS) return;
-    toldAt.set(vm, record.at);
-    pen.fail(pen.open(vm, record, matches), record.at);
+    if (Math.abs(record.steady - (toldAt.get(vm) ?? Number.NEGATIVE_INFINITY)) <= ONE_START_MS) return;
+    toldAt.set(vm, record.steady);
+    pen.fail(pen.open(vm, record, matches), momentOf(record));
     unclaimed.sweep();
   }
 
   return {
     watch(record, matches) {
-      if (/^libvirt version: /.test(record.text)) daemonBeganAt = record.at;
+      if (/^libvirt version: /.test(record.text)) daemonBeganAt = record.steady;
       if (record.level === "error") clock.after(ALONE_MS, () => judge(record, matches));
     },
-    learn(observation) {
-      if (observation.kind === "vm-lifecycle" && observation.event === "defined")
-        definedAt = [...definedAt, observation.at].slice(-MOST_DEFINED);
+    learn(said) {
+      if (said.kind === "vm-lifecycle" && said.event === "defined")
+        definedAt = [...definedAt, said.steady].slice(-MOST_DEFINED);
     },
   };
 }

@@ -1,9 +1,9 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { createDefinitions, type Definitions, devicesOf } from "./definitions.ts";
+import type { Moment, Said } from "./moments.ts";
 import { distance } from "./windows.ts";
 import { addEvidence, isRefusal, type WorkingAttempt } from "./working-attempt.ts";
 
@@ -19,11 +19,11 @@ export interface Pen {
   readonly running: Map<VmName, VmDefinition>;
   /** The IOMMU group of each device; also of those that have vanished (law 3). */
   readonly groups: Map<Bdf, number>;
-  /** From `at` on the VM's next start gets this. */
-  learn(definition: VmDefinition, at: number): void;
-  open(vm: VmName, first: Observation, matches: readonly SignatureMatch[]): WorkingAttempt;
+  /** From then on the VM's next start gets this. */
+  learn(definition: VmDefinition, from: Moment): void;
+  open(vm: VmName, first: Said, matches: readonly SignatureMatch[]): WorkingAttempt;
   /** Adds evidence and tells the store; what is already known is dropped without a word. Returns true. */
-  join(attempt: WorkingAttempt, observation: Observation, matches: readonly SignatureMatch[]): true;
+  join(attempt: WorkingAttempt, said: Said, matches: readonly SignatureMatch[]): true;
   /**
    * What this very start was given, by the command line or by what then ran: more than a definition can tell, which may
    * be another one by the time that it is read.
@@ -32,10 +32,10 @@ export interface Pen {
   /** The groups of its devices, as they are known by now. */
   learnGroups(attempt: WorkingAttempt): void;
   /** The start did not succeed. */
-  fail(attempt: WorkingAttempt, at: number): void;
+  fail(attempt: WorkingAttempt, at: Moment): void;
   /** The VM died by itself; early, it was no good start. */
-  died(attempt: WorkingAttempt, at: number): void;
-  isEarly(attempt: WorkingAttempt, at: number): boolean;
+  died(attempt: WorkingAttempt, at: Moment): void;
+  isEarly(attempt: WorkingAttempt, at: Moment): boolean;
 }
 
 /** Makes the pen for a book. A VM that dies within `crashedEarlyMs` of its start crashed early. */
@@ -59,21 +59,22 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
 
   /** Until the start itself has shown what it got. Returns whether that makes a difference. */
   function takeDefinition(attempt: WorkingAttempt): boolean {
-    const definition = definitions.at(attempt.vm, attempt.openedAt);
+    const definition = definitions.at(attempt.vm, attempt.opened.steady);
     if (attempt.hasShownDevices || definition === undefined) return false;
     const before = [...attempt.devices].join();
     setDevices(attempt, devicesOf(definition));
     return [...attempt.devices].join() !== before;
   }
 
-  const isEarly = (attempt: WorkingAttempt, at: number) => at - attempt.openedAt <= settings.crashedEarlyMs;
+  const isEarly = (attempt: WorkingAttempt, at: Moment) =>
+    at.steady - attempt.opened.steady <= settings.crashedEarlyMs;
 
   return {
     definitions,
     running: new Map(),
     groups,
-    learn(definition, at) {
-      definitions.learn(definition, at);
+    learn(definition, from) {
+      definitions.learn(definition, from.steady);
       for (const attempt of book.of(definition.name)) if (takeDefinition(attempt)) book.touched(attempt);
     },
     open(vm, first, matches) {
@@ -84,8 +85,8 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
       book.touched(attempt);
       return attempt;
     },
-    join(attempt, observation, matches) {
-      if (addEvidence(attempt, observation, matches)) book.touched(attempt);
+    join(attempt, said, matches) {
+      if (addEvidence(attempt, said, matches)) book.touched(attempt);
       return true;
     },
     hasDevices(attempt, devices) {
@@ -104,9 +105,10 @@ export function createPen(book: AttemptBook, settings: { readonly crashedEarlyMs
 }
 
 /** The attempt whose span is nearest to a time. */
-export function nearest(attempts: readonly WorkingAttempt[], at: number): WorkingAttempt | undefined {
+export function nearest(attempts: readonly WorkingAttempt[], { steady }: Moment): WorkingAttempt | undefined {
   return attempts.reduce<WorkingAttempt | undefined>(
-    (best, attempt) => (best === undefined || distance(attempt, at) < distance(best, at) ? attempt : best),
+    (best, attempt) =>
+      best === undefined || distance(attempt, steady) < distance(best, steady) ? attempt : best,
     undefined,
   );
 }

@@ -6,6 +6,7 @@ import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
 import { deviceNamedIn, isDeviceRefusal } from "./device-refusal.ts";
 import type { HotPlugs } from "./hot-plugs.ts";
+import { type Moments, momentOf, type Said } from "./moments.ts";
 import { LATE_MS, type Pen } from "./pen.ts";
 import type { Unclaimed } from "./unclaimed.ts";
 
@@ -16,8 +17,7 @@ const SAME_REFUSAL_MS = 1_000;
 
 /** Refusals that only the kernel tells of. */
 export interface LoneRefusals {
-  /** `arrivedAt`: when it was observed first, which an earlier run may have done. */
-  watch(record: KernelRecord, matches: readonly SignatureMatch[], arrivedAt: number): void;
+  watch(record: Said<KernelRecord>, matches: readonly SignatureMatch[]): void;
   /** The backlog has been read, source by source: now it can be waited for what others say. */
   release(): void;
 }
@@ -29,6 +29,7 @@ export interface LoneRefusals {
  */
 export function createLoneRefusals(options: {
   readonly clock: Clock;
+  readonly moments: Moments;
   readonly book: AttemptBook;
   readonly pen: Pen;
   readonly unclaimed: Unclaimed;
@@ -36,7 +37,7 @@ export function createLoneRefusals(options: {
   /** A refusal of a device that no known VM has is no attempt. */
   readonly knownVmsOnly: boolean;
 }): LoneRefusals {
-  const { clock, book, pen, unclaimed, hotPlugs } = options;
+  const { clock, moments, book, pen, unclaimed, hotPlugs } = options;
   /** What is to be judged once the backlog has been read. */
   const waiting: (() => void)[] = [];
   let isReleased = false;
@@ -55,9 +56,9 @@ export function createLoneRefusals(options: {
       .map(({ name }) => name);
   }
 
-  function judge(record: KernelRecord, matches: readonly SignatureMatch[], device: Bdf): void {
+  function judge(record: Said<KernelRecord>, matches: readonly SignatureMatch[], device: Bdf): void {
     const users = usersOf(device);
-    const running = new Set([...book.runningAt(record.at)].map(({ vm }) => vm));
+    const running = new Set([...book.runningAt(record.steady)].map(({ vm }) => vm));
     const idle = users.filter((vm) => !running.has(vm));
     if (idle.length === 0 && users.length > 0) {
       hotPlugs.refusedByKernel(record, matches, users);
@@ -68,19 +69,20 @@ export function createLoneRefusals(options: {
     const vm = only === undefined ? unknownVm(device) : idle.length > 1 ? oneOfVms(idle, device) : only;
     const attempt = pen.open(vm, record, matches);
     if (vm !== only) pen.hasDevices(attempt, [device]);
-    pen.fail(attempt, record.at);
+    pen.fail(attempt, momentOf(record));
   }
 
   return {
-    watch(record, matches, arrivedAt) {
+    watch(record, matches) {
       if (!isDeviceRefusal(matches)) return;
       const device = record.device ?? deviceNamedIn(matches);
       if (device === undefined) return;
-      if (Math.abs(record.at - (refusedAt.get(device) ?? Number.NEGATIVE_INFINITY)) < SAME_REFUSAL_MS) return;
-      refusedAt.set(device, record.at);
+      const before = refusedAt.get(device) ?? Number.NEGATIVE_INFINITY;
+      if (Math.abs(record.steady - before) < SAME_REFUSAL_MS) return;
+      refusedAt.set(device, record.steady);
       // Where it was heard by an earlier run, only the rest of the time; others may still speak of it a moment after the
       // backlog.
-      const waited = Math.max(0, clock.now() - arrivedAt);
+      const waited = Math.max(0, moments.now().steady - record.heard.steady);
       const wait = () =>
         clock.after(Math.max(KERNEL_ALONE_MS - waited, LATE_MS), () => {
           // The refusals of all devices of a group are about one start.

@@ -9,18 +9,12 @@ import { createHotPlugs } from "./hot-plugs.ts";
 import { createLibvirtSigns } from "./libvirt-signs.ts";
 import { createLogSigns } from "./log-signs.ts";
 import { createLoneErrors } from "./lone-errors.ts";
+import { createMoments, momentOf, type Said, unfinishedOf } from "./moments.ts";
 import { createPen } from "./pen.ts";
 import { createLoneRefusals } from "./refusal.ts";
-import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
+import type { TrackerEvents, TrackerSettings, Unfinished } from "./tracking.ts";
 import { createUnclaimed } from "./unclaimed.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
-
-/** An observation that is no evidence of an attempt and yet has to be known. */
-export interface Unfinished {
-  readonly observation: Observation;
-  /** When it was observed first (UTC epoch milliseconds). */
-  readonly arrivedAt: number;
-}
 
 export interface AttemptTracker {
   /**
@@ -43,10 +37,10 @@ export interface AttemptTracker {
   release(): void;
   /** VMs of which a start has begun, or ended, and is not announced yet. */
   underWay(): ReadonlySet<VmName>;
-  /** VMs that ran at a time, with the devices they had. */
-  runningAt(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
+  /** VMs that ran at a time (by the clock that nobody sets), with the devices they had. */
+  runningAt(steady: number): ReadonlyMap<VmName, readonly Bdf[]>;
   /** VMs whose log begins soon after a time: they may have had their devices then. */
-  begunSoonAfter(time: number): ReadonlyMap<VmName, readonly Bdf[]>;
+  begunSoonAfter(steady: number): ReadonlyMap<VmName, readonly Bdf[]>;
   /** The VMs and definitions known so far. */
   definitions(): ReadonlyMap<VmName, VmDefinition>;
 }
@@ -70,16 +64,17 @@ export function createAttemptTracker(options: {
   readonly knownVmsOnly?: boolean;
 }): AttemptTracker {
   const { clock, settings, events, stored } = options;
-  const inventories: VmInventory[] = [];
+  const moments = createMoments(clock);
+  const inventories: Said<VmInventory>[] = [];
   let released = false;
   let libvirtTalks = false;
   const isReleased = () => released;
   /** The end of each VM's last run, where it is no part of an attempt: whether a VM had a device hangs on it. */
-  const ends = new Map<VmName, Unfinished>();
+  const ends = new Map<VmName, Said>();
   let endsKept = 0;
 
   const book = createAttemptBook({
-    clock,
+    ...{ clock, moments },
     settings,
     events,
     stored,
@@ -87,15 +82,15 @@ export function createAttemptTracker(options: {
     isStartAnnounced: () => libvirtTalks,
   });
   const pen = createPen(book, settings);
-  const unclaimed = createUnclaimed({ clock, book, isReleased });
+  const unclaimed = createUnclaimed({ clock, moments, book, isReleased });
   const log = createLogSigns({ book, pen, sweep: unclaimed.sweep });
   const libvirt = createLibvirtSigns(book, pen);
   const hotPlugs = createHotPlugs({
-    ...{ clock, book, pen, unclaimed },
+    ...{ clock, moments, book, pen, unclaimed },
     settled: (hotPlug) => events.hotPlug?.(hotPlug),
   });
   const knownVmsOnly = options.knownVmsOnly ?? false;
-  const refusals = createLoneRefusals({ clock, book, pen, unclaimed, hotPlugs, knownVmsOnly });
+  const refusals = createLoneRefusals({ clock, moments, book, pen, unclaimed, hotPlugs, knownVmsOnly });
   const errors = createLoneErrors({
     ...{ clock, book, pen, unclaimed, tellsOf: hotPlugs.tellsOf },
     askStates: () => events.unexplainedError?.(),
@@ -104,21 +99,23 @@ export function createAttemptTracker(options: {
   function observe(
     observation: Observation,
     matches: readonly SignatureMatch[],
-    arrivedAt = clock.now(),
+    arrivedAt?: number,
   ): boolean {
-    const joined = take(observation, matches, arrivedAt);
+    const heard = arrivedAt === undefined ? moments.now() : moments.of(arrivedAt);
+    const said: Said = { ...observation, steady: moments.of(observation.at).steady, heard };
+    const joined = take(said, matches);
     const isEnd =
       observation.kind === "domain-log-end" ||
       (observation.kind === "vm-lifecycle" && observation.event === "stopped");
     if (isEnd && !joined) {
-      ends.set(observation.vm, { observation, arrivedAt });
+      ends.set(observation.vm, said);
       endsKept += 1;
     }
     return joined;
   }
 
-  function take(observation: Observation, matches: readonly SignatureMatch[], arrivedAt: number): boolean {
-    if (hotPlugs.offer(observation, matches, arrivedAt)) return true;
+  function take(observation: Said, matches: readonly SignatureMatch[]): boolean {
+    if (hotPlugs.offer(observation, matches)) return true;
     errors.learn(observation);
     switch (observation.kind) {
       case "connection":
@@ -126,7 +123,7 @@ export function createAttemptTracker(options: {
         return false;
       case "vm-inventory":
         libvirtTalks = true;
-        for (const { definition } of observation.vms) pen.learn(definition, observation.at);
+        for (const { definition } of observation.vms) pen.learn(definition, momentOf(observation));
         pen.definitions.forgetRemembered();
         if (released) libvirt.reconcile(observation);
         else inventories.push(observation);
@@ -144,18 +141,18 @@ export function createAttemptTracker(options: {
       case "domain-log-end":
         return log.ended(observation);
       case "kernel-record": {
-        const joined = unclaimed.offer(observation, matches, pen.groups, arrivedAt);
-        if (!joined) refusals.watch(observation, matches, arrivedAt);
+        const joined = unclaimed.offer(observation, matches, pen.groups);
+        if (!joined) refusals.watch(observation, matches);
         return joined;
       }
       case "libvirtd-record": {
-        const joined = unclaimed.offer(observation, matches, pen.groups, arrivedAt);
+        const joined = unclaimed.offer(observation, matches, pen.groups);
         // Of the past nobody can be asked, and what is not in its logs is not known.
         if (!joined && !knownVmsOnly) errors.watch(observation, matches);
         return joined;
       }
       case "vfio-node":
-        return unclaimed.offer(observation, matches, pen.groups, arrivedAt);
+        return unclaimed.offer(observation, matches, pen.groups);
       default:
         return false;
     }
@@ -183,14 +180,14 @@ export function createAttemptTracker(options: {
     },
     kept: () => endsKept + unclaimed.kept() + hotPlugs.kept(),
     unfinished() {
-      const isOfLastRun = ({ observation }: Unfinished, vm: VmName) =>
-        observation.at >= (book.current(vm)?.openedAt ?? Number.POSITIVE_INFINITY);
-      const lastEnds = [...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [end] : []));
+      const isOfLastRun = ({ steady }: Said, vm: VmName) =>
+        steady >= (book.current(vm)?.opened.steady ?? Number.POSITIVE_INFINITY);
+      const lastEnds = [...ends].flatMap(([vm, end]) => (isOfLastRun(end, vm) ? [unfinishedOf(end)] : []));
       return [...lastEnds, ...unclaimed.all(), ...hotPlugs.unfinished()];
     },
     underWay: () => new Set(book.unsettled().map(({ vm }) => vm)),
-    runningAt: (time) => devicesByVm(book.runningAt(time)),
-    begunSoonAfter: (time) => devicesByVm(book.begunSoonAfter(time)),
+    runningAt: (steady) => devicesByVm(book.runningAt(steady)),
+    begunSoonAfter: (steady) => devicesByVm(book.begunSoonAfter(steady)),
     definitions: () => pen.definitions.present(),
   };
 }

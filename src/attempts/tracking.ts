@@ -1,5 +1,6 @@
 import type { StartAttempt } from "../model/attempt.ts";
 import type { HotPlug } from "../model/hot-plug.ts";
+import type { Observation } from "../model/observation.ts";
 
 /** The times by which starts are judged. */
 export interface TrackerSettings {
@@ -21,4 +22,11 @@ export interface TrackerEvents {
   hotPlug?(hotPlug: HotPlug): void;
   /** libvirt met an error that nothing else tells of: the states of the VMs may. */
   unexplainedError?(): void;
+}
+
+/** An observation that is no evidence of an attempt and yet has to be known. */
+export interface Unfinished {
+  readonly observation: Observation;
+  /** When it was observed first (UTC epoch milliseconds). */
+  readonly arrivedAt: number;
 }

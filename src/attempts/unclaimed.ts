@@ -1,21 +1,20 @@
-import { type Clock, steadyOf } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
 import type { AttemptBook } from "./book.ts";
 import { deviceNamedIn, isDeviceRefusal } from "./device-refusal.ts";
+import { type Moments, type Said, unfinishedOf } from "./moments.ts";
+import type { Unfinished } from "./tracking.ts";
 import { coversKernelTime, coversLibvirtTime, distance, UNCLAIMED_FOR } from "./windows.ts";
 import { addEvidence, type WorkingAttempt } from "./working-attempt.ts";
 
-type Claimable = KernelRecord | LibvirtdRecord | VfioNodeChange;
+type Claimable = Said<KernelRecord> | Said<LibvirtdRecord> | Said<VfioNodeChange>;
 
 interface Waiting {
   readonly observation: Claimable;
   readonly matches: readonly SignatureMatch[];
   readonly groups: ReadonlyMap<Bdf, number>;
-  readonly arrivedAt: number;
-  /** When it was said, by the clock that nobody sets. */
-  readonly steady: number;
 }
 
 /** A start that goes on comes after every one that failed near the time of an error without a name (ms). */
@@ -38,12 +37,11 @@ export interface Unclaimed {
     observation: Claimable,
     matches: readonly SignatureMatch[],
     groups: ReadonlyMap<Bdf, number>,
-    arrivedAt: number,
   ): boolean;
   /** Looks again for attempts of everything that waits. */
   sweep(): void;
   /** What waits, in the order of its arrival. */
-  all(): readonly { readonly observation: Claimable; readonly arrivedAt: number }[];
+  all(): readonly Unfinished[];
   /** How many have ever had to wait. */
   kept(): number;
   /** Gives out what waits and belongs elsewhere. */
@@ -53,10 +51,11 @@ export interface Unclaimed {
 /** Makes the waiting room between the sources that name devices and the attempts that name VMs. */
 export function createUnclaimed(options: {
   readonly clock: Clock;
+  readonly moments: Moments;
   readonly book: AttemptBook;
   readonly isReleased: () => boolean;
 }): Unclaimed {
-  const { clock, book, isReleased } = options;
+  const { clock, moments, book, isReleased } = options;
   let waiting: Waiting[] = [];
   /** How many wait of each message. */
   const alike = new Map<string, number>();
@@ -69,8 +68,11 @@ export function createUnclaimed(options: {
     let best: WorkingAttempt | undefined;
     let bestRank = Number.POSITIVE_INFINITY;
     for (const attempt of book.all()) {
-      const rank = rankFor(attempt, entry, book.timeWithin(attempt, observation.at));
-      if (rank < bestRank || (rank === bestRank && best !== undefined && attempt.openedAt > best.openedAt)) {
+      const rank = rankFor(attempt, entry);
+      if (
+        rank < bestRank ||
+        (rank === bestRank && best !== undefined && attempt.opened.steady > best.opened.steady)
+      ) {
         best = attempt;
         bestRank = rank;
       }
@@ -82,8 +84,11 @@ export function createUnclaimed(options: {
 
   function sweep(): void {
     if (!isReleased()) return;
-    const newest = waiting.reduce((latest, { steady }) => Math.max(latest, steady), Number.NEGATIVE_INFINITY);
-    keepOnly((entry) => !claim(entry, true) && newest - entry.steady <= UNCLAIMED_FOR);
+    const newest = waiting.reduce(
+      (latest, { observation }) => Math.max(latest, observation.steady),
+      Number.NEGATIVE_INFINITY,
+    );
+    keepOnly((entry) => !claim(entry, true) && newest - entry.observation.steady <= UNCLAIMED_FOR);
   }
 
   function keepOnly(isKept: (entry: Waiting) => boolean): void {
@@ -116,19 +121,17 @@ export function createUnclaimed(options: {
     isForgettingDue = true;
     clock.after(UNCLAIMED_FOR, () => {
       isForgettingDue = false;
-      const now = clock.now();
-      // A clock that was set back shows an arrival that is still to come.
-      keepOnly(({ arrivedAt }) => Math.abs(now - arrivedAt) < UNCLAIMED_FOR);
+      const now = moments.now().steady;
+      keepOnly(({ observation }) => now - observation.heard.steady < UNCLAIMED_FOR);
       if (waiting.length > 0) forgetLater();
     });
   }
 
   return {
-    offer(observation, matches, groups, arrivedAt) {
+    offer(observation, matches, groups) {
       if (!isWorthKeeping(observation, matches)) return false;
       if (book.knows(observation)) return true;
-      const steady = steadyOf(clock, observation.at);
-      const entry: Waiting = { observation, matches, groups, arrivedAt, steady };
+      const entry: Waiting = { observation, matches, groups };
       // The backlog arrives source by source, so an attempt that is open now may turn out to have ended before.
       if (isReleased() && claim(entry, false)) return true;
       add(entry);
@@ -143,7 +146,7 @@ export function createUnclaimed(options: {
       return false;
     },
     sweep,
-    all: () => waiting,
+    all: () => waiting.map(({ observation }) => unfinishedOf(observation)),
     kept: () => kept,
     take(isWanted) {
       const taken = waiting.filter(({ observation }) => isWanted(observation));
@@ -168,30 +171,30 @@ function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch
 }
 
 /** Milliseconds between the attempt and the observation, 0 inside its span, infinite where it cannot belong. */
-function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting, at: number): number {
-  const { bootId } = observation;
+function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Waiting): number {
+  const { bootId, steady } = observation;
   // What the boot before left unclaimed is no word about this one's starts, whatever the clocks say.
   if (bootId !== undefined && attempt.bootId !== undefined && bootId !== attempt.bootId)
     return Number.POSITIVE_INFINITY;
   switch (observation.kind) {
     case "libvirtd-record":
       if (observation.vm !== undefined && observation.vm !== attempt.vm) return Number.POSITIVE_INFINITY;
-      if (!coversLibvirtTime(attempt, at)) return Number.POSITIVE_INFINITY;
+      if (!coversLibvirtTime(attempt, steady)) return Number.POSITIVE_INFINITY;
       // Of two starts at one time it is about the one that failed right after it.
-      if (namesNoVm(observation) && attempt.closedAt !== undefined && attempt.outcome !== "started")
-        return Math.abs(attempt.closedAt - at);
-      return distance(attempt, at) + (namesNoVm(observation) ? STILL_STARTING : 0);
+      if (namesNoVm(observation) && attempt.closed !== undefined && attempt.outcome !== "started")
+        return Math.abs(attempt.closed.steady - steady);
+      return distance(attempt, steady) + (namesNoVm(observation) ? STILL_STARTING : 0);
     case "vfio-node":
       if (observation.group === undefined || !attempt.groups.has(observation.group)) break;
-      return coversKernelTime(attempt, at, observation.exactTime, matches)
-        ? distance(attempt, at)
+      return coversKernelTime(attempt, steady, observation.exactTime, matches)
+        ? distance(attempt, steady)
         : Number.POSITIVE_INFINITY;
     case "kernel-record": {
-      if (!coversKernelTime(attempt, at, observation.exactTime, matches)) break;
+      if (!coversKernelTime(attempt, steady, observation.exactTime, matches)) break;
       // A VM that runs has its devices: what is refused is refused to another.
       if (
-        attempt.startedAt !== undefined &&
-        at > attempt.startedAt + STARTED_BEFORE &&
+        attempt.started !== undefined &&
+        steady > attempt.started.steady + STARTED_BEFORE &&
         isDeviceRefusal(matches)
       )
         break;
@@ -199,17 +202,17 @@ function rankFor(attempt: WorkingAttempt, { observation, matches, groups }: Wait
       if (device !== undefined && !concerns(attempt, device, groups)) break;
       // Without a device only a VM that has passed-through devices can be meant.
       if (device === undefined && attempt.devices.size === 0) break;
-      return distance(attempt, at);
+      return distance(attempt, steady);
     }
   }
   return Number.POSITIVE_INFINITY;
 }
 
 /** Whether nothing that may still be read could show a better attempt. */
-function isSure({ closedAt }: WorkingAttempt, rank: number, observation: Claimable): boolean {
+function isSure({ closed }: WorkingAttempt, rank: number, observation: Claimable): boolean {
   if (!namesNoVm(observation)) return rank === 0;
   // While one start is on its way, the one that it is about may not have come to its log yet.
-  return closedAt !== undefined && observation.at <= closedAt + CLEAN_UP_MS;
+  return closed !== undefined && observation.steady <= closed.steady + CLEAN_UP_MS;
 }
 
 function namesNoVm(observation: Claimable): boolean {

@@ -20,25 +20,26 @@ export const UNCLAIMED_FOR = RESET_LOOK_BACK + 5_000;
 /** Whether a kernel record of this time and meaning belongs to the attempt as far as time tells. */
 export function coversKernelTime(
   attempt: WorkingAttempt,
-  at: number,
+  steady: number,
   exactTime: boolean,
   matches: readonly SignatureMatch[],
 ): boolean {
   const slack = exactTime ? SLACK : ARRIVAL_SLACK;
   const slow = matches.some((match) => SLOW_CLASSES.has(match.signature.class));
   const before = slow ? RESET_LOOK_BACK : attempt.hasLogStart ? slack : PREPARATION_LOOK_BACK;
-  return at >= attempt.openedAt - before && at <= (attempt.closedAt ?? Number.POSITIVE_INFINITY) + slack;
+  const end = attempt.closed?.steady ?? Number.POSITIVE_INFINITY;
+  return steady >= attempt.opened.steady - before && steady <= end + slack;
 }
 
 /** Whether a record of libvirtd's log of this time belongs to the attempt as far as time tells. */
-export function coversLibvirtTime(attempt: WorkingAttempt, at: number): boolean {
+export function coversLibvirtTime(attempt: WorkingAttempt, steady: number): boolean {
   const before = attempt.hasLogStart ? SLACK : REFUSAL_LOOK_BACK;
-  const end = attempt.closedAt ?? attempt.startedAt ?? Number.POSITIVE_INFINITY;
-  return at >= attempt.openedAt - before && at <= end + SLACK;
+  const end = attempt.closed?.steady ?? attempt.started?.steady ?? Number.POSITIVE_INFINITY;
+  return steady >= attempt.opened.steady - before && steady <= end + SLACK;
 }
 
 /** How far a time is from the attempt's span; 0 inside. */
-export function distance(attempt: WorkingAttempt, at: number): number {
-  if (at < attempt.openedAt) return attempt.openedAt - at;
-  return attempt.closedAt !== undefined && at > attempt.closedAt ? at - attempt.closedAt : 0;
+export function distance({ opened, closed }: WorkingAttempt, steady: number): number {
+  if (steady < opened.steady) return opened.steady - steady;
+  return closed !== undefined && steady > closed.steady ? steady - closed.steady : 0;
 }

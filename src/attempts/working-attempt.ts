@@ -2,6 +2,7 @@ import type { Evidence, Outcome, StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
+import { type Moment, momentOf, observationOf, type Said } from "./moments.ts";
 
 /** More lines than this that no signature knows say nothing new about one start; the rest is passed over. */
 const MAXIMUM_EVIDENCE = 200;
@@ -22,17 +23,13 @@ export interface WorkingAttempt {
   readonly id: string;
   readonly vm: VmName;
   readonly bootId: BootId | undefined;
-  openedAt: number;
-  /** `openedAt` by the steady clock. */
-  steady: number;
-  closedAt: number | undefined;
+  opened: Moment;
+  closed: Moment | undefined;
   outcome: Outcome | undefined;
   /** When libvirt said that it runs; undefined before. */
-  startedAt: number | undefined;
+  started: Moment | undefined;
   /** When the VM that was started here ended; undefined while it runs, and where nobody heard of its end. */
-  endedAt: number | undefined;
-  /** The same by the steady clock, where this run of the service heard of it. */
-  endedSteady: number | undefined;
+  ended: Moment | undefined;
   /** `starting up` and `shutting down` of the domain log have been seen. */
   hasLogStart: boolean;
   hasLogEnd: boolean;
@@ -43,22 +40,21 @@ export interface WorkingAttempt {
   readonly devices: Set<Bdf>;
   readonly groups: Set<number>;
   readonly evidence: Evidence[];
-  readonly identities: Set<string>;
+  /** What the evidence is known by, with the steady times of its first and last repetition. */
+  readonly identities: Map<string, { readonly first: number; readonly last: number }>;
 }
 
 /** Opens an attempt with its first sign. */
-export function openAttempt(vm: VmName, first: Observation, steady: number): WorkingAttempt {
+export function openAttempt(vm: VmName, first: Said): WorkingAttempt {
   return {
     id: `${first.bootId ?? "unknown-boot"}/${vm}/${first.at}/${first.identity}`,
     vm,
     bootId: first.bootId,
-    openedAt: first.at,
-    steady,
-    closedAt: undefined,
+    opened: momentOf(first),
+    closed: undefined,
     outcome: undefined,
-    startedAt: undefined,
-    endedAt: undefined,
-    endedSteady: undefined,
+    started: undefined,
+    ended: undefined,
     hasLogStart: false,
     hasLogEnd: false,
     settled: false,
@@ -66,12 +62,17 @@ export function openAttempt(vm: VmName, first: Observation, steady: number): Wor
     devices: new Set(),
     groups: new Set(),
     evidence: [],
-    identities: new Set(),
+    identities: new Map(),
   };
 }
 
-/** Takes up an attempt that an earlier run of the service stored. */
-export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAttempt {
+/**
+ * Takes up an attempt that an earlier run of the service stored, which began at `opened`. The wall clock was seldom set,
+ * nor did the host sleep, while it went on.
+ */
+export function resumeAttempt(stored: StartAttempt, opened: Moment): WorkingAttempt {
+  const steadyOf = (at: number) => opened.steady + Math.max(0, at - opened.at);
+  const momentAt = (at: number | undefined) => (at === undefined ? undefined : { at, steady: steadyOf(at) });
   const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
   const closed = stored.outcome === undefined && stored.closedAt !== undefined;
   const started = stored.evidence.find(
@@ -81,13 +82,11 @@ export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAtte
     id: stored.id,
     vm: stored.vm,
     bootId: stored.bootId,
-    openedAt: stored.openedAt,
-    steady,
-    closedAt: stored.closedAt,
+    opened,
+    closed: momentAt(stored.closedAt),
     outcome: closed ? outcomeOf(stored) : stored.outcome,
-    startedAt: started?.observation.at,
-    endedAt: stored.outcome === "started" ? undefined : stored.closedAt,
-    endedSteady: undefined,
+    started: momentAt(started?.observation.at),
+    ended: stored.outcome === "started" ? undefined : momentAt(stored.closedAt),
     hasLogStart: has("domain-log-start"),
     hasLogEnd: has("domain-log-end"),
     settled: stored.outcome !== undefined,
@@ -96,7 +95,12 @@ export function resumeAttempt(stored: StartAttempt, steady: number): WorkingAtte
     devices: new Set(stored.devices),
     groups: new Set(stored.groups),
     evidence: [...stored.evidence],
-    identities: new Set(stored.evidence.map((entry) => identityOf(entry.observation))),
+    identities: new Map(
+      stored.evidence.map(({ observation, lastAt }) => [
+        identityOf(observation),
+        { first: steadyOf(observation.at), last: steadyOf(lastAt) },
+      ]),
+    ),
   };
 }
 
@@ -115,19 +119,25 @@ export function outcomeOf(stored: StartAttempt): Outcome {
 const DEATHS: ReadonlySet<string> = new Set(["crashed", "daemon"]);
 
 /**
- * Adds evidence in order of time. The same thing read twice changes nothing; the same message again from the
+ * Adds evidence in the order in which it was said. The same thing read twice changes nothing; the same message again from the
  * same device raises a count, so that a flood stays one line. Returns whether anything is new.
  */
 export function addEvidence(
   attempt: WorkingAttempt,
-  observation: Observation,
+  said: Said,
   matches: readonly SignatureMatch[],
 ): boolean {
+  const observation = observationOf(said);
   const identity = identityOf(observation);
   if (attempt.identities.has(identity)) return false;
   const repeated = attempt.evidence.findIndex((entry) => isRepetition(entry.observation, observation));
   const earlier = attempt.evidence[repeated];
   if (earlier !== undefined) {
+    const known = timesOf(attempt, earlier);
+    attempt.identities.set(identityOf(earlier.observation), {
+      ...known,
+      last: Math.max(known.last, said.steady),
+    });
     attempt.evidence[repeated] = {
       ...earlier,
       count: earlier.count + 1,
@@ -137,23 +147,29 @@ export function addEvidence(
   }
   const most = matches.length === 0 ? MAXIMUM_EVIDENCE : MAXIMUM_KNOWN_EVIDENCE;
   if (attempt.evidence.length >= most && !DECIDING_KINDS.has(observation.kind)) return false;
-  attempt.identities.add(identity);
+  attempt.identities.set(identity, { first: said.steady, last: said.steady });
   // Where its source goes on is a long text, and the position's own business.
-  const { resume: _position, ...said } = observation;
-  const entry: Evidence = { observation: said as Observation, matches, count: 1, lastAt: observation.at };
-  const after = attempt.evidence.findLastIndex((other) => other.observation.at <= observation.at);
+  const { resume: _position, ...kept } = observation;
+  const entry: Evidence = { observation: kept as Observation, matches, count: 1, lastAt: observation.at };
+  const after = attempt.evidence.findLastIndex((other) => timesOf(attempt, other).first <= said.steady);
   attempt.evidence.splice(after + 1, 0, entry);
   return true;
 }
 
+function timesOf(
+  { identities, opened }: WorkingAttempt,
+  { observation }: Evidence,
+): { readonly first: number; readonly last: number } {
+  return identities.get(identityOf(observation)) ?? { first: opened.steady, last: opened.steady };
+}
+
 /** Whether the attempt has the observation, by itself or counted as a repetition. */
-export function hasEvidence(attempt: WorkingAttempt, observation: Observation): boolean {
-  if (attempt.identities.has(identityOf(observation))) return true;
-  const { at } = observation;
-  return attempt.evidence.some(
-    (entry) =>
-      entry.observation.at <= at && at <= entry.lastAt && isRepetition(entry.observation, observation),
-  );
+export function hasEvidence(attempt: WorkingAttempt, said: Said): boolean {
+  if (attempt.identities.has(identityOf(said))) return true;
+  return attempt.evidence.some((entry) => {
+    const { first, last } = timesOf(attempt, entry);
+    return first <= said.steady && said.steady <= last && isRepetition(entry.observation, said);
+  });
 }
 
 /** The attempt as the rest of the program sees it; a copy that later evidence does not touch. */
@@ -162,9 +178,10 @@ export function finishedView(attempt: WorkingAttempt): StartAttempt {
     id: attempt.id,
     vm: attempt.vm,
     bootId: attempt.bootId,
-    openedAt: attempt.openedAt,
-    steady: attempt.steady,
-    closedAt: attempt.closedAt,
+    openedAt: attempt.opened.at,
+    steady: attempt.opened.steady,
+    closedAt: attempt.closed?.at,
+    ...(attempt.closed !== undefined && { closedSteady: attempt.closed.steady }),
     outcome: attempt.settled ? attempt.outcome : undefined,
     devices: [...attempt.devices],
     groups: [...attempt.groups],

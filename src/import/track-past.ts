@@ -63,7 +63,7 @@ export function trackPast(options: {
       changed: () => {},
       settled(attempt) {
         attempts.set(attempt.id, attempt);
-        running.set(attempt.id, new Set(tracker.runningAt(attempt.openedAt).keys()));
+        running.set(attempt.id, new Set(tracker.runningAt(attempt.steady ?? attempt.openedAt).keys()));
       },
     },
   });
@@ -114,7 +114,7 @@ function isDecided(
 }
 
 /** No clock of the past is known but the one on the wall. */
-function withoutSteadyTime({ steady: _, ...attempt }: StartAttempt): StartAttempt {
+function withoutSteadyTime({ steady: _, closedSteady: __, ...attempt }: StartAttempt): StartAttempt {
   return attempt;
 }
 

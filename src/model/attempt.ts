@@ -29,6 +29,8 @@ export interface StartAttempt {
   readonly steady?: number;
   /** UTC epoch milliseconds of its last sign; undefined while it is open. */
   readonly closedAt: number | undefined;
+  /** The same by the clock that nobody sets; not stored. */
+  readonly closedSteady?: number;
   /** Undefined while it is open. */
   readonly outcome: Outcome | undefined;
   /** Passed-through devices as the definition or the command line names them. */

@@ -4,7 +4,7 @@ import { oneOfVms, unknownVm, vmName } from "../model/identifiers.ts";
 
 /** A device that is plugged in is refused for the same reasons as at a start, so it is diagnosed like one. */
 export function asAttempt(hotPlug: HotPlug): StartAttempt {
-  const { id, bootId, at, devices, groups, evidence, vms } = hotPlug;
+  const { id, bootId, at, steady, devices, groups, evidence, vms } = hotPlug;
   const [only] = vms;
   const [device] = devices;
   const unknown = device === undefined ? vmName("a VM") : unknownVm(device);
@@ -13,6 +13,7 @@ export function asAttempt(hotPlug: HotPlug): StartAttempt {
     vm: only === undefined ? unknown : vms.length > 1 ? oneOfVms(vms) : only,
     openedAt: at,
     closedAt: at,
+    ...(steady !== undefined && { steady, closedSteady: steady }),
     outcome: "failed",
   };
 }

@@ -1,7 +1,7 @@
 import { type AttemptTracker, createAttemptTracker } from "../attempts/tracker.ts";
 import type { TrackerSettings } from "../attempts/tracking.ts";
 import { outcomeOf } from "../attempts/working-attempt.ts";
-import { type Clock, steadyOf } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import { diagnose } from "../diagnosis/diagnose.ts";
 import type { MessageFinder } from "../diagnosis/generated/unknown-causes.ts";
 import { BEGINNING } from "../diagnosis/host-lookups.ts";
@@ -252,16 +252,15 @@ export function createPipeline(options: {
       hotPlug.action === "attach"
         ? apart("diagnosing a hot-plug", () => diagnosisOf(asAttempt(hotPlug)))
         : undefined;
-    const steady = steadyOf(clock, hotPlug.at);
-    const complete: HotPlug = { ...hotPlug, steady, ...(diagnosis !== undefined && { diagnosis }) };
+    const complete: HotPlug = { ...hotPlug, ...(diagnosis !== undefined && { diagnosis }) };
     unstored.addHotPlug(complete);
     flush();
   }
 
   /** A VM that did not run yet and whose start failed has that for its state's reason. */
   function askAllStates(): void {
-    const now = clock.now();
-    if (now - askedAt < ASK_AGAIN_MS && now >= askedAt) return;
+    const now = steadyNow(clock);
+    if (now - askedAt < ASK_AGAIN_MS) return;
     askedAt = now;
     for (const { definition, state } of vms())
       if (state.state === "shutoff" && state.reason !== "failed") options.askState(definition.name);
@@ -271,8 +270,9 @@ export function createPipeline(options: {
   function diagnosisOf(attempt: StartAttempt): Diagnosis {
     // What the host is now says nothing of another boot.
     if (ofEarlierBoots.has(attempt.id)) return diagnose(attempt, undefined, diagnosisOptions);
-    const running = tracker.runningAt(attempt.openedAt);
-    const beginning = tracker.begunSoonAfter(attempt.closedAt ?? attempt.openedAt);
+    const beganAt = attempt.steady ?? steadyNow(clock);
+    const running = tracker.runningAt(beganAt);
+    const beginning = tracker.begunSoonAfter(attempt.closedSteady ?? beganAt);
     const known = vms().map((vm): VmStatus => {
       const { name } = vm.definition;
       const had = running.get(name) ?? beginning.get(name);
@@ -295,8 +295,8 @@ export function createPipeline(options: {
     );
   }
 
-  function isLate({ openedAt, closedAt }: StartAttempt): boolean {
-    return clock.now() - (closedAt ?? openedAt) > STATE_IS_LATE_MS;
+  function isLate({ steady, closedSteady = steady }: StartAttempt): boolean {
+    return closedSteady === undefined || steadyNow(clock) - closedSteady > STATE_IS_LATE_MS;
   }
 
   function saveAttempt(attempt: StartAttempt, snapshotId: string | undefined): number {
@@ -314,9 +314,8 @@ export function createPipeline(options: {
 
   /** One reading serves the starts of a storm that are judged within moments of each other. */
   function hostForDiagnosis(): HostState {
-    const now = clock.now();
-    if (hostOfStorm !== undefined && Math.abs(now - hostOfStorm.at) < HOST_IS_FRESH_MS)
-      return hostOfStorm.host;
+    const now = steadyNow(clock);
+    if (hostOfStorm !== undefined && now - hostOfStorm.at < HOST_IS_FRESH_MS) return hostOfStorm.host;
     const host = readHost();
     if (isJudging) hostOfStorm = { host, at: now };
     return host;

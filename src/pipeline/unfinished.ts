@@ -1,4 +1,5 @@
-import type { AttemptTracker, Unfinished } from "../attempts/tracker.ts";
+import type { AttemptTracker } from "../attempts/tracker.ts";
+import type { Unfinished } from "../attempts/tracking.ts";
 import type { Store } from "../store/store.ts";
 
 /** Keeps stored what a restarted service has to observe again, although its sources are past it. */

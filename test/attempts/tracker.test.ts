@@ -476,6 +476,7 @@ describe("a start attempt", () => {
       fc.property(fc.infiniteStream(fc.nat(3)), (choices) => {
         const queues = sources();
         const { tracker, clock, outcomes } = bench({ released: false });
+        clock.moveTo(T0 + 10_000);
         for (const choice of choices) {
           const next = queues[choice]?.shift();
           if (next !== undefined) tracker.observe(next, next.kind === "kernel-record" ? REFUSAL : []);
