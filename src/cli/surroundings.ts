@@ -33,7 +33,7 @@ export function findSurroundings(env: NodeJS.ProcessEnv, databaseOption?: string
 }
 
 /** The catalogue with the owner's own signatures; its problems go to standard error. */
-export function findCatalogue(surroundings: Surroundings, io: CommandIo): Catalogue {
+export function findCatalogue(surroundings: Surroundings, io: Pick<CommandIo, "err">): Catalogue {
   const user = userSignatures(surroundings.loaded.config, surroundings.settingsFile);
   const { catalogue, problems } = loadCatalogue({
     shippedDirectory: join(shippedConfigDirectory(), "signatures"),

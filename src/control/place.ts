@@ -19,7 +19,9 @@ export function addressProblem(path: string): string | undefined {
 }
 
 /** What the service keeps in its run-time directory. */
-const OURS: ReadonlySet<string> = new Set(["control", "control.new", "state.json", "state.json.new"]);
+const OURS: ReadonlySet<string> = new Set(
+  ["control", "state.json", "overview.json"].flatMap((name) => [name, `${name}.new`]),
+);
 
 /**
  * Makes the run-time directory, for its owner alone. Returns why it may not be used where it is no directory (a link is

@@ -38,7 +38,9 @@ import type { ServiceLog } from "./log.ts";
 import { lookBack } from "./look-back.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createMemoryKeeper } from "./memory-keeper.ts";
+import { createOverviewKeeper, overviewFile } from "./overview-file.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
+import { runtimeDirectory } from "./runtime-state.ts";
 import { createSecondCopies, existingCopies } from "./second-copies.ts";
 import { settingsThatNeedRestart } from "./settings-in-force.ts";
 import { createSettingsWatch } from "./settings-watch.ts";
@@ -60,6 +62,8 @@ export interface DaemonOptions {
   readonly loadConfig: () => LoadedConfig;
   readonly settingsFile: string;
   readonly unraid: boolean;
+  /** Program and arguments that print what a web interface shows of the VMs; without it no file is kept for one. */
+  readonly overviewCommand?: readonly string[];
   /** Called when only a new start helps, e.g. after a change of settings; without it that is only logged. */
   readonly onRestartNeeded?: (why: string) => void;
 }
@@ -166,6 +170,7 @@ async function watchHost(
       if (isBacklogRead) preflight.look(state, earlyBoot.isOver() ? undefined : "coming-up");
       if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
       desk.nudge();
+      overview?.note();
     });
   const pciNames = createPciNames(paths);
   const memory = createHostMemory();
@@ -209,6 +214,13 @@ async function watchHost(
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);
   const startAnswers = createStartAnswers({ store, clock });
+  const overview =
+    options.overviewCommand &&
+    createOverviewKeeper({
+      ...{ clock, log, environment, command: options.overviewCommand },
+      file: overviewFile(runtimeDirectory(environment)),
+    });
+  undo(() => overview?.stop());
 
   let sources: readonly Source[] = [];
   const pipeline = createPipeline({
@@ -236,6 +248,7 @@ async function watchHost(
       fleet.note();
       // Whoever looks at 'status' right after a failed start wants to find it there.
       noteState();
+      overview?.note();
     },
     askState(vm) {
       for (const source of sources) source.askState?.(vm);
@@ -267,6 +280,7 @@ async function watchHost(
       lastObservationSteady = steadyNow(clock);
       pipeline.observe(observation);
       host.learn(observation, pipeline.vms);
+      if (observation.kind === "vm-lifecycle") overview?.note();
       // A VM that is given a card and started at once has had the card.
       if (observation.kind === "vm-lifecycle" && observation.event === "defined") snapshots.outdate();
       facts.learn(observation);
@@ -410,6 +424,7 @@ async function watchHost(
           clock.end();
           store.close();
           stateWriter.stop();
+          overview?.stop();
         }
       },
     },

@@ -52,15 +52,23 @@ export function stateFile(directory: string): string {
   return join(directory, "state.json");
 }
 
-/** Writes the state in one step, so that no reader sees half of it. Returns why it could not, if it could not. */
+/** Writes the state. Returns why it could not, if it could not. */
 export function writeRuntimeState(file: string, state: RuntimeState): string | undefined {
+  return writeRuntimeFile(file, `${JSON.stringify(state)}\n`);
+}
+
+/**
+ * Writes a file of the run-time directory in one step, so that no reader sees half of it. Returns why it could not, if it
+ * could not.
+ */
+export function writeRuntimeFile(file: string, text: string): string | undefined {
   try {
     const problem = ownDirectory(dirname(file));
     if (problem !== undefined) return problem;
     const temporary = `${file}.new`;
     // What lies there, be it a link that somebody put there before the directory was ours, is not written through.
     rmSync(temporary, { force: true });
-    writeFileSync(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600, flag: "wx" });
+    writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
     renameSync(temporary, file);
     return undefined;
   } catch (error) {
@@ -68,8 +76,8 @@ export function writeRuntimeState(file: string, state: RuntimeState): string | u
   }
 }
 
-/** Removes the state file at a clean end. */
-export function removeRuntimeState(file: string): void {
+/** Removes a file of the run-time directory at a clean end. */
+export function removeRuntimeFile(file: string): void {
   try {
     rmSync(file, { force: true });
   } catch {

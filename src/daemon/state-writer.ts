@@ -7,7 +7,7 @@ import type { ServiceLog } from "./log.ts";
 import {
   processBeginning,
   type RuntimeState,
-  removeRuntimeState,
+  removeRuntimeFile,
   runtimeDirectory,
   stateFile,
   writeRuntimeState,
@@ -88,7 +88,7 @@ export function createStateWriter(options: {
     isFresh: () => steadyNow(clock) - lastTurn <= TURN * 2,
     stop() {
       isStopped = true;
-      removeRuntimeState(file);
+      removeRuntimeFile(file);
     },
   };
 }

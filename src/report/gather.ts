@@ -81,7 +81,8 @@ function rememberSnapshots(store: Store | undefined): SnapshotReader {
 
 const BIOS = "firmware.bios.version";
 
-function timeLineOf(store: Store, vm: VmName): TimeLine {
+/** The boots with what became of the VM's starts in them. */
+export function timeLineOf(store: Store, vm: VmName): TimeLine {
   const boots = store.boots.list();
   const tallies = store.attempts.tallies({ vm });
   const ids = [...new Set([...boots, ...tallies].flatMap(({ snapshotId }) => snapshotId ?? []))];

@@ -37,10 +37,14 @@ function elsewhereHtml(sentences: readonly string[]): string {
 
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
 
+/** Whether it does not run, as far as anybody knows. */
+export function isAtRest({ state }: Pick<PreflightVm, "state">): boolean {
+  return state.state !== "read" || AT_REST.has(state.value.state);
+}
+
 /** A device that a running VM uses at the moment is no surprise: that is how many people share a card. */
 export function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
-  if (state.state === "read" && !AT_REST.has(state.value.state))
-    return { word: state.value.state, tone: "good" };
+  if (state.state === "read" && !isAtRest({ state })) return { word: state.value.state, tone: "good" };
   const [worst] = findings.filter(({ matter }) => matter === "stops");
   if (worst?.certainty === "certain")
     return { word: "will not start", tone: worst.check === "state.in-use-by-vm" ? "warning" : "bad" };
@@ -52,8 +56,8 @@ export function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
 }
 
 function card(vm: PreflightVm, verdict: Mark): string {
-  const { definition, state, findings, unknown } = vm;
-  const atRest = state.state !== "read" || AT_REST.has(state.value.state);
+  const { definition, findings, unknown } = vm;
+  const atRest = isAtRest(vm);
   return [
     `<article class="vfw-card vfw-${verdict.tone}">`,
     `<span class="vfw-name">${escapeHtml(definition.name)}</span> ${markHtml(verdict.word, verdict.tone)}`,

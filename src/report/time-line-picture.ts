@@ -4,10 +4,19 @@ import { escapeHtml } from "./escape.ts";
 import { biosText, runText } from "./plain-parts.ts";
 import { timeOf } from "./words.ts";
 
-const LANE = 74;
 const TOP = 10;
 const AXIS = 30;
+/** Of the marks as {@link SIGNS} has them. */
 const RADIUS = 10;
+/** Between lanes. */
+const GAP = 6;
+
+/** Measures within a lane, from its top; a small one has no room for numbers below its marks. */
+const SIZES = {
+  usual: { lane: 74, label: 16, mark: 35, scale: 1, hasNumbers: true },
+  small: { lane: 46, label: 15, mark: 28, scale: 0.7, hasNumbers: false },
+} as const;
+type Size = (typeof SIZES)[keyof typeof SIZES];
 
 /** Colours with names that a page may set; those given here are told apart from white and from black. */
 const COLOURS: Readonly<Record<RunOutcome, string>> = {
@@ -32,24 +41,31 @@ const SIGNS: Readonly<Record<RunOutcome, string>> = {
  * It is as wide as its place and its text never shrinks, because places along the line are shares of the width. Text
  * takes the page's colour. `id` begins the ids inside and must be unique on the page.
  */
-export function drawTimeLinePicture(timeLine: TimeLine, id: string): string {
+export function drawTimeLinePicture(
+  timeLine: TimeLine,
+  id: string,
+  named: keyof typeof SIZES = "usual",
+): string {
   const { runs, subject } = timeLine;
   if (runs.length === 0) return "";
   const lanes = [...new Set(runs.map(({ bios }) => bios))];
-  const height = TOP + lanes.length * LANE + AXIS;
-  const laneY = ({ bios }: TimeLineRun) => TOP + lanes.indexOf(bios) * LANE + 35;
+  const size = SIZES[named];
+  const height = TOP + lanes.length * size.lane + AXIS;
+  const laneY = ({ bios }: TimeLineRun) => TOP + lanes.indexOf(bios) * size.lane + size.mark;
   const x = (index: number) => share((index + 0.5) / runs.length);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="${height}" role="img" aria-labelledby="${id}-title ${id}-text" style="display:block;max-width:100%;overflow:hidden;color:inherit;font:12px/1.2 system-ui,sans-serif">`,
     `<title id="${id}-title">${escapeHtml(`Starts of ${subject} over boots and BIOS versions`)}</title>`,
     `<desc id="${id}-text">${escapeHtml(runs.map((run) => `${timeOf(run.from)}: ${biosText(run)}, ${runText(run)}`).join("; "))}</desc>`,
-    ...lanes.map((_bios, index) => drawLane(TOP + index * LANE)),
+    ...lanes.map((_bios, index) => drawLane(TOP + index * size.lane, size.lane - GAP)),
     ...runs.slice(1).map((run, index) => {
       const last = runs[index] ?? run;
       return drawStep(x(index), laneY(last), x(index + 1), laneY(run), share((index + 1) / runs.length));
     }),
-    ...lanes.map((bios, index) => drawLabel(bios, TOP + index * LANE)),
-    ...runs.map((run, index) => drawRun(run, x(index), laneY(run), edgeOf((index + 0.5) / runs.length))),
+    ...lanes.map((bios, index) => drawLabel(bios, TOP + index * size.lane + size.label)),
+    ...runs.map((run, index) =>
+      drawRun(run, x(index), laneY(run), { size, edge: edgeOf((index + 0.5) / runs.length) }),
+    ),
     ...axis(runs, x, height),
     "</svg>",
   ].join("");
@@ -59,8 +75,8 @@ function share(part: number): string {
   return `${Number((part * 100).toFixed(3))}%`;
 }
 
-function drawLane(y: number): string {
-  return `<rect x="0" y="${y}" width="100%" height="${LANE - 6}" rx="6" style="fill:var(--vfw-lane,rgba(128,128,128,.13))"/>`;
+function drawLane(y: number, height: number): string {
+  return `<rect x="0" y="${y}" width="100%" height="${height}" rx="6" style="fill:var(--vfw-lane,rgba(128,128,128,.13))"/>`;
 }
 
 /** Steps between lanes may run through a text; where the page says what its paper is, they stop short of it. */
@@ -69,7 +85,7 @@ const LABEL =
 
 function drawLabel(bios: string, y: number): string {
   const label = bios === "" ? "BIOS unknown" : bios;
-  return `<text x="10" y="${y + 16}" style="${LABEL}">${escapeHtml(cutLabel(label))}</text>`;
+  return `<text x="10" y="${y}" style="${LABEL}">${escapeHtml(cutLabel(label))}</text>`;
 }
 
 function cutLabel(label: string): string {
@@ -96,16 +112,21 @@ function edgeOf(place: number): Edge {
   return place < 0.12 ? "left" : place > 0.88 ? "right" : undefined;
 }
 
-function drawRun(run: TimeLineRun, x: string, y: number, edge: Edge): string {
+function drawRun(
+  run: TimeLineRun,
+  x: string,
+  y: number,
+  { size, edge }: { readonly size: Size; readonly edge: Edge },
+): string {
   const { outcome, started, failed, refused } = run;
   const number =
     outcome === "mixed" ? `${started}/${started + failed}` : String(Math.max(started, failed, refused));
   // A nested svg has a place in percent, which a path has not.
   return [
     `<svg x="${x}" y="${y}" overflow="visible"><title>${escapeHtml(`${timeOf(run.from)}, ${biosText(run)}: ${runText(run)}`)}</title>`,
-    `<circle r="${outcome === "none" ? RADIUS / 2 : RADIUS}" style="fill:${COLOURS[outcome]}"/>`,
-    `<g style="fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round">${SIGNS[outcome]}</g>`,
-    outcome === "none"
+    `<circle r="${(outcome === "none" ? RADIUS / 2 : RADIUS) * size.scale}" style="fill:${COLOURS[outcome]}"/>`,
+    `<g style="fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round"${size.scale === 1 ? "" : ` transform="scale(${size.scale})"`}>${SIGNS[outcome]}</g>`,
+    outcome === "none" || !size.hasNumbers
       ? ""
       : `<text ${anchorAt(number.length > 3 ? edge : undefined)} y="25" style="${LABEL}">${escapeHtml(number)}</text>`,
     "</svg>",

@@ -16,7 +16,7 @@ import {
   processBeginning,
   type RuntimeState,
   readRuntimeState,
-  removeRuntimeState,
+  removeRuntimeFile,
   writeRuntimeState,
 } from "../../src/daemon/runtime-state.ts";
 
@@ -87,6 +87,6 @@ test("a directory in its place is told when it is written and does not disturb t
   const blocked = join(directory, "blocked");
   mkdirSync(join(blocked, "in it"), { recursive: true });
   assert.match(writeRuntimeState(blocked, STATE) ?? "", /EISDIR|ENOTEMPTY/);
-  removeRuntimeState(blocked);
+  removeRuntimeFile(blocked);
   assert.equal(readRuntimeState(blocked), undefined);
 });

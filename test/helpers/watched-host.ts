@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { configPaths, loadConfig } from "../../src/config.ts";
-import type { Daemon } from "../../src/daemon/daemon.ts";
+import type { Daemon, DaemonOptions } from "../../src/daemon/daemon.ts";
 import { createServiceLog } from "../../src/daemon/log.ts";
 import { startRestartingDaemon } from "../../src/daemon/restarting-daemon.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
@@ -60,7 +60,7 @@ export interface WatchedHost {
   readonly settingsFile: string;
   readonly lines: string[];
   boot(recording: readonly string[]): Boot;
-  start(boot: Boot): Promise<Daemon>;
+  start(boot: Boot, options?: Pick<DaemonOptions, "overviewCommand">): Promise<Daemon>;
   /** The one that was started last. */
   daemon(): Daemon;
   /** Skips time until it is so. */
@@ -128,10 +128,11 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
       const paths = buildHostTree(at(`boot-${boots}`), { ...snapshot, files });
       return { paths, ...createLog(paths, clock) };
     },
-    async start({ paths }) {
+    async start({ paths }, options = {}) {
       const environment = {
         VFIO_WATCH_RUNTIME_DIRECTORY: at("run"),
         VFIO_WATCH_CONFIG: settingsFile,
+        VFIO_WATCH_ROOT: paths.root,
       };
       const places = configPaths(paths, undefined, environment);
       const started = await startRestartingDaemon({
@@ -141,6 +142,7 @@ export function createWatchedHost(context: TestContext, settings = ""): WatchedH
           write: (line) => lines.push(line),
         }),
         loadConfig: () => loadConfig({ paths: places, environment }),
+        ...options,
       });
       assert.equal(started.state, "running", JSON.stringify(started));
       daemons.push(started.daemon);

@@ -1,5 +1,6 @@
 import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
+import { LONGEST_WAIT } from "../../control/requests.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { jsonText } from "../../json-text.ts";
@@ -12,8 +13,10 @@ import { LONGEST_FILE } from "../../settings/flat-file.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
-import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { readElsewhere } from "../known-firmware.ts";
+import { explainStart, type StartExplained, type StartQuestion } from "../page-answer.ts";
+import { readOverview } from "../page-overview.ts";
 import { readPageVms } from "../page-vms.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
@@ -22,20 +25,33 @@ import { programVersion } from "../version.ts";
 export const pageCommand: Command = {
   name: "page",
   summary: "Prints what the pages of Unraid's web interface show; they hold no logic of their own.",
-  usage: "tools [--start N] | settings | check [-]",
+  usage: "tools [--start N] | overview | answer --vm UUID --since MS [--wait MS] | settings | check [-]",
   help: `
   tools              state, preflight, failed starts, the picture and what changed, as a piece of HTML
+  overview           a verdict for each VM, the last failure and update, the picture, as JSON
+  answer             what to add to the web interface's own message about a start that failed, as JSON
   settings           every setting with its meaning, its default and what may stand there, as JSON
   check              what is wrong in the settings in force, as JSON; with - in the file on standard input
 
   --start N          tools: show start N in full instead of the newest failed one
+  --vm UUID          answer: the VM that was started
+  --since MS         answer: not before this time, in milliseconds since 1970
+  --wait MS          answer: wait so long for the diagnosis (default 0, at most ${LONGEST_WAIT})
   --database FILE    another history than the service's
 
 Exit code: 0 when it is printed; check: 3 when something is wrong.
 JSON: settings: [{"title","settings":[{"key","label","meaning","expects","fallback","secret","field"}]}];
-check: {"problems":[{"where","line","key","message"}]}.
+check: {"problems":[{"where","line","key","message"}]};
+overview: {"madeAt","vms":[{"name","uuid","verdict","word","tone","why","todo","failed"}],"failure","update","picture"};
+answer: {"state":"off"|"none"} or {"state":"failed","number","vm","why","remedies","lastGoodAt","changes"}.
 Example: vfio-watch page tools`,
-  options: { start: { type: "string" }, database: { type: "string" } },
+  options: {
+    start: { type: "string" },
+    database: { type: "string" },
+    vm: { type: "string" },
+    since: { type: "string" },
+    wait: { type: "string" },
+  },
   async run(args, io) {
     const [part, ...others] = args.positionals;
     if (part === "settings" && others.length === 0) {
@@ -49,8 +65,22 @@ Example: vfio-watch page tools`,
         throw new UsageError("these are no settings: too long");
       return printProblems(candidate?.toString("utf8"), surroundings, io);
     }
+    if (part === "overview" && others.length === 0) {
+      const { opened } = openPageHistory(surroundings, io);
+      const store = opened.state === "open" ? opened.store : undefined;
+      try {
+        io.out(jsonText(await readOverview(surroundings, store, io), 1));
+      } finally {
+        store?.close();
+      }
+      return EXIT.ok;
+    }
+    if (part === "answer" && others.length === 0) {
+      io.out(jsonText(await explain(startQuestion(args), surroundings, io), 1));
+      return EXIT.ok;
+    }
     if (part !== "tools" || others.length > 0)
-      throw new UsageError("name one part: tools, settings or check");
+      throw new UsageError("name one part: tools, overview, answer, settings or check");
     const start = args.text("start");
     const number = start === undefined ? undefined : parseCount(start, "start");
     io.out(renderPage(await readPage(surroundings, number, io), LINKS));
@@ -74,19 +104,52 @@ function printProblems(candidate: string | undefined, surroundings: Surroundings
   return problems.length > 0 ? EXIT.findings : EXIT.ok;
 }
 
+function startQuestion(args: ParsedArguments): StartQuestion {
+  const [uuid, since, wait = "0"] = ["vm", "since", "wait"].map((name) => args.text(name));
+  if (uuid === undefined || !/^[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(uuid))
+    throw new UsageError("answer needs --vm with the UUID of a VM");
+  if (since === undefined || !/^\d{1,15}$/.test(since))
+    throw new UsageError("answer needs --since with milliseconds since 1970");
+  if (!/^\d{1,5}$/.test(wait) || Number(wait) > LONGEST_WAIT)
+    throw new UsageError(`--wait takes milliseconds up to ${LONGEST_WAIT}, not '${wait}'`);
+  return { uuid, since: Number(since), waitMs: Number(wait) };
+}
+
+async function explain(
+  question: StartQuestion,
+  surroundings: Surroundings,
+  io: CommandIo,
+): Promise<StartExplained | { readonly state: "off" }> {
+  const { service, opened } = openPageHistory(surroundings, io);
+  if (service.state === "stopped" || opened.state === "refused") {
+    if (opened.state === "open") opened.store.close();
+    return { state: "off" };
+  }
+  const { store } = opened;
+  try {
+    return await explainStart(question, {
+      ...{ surroundings, store, io },
+      runtimeDirectory: runtimeDirectory(io.env),
+    });
+  } finally {
+    store.close();
+  }
+}
+
+/** The history that the service keeps, else the one that the settings name. */
+function openPageHistory(surroundings: Surroundings, io: CommandIo) {
+  const service = readService(io.env);
+  const path = service.state === "running" ? service.runtime.database : surroundings.database;
+  return { service, opened: openStore({ path, readOnly: true, clock: { now: Date.now } }) };
+}
+
 async function readPage(
   surroundings: Surroundings,
   start: number | undefined,
   io: CommandIo,
 ): Promise<PageInput> {
   const now = Date.now();
-  const service = readService(io.env);
-  const running = service.state === "running" ? service.runtime : undefined;
-  const opened = openStore({
-    path: running?.database ?? surroundings.database,
-    readOnly: true,
-    clock: { now: Date.now },
-  });
+  const { service, opened } = openPageHistory(surroundings, io);
   const store = opened.state === "open" ? opened.store : undefined;
   try {
     const catalogue = findCatalogue(surroundings, io);

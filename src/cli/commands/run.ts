@@ -56,6 +56,7 @@ async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Prom
     write: io.out,
   });
   const version = programVersion();
+  const [, script] = process.argv;
   const started = await startRestartingDaemon({
     paths: first.paths,
     clock: systemClock,
@@ -65,6 +66,9 @@ async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Prom
     loadConfig: () => read().loaded,
     settingsFile: first.settingsFile,
     unraid: first.unraid,
+    // Nobody else has a web interface that shows it.
+    ...(first.unraid &&
+      script !== undefined && { overviewCommand: [process.execPath, script, "page", "overview"] }),
   });
   if (started.state === "refused") {
     io.err(`vfio-watch: ${started.why} ${started.remedy}\n`);

@@ -1,0 +1,42 @@
+import { lastUpdate } from "../history/last-update.ts";
+import type { VmName } from "../model/identifiers.ts";
+import { timeLineOf } from "../report/gather.ts";
+import { makeOverview, type Overview } from "../report/overview.ts";
+import type { PreflightVm } from "../report/page-input.ts";
+import { verdictOf } from "../report/page-preflight.ts";
+import type { Store } from "../store/store.ts";
+import type { CommandIo } from "./command.ts";
+import { readPageVms } from "./page-vms.ts";
+import { findCatalogue, type Surroundings } from "./surroundings.ts";
+
+/** Reads from host and history what stands at each VM and in the tile of a web interface. */
+export async function readOverview(
+  surroundings: Surroundings,
+  store: Store | undefined,
+  io: Pick<CommandIo, "err">,
+): Promise<Overview> {
+  const { vms } = await readPageVms(surroundings, findCatalogue(surroundings, io), store);
+  const now = Date.now();
+  if (store === undefined)
+    return makeOverview({
+      ...{ now, vms, lastStarts: new Map(), failure: undefined, update: undefined, timeLine: undefined },
+    });
+  const lastStarts = vms.flatMap(({ definition: { name } }) =>
+    store.attempts.list({ vm: name, limit: 1 }).map((row) => [name, row] as const),
+  );
+  const [failed] = store.attempts.list({ failedOnly: true, limit: 1 });
+  const shown = vmOfPicture(vms, failed?.vm) ?? store.attempts.list({ limit: 1 })[0]?.vm;
+  return makeOverview({
+    ...{ now, vms },
+    lastStarts: new Map(lastStarts),
+    failure: failed && { row: failed, isOver: store.attempts.hasStartedAfter(failed.vm, failed.number) },
+    update: lastUpdate(store),
+    timeLine: shown && timeLineOf(store, shown),
+  });
+}
+
+/** The one picture is of the VM that will not start, else of the one that failed last. */
+function vmOfPicture(vms: readonly PreflightVm[], failed: VmName | undefined): VmName | undefined {
+  const stopped = vms.filter((vm) => verdictOf(vm).tone === "bad").map(({ definition }) => definition.name);
+  return stopped.find((name) => name === failed) ?? stopped[0] ?? failed;
+}
