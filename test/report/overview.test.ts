@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PreflightFinding } from "../../src/diagnosis/preflight.ts";
 import { lastUpdate } from "../../src/history/last-update.ts";
 import { type Bdf, vmName } from "../../src/model/identifiers.ts";
 import { read, unreadable } from "../../src/model/reading.ts";
 import type { VmState } from "../../src/model/virtual-machine.ts";
+import type { PreflightFinding } from "../../src/preflight/finding.ts";
 import { makeOverview, type OverviewInput } from "../../src/report/overview.ts";
 import type { PreflightVm } from "../../src/report/page-input.ts";
 import type { AttemptRow } from "../../src/store/attempt-store.ts";
