@@ -47,7 +47,15 @@ export function goBacks(options: GoBackOptions): readonly GoBack[] {
     .slice(0, MOST);
   if (causeClass !== DIRECT || found.some(({ knob }) => knob === "BIOS")) return found;
   if (biosWithout === undefined) return found;
-  if (biosNow !== undefined && isSameBiosVersion(biosWithout, biosNow)) return found;
+  if (biosNow !== undefined && isSameBiosVersion(biosWithout, biosNow))
+    return [
+      ...found,
+      {
+        knob: "BIOS setting",
+        to: undefined,
+        sentence: `Set back what was changed in the firmware's set-up: the same BIOS ${biosNow} was without the demand before.`,
+      },
+    ];
   const sentence = `Go back to BIOS ${biosWithout}, the last one on record without the demand.`;
   return [...found, { knob: "BIOS", to: biosWithout, sentence }];
 }

@@ -6,7 +6,7 @@ import { blameCertainty, blameHeadline, outOf } from "./blame-sentences.ts";
 import { whatWouldSettle } from "./blame-settle.ts";
 import { brokenValue, describeFamily, nameSuspect, type SuspectName } from "./name-suspects.ts";
 import { describePhases } from "./outcome-phases.ts";
-import { describeDevice } from "./short-names.ts";
+import { describeDevice, labelOfKey } from "./short-names.ts";
 import type { SuspectFact, SuspectSet } from "./suspects.ts";
 
 /** A heading and lines below it. */
@@ -103,7 +103,7 @@ function proofLine(record: SuspectFact, answer: BlameAnswer): string {
     return `The kernel shows the direct region ${value} for the IOMMU group of ${name}, and hands no such group to a VM.`;
   }
   const sentence = answer.changes?.find(({ key }) => key === record.key)?.sentence;
-  return sentence ?? `${record.key} is ${value} in the failed starts`;
+  return sentence ?? `${labelOfKey(record.key, answer.names)} is ${value} in the failed starts`;
 }
 
 function suspectSections(answer: BlameAnswer): readonly TextSection[] {
@@ -165,10 +165,12 @@ function times(count: number): string {
   return count === 1 ? "once" : `${count} times`;
 }
 
-function clearedLines({ blame, changes }: BlameAnswer): readonly string[] {
+function clearedLines(answer: BlameAnswer): readonly string[] {
+  const { blame, changes } = answer;
   const told = new Set<string>();
   return blame.cleared.flatMap((record) => {
-    const sentence = changes?.find(({ key }) => key === record.key)?.sentence ?? record.key;
+    const sentence =
+      changes?.find(({ key }) => key === record.key)?.sentence ?? labelOfKey(record.key, answer.names);
     if (told.has(sentence)) return [];
     told.add(sentence);
     const both = record.counts.find(({ good, bad }) => good > 0 && bad > 0);

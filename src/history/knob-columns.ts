@@ -1,6 +1,5 @@
 import { ABSENT } from "../facts/fact-value.ts";
 import { familyOf, oddsOf } from "../facts/vocabulary.ts";
-
 import { biosBuilds, kernelBuilds, type TrialValues } from "./builds.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { ANOTHER_VM, createMaker, type KnobColumn } from "./knob-column.ts";

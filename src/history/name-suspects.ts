@@ -2,7 +2,7 @@ import { valueText as text, textOf } from "../facts/fact-value.ts";
 import type { FactValue } from "../model/fact.ts";
 import type { FaultAnswer } from "./ask-blame.ts";
 import type { Blame } from "./blame.ts";
-import { shortDeviceName, shortVersions } from "./short-names.ts";
+import { labelOfKey, shortDeviceName, shortVersions } from "./short-names.ts";
 import { addressOwner } from "./subject.ts";
 import type { Suspect, SuspectFact } from "./suspects.ts";
 
@@ -122,7 +122,7 @@ function changeInWords(
   }
   const sentence = answer.changes?.find(({ key }) => key === lead.key)?.sentence;
   const more = suspect.facts.length > 1 ? ` and ${suspect.facts.length - 1} more` : "";
-  const detail = sentence ?? `${lead.key}: ${text(good)} → ${text(bad)}`;
+  const detail = sentence ?? `${labelOfKey(lead.key, answer.names)}: ${text(good)} → ${text(bad)}`;
   return `the change of ${describeFamily(suspect.family)} (${detail}${more})`;
 }
 

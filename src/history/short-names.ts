@@ -1,3 +1,5 @@
+import { knownKey, labelOf } from "../facts/vocabulary.ts";
+
 /**
  * A device as people call it: `NVIDIA Corporation AD106 [GeForce RTX 4060 Ti 16GB]` of the PCI database becomes
  * `NVIDIA GeForce RTX 4060 Ti 16GB`.
@@ -26,6 +28,13 @@ export function describeDevice(device: {
   const kind = device.kind === undefined ? undefined : `${device.kind} ${ids ?? ""}`.trim();
   const name = device.name === undefined ? kind : shortDeviceName(device.name);
   return name === undefined ? device.bdf : `${name} (${device.bdf})`;
+}
+
+/** The name of a fact for a person, `names` by identity of a device; a relation has none and names its address. */
+export function labelOfKey(key: string, names: ReadonlyMap<string, string>): string {
+  const known = knownKey(key);
+  if (known === undefined) return key.replace(/^at /, "what stands at ");
+  return labelOf(known, (identity) => shortDeviceName(names.get(identity) ?? identity));
 }
 
 /**

@@ -83,6 +83,17 @@ describe("what to go back to", () => {
     assert.deepEqual(targets(made), ["kernel 6.1.176", "BIOS A40"]);
   });
 
+  it("is a setting of the firmware where the same BIOS was without the demand before", () => {
+    const demand = { bios: "A95", since: WORKED, biosWithout: "A95" };
+    const made = answer([REGION, ENTRY], { demandedThen: false, demand });
+    assert.deepEqual(targets(made), ["BIOS setting undefined"]);
+    assert.ok(
+      made.remedies.includes(
+        "Set back what was changed in the firmware's set-up: the same BIOS A95 was without the demand before.",
+      ),
+    );
+  });
+
   it("is either of both where BIOS and kernel changed and only the pair fails", () => {
     assert.deepEqual(targets(answer([BIOS, REGION, CROSSED])), ["BIOS A63", "kernel 6.1.176"]);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { shortDeviceName, shortVersions } from "../../src/history/short-names.ts";
+import { labelOfKey, shortDeviceName, shortVersions } from "../../src/history/short-names.ts";
 
 describe("names as people say them", () => {
   it("shortens versions by what they share, never in the middle of a number or a word", () => {
@@ -28,6 +28,16 @@ describe("names as people say them", () => {
       ],
     ];
     for (const [versions, short] of cases) assert.deepEqual([...shortVersions(versions).values()], short);
+  });
+
+  it("names a fact by its label, a device by what it is, a relation by its address", () => {
+    const names = new Map([["10de:2805/1462:5174", "NVIDIA Corporation AD106 [GeForce RTX 4060 Ti]"]]);
+    assert.deepEqual(
+      ["software.qemu", "pci.10de:2805/1462:5174.driver", "at 0000:01:00.0"].map((key) =>
+        labelOfKey(key, names),
+      ),
+      ["QEMU", "Driver of NVIDIA GeForce RTX 4060 Ti", "what stands at 0000:01:00.0"],
+    );
   });
 
   it("shortens devices to maker and product", () => {
