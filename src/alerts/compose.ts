@@ -6,7 +6,9 @@ import type { AlertContent, AlertKind, Importance, Incident } from "../model/ale
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { HotPlug } from "../model/hot-plug.ts";
-import { type Bdf, oneOfVms, quotedVm as quoted, type VmName } from "../model/identifiers.ts";
+import { type Bdf, oneOfVms, quotedVm as quoted, unknownVm, type VmName } from "../model/identifiers.ts";
+import { isSubject, startSubject, vmSubject, withoutBrackets } from "./brief.ts";
+import { KINDS_IN_WORDS, SHORT_CAUSES } from "./short-causes.ts";
 import { timeOf } from "./text.ts";
 
 /** Names of devices by address, where the host knows them. */
@@ -15,11 +17,20 @@ export type DeviceNames = ReadonlyMap<Bdf, string>;
 /** The others stand in `vfio-watch show`. */
 const MOST_REMEDIES = 3;
 
-const FAILED_SUBJECT: Readonly<Record<Exclude<Outcome, "started">, (vm: string) => string>> = {
-  failed: (vm) => `${vm} did not start`,
-  "crashed-early": (vm) => `${vm} started and died soon after`,
-  refused: (vm) => `The start of ${vm} was refused`,
+const FAILED: Readonly<Record<Exclude<Outcome, "started">, string>> = {
+  failed: "did not start",
+  "crashed-early": "died after starting",
+  refused: "was refused",
 };
+
+/** In a subject, for a start that nothing explains. */
+const NOBODY_KNOWS = "no log says why";
+
+function shortWhy(cause: Cause | undefined): string {
+  if (cause === undefined) return NOBODY_KNOWS;
+  const short = SHORT_CAUSES[cause.class];
+  return cause.certainty === "possible" ? `perhaps ${short}` : short;
+}
 
 /**
  * A start that failed, with its answer. Where no device, VFIO or the IOMMU is to blame it is a plain warning
@@ -45,7 +56,7 @@ export function composeFailure(options: {
     vm,
     devices: deviceRelated ? named(concerned(cause, attempt.devices), deviceNames) : [],
     ...(cause !== undefined && { causeClass: cause.class }),
-    subject: upperFirst(FAILED_SUBJECT[outcome](quoted(vm))),
+    subject: startSubject(vm, FAILED[outcome], shortWhy(cause)),
     cause:
       cause?.certainty === "possible"
         ? `${answer.why} (This fits what was seen, but is not proven.)`
@@ -78,7 +89,7 @@ export function composeRecovery(options: {
     vm,
     devices,
     ...(causeClass !== undefined && { causeClass }),
-    subject: upperFirst(predicted ? `${quoted(vm)} starts after all` : `${quoted(vm)} starts again`),
+    subject: vmSubject(vm, predicted ? "starts after all" : "starts again"),
     cause: cause === undefined ? `${before}.` : `${before}: ${cause}`,
     changes: linesTexts(changes ?? []),
     ...(changes === undefined && { lastGood: "What has changed in between is not on record." }),
@@ -103,7 +114,11 @@ export function composeWillNotStart(options: {
     vm,
     devices: named(cause?.devices ?? [], deviceNames),
     ...(cause !== undefined && { causeClass: cause.class, cause: answer.why }),
-    subject: `${quoted(vm)} will not start${options.isRunning === true ? " the next time" : ""}`,
+    subject: startSubject(
+      vm,
+      options.isRunning === true ? "will not start again" : "will not start",
+      shortWhy(cause),
+    ),
     changes: changeTexts(answer),
     lastGood: sinceText(answer),
     ...remediesOf(answer),
@@ -129,12 +144,22 @@ export function composeHotPlug(options: {
     ...(hotPlug.vms.length === 1 && vm !== undefined && { vm }),
     devices: named(hotPlug.devices, deviceNames),
     ...(cause !== undefined && { causeClass: cause.class }),
-    subject: describeHotPlug(hotPlug),
+    subject: hotPlugSubject(hotPlug, cause),
     cause: sentence,
     changes: [],
     ...(remedy !== undefined && { remedy }),
     command: "vfio-watch history",
   };
+}
+
+function hotPlugSubject({ vms, devices, action }: HotPlug, cause: Cause | undefined): string {
+  const [vm] = vms;
+  const [device] = devices;
+  const what = action === "attach" ? "did not get a device" : "keeps a device";
+  const only = vm ?? (device === undefined ? undefined : unknownVm(device));
+  if (only === undefined) return upperFirst(`a VM ${what}`);
+  const who = vms.length > 1 ? oneOfVms(vms) : only;
+  return cause === undefined ? vmSubject(who, what) : startSubject(who, what, shortWhy(cause));
 }
 
 /** What was tried and how it went, in a line. */
@@ -188,29 +213,24 @@ export function composeFactsChanged(options: {
   const { changes, since, vms = [] } = options;
   const [first] = changes;
   const single = changes.length === 1 && first !== undefined;
+  const subjects = single ? [`Changed ${since}: ${first.sentence}`, first.sentence] : [];
+  const short = subjects.flatMap((text) => [text, withoutBrackets(text)]).find(isSubject);
   const concerned = vms.slice(0, 5).map(quoted).join(", ");
   return {
     kind: "facts-changed",
     importance: "normal",
     devices: [],
-    subject: single ? `Changed ${since}: ${first.sentence}` : `${changes.length} things changed ${since}`,
-    ...(concerned !== "" && { cause: `It may concern ${concerned}; no start has failed since.` }),
-    changes: single ? first.consequences.slice(0, MOST_CHANGES) : linesTexts(changes),
+    subject: short ?? (single ? `Something changed ${since}` : `${changes.length} things changed ${since}`),
+    cause: [
+      ...(first === undefined || short === undefined || short.endsWith(`: ${first.sentence}`)
+        ? []
+        : [`Changed ${since}: ${first.sentence}.`]),
+      ...(concerned === "" ? [] : [`It may concern ${concerned}; no start has failed since.`]),
+    ].join(" "),
+    changes: short === undefined ? linesTexts(changes) : (first?.consequences.slice(0, MOST_CHANGES) ?? []),
     command: "vfio-watch diff",
   };
 }
-
-const KINDS_IN_WORDS: Readonly<Record<AlertKind, string>> = {
-  "start-failed": "VM starts that failed",
-  "start-failed-other": "VM starts that failed for other reasons",
-  "hot-plug-failed": "devices that could not be plugged in or out",
-  "will-not-start": "VMs that will not start",
-  recovered: "VMs that start again",
-  "watcher-trouble": "troubles of the watcher",
-  "facts-changed": "changes of the machine",
-  "storm-summary": "summaries",
-  test: "test alerts",
-};
 
 /** The rest of a storm in one message. `examples` are subjects of what was held back, without repetition. */
 export function composeStorm(options: {

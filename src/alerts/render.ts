@@ -1,7 +1,7 @@
 import type { Importance } from "../model/alert.ts";
 import { escapeDiscord, escapeSlack } from "./escape.ts";
-import { type AlertMessage, alertJson, alertText, plainLines } from "./message.ts";
-import { bytes, cutAtWord } from "./text.ts";
+import { type AlertMessage, type AlertPart, alertJson, alertText, plainLines } from "./message.ts";
+import { bytes, cutAtWord, singleSpaced } from "./text.ts";
 import { mailText, type UnraidReader, unraidEscapes } from "./unraid-text.ts";
 
 /** Fields of Unraid's notifier. */
@@ -14,28 +14,34 @@ export interface UnraidFields {
   readonly message: string;
 }
 
-/**
- * For Unraid's notifier. The event is also the stem of the notification's file name, and an equal name is a silent
- * no-op, so it names incident and delivery, and only in characters that survive the notifier's clean-up.
- */
+/** Unraid's headline of every notification of ours; it is also the stem of their files' names. */
+export const UNRAID_EVENT = "VFIO Watch";
+
+/** For Unraid's notifier: what is done about it in subject and description, the rest behind them for mail and agents. */
 export function renderUnraid(message: AlertMessage, reader: UnraidReader): UnraidFields {
   const text = alertText(message);
   const escapes = unraidEscapes(reader);
   const cut = (plain: string, limit: number, written: (text: string) => string) =>
     written(cutAtWord(plain, limit, (part) => written(part).length));
-  const subject = cut(text.title, 120, escapes.subject);
-  const parts = text.parts.slice(0, -1).map(({ label, lines }) => {
-    return label === undefined ? lines.join(", ") : `${label}: ${lines.join(", ")}`;
-  });
-  // Up to 7.1 the notifier blanks references in mail's subject: then the text says it once more.
-  const lines = subject === text.title ? plainLines(text) : [text.title, ...plainLines(text)];
+  const of = (...places: readonly AlertPart["place"][]) =>
+    plainLines({ ...text, parts: text.parts.filter(({ place }) => places.includes(place)) });
+  const reference = unraidReference(message);
+  const details = of("details").slice(0, -1).map(mailText);
   return {
-    event: `vfio-watch ${message.incidentId} ${message.deliveryId}`,
-    subject,
-    description: cut(parts.join(" · "), 700, escapes.description) || "No details.",
+    event: UNRAID_EVENT,
+    subject: cut(text.title, 120, escapes.subject),
+    description: cut(of("head", "why").join(" "), 700, escapes.description) || "No details.",
     importance: message.content.importance,
-    message: cutAtWord(lines.map(mailText).join("\\n"), 2_000),
+    message: [
+      ...(details.length === 0 ? [] : [cutAtWord(details.join("\\n"), 1_900)]),
+      `${mailText(singleSpaced(message.host).slice(0, 64))}, ${reference}`,
+    ].join("\\n"),
   };
+}
+
+/** By what a stored notification is known to be of this delivery. */
+export function unraidReference({ incidentId, deliveryId }: AlertMessage): string {
+  return `incident ${incidentId}, alert ${deliveryId}`;
 }
 
 /** For mail: plain text, the machine's name in front of the subject. */
@@ -83,6 +89,7 @@ export function renderDiscord(message: AlertMessage): Readonly<Record<string, un
     allowed_mentions: { parse: [] },
     embeds: [
       {
+        author: { name: cutAtWord(`VFIO Watch on ${message.host}`, 250) },
         title: escapeDiscord(cutAtWord(text.title, 256, size)),
         description: escapeDiscord(cutAtWord(plainLines(text).join("\n"), 3_500, size)),
         color: message.content.kind === "recovered" ? GREEN : COLOURS[message.content.importance],

@@ -27,7 +27,11 @@ export function unraidReader(host: HostPaths): UnraidReader {
   return quoted ? "api" : "api-unquoted";
 }
 
-/** Escapes for each reader. The mail text goes to mail and agents, and to one page as HTML, on every version. */
+/**
+ * Text for each reader. Mail and the agents get the very same subject and description, on every version, so nothing is
+ * ever written as a character reference: a push would show `&#60;`. What an unseen blank cannot keep from meaning
+ * something is replaced by the character that looks like it.
+ */
 export interface UnraidEscapes {
   readonly subject: (text: string) => string;
   readonly description: (text: string) => string;
@@ -38,65 +42,49 @@ export function unraidEscapes(reader: UnraidReader): UnraidEscapes {
     case "page":
       return { subject: pageText, description: pageText };
     case "api":
-      return { subject: plainSubject, description: twiceReadMarkdown };
+      return { subject: agentText, description: (text) => markdownText(agentText(text)) };
     case "api-unquoted":
-      return { subject: (text) => unquoted(plainSubject(text)), description: portableText };
+      return { subject: (text) => unquoted(agentText(text)), description: portableText };
     case "any":
       return { subject: portableText, description: portableText };
   }
 }
 
 /**
- * HTML for the webGUI up to 7.1. Besides what HTML needs: `notify get` drops what follows a second `=` of a line, the
- * page of archived notifications takes `*` for bold type, and the stock agents put the text into JSON as it is, where
- * `"` and `\` would break it, and through `echo -e`.
+ * Text that the stock agents pass on as it is. `"` and `\` would break the JSON that some put together and are taken by
+ * `echo -e`; Gotify's and Pushover's give it to `curl -F`, where `;` ends it and `@`, `<` or `(` in front make it a file
+ * or a part; `<!channel>` and `<a …>` mean something to Slack and Pushover. `notify` from 7.2.1 on blanks character
+ * references in the subject, and the API resolves them.
+ */
+function agentText(text: string): string {
+  return blanked(lookAlike(text, /["\\;]/g), /&(?=[#0-9A-Za-z])|<(?=[!@#]|a\b|[a-z]+:)/gi).replace(
+    /^[@<(]/,
+    `${UNSEEN_BLANK}$&`,
+  );
+}
+
+/**
+ * For the webGUI up to 7.1, which takes it for HTML: `notify get` drops what follows a second `=` of a line, and the
+ * page of archived notifications takes `*` for bold type.
  */
 function pageText(text: string): string {
-  return text.replace(/[<"=\\*]|&(?=[#0-9A-Za-z])/g, (character) => PAGE_REFERENCES[character] ?? "");
+  return blanked(lookAlike(agentText(text), /[=*]/g), TAG);
 }
 
-const PAGE_REFERENCES: Readonly<Record<string, string>> = {
-  "<": "&lt;",
-  "&": "&amp;",
-  '"': "&quot;",
-  "=": "&#61;",
-  "\\": "&#92;",
-  "*": "&#42;",
-};
-
-/**
- * Markdown that stays Markdown after the API has resolved the character references of the whole file, so every
- * reference is written so that one is left over. A backslash would do for Markdown, but Slack's, Pushbullet's and
- * Discord's agents put the text into JSON, which knows no `\*`. Only what Markdown would take is escaped: names like
- * `my_vm` and `AD106 [GeForce]` stay readable in mail.
- */
-function twiceReadMarkdown(text: string): string {
-  return text
-    .replace(TWICE_READ, reference)
-    .replace(MARKDOWN_START, (start) => start.slice(0, -1) + reference(start.slice(-1)));
+/** For the API's description, of which only what Markdown would take is changed: `my_vm`, `AD106 [GeForce]` stay. */
+function markdownText(text: string): string {
+  const plain = blanked(blanked(lookAlike(text, MARKDOWN), LINKS), TAG);
+  return plain.replace(MARKDOWN_START, `${UNSEEN_BLANK}$&`);
 }
 
-function reference(character: string): string {
-  return `&amp;#${character.codePointAt(0)};`;
-}
-
+// `<` begins a tag only before these.
+const TAG = /<(?=[A-Za-z/!?])/g;
 // What makes a line a heading, quotation, list or rule.
 const MARKDOWN_START = /^(?:[#>+-]|\d+[.)])/;
-// `_` counts only where it is not inside a word, `]` only where a link could follow.
-const MARKDOWN = "[*`~]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])|\\](?=[([:])";
-// What GitHub's Markdown links by itself.
-const LINKS = ":(?=//)|(?<=www)\\.|@";
-const TWICE_READ = new RegExp(`${MARKDOWN}|${LINKS}|[<"\\\\]|&(?=[#0-9A-Za-z])`, "gi");
-
-/**
- * Plain text for the API's subject. Before it is stored, `notify` blanks what looks like a character reference, and
- * the API resolves the rest; an unseen blank keeps `&` from being one. Nothing can keep `"` and `\` from breaking the
- * JSON of the stock agents, so those two are shown as what looks like them. `<!channel>` and `<a …>` mean something
- * to Slack's and Pushover's agents.
- */
-function plainSubject(text: string): string {
-  return blanked(lookAlike(text, /["\\]/g), /&(?=[#0-9A-Za-z])|<(?=[!@#]|a\b|[a-z]+:)/gi);
-}
+// `_` counts only where it is not inside a word.
+const MARKDOWN = /[*`~]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])/g;
+// What GitHub's Markdown links by itself, and `]` where a link could follow.
+const LINKS = /:(?=\/\/)|(?<=www)\.|@|\](?=[([:])/gi;
 
 /**
  * Plain text for mail and agents. The archive's page up to 7.1 shows it as HTML, where `<` begins a tag only before
@@ -108,22 +96,14 @@ export function mailText(text: string): string {
 
 const TAG_OR_REFERENCE = /<(?=[A-Za-z/!?@#])|&(?=[#0-9A-Za-z])/g;
 
-/**
- * Text that means itself for the readers of all versions. No escape suits HTML, Markdown, unquoted INI, mail and
- * agents at once, so what an unseen blank cannot save is replaced by the character that looks like it.
- */
+/** Text that means itself for the readers of all versions. */
 function portableText(text: string): string {
-  const started = text.replace(MARKDOWN_START, `${UNSEEN_BLANK}$&`);
-  const plain = lookAlike(started, PORTABLE);
-  return unquoted(blanked(plain, new RegExp(`${LINKS}|&(?=[#0-9A-Za-z])`, "gi")));
+  return unquoted(markdownText(pageText(text)));
 }
 
-// Pushbullet's agent cuts out whatever stands between `<` and `>`.
-const PORTABLE = new RegExp(`${MARKDOWN}|[<="\\\\]`, "g");
-
-/** For an INI value without quotes: `;` and `#` would end it, and `'` at both ends be taken for quotes. */
+/** For an INI value without quotes: `#` would end it (as `;`), and `'` at both ends be taken for quotes. */
 function unquoted(text: string): string {
-  return lookAlike(text, /[;#]/g).replace(/^(?='(?:.*')?$)/, UNSEEN_BLANK);
+  return lookAlike(text, /#/g).replace(/^(?='(?:.*')?$)/, UNSEEN_BLANK);
 }
 
 /** No width, no glyph, not alphanumeric: ends whatever the character before it might begin. */
@@ -140,13 +120,12 @@ function lookAlike(text: string, characters: RegExp): string {
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
   "<": "‹",
   "=": "꞊",
-  ";": "；",
+  ";": "\u037e",
   "#": "＃",
   '"': "”",
   "`": "‘",
   "*": "∗",
   _: "＿",
   "~": "∼",
-  "]": "］",
   "\\": "＼",
 };

@@ -88,7 +88,7 @@ test("a failure by a device names it, its cause, what changed, the last good sta
     vm: "Windows 11",
     devices: [{ bdf: "0000:01:00.0", name: "RTX 4060 Ti" }],
     causeClass: "iommu-direct-mapping-required",
-    subject: "'Windows 11' did not start",
+    subject: "'Windows 11' did not start: BIOS demands 1:1 mapping",
     cause: cause.sentence,
     changes: ["BIOS version: A63 → A95"],
     lastGood: "Last good start: 2026-11-20 18:02 UTC, on BIOS A63.",
@@ -135,7 +135,7 @@ test("a refusal is a warning in its own words, and says what changed", () => {
     answer: answer(since),
     deviceNames,
   });
-  assert.equal(content.subject, "The start of 'Windows 11' was refused");
+  assert.equal(content.subject, "'Windows 11' was refused: BIOS demands 1:1 mapping");
   assert.equal(content.importance, "warning");
   assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
 });
@@ -172,7 +172,7 @@ test("before anything fails: the VM, the cause and the change that brings it", (
   const told = (given: Partial<AnswerInput>) =>
     composeWillNotStart({ vm: attempt.vm, answer: answer({ outcome: undefined, ...given }), deviceNames });
   const content = told({ changes: [bios], comparedWith: "boot before" });
-  assert.equal(content.subject, "'Windows 11' will not start");
+  assert.equal(content.subject, "'Windows 11' will not start: BIOS demands 1:1 mapping");
   assert.equal(content.importance, "alert");
   assert.deepEqual(content.changes, ["BIOS version: A63 → A95"]);
   assert.equal(

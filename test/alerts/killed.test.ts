@@ -29,7 +29,7 @@ async function createRig(name: string) {
     `#!/bin/bash
 name="$(printf '%s' "$2" | tr ' -' '__')_$(date +%s).notify"
 echo run >>"${directory}/runs"
-echo stored >"${directory}/tmp/notifications/archive/$name"
+printf "%s" "\${10}" >"${directory}/tmp/notifications/archive/$name"
 [ -p "${directory}/agents" ] && read -r _ <"${directory}/agents"
 exit 0
 `,

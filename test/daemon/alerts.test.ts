@@ -113,7 +113,7 @@ test("a VM that the new BIOS keeps from starting is told before anyone tries, wi
   await until(() => host.told().some(({ kind }) => kind === "will-not-start"));
   await host.allDelivered();
   const alert = host.told().find(({ kind }) => kind === "will-not-start");
-  assert.equal(alert?.subject, `'${VM}' will not start`);
+  assert.equal(alert?.subject, `'${VM}' will not start: BIOS demands 1:1 mapping`);
   assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
   assert.ok(
     alert?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),

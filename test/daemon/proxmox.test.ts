@@ -53,7 +53,7 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
   fail();
   await until(() => told().some(({ kind }) => kind === "start-failed"), "the failure was not told");
   const alert = told().find(({ kind }) => kind === "start-failed");
-  assert.equal(alert?.subject, `'${VM}' did not start`);
+  assert.equal(alert?.subject, `'${VM}' did not start: BIOS demands 1:1 mapping`);
   assert.equal(alert?.causeClass, "iommu-direct-mapping-required");
   assert.ok(
     alert?.changes.includes("BIOS E7E49AMSI.1A63 (2026-02-10) → E7E49AMSI.1A95 (2026-06-18)"),

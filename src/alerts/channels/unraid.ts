@@ -1,11 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
+import { readNames, readText } from "../../host/read-file.ts";
 import type { HostPaths } from "../../host-paths.ts";
 import { parseFlatFile } from "../../settings/flat-file.ts";
 import { choice, minimumImportance, path, whole } from "../../settings/value-kinds.ts";
 import type { Channel, SendResult } from "../channel.ts";
-import { renderUnraid } from "../render.ts";
+import { renderUnraid, UNRAID_EVENT, unraidReference } from "../render.ts";
 import { type ProgramEnd, runProgram } from "../run-program.ts";
 import { unraidReader } from "../unraid-text.ts";
 import { channelKind } from "./kind.ts";
@@ -57,7 +58,7 @@ const SPACING = 1_100;
 /**
  * Uses Unraid's own notifier. Its exit code is 0 whatever happens and an equal file name is a silent no-op, so the
  * proof of delivery is the notification's file in the archive; that is written before mail and agents run, which may
- * take long. The file name carries the delivery, so a try after a crash finds out that it had succeeded before.
+ * take long. Its text carries the delivery, so a try after a crash finds out that it had succeeded before.
  */
 export function createUnraidChannel(options: {
   /** The notifier, a host path. */
@@ -75,9 +76,9 @@ export function createUnraidChannel(options: {
     timeLimitMs: timeLimitMs + SPACING,
     async send(message, signal): Promise<SendResult> {
       const fields = renderUnraid(message, unraidReader(host));
-      const stem = fields.event.replace(/[^0-9A-Za-z]/g, "_");
+      const reference = unraidReference(message);
       const archive = host.at(join(notificationDirectory(host), "archive"));
-      if (isArchived(archive, stem)) return { delivered: true };
+      if (isArchived(archive, reference)) return { delivered: true };
       await untilApart(lastRunAt, clock);
       if (signal.aborted)
         return { delivered: false, error: "the notifier was not run, the service was ending" };
@@ -93,7 +94,7 @@ export function createUnraidChannel(options: {
         signal,
         onAbort: "leave-it",
       });
-      if (isArchived(archive, stem)) return { delivered: true };
+      if (isArchived(archive, reference)) return { delivered: true };
       return { delivered: false, error: explain(ended, script, archive, timeLimitMs) };
     },
   };
@@ -122,13 +123,27 @@ function notifyPath(file: string): string | undefined {
   }
 }
 
-/** The notifier makes `<stem>_<seconds>.notify` (6.12 to 7.4) after cleaning the event of what no file name has. */
-function isArchived(archive: string, stem: string): boolean {
-  try {
-    return readdirSync(archive).some((name) => name.startsWith(`${stem}_`));
-  } catch {
-    return false;
-  }
+/** So many files are looked into; older ones are of alerts that are long settled. */
+const MOST_READ = 200;
+
+/** The notifier makes `VFIO_Watch_<seconds>.notify` (6.12 to 7.4), in which the text for mail stands, too. */
+function isArchived(archive: string, reference: string): boolean {
+  const stem = `${UNRAID_EVENT.replaceAll(" ", "_")}_`;
+  const isOfDelivery = new RegExp(`${reference}(?!\\d)`);
+  return readNewest(archive, stem).some((text) => isOfDelivery.test(text));
+}
+
+function readNewest(archive: string, stem: string): readonly string[] {
+  const names = readNames(archive);
+  if (names.state !== "read") return [];
+  const newest = names.value
+    .filter((name) => name.startsWith(stem))
+    .toSorted()
+    .slice(-MOST_READ);
+  return newest.flatMap((name) => {
+    const text = readText(join(archive, name));
+    return text.state === "read" ? text.value : [];
+  });
 }
 
 function untilApart(lastRunAt: number, clock: Clock): Promise<void> {
