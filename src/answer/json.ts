@@ -1,4 +1,5 @@
-import type { Answer, Moment } from "./answer.ts";
+import { isoTime } from "../time-words.ts";
+import type { Answer, DemandOrigin, Moment } from "./answer.ts";
 import type { ChangeLine } from "./change-lines.ts";
 
 /** The answer for programs, the same in every command. */
@@ -26,14 +27,24 @@ export function answerJson(answer: Answer): object {
     comparedWith: comparedWith ?? null,
     changes: changes?.map(changeJson) ?? null,
     otherChanges,
-    demand: demand ?? null,
+    demand: demand === undefined ? null : demandJson(demand),
     goBack: goBack.map(({ knob, to, sentence }) => ({ knob, to: to ?? null, sentence })),
     remedies,
   };
 }
 
+function demandJson({ bios, since, biosWithout }: DemandOrigin): object {
+  return { bios: bios ?? null, since: isoTime(since) ?? null, biosWithout: biosWithout ?? null };
+}
+
 function momentJson({ at, number, boot, bios, kernel }: Moment): object {
-  return { at, number: number ?? null, boot: boot ?? null, bios: bios ?? null, kernel: kernel ?? null };
+  return {
+    at: isoTime(at) ?? null,
+    number: number ?? null,
+    boot: boot ?? null,
+    bios: bios ?? null,
+    kernel: kernel ?? null,
+  };
 }
 
 function changeJson({ knob, sentence, consequences, isNew, probability }: ChangeLine): object {

@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
+import { documentText } from "./json/document.ts";
 
 /** Commands that read what others wrote, which may be made to take all memory that there is. */
 const BOUNDED = new Set(["import"]);
 /** Of JavaScript's heap (MB); an import within its own limits needs half of it. */
 const HEAP = 80;
+const TOO_MUCH = `this took more than the ${HEAP} MB of memory that it may, and was ended. What had been taken in before stays. Give the files one at a time to see which of them it is.`;
 const MARK = "VFIO_WATCH_BOUNDED";
 
 /** Whether this command is to be run in a child, and this process is none yet. */
@@ -37,10 +39,10 @@ export function runInChild(script: string, args: readonly string[]): Promise<num
       resolve(1);
     });
     child.on("close", (code, signal) => {
-      if (signal === "SIGABRT" || signal === "SIGTRAP" || code === 134)
-        process.stderr.write(
-          `vfio-watch: this took more than the ${HEAP} MB of memory that it may, and was ended. What had been taken in before stays. Give the files one at a time to see which of them it is.\n`,
-        );
+      if (signal === "SIGABRT" || signal === "SIGTRAP" || code === 134) {
+        process.stderr.write(`vfio-watch: ${TOO_MUCH}\n`);
+        if (args.includes("--json")) process.stdout.write(documentText({ error: TOO_MUCH }));
+      }
       resolve(code ?? 1);
     });
   });

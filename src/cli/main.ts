@@ -1,4 +1,3 @@
-import { jsonText } from "../json-text.ts";
 import { printable, table } from "../terminal-text.ts";
 import { inUtc } from "../time-words.ts";
 import {
@@ -12,6 +11,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
+import { documentText } from "./json/document.ts";
 import { nearest } from "./nearest.ts";
 import { versionText } from "./version.ts";
 
@@ -54,7 +54,10 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     await runFleetChild(io.readInput, io.out);
     return EXIT.ok;
   }
-  if (!isCommand(name)) return refuseCommand(name, io);
+  if (!isCommand(name)) {
+    if (rest.includes("--json")) writeError(`there is no command '${name}'`, io);
+    return refuseCommand(name, io);
+  }
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);
 }
@@ -89,6 +92,7 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       return EXIT.usage;
     }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (wantsJson(command, args)) writeError(`unexpected error, please report it: ${detail}`, io);
     io.err(`vfio-watch ${command.name}: unexpected error, please report it:\n${detail}\n`);
     return EXIT.failure;
   }
@@ -134,7 +138,7 @@ async function runForProgram(command: Command, parsed: ParsedArguments, io: Comm
 }
 
 function writeError(error: string, io: CommandIo): void {
-  io.out(jsonText({ error }, 2));
+  io.out(documentText({ error }));
 }
 
 /** Whether wrong arguments came from a program that will read a document. */

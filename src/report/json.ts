@@ -1,10 +1,27 @@
-import { jsonText } from "../json-text.ts";
-import type { ReportContent } from "./document.ts";
+import { isoTime } from "../time-words.ts";
+import type { Block, ReportContent, TimeLine } from "./document.ts";
 
-/** The shape of the JSON; grows when a reader of an older one would go wrong. */
-const FORMAT = 1;
+/** The report for programs: the document itself, with times as ISO 8601 in UTC. */
+export function reportJson({ outcome, sections, madeAt, ...content }: ReportContent): object {
+  return {
+    ...content,
+    outcome: outcome ?? null,
+    sections: sections.map(({ id, title, blocks }) => ({ id, title, blocks: blocks.map(blockJson) })),
+    madeAt: isoTime(madeAt) ?? null,
+  };
+}
 
-/** The report for programs: the document itself; times as UTC epoch milliseconds. */
-export function renderJson(content: ReportContent): string {
-  return jsonText({ format: FORMAT, ...content }, 2);
+function blockJson(block: Block): object {
+  switch (block.kind) {
+    case "lines":
+      return { ...block, lines: block.lines.map((line) => ({ ...line, at: isoTime(line.at) ?? null })) };
+    case "time-line":
+      return { ...block, timeLine: timeLineJson(block.timeLine) };
+    default:
+      return block;
+  }
+}
+
+function timeLineJson({ runs, ...line }: TimeLine): object {
+  return { ...line, runs: runs.map((run) => ({ ...run, from: isoTime(run.from) ?? null })) };
 }

@@ -98,7 +98,7 @@ async function everywhere(before: ForumHostOptions, now: ForumHostOptions) {
       (await runProgram([...args, "--database", database], env, { columns: 100_000 })).out;
     const json = async (...args: readonly string[]) => JSON.parse(await run(...args, "--json"));
     const shown: Answered = (await json("show")).answer;
-    const checked: Answered | undefined = (await json("check")).vms[0].answer;
+    const checked: Answered | null = (await json("check")).vms[0].answer;
     const blamed: Answered | null = (await json("blame")).answer;
     const texts = {
       alert: plainLines(
@@ -171,7 +171,7 @@ describe("all places say the same of the same moment", () => {
           for (const [place, text] of Object.entries(texts))
             if (!NOT_WHOLE.has(place) && (place !== "blame" || blamed !== null))
               assert.ok(text.includes(remedy), `${place} does not say: ${remedy}`);
-        if (checked !== undefined) {
+        if (checked !== null) {
           assert.equal(checked.why, shown.why);
           assert.deepEqual(checked.goBack, shown.goBack);
           assert.deepEqual(

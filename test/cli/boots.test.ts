@@ -61,13 +61,15 @@ describe("the command boots", () => {
 
   it("gives programs the same", async () => {
     const { out } = await runProgram(["boots", "--json", "--database", path]);
-    const { boots } = JSON.parse(out) as { boots: { ordinal: number; bios?: string; failed: number }[] };
+    const { boots } = JSON.parse(out) as {
+      boots: { ordinal: number; bios: string | null; failed: number }[];
+    };
     assert.deepEqual(
       boots.map(({ ordinal, bios, failed }) => [ordinal, bios, failed]),
       [
         [1, "E7E49AMSI.1A63", 0],
         [2, "E7E49AMSI.1A95", 2],
-        [3, undefined, 0],
+        [3, null, 0],
       ],
     );
   });

@@ -154,7 +154,7 @@ describe("check on the host of the forum report", () => {
       vm?.answer?.remedies.some((text) => /^Go back to BIOS E7E49AMSI\.1A63, with which it last/.test(text)),
     );
     const [always] = (await check(now, [], history([{ paths: now, good: false }]))).vms;
-    assert.deepEqual(origin(always?.answer?.demand), ["E7E49AMSI.1A95", undefined]);
+    assert.deepEqual(origin(always?.answer?.demand), ["E7E49AMSI.1A95", null]);
     assert.deepEqual(always?.answer?.goBack, [], "no version without the demand is known");
   });
 

@@ -101,8 +101,8 @@ describe("vfio-watch import", () => {
       [{ bios: "1.A95", failed: 1, isNew: true }],
     );
     assert.deepEqual(
-      result.sources.map(({ refused }: { refused?: string }) => refused),
-      [undefined],
+      result.sources.map(({ refused }: { refused: string | null }) => refused),
+      [null],
     );
   });
 });

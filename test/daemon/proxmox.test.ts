@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
-import { whatWasSaid } from "../../src/cli/commands/show.ts";
+import { whatWasSaid } from "../../src/cli/what-was-said.ts";
 import { askBlame } from "../../src/history/ask-blame.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { createProxmoxNode, type ProxmoxNode } from "../helpers/proxmox-host.ts";

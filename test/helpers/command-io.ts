@@ -1,4 +1,7 @@
+import { COMMAND_SUMMARIES } from "../../src/cli/commands.ts";
 import { main } from "../../src/cli/main.ts";
+
+import { assertKeepsContract } from "./json-contract.ts";
 
 /** What a command wrote, and its exit code. */
 export interface CommandOutcome {
@@ -7,7 +10,7 @@ export interface CommandOutcome {
   readonly err: string;
 }
 
-/** Runs the program in this process with an environment of its own. */
+/** Runs the program in this process with an environment of its own; a document that it prints has to keep the contract. */
 export async function runProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
@@ -30,5 +33,8 @@ export async function runProgram(
       return input.length > limit ? undefined : input;
     },
   });
+  const [command = ""] = args;
+  if (args.includes("--json") && Object.hasOwn(COMMAND_SUMMARIES, command))
+    await assertKeepsContract(command, out);
   return { code, out, err };
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createExplainer } from "../../src/diagnosis/explain/explain.ts";
+import { jsonText } from "../../src/json-text.ts";
 import { renderBbcode } from "../../src/report/bbcode.ts";
 import { describeReport } from "../../src/report/content.ts";
+import type { ReportContent } from "../../src/report/document.ts";
 import { forumTexts } from "../../src/report/forum-text.ts";
 import { renderHtml, renderHtmlFragment } from "../../src/report/html.ts";
-import { renderJson } from "../../src/report/json.ts";
+import { reportJson } from "../../src/report/json.ts";
 import { renderMarkdown } from "../../src/report/markdown.ts";
 import { createRedaction } from "../../src/report/redaction.ts";
 import { renderText } from "../../src/report/text.ts";
@@ -216,7 +218,7 @@ const OPEN = [
 describe("private things in a report", () => {
   const renderers = {
     ...{ renderMarkdown, renderBbcode, renderText, renderHtml, renderHtmlFragment },
-    renderJson,
+    renderJson: (shown: ReportContent) => jsonText(reportJson(shown)),
   };
 
   it("are masked in every form, whatever kind they are of, and in the same place only", async () => {

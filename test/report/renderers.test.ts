@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { jsonText } from "../../src/json-text.ts";
 import { renderBbcode } from "../../src/report/bbcode.ts";
 import { mapTexts, type ReportContent } from "../../src/report/document.ts";
 import { renderHtml, renderHtmlFragment } from "../../src/report/html.ts";
-import { renderJson } from "../../src/report/json.ts";
+import { reportJson } from "../../src/report/json.ts";
 import { renderMarkdown } from "../../src/report/markdown.ts";
 import { renderText } from "../../src/report/text.ts";
 import { contentFor } from "./replayed.ts";
@@ -56,7 +57,7 @@ describe("every form of the report", () => {
       renderMarkdown(content),
       renderBbcode(content),
       renderText(content, 100),
-      renderJson(content),
+      jsonText(reportJson(content)),
     ])
       for (const part of [
         "E7E49AMSI.1A63",
@@ -170,8 +171,12 @@ describe("the report as Markdown", () => {
 });
 
 describe("the report as JSON", () => {
-  it("is the document, with its version", () => {
+  it("is the document, with times that programs read", () => {
     const hostile = poisoned(POISON.join(""));
-    assert.deepEqual(JSON.parse(renderJson(hostile)), JSON.parse(JSON.stringify({ format: 1, ...hostile })));
+    const times = new Set(["madeAt", "at", "from"]);
+    const expected = JSON.stringify({ ...hostile, outcome: hostile.outcome ?? null }, (key, value) =>
+      times.has(key) && typeof value === "number" ? new Date(value).toISOString() : value,
+    );
+    assert.deepEqual(JSON.parse(jsonText(reportJson(hostile))), JSON.parse(expected));
   });
 });

@@ -4,7 +4,6 @@ import { textOf } from "../../facts/fact-value.ts";
 import { biosRecord } from "../../history/bios-record.ts";
 import { createHostMemory } from "../../host/host-memory.ts";
 import { readHost } from "../../host/host-reading.ts";
-import { jsonText } from "../../json-text.ts";
 import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
 import type { Preflight } from "../../preflight/finding.ts";
@@ -13,6 +12,7 @@ import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, refusePositionals, UsageError } from "../command.ts";
+import { documentText, timeJson } from "../json/document.ts";
 import { boardNamesOf, findKnownFirmware } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
@@ -70,7 +70,7 @@ Example: vfio-watch advise --bios 1.A95`,
       const noHistory =
         store === undefined ? "There is no history here, so nothing is proven of this host." : undefined;
       const notes = [unread, noHistory].filter((note) => note !== undefined);
-      if (args.flag("json")) io.out(jsonText({ ...adviceJson(advice, words), notes }, 2));
+      if (args.flag("json")) io.out(documentText({ ...adviceJson(advice, words), notes }));
       else io.out(`${describeAdvice(advice, words, notes, createPaint(io.color), io.columns)}\n`);
       return EXIT_OF[advice.verdict];
     } finally {
@@ -124,34 +124,41 @@ function biosOf(store: Store, snapshotId: string | undefined): string | undefine
 }
 
 function adviceJson(advice: BiosAdvice, words: AdviceWords): object {
+  const { elsewhere, asked, now = null, agesaNow = null } = advice;
   const row = (one: BiosAdvice["nowHere"]) =>
-    one === undefined ? undefined : { worked: one.worked, failed: one.failed, lastSeen: one.lastSeen };
-  const { elsewhere, asked, now, agesaNow } = advice;
+    one === undefined ? null : { worked: one.worked, failed: one.failed, lastSeen: timeJson(one.lastSeen) };
   return {
     verdict: advice.verdict,
     answer: words.answer,
     now: { bios: now, agesa: agesaNow, here: row(advice.nowHere) },
-    ...(asked !== undefined && { asked: { bios: asked, here: row(advice.askedHere) } }),
-    ...(elsewhere !== undefined && {
-      elsewhere: {
-        sentences: wordsElsewhere(elsewhere, now),
-        agesa: elsewhere.agesa?.name,
-        records: [...elsewhere.here, ...elsewhere.sameAgesa].map(({ verdict, record }) => ({
-          verdict,
-          board: record.boards,
-          good: record.good,
-          bad: record.bad,
-          class: record.class,
-          confidence: record.confidence,
-          owners: record.owners,
-          setting: record.setting,
-          fixedIn: record.fixedIn,
-          notes: record.notes,
-          sources: record.sources,
-        })),
-      },
-    }),
-    vms: advice.vms,
+    asked: asked === undefined ? null : { bios: asked, here: row(advice.askedHere) },
+    elsewhere:
+      elsewhere === undefined
+        ? null
+        : {
+            sentences: wordsElsewhere(elsewhere, advice.now),
+            agesa: elsewhere.agesa?.name ?? null,
+            records: [...elsewhere.here, ...elsewhere.sameAgesa].map(({ verdict, record }) => ({
+              verdict,
+              board: record.boards,
+              good: record.good,
+              bad: record.bad,
+              class: record.class,
+              confidence: record.confidence,
+              owners: record.owners,
+              setting: record.setting ?? null,
+              fixedIn: record.fixedIn ?? null,
+              notes: record.notes ?? null,
+              sources: record.sources,
+            })),
+          },
+    vms: advice.vms.map(({ vm, devices, stopped, lastGood }) => ({
+      ...{ vm, devices, stopped },
+      lastGood:
+        lastGood === undefined
+          ? null
+          : { at: timeJson(lastGood.at), bios: lastGood.bios ?? null, number: lastGood.number },
+    })),
     before: words.before,
     after: words.after,
   };

@@ -16,13 +16,14 @@ import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
 import { askService } from "../../control/client.ts";
 import { runtimeDirectory } from "../../daemon/runtime-state.ts";
-import { jsonText } from "../../json-text.ts";
 import type { AlertStore, Incident } from "../../model/alert.ts";
 import { openBeside } from "../../store/open-beside.ts";
 import { createPaint, formatTime, printable } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { describeIncident, describeIncidents } from "../incidents.ts";
+import { documentText } from "../json/document.ts";
+import { incidentViewJson } from "../json/incidents.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 
 const DEFAULT_LIMIT = 30;
@@ -57,8 +58,8 @@ export const alertsCommand: Command = {
 ${HISTORY_OPTIONS_HELP}
 
 The beginning of an ID is enough where it is the only one.
-JSON: list {"incidents":[…]}, show, ack and silence {"incident","state","deliveries"}, test {"channel","by","delivered"};
-times as UTC epoch milliseconds.
+JSON: list {"incidents":[…]}, show, ack and silence {"incident","state","deliveries"}, test {"channel","by","delivered",
+"error"}.
 Example: vfio-watch alerts silence 3f9a 7d`,
   options: { ...HISTORY_OPTIONS, open: { type: "boolean" }, limit: { type: "string" } },
   run(args, io) {
@@ -98,7 +99,7 @@ function list(args: ParsedArguments, io: CommandIo): Promise<number> {
   };
   return withHistory(databaseOf(args, io), io, ({ alerts }) => {
     const incidents = listIncidents(alerts, Date.now(), filter);
-    if (args.flag("json")) io.out(jsonText({ incidents }, 2));
+    if (args.flag("json")) io.out(documentText({ incidents: incidents.map(incidentViewJson) }));
     else io.out(`${describeIncidents(incidents, createPaint(io.color))}\n`);
     return EXIT.ok;
   });
@@ -188,7 +189,7 @@ function sayNotFound(result: Exclude<FoundIncident, { found: Incident }>, id: st
 }
 
 function say(view: IncidentView, args: ParsedArguments, io: CommandIo): void {
-  if (args.flag("json")) io.out(jsonText(view, 2));
+  if (args.flag("json")) io.out(documentText(incidentViewJson(view)));
   else io.out(`${describeIncident(view, createPaint(io.color), io.columns)}\n`);
 }
 
@@ -230,7 +231,15 @@ async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Pro
           }),
         );
   const who = by === "service" ? "the running service" : "this command, as no service runs";
-  if (isJson) io.out(jsonText({ channel, by, ...result }, 2));
+  if (isJson)
+    io.out(
+      documentText({
+        channel,
+        by,
+        delivered: result.delivered,
+        error: result.delivered ? null : result.error,
+      }),
+    );
   else if (result.delivered) io.out(`A test alert was delivered through ${channel} by ${who}.\n`);
   else
     io.err(`vfio-watch: nothing arrived through ${channel}, sent by ${who}: ${printable(result.error)}.\n`);

@@ -1,14 +1,12 @@
 import { answerJson } from "../../answer/json.ts";
-import { askBlame, type BlameAnswer, type BlameQuestion, type FaultAnswer } from "../../history/ask-blame.ts";
-import type { BiosRow } from "../../history/bios-rows.ts";
-import { blameHeadline } from "../../history/blame-sentences.ts";
-import { whatWouldSettle } from "../../history/blame-settle.ts";
+import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/ask-blame.ts";
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
-import { jsonText } from "../../json-text.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
 import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { blameToJson } from "../json/blame.ts";
+import { documentText } from "../json/document.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { answerOf, newestRow, type OwnAnswer, remedyLines } from "../own-answer.ts";
 import {
@@ -37,7 +35,7 @@ JSON: {"headline","certainty","reason","failure","classes","healed","good","bad"
 "suspects":[{"families","probability","together","values","proof","besides","reverted","changedAlone","turnedWith",
 "misplaced"}],"bios":[{"version","firstSeen","lastSeen","starts","worked","failed","refused","causes","builds"}],
 "boundary":{"lastGood","firstBad"},"changes","cleared","settle","sections","otherVms",
-"others":[{"headline","certainty",… as above}],"answer"}, times as UTC epoch milliseconds; "answer" is that of 'show'
+"others":[{"headline","certainty",… as above}],"answer"}; "answer" is that of 'show'
 for the newest such failure, null where it works again.
 Example: vfio-watch blame --vm "Windows 11"`,
   options: { ...HISTORY_OPTIONS, vm: { type: "string" }, device: { type: "string" } },
@@ -63,7 +61,7 @@ Example: vfio-watch blame --vm "Windows 11"`,
           : answerOf(store, findCatalogue(surroundings, io), newest, answer);
       if (args.flag("json")) {
         const json = { ...blameToJson(answer), answer: own === undefined ? null : answerJson(own.answer) };
-        io.out(jsonText(json, 2));
+        io.out(documentText(json));
       } else {
         const paint = createPaint(io.color);
         io.out(
@@ -125,79 +123,4 @@ export function renderBlame(answer: BlameAnswer, paint: Paint, columns: number):
     lines.push(...own.map((line) => wrap(`- ${printable(line)}`, columns, "  ")));
   }
   return lines.join("\n");
-}
-
-/** The answer for programs: the fault that is asked about at the top level, the others beside it. */
-export function blameToJson(answer: BlameAnswer): object {
-  const { others, imported, otherClasses, otherVms } = answer;
-  return {
-    ...faultToJson(answer),
-    imported,
-    bios: biosToJson(answer),
-    otherClasses,
-    otherVms,
-    others: others.map(faultToJson),
-    sections: describeBlame(answer).sections,
-  };
-}
-
-/** A row for each version; two builds of one version stand below it. */
-function biosToJson({ bios }: BlameAnswer): readonly object[] {
-  return [...Map.groupBy(bios, ({ version }) => version)].map(([version, rows]) => {
-    const sum = (of: (row: BiosRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-    const causes = new Map<string, number>();
-    for (const { cause, starts } of rows.flatMap((row) => row.causes))
-      causes.set(cause, (causes.get(cause) ?? 0) + starts);
-    return {
-      version,
-      firstSeen: Math.min(...rows.map(({ firstSeen }) => firstSeen)),
-      lastSeen: Math.max(...rows.map(({ lastSeen }) => lastSeen)),
-      starts: sum((row) => row.starts),
-      worked: sum((row) => row.worked),
-      failed: sum((row) => row.failed),
-      refused: sum((row) => row.refused),
-      causes: [...causes].map(([cause, starts]) => ({ cause, starts })),
-      ...(rows.length > 1 && { builds: rows }),
-    };
-  });
-}
-
-function faultToJson(answer: FaultAnswer): object {
-  const { blame } = answer;
-  const factOf = ({ key, counts }: { readonly key: string; readonly counts: readonly object[] }) => ({
-    key,
-    counts,
-  });
-  return {
-    headline: blameHeadline(answer),
-    certainty: blame.certainty,
-    reason: blame.reason ?? null,
-    failure: blame.failure ?? null,
-    classes: blame.classes,
-    healed: blame.healed,
-    good: blame.good,
-    bad: blame.bad,
-    chance: blame.chance,
-    probability: blame.sets[0]?.probability ?? null,
-    rivals: blame.rivals,
-    vms: answer.vms,
-    devices: answer.devices,
-    suspects: blame.sets.map((set) => ({
-      families: set.suspects.map(({ family }) => family),
-      probability: set.probability,
-      together: set.together,
-      values: set.suspects.flatMap(({ facts }) => facts.map(factOf)),
-      proof: set.proof.map(factOf),
-      besides: set.besides.map(({ family }) => family),
-      reverted: set.reverted,
-      changedAlone: set.changedAlone,
-      turnedWith: set.turnedWith,
-      misplaced: set.misplaced,
-    })),
-    boundary: blame.boundary ?? null,
-    changes: answer.changes ?? null,
-    otherChanges: answer.otherChanges,
-    cleared: blame.cleared.map(factOf),
-    settle: whatWouldSettle(answer) ?? null,
-  };
 }

@@ -1,12 +1,12 @@
 import { versionsOf } from "../../history/time-line.ts";
 import { isFailure } from "../../history/trials.ts";
 import { lastWordsOf } from "../../import/take-in.ts";
-import { jsonText } from "../../json-text.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
+import { documentText, timeJson } from "../json/document.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 
 const DEFAULT_LIMIT = 20;
@@ -23,7 +23,7 @@ ${HISTORY_OPTIONS_HELP}
 
 b12 names a boot in 'vfio-watch diff b11 b12' and 'facts --at b12'; so does the beginning of its id.
 JSON: {"boots":[{"id","ordinal","startedAt","lastSeenAt","end","origin","snapshotId","bios","kernel","good",
-"failed","refused","lastWords"}]}, times as UTC epoch milliseconds.
+"failed","refused","lastWords"}]}.
 Example: vfio-watch boots --limit 5`,
   options: { ...HISTORY_OPTIONS, limit: { type: "string" } },
   run(args, io) {
@@ -34,7 +34,7 @@ Example: vfio-watch boots --limit 5`,
     return withHistory(database, io, (store) => {
       const all = store.boots.list();
       const rows = all.slice(-count).map((boot) => bootRow(store, boot));
-      if (args.flag("json")) io.out(jsonText({ boots: rows }, 2));
+      if (args.flag("json")) io.out(documentText({ boots: rows.map(bootJson) }));
       else io.out(`${describeBoots(rows, all.length, createPaint(io.color))}\n`);
       return EXIT.ok;
     });
@@ -60,6 +60,24 @@ function bootRow(store: Store, boot: BootRecord): BootRow {
     else counts.refused += tally.count;
   }
   return { ...boot, ...versionsOf(store, boot), ...counts, lastWords: lastWordsOf(store, boot.id) };
+}
+
+function bootJson(row: BootRow): object {
+  return {
+    id: row.id,
+    ordinal: row.ordinal,
+    startedAt: timeJson(row.startedAt),
+    lastSeenAt: timeJson(row.lastSeenAt),
+    end: row.end,
+    origin: row.origin,
+    snapshotId: row.snapshotId ?? null,
+    bios: row.bios ?? null,
+    kernel: row.kernel ?? null,
+    good: row.good,
+    failed: row.failed,
+    refused: row.refused,
+    lastWords: row.lastWords,
+  };
 }
 
 /** The boots for a person, the newest last. */

@@ -1,12 +1,12 @@
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
-import { jsonText } from "../../json-text.ts";
 import type { Preflight, PreflightFinding } from "../../preflight/finding.ts";
 import { needsAction } from "../../preflight/preflight.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
 import { readElsewhere } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
@@ -46,7 +46,7 @@ Example: vfio-watch check "Windows 11"`,
       const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
       const elsewhere = readElsewhere(surroundings, io);
       const document = { from: live.from, ...preflightJson(preflight), elsewhere };
-      if (args.flag("json")) io.out(jsonText(document, 2));
+      if (args.flag("json")) io.out(documentText(document));
       else io.out(`${describePreflight(preflight, elsewhere, live, createPaint(io.color), io.columns)}\n`);
       return needsAction(preflight) ? EXIT.findings : EXIT.ok;
     } finally {
@@ -60,14 +60,19 @@ function unreadVms(vms: Exclude<LiveVms["vms"], { readonly state: "read" }>): st
   return `the VMs of this host could not be read: ${why}.`;
 }
 
-function preflightJson({ vms, ...rest }: Preflight): object {
+function preflightJson({ vms, host, noEffect, unchecked }: Preflight): object {
   return {
-    vms: vms.map(({ answer, ...vm }) => ({
-      ...vm,
-      ...(answer !== undefined && { answer: answerJson(answer) }),
+    vms: vms.map(({ vm, verdict, findings, answer }) => ({
+      ...{ vm, verdict, findings: findings.map(findingJson) },
+      answer: answer === undefined ? null : answerJson(answer),
     })),
-    ...rest,
+    ...{ host: host.map(findingJson), noEffect, unchecked },
   };
+}
+
+function findingJson(finding: PreflightFinding): object {
+  const { check, matter, certainty, sentence, evidence, remedies, devices, groups } = finding;
+  return { check, matter, certainty, sentence, evidence, remedies, devices, groups };
 }
 
 const MATTER_WORDS = {

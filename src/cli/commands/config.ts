@@ -1,8 +1,9 @@
 import { effectiveSettings } from "../../config/describe.ts";
+import type { ConfigProblem } from "../../config/loaded.ts";
 import { describeProblem } from "../../config.ts";
-import { jsonText } from "../../json-text.ts";
 import { createPaint, printable, table } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
 import { findSurroundings } from "../surroundings.ts";
 
 /** The settings that are in force. */
@@ -41,7 +42,7 @@ Example: vfio-watch config --changed`,
     );
     if (args.flag("json")) {
       const { problems, files } = loaded;
-      io.out(jsonText({ settings, problems, files }, 2));
+      io.out(documentText({ settings, problems: problems.map(problemJson), files }));
     } else {
       const paint = createPaint(io.color);
       const rows = settings.map(({ key, value, from }) => [
@@ -56,3 +57,7 @@ Example: vfio-watch config --changed`,
     return loaded.problems.length > 0 ? EXIT.findings : EXIT.ok;
   },
 };
+
+function problemJson({ where, line, key, message }: ConfigProblem): object {
+  return { where, line: line ?? null, key: key ?? null, message };
+}

@@ -1,9 +1,10 @@
 import { diffSnapshots } from "../../facts/diff-snapshots.ts";
 import { findMoment } from "../../history/references.ts";
-import { jsonText } from "../../json-text.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { changeJson } from "../json/facts.ts";
 import { readLiveFacts } from "../live-facts.ts";
 import { vmOnRecord } from "../meant-vm.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
@@ -52,7 +53,8 @@ Example: vfio-watch diff b41 b42`,
       const [before, after] = sides;
       if (before === undefined || after === undefined) return EXIT.failure;
       const changes = diffSnapshots(before.snapshot, after.snapshot);
-      if (args.flag("json")) io.out(jsonText({ from: before.label, to: after.label, changes }, 2));
+      if (args.flag("json"))
+        io.out(documentText({ from: before.label, to: after.label, changes: changes.map(changeJson) }));
       else
         io.out(`${describeChanges(before.label, after.label, changes, createPaint(io.color), io.columns)}\n`);
       return EXIT.ok;

@@ -11,12 +11,12 @@ import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
 import { textOfFile } from "../../import/given-file.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
-import { jsonText } from "../../json-text.ts";
 import { loadMessages } from "../../knowledge/load-messages.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
 import { answerOf, isTold, newestRow, type OwnAnswer, remedyLines } from "../own-answer.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 
@@ -49,7 +49,7 @@ all-clear), 1 where it is empty or could not be read.
 JSON: {"id","vmStartFailure","deviceRelated","causes":[{"class","certainty","signature","evidence":[…]}],"devices",
 "groups","vms","understanding":"trouble|healthy|unknown|empty","lookedAt":{"lines","speakers":[{"name","lines"}]},
 "others":[{"when","vms","class"}],"host":{"board","bios","kernel","loaders"},"notes"}, best cause first; with
-"own":{"number","answer"} where the history holds such a start ('show').
+"own":{"number","answer"} where the history holds such a start ('show'), else null.
 Example: vfio-watch explain error.txt
          dmesg | vfio-watch explain`,
   options: { json: { type: "boolean" }, utc: { type: "boolean" }, batch: { type: "string" } },
@@ -72,9 +72,9 @@ Example: vfio-watch explain error.txt
     if (args.flag("json")) {
       const json = {
         ...explanationJson(null, explanation),
-        ...(own && { own: { number: own.number, answer: answerJson(own.answer) } }),
+        own: own === undefined ? null : { number: own.number, answer: answerJson(own.answer) },
       };
-      io.out(jsonText(json, 2));
+      io.out(documentText(json));
     } else io.out(`${describeExplanation(explanation, own, createPaint(io.color), io.columns)}\n`);
     if (explanation.understanding === "empty") io.err(`vfio-watch: ${whyEmpty(file)}\n`);
     return EXIT_OF[explanation.understanding];
@@ -123,7 +123,7 @@ async function explainBatch(
     if (item === undefined) {
       io.err(`vfio-watch: ${printable(file)}:${index + 1}: not a JSON object with "id" and "log"\n`);
       isGood = false;
-    } else io.out(jsonText(explanationJson(item.id, explain(item.log))));
+    } else io.out(documentText({ ...explanationJson(item.id, explain(item.log)), own: null }, 0));
   }
   return isGood ? EXIT.ok : EXIT.failure;
 }

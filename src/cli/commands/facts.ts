@@ -1,9 +1,10 @@
 import { contentText } from "../../facts/fact-value.ts";
 import { findMoment } from "../../history/references.ts";
-import { jsonText } from "../../json-text.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { factJson } from "../json/facts.ts";
 import { readLiveFacts } from "../live-facts.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { GROUP_TITLES } from "./diff.ts";
@@ -31,7 +32,7 @@ Example: vfio-watch facts iommu`,
     const { database, paths } = findSurroundings(io.env, args.text("database"));
     const show = (label: string, snapshot: Snapshot): number => {
       const facts = snapshot.facts.filter((fact) => group === undefined || fact.group === group);
-      if (args.flag("json")) io.out(jsonText({ at: label, facts }, 2));
+      if (args.flag("json")) io.out(documentText({ at: label, facts: facts.map(factJson) }));
       else io.out(`${describeFacts(label, facts, createPaint(io.color), io.columns)}\n`);
       return EXIT.ok;
     };

@@ -1,10 +1,11 @@
 import { describeHotPlug } from "../../alerts/compose.ts";
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
-import { jsonText } from "../../json-text.ts";
 import { parseBdf, quotedVm, vmName } from "../../model/identifiers.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { entryJson } from "../json/time-line.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { parseTime, TIME_HELP } from "../parse-time.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
@@ -27,7 +28,7 @@ ${TIME_HELP}
 ${HISTORY_OPTIONS_HELP}
 
 #12 is a start ('vfio-watch show 12'), b12 a boot ('vfio-watch diff b11 b12'); alerts show their id.
-JSON: {"entries":[{"kind":"boot|change|start|hot-plug|alert","at","bootOrdinal",…}]}, times as UTC epoch milliseconds.
+JSON: {"entries":[{"kind":"boot|change|start|hot-plug|alert","at","boot",…}]}.
 Example: vfio-watch history --vm "Windows 11" --since 90d`,
   options: {
     ...HISTORY_OPTIONS,
@@ -43,7 +44,7 @@ Example: vfio-watch history --vm "Windows 11" --since 90d`,
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
       const entries = readTimeLine(store, withMeantVm(filter, store));
-      if (args.flag("json")) io.out(jsonText({ entries }, 2));
+      if (args.flag("json")) io.out(documentText({ entries: entries.map(entryJson) }));
       else io.out(`${describeTimeLine(entries, createPaint(io.color))}\n`);
       return EXIT.ok;
     });

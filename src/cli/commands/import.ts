@@ -11,7 +11,6 @@ import { type ImportResult, importHistory } from "../../import/import-history.ts
 import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
 import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
-import { jsonText } from "../../json-text.ts";
 import { createMessageFinder } from "../../pipeline/message-finder.ts";
 import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../places.ts";
@@ -19,6 +18,8 @@ import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
 import { inUtc } from "../../time-words.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { documentText, timeJson } from "../json/document.ts";
+import { troubleJson } from "../json/status.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 
 /** Of failures of years that no signature knows, so many are looked up in the programs' sources at once. */
@@ -55,7 +56,7 @@ counted and said, also in "notes". The service may run: it lets the import write
 
 Exit code: 0, or 1 when a source was refused or the history could not be written.
 JSON: {"sources":[{"name","refused","boots","notes"}],"boots":[{"id","startedAt","bios","isNew","isLive","newAttempts",
-"good","failed","undecided"}],"withoutBoot":{"newAttempts","attempts"},"runningBootLeftOut"}
+"good","failed","undecided"}],"withoutBoot":{"newAttempts","attempts"},"runningBootLeftOut","trouble"}
 Example: vfio-watch import /boot/logs && vfio-watch blame
          vfio-watch import tower-diagnostics-*.zip --database friend.db && vfio-watch blame --database friend.db`,
   options: { database: { type: "string" }, json: { type: "boolean" }, utc: { type: "boolean" } },
@@ -150,14 +151,28 @@ function whenLocked({ unraid }: Surroundings): string {
 }
 
 async function tell(result: ImportResult, args: ParsedArguments, io: CommandIo): Promise<number> {
-  const { trouble, ...rest } = result;
+  const { trouble } = result;
   const describe = () => describeImport(result, createPaint(io.color), io.columns);
-  if (args.flag("json")) io.out(jsonText(rest, 2));
+  if (args.flag("json")) io.out(documentText(importJson(result)));
   else io.out(`${args.flag("utc") ? await inUtc(describe) : describe()}\n`);
   if (trouble !== undefined) io.err(`vfio-watch: ${printable(trouble.why)} ${trouble.remedy}\n`);
   return trouble !== undefined || result.sources.some(({ refused }) => refused !== undefined)
     ? EXIT.failure
     : EXIT.ok;
+}
+
+function importJson({ sources, boots, withoutBoot, runningBootLeftOut, trouble }: ImportResult): object {
+  return {
+    sources: sources.map(({ name, refused = null, boots, notes }) => ({ name, refused, boots, notes })),
+    boots: boots.map(
+      ({ id, startedAt, bios = null, isNew, isLive, newAttempts, good, failed, undecided }) => ({
+        ...{ id, startedAt: timeJson(startedAt), bios, isNew, isLive, newAttempts, good, failed, undecided },
+      }),
+    ),
+    withoutBoot: { newAttempts: withoutBoot.newAttempts, attempts: withoutBoot.attempts },
+    runningBootLeftOut,
+    trouble: trouble === undefined ? null : troubleJson(trouble),
+  };
 }
 
 /** The result for a person: what was taken in, boot by boot, and what could not be. */

@@ -3,14 +3,16 @@ import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { askBlame } from "../../history/ask-blame.ts";
-import { jsonText } from "../../json-text.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
 import { replay } from "../../replay/replay.ts";
 import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { blameToJson } from "../json/blame.ts";
+import { documentText, timeJson } from "../json/document.ts";
+import { diagnosisJson } from "../json/starts.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
-import { blameToJson, renderBlame } from "./blame.ts";
+import { renderBlame } from "./blame.ts";
 import { outcomeWord } from "./starts.ts";
 
 /** A recorded host through the pipeline of the service. */
@@ -49,7 +51,7 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
       use: (store) => askBlame(store, {}),
     });
     const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
-    if (args.flag("json")) io.out(jsonText({ ...toJson(boots, starts), blame: blameToJson(answer) }, 2));
+    if (args.flag("json")) io.out(documentText({ ...toJson(boots, starts), blame: blameToJson(answer) }));
     else {
       io.out(`${describe(boots, starts, paint, io.columns)}\n`);
       if (answer.blame.bad > 0) {
@@ -74,9 +76,9 @@ function toJson(boots: readonly RecordedBoot[], starts: readonly ToldStart[]): o
     starts: starts.map(({ boot, attempt, answer }) => ({
       boot: boot.name,
       vm: attempt.vm,
-      openedAt: attempt.openedAt,
-      outcome: attempt.outcome,
-      diagnosis: attempt.diagnosis ?? null,
+      openedAt: timeJson(attempt.openedAt),
+      outcome: attempt.outcome ?? null,
+      diagnosis: attempt.diagnosis === undefined ? null : diagnosisJson(attempt.diagnosis),
       changes: answer.changes?.flatMap(({ changes }) => changes.map(({ sentence }) => sentence)) ?? null,
       answer: answerJson(answer),
     })),

@@ -4,7 +4,6 @@ import { systemClock } from "../../clock.ts";
 import { collectFacts } from "../../facts/facts-of-host.ts";
 import { readBootIdentity } from "../../host/boot-identity.ts";
 import type { HostPaths } from "../../host-paths.ts";
-import { jsonText } from "../../json-text.ts";
 import type { Fact } from "../../model/fact.ts";
 import { read } from "../../model/reading.ts";
 import { renderBbcode } from "../../report/bbcode.ts";
@@ -12,7 +11,7 @@ import { describeReport } from "../../report/content.ts";
 import type { ReportContent } from "../../report/document.ts";
 import { gatherReport, type ReportSubject } from "../../report/gather.ts";
 import { renderHtml, renderHtmlFragment } from "../../report/html.ts";
-import { renderJson } from "../../report/json.ts";
+import { reportJson } from "../../report/json.ts";
 import { renderMarkdown } from "../../report/markdown.ts";
 import { PRIVATE_KINDS } from "../../report/pattern-parts.ts";
 import { findPrivateNames } from "../../report/private-names.ts";
@@ -23,6 +22,7 @@ import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { printable, table } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
 import { vmOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
 import { programVersion } from "../version.ts";
@@ -31,7 +31,7 @@ const RENDERERS = {
   markdown: renderMarkdown,
   bbcode: renderBbcode,
   text: renderText,
-  json: renderJson,
+  json: (content) => documentText(reportJson(content)),
   html: renderHtml,
   "html-fragment": renderHtmlFragment,
 } satisfies Record<string, (content: ReportContent, columns: number) => string>;
@@ -76,8 +76,7 @@ or nothing is on record yet, the report is about the host as it is now.
   --database FILE    another history than the service's
 
 Exit code: 0 when the report is written.
-JSON: with --masked {"masked":[{"placeholder","kind","value","count","shown"}]}, else {"format","title","outcome","answer","glance","sections":[{"id","title","blocks"}],"notes","madeAt","madeBy"},
-times as UTC epoch milliseconds.
+JSON: with --masked {"masked":[{"placeholder","kind","value","count","shown"}]}, else {"title","outcome","answer","glance","sections":[{"id","title","blocks"}],"notes","madeAt","madeBy"}.
 Example: vfio-watch report --format bbcode               to paste into the forum
 Example: vfio-watch report 12 --output report.html       start 12 as a page
 Example: vfio-watch report --masked                      what would be masked
@@ -133,7 +132,11 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
       const content = describeReport(input, redaction?.mask, redaction?.masked);
       const things = redaction?.masked() ?? [];
       if (args.flag("masked"))
-        return write(format === "json" ? jsonText({ masked: things }, 2) : maskedTable(things), output, io);
+        return write(
+          format === "json" ? documentText({ masked: things.map(maskedJson) }) : maskedTable(things),
+          output,
+          io,
+        );
       const missed = show.filter((name) => !things.some((thing) => isNamed(thing, name)));
       if (missed.length > 0)
         io.err(`vfio-watch: nothing in this report is ${missed.join(", ")}; --masked lists what is.\n`);
@@ -166,6 +169,10 @@ function maskedTable(things: readonly MaskedThing[]): string {
     `${printable(value)}${shown ? " (shown)" : ""}`,
   ]);
   return `${table(rows)}\n`;
+}
+
+function maskedJson({ placeholder, kind, value, count, shown }: MaskedThing): object {
+  return { placeholder, kind, value, count, shown };
 }
 
 function readFormat(wanted: string | undefined, output: string | undefined): Format {

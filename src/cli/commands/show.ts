@@ -1,13 +1,12 @@
 import type { Answer } from "../../answer/answer.ts";
 import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
-import { answerJson } from "../../answer/json.ts";
 import { changeTexts, historyTexts, momentText } from "../../answer/words.ts";
-import { jsonText } from "../../json-text.ts";
 import type { Evidence } from "../../model/attempt.ts";
-import type { DomainLogEnd, Observation } from "../../model/observation.ts";
 import type { StoredAttempt } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { attemptJson } from "../json/starts.ts";
 import {
   findCatalogue,
   findSurroundings,
@@ -16,6 +15,7 @@ import {
   signatureLookup,
   withHistory,
 } from "../surroundings.ts";
+import { whatWasSaid } from "../what-was-said.ts";
 import { outcomeWord } from "./starts.ts";
 
 /** Everything about one start. */
@@ -29,9 +29,10 @@ ATTEMPT is the number that 'vfio-watch starts' prints; without it the newest fai
 ${HISTORY_OPTIONS_HELP}
 
 Exit code: 0 for a good start, 3 for one that failed.
-JSON: the attempt with its evidence, diagnosis and "answer": {"class","certainty","why","here","lastGood","failing",
-"comparedWith","changes":[{"knob","sentence","consequences","isNew","probability"}],"otherChanges","demand",
-"goBack":[{"knob","to","sentence"}],"remedies"}; times as UTC epoch milliseconds.
+JSON: {"number","vm","outcome",… as in 'starts',"diagnosis":{"summary","causes",…},"evidence":[{"at","source","kind","text",
+"count","matches"}],"evidenceLeftOut","answer":{"class","certainty","why","here","lastGood","failing","comparedWith",
+"changes":[{"knob","sentence","consequences","isNew","probability"}],"otherChanges","demand",
+"goBack":[{"knob","to","sentence"}],"remedies"}}.
 Example: vfio-watch show 12`,
   options: HISTORY_OPTIONS,
   run(args, io) {
@@ -54,24 +55,12 @@ Example: vfio-watch show 12`,
         return EXIT.failure;
       }
       const answer = askAnswer(store, questionOf(attempt, attempt.number, attempt.snapshotId), catalogue);
-      if (args.flag("json")) io.out(jsonText(toJson(attempt, answer), 2));
+      if (args.flag("json")) io.out(documentText(attemptJson(attempt, answer)));
       else io.out(`${describeAttempt(attempt, answer, createPaint(io.color), io.columns)}\n`);
       return attempt.outcome === "started" || attempt.outcome === undefined ? EXIT.ok : EXIT.findings;
     });
   },
 };
-
-/** The attempt for programs: signatures by id, since their text belongs to the catalogue. */
-function toJson(attempt: StoredAttempt, answer: Answer): object {
-  return {
-    ...attempt,
-    answer: answerJson(answer),
-    evidence: attempt.evidence.map((entry) => ({
-      ...entry,
-      matches: entry.matches.map(({ signature, captures }) => ({ signature: signature.id, captures })),
-    })),
-  };
-}
 
 /** The attempt as a page for a person. */
 export function describeAttempt(
@@ -128,43 +117,4 @@ function evidenceLine(entry: Evidence, openedAt: number, paint: Paint, columns: 
   const repeated = count > 1 ? ` (${count} times)` : "";
   const line = `${offset}  ${observation.source.padEnd(12)}  ${text}${repeated}`;
   return wrap(decisive ? paint("red", line) : line, columns, " ".repeat(27));
-}
-
-/** One line for any observation. */
-export function whatWasSaid(observation: Observation): string {
-  switch (observation.kind) {
-    case "kernel-record":
-    case "domain-log-line":
-    case "libvirtd-record":
-      return observation.text;
-    case "gap":
-      return observation.detail;
-    case "vfio-node":
-      return `/dev/vfio/${observation.node} ${observation.change}`;
-    case "vm-inventory":
-      return observation.vms.map(({ state }) => `state ${state.state} (${state.reason})`).join(", ");
-    case "vm-lifecycle":
-      return `${observation.source === "libvirt" ? "libvirt event: " : ""}${observation.event} ${observation.detail}`.trimEnd();
-    case "vm-control-error":
-      return "libvirt event: control-error (QEMU went away while libvirt talked to it)";
-    case "vm-state":
-      return `state ${observation.state.state} (${observation.state.reason})`;
-    case "vm-reboot":
-      return "libvirt event: reboot";
-    case "vm-device":
-      return `libvirt event: device ${observation.alias} ${observation.change}`;
-    case "connection":
-      return `${observation.state}: ${observation.detail}`;
-    case "domain-log-start":
-      return `starting up${observation.qemuVersion === undefined ? "" : `, QEMU ${observation.qemuVersion}`}${observation.machine === undefined ? "" : `, machine ${observation.machine}`}`;
-    case "domain-log-end":
-      return endOf(observation);
-    case "config-file":
-      return `${observation.path} ${observation.change}`;
-  }
-}
-
-/** libvirt's own line; Proxmox has no such one, but a task that ended. */
-function endOf({ source, reason }: DomainLogEnd): string {
-  return source === "proxmox" ? `the start task ended: ${reason}` : `shutting down, reason=${reason}`;
 }

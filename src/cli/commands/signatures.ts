@@ -1,8 +1,8 @@
 import { nameIn } from "../../diagnosis/sentence.ts";
-import { jsonText } from "../../json-text.ts";
-import type { Remedy } from "../../model/catalogue.ts";
+import type { Remedy, Signature } from "../../model/catalogue.ts";
 import { printable, table, wrap } from "../../terminal-text.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
 
 /** The catalogue, for people who read logs and for those who write their own signatures. */
@@ -15,7 +15,8 @@ ID shows one signature whole. Your own signatures (*.json, see the README) are l
 
   --json             one JSON document instead of text
 
-JSON: {"signatures":[{"id","class","layer","role","severity","pattern","meaning","remedies","examples"}]}.
+JSON: {"signatures":[{"id","class","layer","role","severity","pattern","meaning","remedies":[{"text",
+"when"}],"confirm","versions","examples"}]}.
 Example: vfio-watch signatures kernel.direct-mapping-required`,
   options: { json: { type: "boolean" } },
   async run(args, io) {
@@ -29,7 +30,7 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
       );
       return EXIT.failure;
     }
-    if (args.flag("json")) io.out(jsonText({ signatures }, 2));
+    if (args.flag("json")) io.out(documentText({ signatures: signatures.map(signatureJson) }));
     else if (wanted === undefined) {
       io.out(`${table(signatures.map((one) => [one.id, one.class, one.role, one.severity]))}\n`);
     } else {
@@ -57,4 +58,20 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
 function remedyText({ text, when }: Remedy): string {
   const conditions = Object.entries(when).map(([name, values]) => `${name} ${values.join(" or ")}`);
   return `${nameIn(text)}${conditions.length === 0 ? "" : ` (only: ${conditions.join(", ")})`}`;
+}
+
+function signatureJson(one: Signature): object {
+  return {
+    id: one.id,
+    class: one.class,
+    layer: one.layer,
+    role: one.role,
+    severity: one.severity,
+    pattern: one.pattern,
+    meaning: one.meaning,
+    remedies: one.remedies.map(({ text, when }) => ({ text, when })),
+    confirm: one.confirm ?? [],
+    versions: one.versions ?? null,
+    examples: one.examples,
+  };
 }

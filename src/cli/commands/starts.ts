@@ -1,9 +1,10 @@
-import { jsonText } from "../../json-text.ts";
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/attempt-store.ts";
 import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { startJson } from "../json/starts.ts";
 import { withMeantVm } from "../meant-vm.ts";
 import { parseTime, TIME_HELP } from "../parse-time.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
@@ -22,8 +23,8 @@ ${TIME_HELP}
   --limit N          at most so many (default ${DEFAULT_LIMIT})
 ${HISTORY_OPTIONS_HELP}
 
-JSON: {"starts":[{"number","id","vm","bootId","openedAt","closedAt","outcome","devices","groups","cause","summary",
-"snapshotId","origin"}]}, times as UTC epoch milliseconds.
+JSON: {"starts":[{"number","id","vm","boot","bootId","openedAt","closedAt","outcome","devices","groups","cause","summary",
+"snapshotId","origin"}]}.
 Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
   options: {
     ...HISTORY_OPTIONS,
@@ -53,7 +54,7 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
     const { database } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, (store) => {
       const rows = store.attempts.list(withMeantVm(filter, store));
-      if (args.flag("json")) io.out(jsonText({ starts: rows }, 2));
+      if (args.flag("json")) io.out(documentText({ starts: rows.map(startJson) }));
       else io.out(`${describeStarts(rows, createPaint(io.color), isNarrowed)}\n`);
       return EXIT.ok;
     });

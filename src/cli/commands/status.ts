@@ -5,7 +5,6 @@ import {
   STUCK_AFTER,
   stateFile,
 } from "../../daemon/runtime-state.ts";
-import { jsonText } from "../../json-text.ts";
 import type { SourceHealth } from "../../model/source.ts";
 import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
@@ -19,6 +18,9 @@ import {
   wrap,
 } from "../../terminal-text.ts";
 import { type Command, type CommandIo, EXIT, refusePositionals, UsageError } from "../command.ts";
+import { documentText } from "../json/document.ts";
+import { startJson } from "../json/starts.ts";
+import { channelJson, databaseJson, gapJson, serviceJson, troubleJson } from "../json/status.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { describeStarts } from "./starts.ts";
 
@@ -51,16 +53,7 @@ Example: vfio-watch status`,
       return EXIT.ok;
     });
     if (args.flag("json")) {
-      io.out(
-        jsonText(
-          {
-            running: service !== undefined,
-            service: service ?? null,
-            ...(history ?? { ...NO_HISTORY, troubles: service?.troubles ?? [] }),
-          },
-          2,
-        ),
-      );
+      io.out(documentText(statusJson(service, history)));
     } else {
       io.out(`${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now)}\n`);
     }
@@ -97,8 +90,18 @@ interface HistoryStatus {
   readonly troubles: ReturnType<Store["troubles"]>;
 }
 
-/** So that programs find the same keys where nothing is stored yet. */
-const NO_HISTORY = { database: null, starts: [], channels: [], gaps: [], troubles: [] };
+/** Programs find the same keys where nothing is stored yet. */
+function statusJson(service: RuntimeState | undefined, history: HistoryStatus | undefined): object {
+  return {
+    running: service !== undefined,
+    service: service === undefined ? null : serviceJson(service),
+    database: history === undefined ? null : databaseJson(history.database.path, history.database),
+    starts: history?.starts.map(startJson) ?? [],
+    channels: history?.channels.map(channelJson) ?? [],
+    gaps: history?.gaps.map(gapJson) ?? [],
+    troubles: (history?.troubles ?? service?.troubles ?? []).map(troubleJson),
+  };
+}
 
 /** A service that hangs is no better than none, and its last words look as if it worked. */
 function withSilence(service: RuntimeState, now: number): RuntimeState {
