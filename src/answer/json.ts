@@ -1,5 +1,6 @@
+import type { DemandOrigin } from "../history/demand-origin.ts";
 import { isoTime } from "../time-words.ts";
-import type { Answer, DemandOrigin, Moment } from "./answer.ts";
+import type { Answer, Moment } from "./answer.ts";
 import type { ChangeLine } from "./change-lines.ts";
 
 /** The answer for programs, the same in every command. */
