@@ -3,7 +3,7 @@ import type { DomainLogEnd, DomainLogLine, DomainLogStart } from "../model/obser
 import type { AttemptBook } from "./book.ts";
 import { momentOf, type Said } from "./moments.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
-import { hasFatalCause } from "./working-attempt.ts";
+import { hasFatalCause, type WorkingAttempt } from "./working-attempt.ts";
 
 /** A VM whose log began before its first event was read is still the same try for this long (ms). */
 const ADOPTION_MS = 120_000;
@@ -16,13 +16,13 @@ export interface LogSigns {
   ended(end: Said<DomainLogEnd>): boolean;
 }
 
-/** Makes the reader of domain logs; `sweep` looks for attempts of evidence that waits. */
+/** Makes the reader of domain logs; `sweepFor` looks whether evidence that waits belongs to an attempt. */
 export function createLogSigns(options: {
   readonly book: AttemptBook;
   readonly pen: Pen;
-  readonly sweep: () => void;
+  readonly sweepFor: (attempt: WorkingAttempt) => void;
 }): LogSigns {
-  const { book, pen, sweep } = options;
+  const { book, pen, sweepFor } = options;
 
   function started(start: Said<DomainLogStart>): boolean {
     if (book.knows(start)) return true;
@@ -47,7 +47,7 @@ export function createLogSigns(options: {
     if (start.isWhole || attempt.devices.size === 0) pen.hasDevices(attempt, start.devices);
     pen.join(attempt, start, []);
     book.watchSettling(attempt);
-    sweep();
+    sweepFor(attempt);
     return true;
   }
 
@@ -73,7 +73,7 @@ export function createLogSigns(options: {
     if (end.reason === "failed") pen.fail(attempt, attempt.ended);
     else if (REASONS_OF_DEATH.has(end.reason)) pen.died(attempt, attempt.ended);
     else book.close(attempt, attempt.ended, "started");
-    sweep();
+    sweepFor(attempt);
     return true;
   }
 

@@ -83,7 +83,7 @@ export function createAttemptTracker(options: {
   });
   const pen = createPen(book, settings);
   const unclaimed = createUnclaimed({ clock, moments, book, isReleased });
-  const log = createLogSigns({ book, pen, sweep: unclaimed.sweep });
+  const log = createLogSigns({ book, pen, sweepFor: unclaimed.sweepFor });
   const libvirt = createLibvirtSigns(book, pen);
   const hotPlugs = createHotPlugs({
     ...{ clock, moments, book, pen, unclaimed },
