@@ -3,7 +3,10 @@ import type { Bdf, VmName } from "./identifiers.ts";
 /** A passed-through PCI device in a VM's definition. */
 export interface HostDevice {
   readonly bdf: Bdf;
-  /** libvirt detaches and re-attaches it by itself (`managed='yes'`). */
+  /**
+   * libvirt detaches it from the host by itself, and gives it back (`managed='yes'`). Proxmox binds its whole IOMMU group
+   * to vfio-pci before it runs QEMU, and leaves it there (not with `driver=keep`).
+   */
   readonly managed: boolean;
   /** `<driver name='…'>`, e.g. `vfio`. */
   readonly driver?: string;
@@ -14,6 +17,15 @@ export interface HostDevice {
   readonly alias?: string;
   /** ROM file, or `off` for `<rom bar='off'/>`. */
   readonly rom?: string;
+}
+
+/** Why a VM's manager does not even run QEMU for it, as things are now. */
+export interface StartRefusal {
+  readonly class: "device-missing" | "device-config-invalid";
+  /** Where it stands, e.g. `hostpci0`. */
+  readonly setting: string;
+  /** In the manager's own words. */
+  readonly why: string;
 }
 
 /**
@@ -32,6 +44,11 @@ export interface VmDefinition {
   readonly autostart?: boolean;
   /** The program that is run for it. */
   readonly emulator?: string;
+  /** Who starts it; libvirt where none is named. */
+  readonly manager?: "proxmox";
+  /** The node of the cluster that it has moved to; it is not here then, and may come back. */
+  readonly movedTo?: string;
+  readonly refusal?: StartRefusal;
   readonly hostDevices: readonly HostDevice[];
 }
 

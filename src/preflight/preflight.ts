@@ -12,9 +12,10 @@ import { vmFindings } from "./vm-findings.ts";
 export function runPreflight(input: PreflightInput): Preflight {
   const { host, only } = input;
   const all = host.vms.state === "read" ? host.vms.value : [];
-  const asked = all.filter(
-    ({ definition }) => definition.hostDevices.length > 0 && (only === undefined || definition.name === only),
-  );
+  const asked = all.filter(({ definition: { name, hostDevices, refusal, movedTo } }) => {
+    const wantsDevices = hostDevices.length > 0 || refusal !== undefined;
+    return wantsDevices && movedTo === undefined && (only === undefined || name === only);
+  });
   const vms = asked.map((vm) => preflightOf(vm, input));
   const hostFindings = [...bindingFindings(input, asked), ...bootFindings(input)];
   const stopping = vms.flatMap(({ findings }) => findings.filter(({ matter }) => matter === "stops"));

@@ -7,6 +7,7 @@ import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { KnownDevice, PreflightFinding, PreflightInput } from "./finding.ts";
+import { takenFromHost } from "./taken-from-host.ts";
 
 /** What stops this VM now, and the answer for it. */
 export function vmFindings(
@@ -25,6 +26,7 @@ export function vmFindings(
       ...causes.map((cause, index) => fromCause(cause, remedies[index] ?? [], vm, input)),
       ...exchangedDevices(vm, input),
       ...refusedLater(vm, input.host),
+      ...takenFromHost(vm, input.host),
     ],
   };
 }

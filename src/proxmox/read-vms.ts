@@ -5,9 +5,10 @@ import type { HostPaths } from "../host-paths.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
 import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import { type NodeDevices, readNodeDevices } from "./node-devices.ts";
 import { parsePciMappings } from "./pci-mappings.ts";
 import { isYes } from "./property-string.ts";
-import { definitionOf, type NodeDevices, parseVmConfig } from "./vm-config.ts";
+import { definitionOf, parseVmConfig } from "./vm-config.ts";
 
 /** The VMs' configurations of this node; a link into the cluster's file system, which has no inotify. */
 const CONFIGURATIONS = "/etc/pve/qemu-server";
@@ -55,7 +56,6 @@ export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> 
 }
 
 function readNode(paths: HostPaths): NodeDevices {
-  const addresses = valueOr(readNames(paths.at("/sys/bus/pci/devices")), []);
   const node = basename(valueOr(readLink(paths.at("/etc/pve/local")), ""));
   const mappings = valueOr(readText(paths.at("/etc/pve/mapping/pci.cfg"), CONFIGURATION_LIMIT), "");
   const reservations = valueOr(readText(paths.at(`${PID_FILES}/pci-id-reservations`)), "");
@@ -64,11 +64,7 @@ function readNode(paths: HostPaths): NodeDevices {
     const bdf = parseBdf(address ?? "");
     if (bdf !== undefined && vmid !== undefined) reservedBy.set(bdf, vmid);
   }
-  return {
-    present: addresses.flatMap((address) => parseBdf(address) ?? []),
-    mappings: parsePciMappings(mappings, node),
-    reservedBy,
-  };
+  return { ...readNodeDevices(paths), mappings: parsePciMappings(mappings, node), reservedBy };
 }
 
 /** A VM's QEMU. */

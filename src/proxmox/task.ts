@@ -19,7 +19,7 @@ export interface TaskEnd {
 }
 
 const UPID =
-  /^UPID:[a-zA-Z0-9-]{1,64}:([0-9A-F]{8}):[0-9A-F]{8,9}:([0-9A-F]{8}):([^:\s/]{1,64}):([^:\s/]{0,64}):[^:\s/]{1,256}:$/i;
+  /^UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?:([0-9A-Fa-f]{8}):[0-9A-Fa-f]{8,9}:([0-9A-Fa-f]{8}):([^:\s/]{1,64}):([^:\s/]{0,64}):[^:\s/]{1,256}:$/;
 
 /** The directories under `/var/log/pve/tasks`: a log is in the one named after the last digit of its start time. */
 export const TASK_DIRECTORIES: readonly string[] = [..."0123456789ABCDEF"];
@@ -30,6 +30,11 @@ export function parseUpid(name: string): Task | undefined {
   if (pid === undefined || started === undefined || kind === undefined || id === undefined) return undefined;
   const startedAt = Number.parseInt(started, 16) * 1000;
   return { upid: name, pid: Number.parseInt(pid, 16), startedAt, kind, id };
+}
+
+/** The directory below `/var/log/pve/tasks` that the log of this task is in: the last digit of its start time. */
+export function directoryOfTask(upid: string): string | undefined {
+  return upid.split(":")[4]?.at(-1)?.toUpperCase();
 }
 
 /** The end of a task, where the line tells of one. A task that ended with warnings has succeeded. */

@@ -1,18 +1,9 @@
-import { type Bdf, parseBdf, vmName } from "../model/identifiers.ts";
-import type { HostDevice, VmDefinition } from "../model/virtual-machine.ts";
-import type { PciMappings } from "./pci-mappings.ts";
+import { vmName } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
+import { readHostpci } from "./hostpci.ts";
+import type { NodeDevices } from "./node-devices.ts";
 import { isYes, parsePropertyString, type Settings } from "./property-string.ts";
 
-/** What a VM's configuration leaves to the node. */
-export interface NodeDevices {
-  /** All PCI functions that are there. */
-  readonly present: readonly Bdf[];
-  readonly mappings: PciMappings;
-  /** Which VM holds a device, by `/run/qemu-server/pci-id-reservations`. */
-  readonly reservedBy: ReadonlyMap<Bdf, string>;
-}
-
-const HOSTPCI = /^hostpci(?:[0-9]|1[0-5])$/;
 const MAX_NAME = 128;
 const DEFAULT_MEMORY_MIB = 512;
 
@@ -48,6 +39,7 @@ export function parseVmConfig(text: string): VmConfig {
  */
 export function definitionOf(vmid: string, settings: Settings, devices: NodeDevices): VmDefinition {
   const name = settings.get("name")?.slice(0, MAX_NAME);
+  const hostpci = readHostpci(vmid, settings, devices);
   const memory = parsePropertyString(settings.get("memory") ?? "", "current").get("current");
   return {
     name: vmName(name === undefined ? vmid : `${vmid} (${name})`),
@@ -57,7 +49,9 @@ export function definitionOf(vmid: string, settings: Settings, devices: NodeDevi
     memoryKiB: (/^\d{1,9}$/.test(memory ?? "") ? Number(memory) : DEFAULT_MEMORY_MIB) * 1024,
     hugepages: settings.has("hugepages"),
     autostart: isYes(settings.get("onboot")),
-    hostDevices: hostDevicesOf(vmid, settings, devices),
+    manager: "proxmox",
+    hostDevices: hostpci.devices,
+    ...(hostpci.refusal !== undefined && { refusal: hostpci.refusal }),
   };
 }
 
@@ -69,71 +63,4 @@ function identityOf(vmid: string, settings: Settings): string {
   const of = (key: string, name: string) => parsePropertyString(settings.get(key) ?? "", "").get(name);
   const own = of("smbios1", "uuid") ?? of("meta", "ctime") ?? settings.get("vmgenid");
   return own === undefined ? vmid : `${vmid}/${own.toLowerCase()}`;
-}
-
-function hostDevicesOf(vmid: string, settings: Settings, node: NodeDevices): readonly HostDevice[] {
-  const found = new Map<Bdf, HostDevice>();
-  const inOrder = [...settings].filter(([key]) => HOSTPCI.test(key));
-  inOrder.sort(([a], [b]) => Number(a.slice(7)) - Number(b.slice(7)));
-  for (const [, value] of inOrder) {
-    const properties = parsePropertyString(value, "host");
-    // Of a mediated device QEMU gets a part that the host's driver makes; the device itself stays with the host.
-    if (properties.has("mdev")) continue;
-    const addresses = addressesOf(vmid, properties, node, found);
-    for (const [index, bdf] of addresses.entries()) {
-      const isFirst = index === 0;
-      if (!found.has(bdf)) found.set(bdf, hostDevice(bdf, properties, isFirst, addresses.length > 1));
-    }
-  }
-  for (const [, host] of (settings.get("args") ?? "").matchAll(
-    /vfio-pci,[^\s]{0,512}?host=([0-9a-f:.]+)/gi,
-  )) {
-    const bdf = parseBdf(host ?? "");
-    if (bdf !== undefined && !found.has(bdf)) found.set(bdf, { bdf, managed: false });
-  }
-  return [...found.values()];
-}
-
-/** Only the first function of several gets the ROM, as in Proxmox's command line. */
-function hostDevice(bdf: Bdf, properties: Settings, isFirst: boolean, isOneOfSeveral: boolean): HostDevice {
-  const rombar = properties.get("rombar");
-  const rom = rombar !== undefined && !isYes(rombar) ? "off" : properties.get("romfile");
-  return {
-    bdf,
-    // Before each start Proxmox binds the whole IOMMU group to vfio-pci, unless it is told to keep the driver.
-    managed: properties.get("driver") !== "keep",
-    ...(isFirst && isOneOfSeveral ? { multifunction: true } : {}),
-    ...(isFirst && rom !== undefined ? { rom } : {}),
-  };
-}
-
-function addressesOf(
-  vmid: string,
-  properties: Settings,
-  node: NodeDevices,
-  used: ReadonlyMap<Bdf, unknown>,
-): readonly Bdf[] {
-  const mapping = properties.get("mapping");
-  if (mapping === undefined) return functionsOf(properties.get("host")?.split(";") ?? [], node.present);
-  const alternatives = (node.mappings.get(mapping) ?? []).map((paths) => functionsOf(paths, node.present));
-  const free = alternatives.filter((addresses) => !addresses.some((bdf) => used.has(bdf)));
-  // Proxmox takes the first that no other VM has; of a VM that runs its reservation tells which that was.
-  return (
-    free.find((addresses) => addresses.some((bdf) => node.reservedBy.get(bdf) === vmid)) ??
-    free.find((addresses) => !addresses.some((bdf) => node.reservedBy.has(bdf))) ??
-    free[0] ??
-    []
-  );
-}
-
-/** An address without a function means all functions of the device that are there. */
-function functionsOf(addresses: readonly string[], present: readonly Bdf[]): readonly Bdf[] {
-  return addresses.flatMap((address) => {
-    const whole = parseBdf(address);
-    if (whole !== undefined) return whole;
-    const first = parseBdf(`${address}.0`);
-    if (first === undefined) return [];
-    const functions = present.filter((bdf) => bdf.slice(0, -1) === first.slice(0, -1));
-    return functions.length > 0 ? functions.toSorted() : first;
-  });
 }

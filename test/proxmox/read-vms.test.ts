@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createHostPaths } from "../../src/host-paths.ts";
@@ -7,7 +8,7 @@ import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import { installedVersion } from "../../src/proxmox/installed-package.ts";
 import { parsePciMappings } from "../../src/proxmox/pci-mappings.ts";
 import { isProxmoxHost, processExists, readProxmoxVms, runningQemu } from "../../src/proxmox/read-vms.ts";
-import { parseTaskEnd, parseUpid } from "../../src/proxmox/task.ts";
+import { directoryOfTask, parseTaskEnd, parseUpid } from "../../src/proxmox/task.ts";
 import { definitionOf, parseVmConfig } from "../../src/proxmox/vm-config.ts";
 import { createProxmoxNode } from "../helpers/proxmox-host.ts";
 import { temporaryDirectory } from "../sources/observed.ts";
@@ -87,6 +88,7 @@ test("a VM's configuration gives its definition, without what its snapshots say"
       memoryKiB: 16_384 * 1024,
       hugepages: true,
       autostart: true,
+      manager: "proxmox",
       hostDevices: [
         { bdf: "0000:01:00.0", managed: true, multifunction: true, rom: "gpu.rom" },
         { bdf: "0000:01:00.1", managed: true },
@@ -107,6 +109,7 @@ test("what a configuration leaves out is Proxmox's default, and what cannot be r
       memoryKiB: 512 * 1024,
       hugepages: false,
       autostart: false,
+      manager: "proxmox",
       hostDevices: [],
     },
   ]);
@@ -198,6 +201,22 @@ test("a task's name tells process, time, kind and VM; a token's and a long uptim
     assert.equal(parseUpid(name), undefined);
 });
 
+test("names of tasks are read as Proxmox reads them", () => {
+  const { tasks, others } = JSON.parse(
+    readFileSync(new URL("../fixtures/proxmox/upids.json", import.meta.url), "utf8"),
+  ) as {
+    readonly tasks: readonly Readonly<
+      Record<"upid" | "file" | "type" | "id", string> & Record<"pid" | "starttime", number>
+    >[];
+    readonly others: readonly { readonly upid: string; readonly is: boolean }[];
+  };
+  for (const { upid, file, pid, starttime, type, id } of tasks) {
+    assert.deepEqual(parseUpid(upid), { upid, pid, startedAt: starttime * 1000, kind: type, id });
+    assert.equal(join("/var/log/pve/tasks", directoryOfTask(upid) ?? "", upid), file);
+  }
+  for (const { upid, is } of others) assert.equal(parseUpid(upid) !== undefined, is, upid);
+});
+
 test("a task ends well with warnings, and nothing but the word at the line's beginning is an end", () => {
   assert.deepEqual(parseTaskEnd("TASK OK"), { failed: false, line: "TASK OK" });
   assert.equal(parseTaskEnd("TASK WARNINGS: 3")?.failed, false);
@@ -253,7 +272,13 @@ test("whatever stands in a configuration, a mapping or a directory, a VM's devic
   const text = fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join(""));
   fc.assert(
     fc.property(text, text, (configuration, mapping) => {
-      const node = { present: [], mappings: parsePciMappings(mapping, "pve"), reservedBy: new Map() };
+      const node = {
+        present: [],
+        mappings: parsePciMappings(mapping, "pve"),
+        reservedBy: new Map(),
+        identityOf: () => undefined,
+        mediatedTypes: () => undefined,
+      };
       const { hostDevices } = definitionOf("1", parseVmConfig(configuration).next, node);
       const addresses = hostDevices.map(({ bdf }) => bdf);
       assert.equal(new Set(addresses).size, addresses.length);
