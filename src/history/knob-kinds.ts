@@ -4,6 +4,7 @@ import type { KnobKind } from "../facts/kind.ts";
 const CONSEQUENCES: ReadonlySet<KnobKind> = new Set([
   "firmware-demand",
   "direct-region",
+  "firmware-mode",
   "firmware-other",
   "iommu-state",
   "device-state",
@@ -24,6 +25,8 @@ const MADE_BY: Partial<Record<KnobKind, readonly KnobKind[]>> = {
     "other-card",
     "device-parameter",
   ],
+  // An update of the firmware sets its settings back.
+  "firmware-mode": ["bios", "mainboard", "bios-setting"],
   "firmware-other": ["bios", "mainboard", "bios-setting", "firmware-demand"],
   "group-members": [
     "bios",

@@ -50,6 +50,7 @@ export function hostFacts(changed: Facts = {}): Facts {
     "firmware.bios.version": "E7E49AMSI.1A63",
     "firmware.bios.date": "08/05/2025",
     "firmware.board.name": "MPG X870E CARBON WIFI (MS-7E49)",
+    "firmware.secure-boot": "off",
     "firmware-tables.DMAR": NONE,
     "firmware-tables.IVRS.sha256": "aaaa",
     "firmware-tables.IVRS.ivmd.1":

@@ -112,6 +112,10 @@ const KINDS: Readonly<Record<string, (draw: Draw) => Life>> = {
     boots: broken(draw, { "kernel.release": "6.18.1-Unraid" }, draw.pick(OPAQUE)),
     causes: ["kernel"],
   }),
+  "Secure Boot": (draw) => ({
+    boots: broken(draw, { "firmware.secure-boot": "on" }, draw.pick(OPAQUE)),
+    causes: ["firmware"],
+  }),
   "a parameter": (draw) => ({
     boots: broken(draw, { "kernel.parameter.pcie_aspm": "force" }, draw.pick(OPAQUE)),
     causes: ["kernel parameter pcie_aspm"],

@@ -42,12 +42,13 @@ export const FIRMWARE: FactKind = {
 export const FIRMWARE_MODE: FactKind = {
   group: "firmware",
   root: "firmware",
-  odds: "firmware-other",
+  odds: "firmware-mode",
   role: { follows: ["BIOS", "BIOS setting"] },
   forms: [
     form("firmware.boot-mode", "Boot mode", 2, { shown: "firmware" }),
     form("firmware.secure-boot", "Secure Boot", 2, { shown: "firmware" }),
     form("firmware.microcode", "CPU microcode", 3, {
+      odds: "firmware-other",
       role: { follows: ["BIOS", "operating system"] },
       shown: "firmware",
     }),
