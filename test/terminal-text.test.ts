@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { createPaint, formatSpan, formatTime, printable, table, wrap } from "../src/terminal-text.ts";
+import { createPaint, formatSpan, formatTime, printable } from "../src/terminal-text.ts";
+import { table, wrap } from "../src/text-columns.ts";
 
 describe("text for a terminal", () => {
   it("shows a hostile VM name as its characters, without an escape sequence or a turned direction", () => {

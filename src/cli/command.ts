@@ -21,6 +21,8 @@ export interface CommandIo {
   readonly color: boolean;
   /** Width for wrapping text, in columns. */
   readonly columns: number;
+  /** The same for tables; without an end where the output is no terminal, so that a row stays a line for `grep`. */
+  readonly tableColumns: number;
   readonly env: NodeJS.ProcessEnv;
   /** All of standard input; undefined where it is longer than `limit` bytes. */
   readonly readInput: (limit: number) => Promise<Buffer | undefined>;

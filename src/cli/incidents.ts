@@ -1,10 +1,11 @@
 import { alertText, plainLines } from "../alerts/message.ts";
 import type { IncidentView } from "../alerts/people.ts";
 import type { Delivery } from "../model/alert.ts";
-import { formatTime, type Paint, printable, table, wrap } from "../terminal-text.ts";
+import { formatTime, type Paint, printable } from "../terminal-text.ts";
+import { table, wrap } from "../text-columns.ts";
 
 /** Incidents for a person, one a line. */
-export function describeIncidents(views: readonly IncidentView[], paint: Paint): string {
+export function describeIncidents(views: readonly IncidentView[], paint: Paint, width: number): string {
   if (views.length === 0) return "Nobody had to be told anything yet.";
   return table(
     views.map(({ incident, state }) => [
@@ -14,6 +15,7 @@ export function describeIncidents(views: readonly IncidentView[], paint: Paint):
       incident.count === 1 ? "once" : `${incident.count} times`,
       printable(incident.content.subject),
     ]),
+    width,
   );
 }
 
@@ -37,7 +39,13 @@ export function describeIncident(view: IncidentView, paint: Paint, columns: numb
   lines.push("", ...said.map((line) => wrap(printable(line), columns, "  ")));
   lines.push("", paint("bold", "Where it went"));
   if (deliveries.length === 0) lines.push("Nowhere: no channel wanted it, or it was held back.");
-  else lines.push(table(deliveries.map((delivery) => deliveryRow(delivery, paint))));
+  else
+    lines.push(
+      table(
+        deliveries.map((delivery) => deliveryRow(delivery, paint)),
+        columns,
+      ),
+    );
   return lines.join("\n");
 }
 

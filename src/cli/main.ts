@@ -1,4 +1,4 @@
-import { printable, table } from "../terminal-text.ts";
+import { printable } from "../terminal-text.ts";
 import { inUtc } from "../time-words.ts";
 import {
   type Command,
@@ -10,7 +10,7 @@ import {
   Refusal,
   UsageError,
 } from "./command.ts";
-import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "./commands.ts";
+import { COMMAND_LOADERS } from "./commands.ts";
 import { documentText } from "./json/document.ts";
 import { nearest } from "./nearest.ts";
 import { versionText } from "./version.ts";
@@ -21,7 +21,9 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     const topic = name === "help" ? rest[0] : undefined;
     if (topic !== undefined) return isCommand(topic) ? main([topic, "--help"], io) : refuseCommand(topic, io);
-    (name === undefined ? io.err : io.out)(overview());
+    // Apart, since the service loads this module and prints no tables.
+    const { overview } = await import("./overview.ts");
+    (name === undefined ? io.err : io.out)(overview(io.columns));
     return name === undefined ? EXIT.usage : EXIT.ok;
   }
   if (name === "--version" || name === "-V" || name === "version") {
@@ -146,18 +148,6 @@ function wantsJson({ options }: Command, args: readonly string[]): boolean {
   return "json" in options && args.includes("--json");
 }
 
-function overview(): string {
-  return `vfio-watch notices VM starts that fail on VFIO or the IOMMU, says why, and what changed since the last good one.
-
-Usage: vfio-watch COMMAND [options]        vfio-watch COMMAND --help
-
-${table(Object.entries(COMMAND_SUMMARIES).map(([name, summary]) => [`  ${name}`, summary]))}
-
-Example: vfio-watch explain error.txt      explains a log that somebody pasted
-Exit codes: 0 done, 1 could not be done, 2 wrong arguments, 3 done and found something to act on.
-`;
-}
-
 /** The command that is written alike, when somebody mistypes. */
 function suggestion(name: string): string {
   const [close] = nearest(name, Object.keys(COMMAND_LOADERS), 1);
@@ -170,11 +160,16 @@ function processIo(): CommandIo {
   stdout.on("error", (error: NodeJS.ErrnoException) =>
     process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure),
   );
+  // A shell that exports COLUMNS wants that width of a pipe, too.
+  const wanted =
+    stdout.columns ?? (/^[1-9]\d{0,3}$/.test(env.COLUMNS ?? "") ? Number(env.COLUMNS) : undefined);
+  const columns = Math.max(40, Math.min(wanted ?? 100, 120));
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     color: stdout.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb",
-    columns: Math.max(40, Math.min(stdout.columns ?? 100, 120)),
+    columns,
+    tableColumns: wanted === undefined ? Number.POSITIVE_INFINITY : columns,
     env,
     readInput: async (limit) => {
       const chunks: Buffer[] = [];

@@ -5,7 +5,8 @@ import type { BlameAnswer } from "../history/ask-blame.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
-import { type Paint, printable, wrap } from "../terminal-text.ts";
+import { type Paint, printable } from "../terminal-text.ts";
+import { wrap } from "../text-columns.ts";
 import { signatureLookup } from "./surroundings.ts";
 
 /** So many failed starts are looked through for one of the kind. */

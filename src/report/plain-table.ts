@@ -1,4 +1,4 @@
-import { table, wrap } from "../terminal-text.ts";
+import { table, wrap } from "../text-columns.ts";
 import type { TableBlock } from "./document.ts";
 import { visible } from "./escape.ts";
 

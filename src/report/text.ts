@@ -1,4 +1,4 @@
-import { wrap } from "../terminal-text.ts";
+import { wrap } from "../text-columns.ts";
 import type { Block, FactRow, ReportContent } from "./document.ts";
 import { visible } from "./escape.ts";
 import { factText, spokenText, timeLineText } from "./plain-parts.ts";

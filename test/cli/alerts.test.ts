@@ -42,7 +42,7 @@ function createRig(context: TestContext, settings = "") {
       err: (text) => {
         said.err += text;
       },
-      ...{ color: false, columns: 100, readInput: async () => Buffer.alloc(0) },
+      ...{ color: false, columns: 100, tableColumns: 100, readInput: async () => Buffer.alloc(0) },
       env: { VFIO_WATCH_DATABASE: database, VFIO_WATCH_CONFIG: settingsFile, VFIO_WATCH_ROOT: directory },
     });
     return { code, ...said };

@@ -36,6 +36,7 @@ function createPlace(context: TestContext) {
       },
       color: false,
       columns: 100,
+      tableColumns: Number.POSITIVE_INFINITY,
       env: { VFIO_WATCH_ROOT: directory },
       readInput: async () => Buffer.alloc(0),
     });

@@ -27,6 +27,7 @@ export async function runProgram(
     },
     color: options.color ?? false,
     columns: options.columns ?? 400,
+    tableColumns: options.columns ?? 400,
     env,
     readInput: async (limit) => {
       const input = Buffer.from(options.input ?? "");

@@ -34,6 +34,7 @@ export async function openProduct(checkout) {
       },
       color: false,
       columns: 400,
+      tableColumns: 400,
       env,
       readInput: async () => Buffer.alloc(0),
     });

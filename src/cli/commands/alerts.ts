@@ -100,7 +100,7 @@ function list(args: ParsedArguments, io: CommandIo): Promise<number> {
   return withHistory(databaseOf(args, io), io, ({ alerts }) => {
     const incidents = listIncidents(alerts, Date.now(), filter);
     if (args.flag("json")) io.out(documentText({ incidents: incidents.map(incidentViewJson) }));
-    else io.out(`${describeIncidents(incidents, createPaint(io.color))}\n`);
+    else io.out(`${describeIncidents(incidents, createPaint(io.color), io.tableColumns)}\n`);
     return EXIT.ok;
   });
 }

@@ -3,7 +3,8 @@ import { askBlame, type BlameAnswer, type BlameQuestion } from "../../history/as
 import { describeBlame } from "../../history/describe-blame.ts";
 import { createPciNames, type PciNames } from "../../host/pci-names.ts";
 import { parseBdf, vmName } from "../../model/identifiers.ts";
-import { createPaint, type Paint, printable, table, wrap } from "../../terminal-text.ts";
+import { createPaint, type Paint, printable } from "../../terminal-text.ts";
+import { table, wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { blameToJson } from "../json/blame.ts";
 import { documentText } from "../json/document.ts";
@@ -117,7 +118,15 @@ export function renderBlame(answer: BlameAnswer, paint: Paint, columns: number):
   // The answer stays one line, for whoever takes the first.
   const lines = [paint("bold", printable(headline))];
   if (certainty !== "") lines.push(wrap(printable(certainty), columns));
-  if (rows.length > 0) lines.push("", table(rows.map((row) => row.map(printable))));
+  if (rows.length > 0)
+    lines.push(
+      "",
+      table(
+        rows.map((row) => row.map(printable)),
+        columns,
+        { header: true },
+      ),
+    );
   for (const { title, lines: own } of sections) {
     lines.push("", paint("bold", wrap(printable(title), columns)));
     lines.push(...own.map((line) => wrap(`- ${printable(line)}`, columns, "  ")));

@@ -3,7 +3,8 @@ import { isFailure } from "../../history/trials.ts";
 import { lastWordsOf } from "../../import/take-in.ts";
 import type { BootRecord } from "../../model/history.ts";
 import type { Store } from "../../store/store.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
+import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
+import { table, wrap } from "../../text-columns.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { documentText, timeJson } from "../json/document.ts";
@@ -35,7 +36,7 @@ Example: vfio-watch boots --limit 5`,
       const all = store.boots.list();
       const rows = all.slice(-count).map((boot) => bootRow(store, boot));
       if (args.flag("json")) io.out(documentText({ boots: rows.map(bootJson) }));
-      else io.out(`${describeBoots(rows, all.length, createPaint(io.color))}\n`);
+      else io.out(`${describeBoots(rows, all.length, createPaint(io.color), io.tableColumns)}\n`);
       return EXIT.ok;
     });
   },
@@ -81,16 +82,20 @@ function bootJson(row: BootRow): object {
 }
 
 /** The boots for a person, the newest last. */
-export function describeBoots(rows: readonly BootRow[], all: number, paint: Paint): string {
+export function describeBoots(rows: readonly BootRow[], all: number, paint: Paint, width: number): string {
   if (rows.length === 0) return "No boot is on record.";
   const lines = [
-    table([
-      ["", "id", "started", "BIOS", "kernel", "end", "starts good/failed", ""],
-      ...rows.map((row, index) => bootCells(row, rows[index - 1], paint)),
-    ]),
+    table(
+      [
+        ["", "id", "started", "BIOS", "kernel", "end", "starts good/failed", ""],
+        ...rows.map((row, index) => bootCells(row, rows[index - 1], paint)),
+      ],
+      width,
+      { header: true },
+    ),
   ];
   for (const { ordinal, lastWords } of rows) {
-    const last = lastWords.slice(-MOST_LAST_WORDS).map((line) => `  ${printable(line)}`);
+    const last = lastWords.slice(-MOST_LAST_WORDS).map((line) => wrap(`  ${printable(line)}`, width, "    "));
     if (last.length > 0)
       lines.push("", paint("red", `The kernel of b${ordinal} died; its last words:`), ...last);
   }

@@ -1,7 +1,8 @@
 import { effectiveSettings } from "../../config/describe.ts";
 import type { ConfigProblem } from "../../config/loaded.ts";
 import { describeProblem } from "../../config.ts";
-import { createPaint, printable, table } from "../../terminal-text.ts";
+import { createPaint, printable } from "../../terminal-text.ts";
+import { table } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { findSurroundings } from "../surroundings.ts";
@@ -50,7 +51,7 @@ Example: vfio-watch config --changed`,
         paint("dim", printable(from)),
       ]);
       const nothing = `Everything is as shipped; put what you want to change into ${printable(settingsFile)}.`;
-      io.out(`${rows.length === 0 ? nothing : table(rows)}\n`);
+      io.out(`${rows.length === 0 ? nothing : table(rows, io.tableColumns)}\n`);
       for (const problem of loaded.problems)
         io.err(`${paint("yellow", printable(describeProblem(problem)))}\n`);
     }

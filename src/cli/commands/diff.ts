@@ -1,7 +1,8 @@
 import { diffSnapshots } from "../../facts/diff-snapshots.ts";
 import { findMoment } from "../../history/references.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
-import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
+import { createPaint, type Paint, printable } from "../../terminal-text.ts";
+import { wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { changeJson } from "../json/facts.ts";

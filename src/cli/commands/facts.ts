@@ -1,7 +1,8 @@
 import { contentText } from "../../facts/fact-value.ts";
 import { findMoment } from "../../history/references.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
-import { createPaint, type Paint, printable, wrap } from "../../terminal-text.ts";
+import { createPaint, type Paint, printable } from "../../terminal-text.ts";
+import { textWidth, wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { factJson } from "../json/facts.ts";
@@ -61,11 +62,15 @@ export function describeFacts(label: string, facts: readonly Fact[], paint: Pain
     if (own.length === 0) continue;
     lines.push("", paint("bold", GROUP_TITLES[group]));
     const rows = own.map((fact) => [`  ${printable(shortKey(fact))}`, valueText(fact, paint)]);
-    const width = Math.min(48, Math.max(...rows.map(([key = ""]) => key.length)));
+    const width = Math.min(48, Math.max(...rows.map(([key = ""]) => textWidth(key))));
     // A value that does not fit goes on below itself, so that keys stay easy to find.
     lines.push(
       ...rows.map(([key = "", value = ""]) =>
-        wrap(`${key.padEnd(width)}  ${value}`, columns, " ".repeat(width + 2)),
+        wrap(
+          `${key}${" ".repeat(Math.max(0, width - textWidth(key)))}  ${value}`,
+          columns,
+          " ".repeat(Math.min(width + 2, Math.floor(columns / 3))),
+        ),
       ),
     );
   }

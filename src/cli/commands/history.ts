@@ -1,7 +1,8 @@
 import { describeHotPlug } from "../../alerts/compose.ts";
 import { readTimeLine, type TimeLineEntry, type TimeLineFilter } from "../../history/time-line.ts";
 import { parseBdf, quotedVm, vmName } from "../../model/identifiers.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
+import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
+import { table } from "../../text-columns.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, type ParsedArguments, refusePositionals, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
@@ -45,7 +46,7 @@ Example: vfio-watch history --vm "Windows 11" --since 90d`,
     return withHistory(database, io, (store) => {
       const entries = readTimeLine(store, withMeantVm(filter, store));
       if (args.flag("json")) io.out(documentText({ entries: entries.map(entryJson) }));
-      else io.out(`${describeTimeLine(entries, createPaint(io.color))}\n`);
+      else io.out(`${describeTimeLine(entries, createPaint(io.color), io.tableColumns)}\n`);
       return EXIT.ok;
     });
   },
@@ -66,9 +67,12 @@ function readFilter(args: ParsedArguments, now: number): TimeLineFilter {
 }
 
 /** The entries for a person: id, time, what. */
-export function describeTimeLine(entries: readonly TimeLineEntry[], paint: Paint): string {
+export function describeTimeLine(entries: readonly TimeLineEntry[], paint: Paint, width: number): string {
   if (entries.length === 0) return "Nothing is on record that fits.";
-  return table(entries.flatMap((entry) => rowsOf(entry, paint)));
+  return table(
+    entries.flatMap((entry) => rowsOf(entry, paint)),
+    width,
+  );
 }
 
 function rowsOf(entry: TimeLineEntry, paint: Paint): readonly (readonly string[])[] {

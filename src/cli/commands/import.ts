@@ -15,7 +15,8 @@ import { createMessageFinder } from "../../pipeline/message-finder.ts";
 import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
-import { createPaint, formatTime, type Paint, printable, table, wrap } from "../../terminal-text.ts";
+import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
+import { table, wrap } from "../../text-columns.ts";
 import { inUtc } from "../../time-words.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { documentText, timeJson } from "../json/document.ts";
@@ -192,7 +193,7 @@ export function describeImport(result: ImportResult, paint: Paint, columns: numb
         : `Taken in: ${count(added, "boot")} and ${count(starts, "VM start")} that the history did not have.`,
     ),
   );
-  if (boots.length > 0) lines.push("", table(boots.map(bootRow)));
+  if (boots.length > 0) lines.push("", table(boots.map(bootRow), columns));
   if (withoutBoot.attempts > 0)
     lines.push(
       "",

@@ -20,7 +20,8 @@ import { renderText } from "../../report/text.ts";
 import type { SignatureLookup } from "../../store/attempt-store.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
-import { printable, table } from "../../terminal-text.ts";
+import { printable } from "../../terminal-text.ts";
+import { table } from "../../text-columns.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { vmOnRecord } from "../meant-vm.ts";
@@ -133,7 +134,9 @@ Example: vfio-watch report --vm "Windows 11" --no-redact for yourself`,
       const things = redaction?.masked() ?? [];
       if (args.flag("masked"))
         return write(
-          format === "json" ? documentText({ masked: things.map(maskedJson) }) : maskedTable(things),
+          format === "json"
+            ? documentText({ masked: things.map(maskedJson) })
+            : maskedTable(things, io.tableColumns),
           output,
           io,
         );
@@ -161,14 +164,14 @@ function isNamed({ kind, placeholder }: MaskedThing, name: string): boolean {
 }
 
 /** For the owner's eyes alone, so with what is behind each placeholder. */
-function maskedTable(things: readonly MaskedThing[]): string {
+function maskedTable(things: readonly MaskedThing[], width: number): string {
   if (things.length === 0) return "Nothing is masked in this report.\n";
   const rows = things.map(({ placeholder, count, value, shown }) => [
     placeholder,
     `${count} ${count === 1 ? "place" : "places"}`,
     `${printable(value)}${shown ? " (shown)" : ""}`,
   ]);
-  return `${table(rows)}\n`;
+  return `${table(rows, width)}\n`;
 }
 
 function maskedJson({ placeholder, kind, value, count, shown }: MaskedThing): object {

@@ -1,6 +1,7 @@
 import { nameIn } from "../../diagnosis/sentence.ts";
 import type { Remedy, Signature } from "../../model/catalogue.ts";
-import { printable, table, wrap } from "../../terminal-text.ts";
+import { printable } from "../../terminal-text.ts";
+import { table, wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { findCatalogue, findSurroundings } from "../surroundings.ts";
@@ -32,7 +33,12 @@ Example: vfio-watch signatures kernel.direct-mapping-required`,
     }
     if (args.flag("json")) io.out(documentText({ signatures: signatures.map(signatureJson) }));
     else if (wanted === undefined) {
-      io.out(`${table(signatures.map((one) => [one.id, one.class, one.role, one.severity]))}\n`);
+      io.out(
+        `${table(
+          signatures.map((one) => [one.id, one.class, one.role, one.severity]),
+          io.tableColumns,
+        )}\n`,
+      );
     } else {
       for (const one of signatures) {
         io.out(

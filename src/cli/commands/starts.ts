@@ -1,6 +1,7 @@
 import { vmName } from "../../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../../store/attempt-store.ts";
-import { createPaint, formatTime, type Paint, printable, table } from "../../terminal-text.ts";
+import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
+import { table } from "../../text-columns.ts";
 import { parseCount } from "../arguments.ts";
 import { type Command, EXIT, refusePositionals } from "../command.ts";
 import { documentText } from "../json/document.ts";
@@ -55,14 +56,19 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
     return withHistory(database, io, (store) => {
       const rows = store.attempts.list(withMeantVm(filter, store));
       if (args.flag("json")) io.out(documentText({ starts: rows.map(startJson) }));
-      else io.out(`${describeStarts(rows, createPaint(io.color), isNarrowed)}\n`);
+      else io.out(`${describeStarts(rows, createPaint(io.color), io.tableColumns, isNarrowed)}\n`);
       return EXIT.ok;
     });
   },
 };
 
 /** Rows for a person, one a line; `isNarrowed` when only some starts were asked for. */
-export function describeStarts(rows: readonly AttemptRow[], paint: Paint, isNarrowed = false): string {
+export function describeStarts(
+  rows: readonly AttemptRow[],
+  paint: Paint,
+  width: number,
+  isNarrowed = false,
+): string {
   if (rows.length === 0)
     return isNarrowed ? "No start of a VM is on record that fits." : "No start of a VM is on record yet.";
   return table(
@@ -73,6 +79,7 @@ export function describeStarts(rows: readonly AttemptRow[], paint: Paint, isNarr
       printable(row.vm),
       `${row.summary === undefined ? "" : printable(row.summary)}${row.origin === "imported" ? " (imported)" : ""}`,
     ]),
+    width,
   );
 }
 

@@ -8,15 +8,8 @@ import {
 import type { SourceHealth } from "../../model/source.ts";
 import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
-import {
-  createPaint,
-  formatSpan,
-  formatTime,
-  type Paint,
-  printable,
-  table,
-  wrap,
-} from "../../terminal-text.ts";
+import { createPaint, formatSpan, formatTime, type Paint, printable } from "../../terminal-text.ts";
+import { table, wrap } from "../../text-columns.ts";
 import { type Command, type CommandIo, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { startJson } from "../json/starts.ts";
@@ -146,14 +139,21 @@ function describeStatus(
     lines.push(paint("red", "The service is not running."));
     if (left !== undefined)
       lines.push(
-        `It last wrote at ${formatTime(left.writtenAt)} and ended without a word (pid ${left.pid}).`,
+        wrap(
+          `It last wrote at ${formatTime(left.writtenAt)} and ended without a word (pid ${left.pid}).`,
+          columns,
+        ),
       );
-    lines.push("Start it with 'vfio-watch run', or see the README for the boot service.");
+    lines.push(wrap("Start it with 'vfio-watch run', or see the README for the boot service.", columns));
   } else {
     const { version, pid, startedAt, writtenAt, memory } = service;
     const word = now - writtenAt > STUCK_AFTER ? paint("red", "Stuck") : paint("green", "Watching");
     lines.push(
-      `${word} since ${formatTime(startedAt)} (${formatSpan(Math.max(0, now - startedAt))}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
+      wrap(
+        `${word} since ${formatTime(startedAt)} (${formatSpan(Math.max(0, now - startedAt))}): version ${version}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB`,
+        columns,
+        "  ",
+      ),
       "",
       table(
         service.sources.map((source) => sourceRow(source, paint, now)),
@@ -234,19 +234,23 @@ function historyLines(
   columns: number,
 ): string[] {
   const { rows } = database;
+  const told = (text: string) => wrap(printable(text), columns, "  ");
   const lines = [
-    `History: ${printable(database.path)}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
+    told(
+      `History: ${database.path}, ${(database.bytes / 1048576).toFixed(1)} MB, ${count(rows.boots, "boot")}, ${count(rows.attempts, "start")}, ${count(rows.snapshots, "snapshot")}`,
+    ),
   ];
   lines.push(...troubleLines(troubles, paint, columns));
-  for (const gap of gaps) {
-    lines.push(paint("yellow", `Gap at ${formatTime(gap.at)} in ${gap.source}: ${printable(gap.detail)}`));
-  }
+  for (const gap of gaps)
+    lines.push(paint("yellow", told(`Gap at ${formatTime(gap.at)} in ${gap.source}: ${gap.detail}`)));
   for (const channel of channels) {
-    const error = channel.lastError === undefined ? "" : `, last error: ${printable(channel.lastError)}`;
+    const error = channel.lastError === undefined ? "" : `, last error: ${channel.lastError}`;
     lines.push(
-      `Alerts through ${channel.channel}: last ${formatTime(channel.lastDeliveredAt)}, ${channel.pending} waiting, ${channel.givenUp} given up${error}`,
+      told(
+        `Alerts through ${channel.channel}: last ${formatTime(channel.lastDeliveredAt)}, ${channel.pending} waiting, ${channel.givenUp} given up${error}`,
+      ),
     );
   }
-  lines.push("", "Last starts:", describeStarts(starts, paint));
+  lines.push("", "Last starts:", describeStarts(starts, paint, columns));
   return lines;
 }
