@@ -35,6 +35,15 @@ export function shippedConfigDirectory(): string {
   return places.find((place) => existsSync(join(place, "signatures"))) ?? join(here, "..", "config");
 }
 
+/** Where records of the world's firmware lie: the shipped ones, and the owner's beside the settings where there are any. */
+export function knownFirmwareDirectories(settingsFile: string): {
+  readonly shipped: string;
+  readonly own?: string;
+} {
+  const own = join(dirname(settingsFile), "known-firmware");
+  return { shipped: join(shippedConfigDirectory(), "known-firmware"), ...(existsSync(own) && { own }) };
+}
+
 /** Where the owner's own signatures lie: the setting, else `signatures` beside the settings file where it exists. */
 export function userSignatures(config: Config, settingsFile: string): string | undefined {
   if (config.SIGNATURES_DIRECTORY !== "") return config.SIGNATURES_DIRECTORY;

@@ -1,21 +1,15 @@
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { type HostReading, readHost } from "../host/host-reading.ts";
 import { type BoardNames, firmwareElsewhere } from "../knowledge/firmware-elsewhere.ts";
 import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import { type KnownFirmware, loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
 import { valueOr } from "../model/reading.ts";
-import { shippedConfigDirectory } from "../places.ts";
+import { knownFirmwareDirectories } from "../places.ts";
 import type { CommandIo } from "./command.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What is known of the world's firmware, with the owner's own beside the settings; its problems go to standard error. */
 export function findKnownFirmware({ settingsFile }: Surroundings, io: Pick<CommandIo, "err">): KnownFirmware {
-  const own = join(dirname(settingsFile), "known-firmware");
-  const { known, problems } = loadKnownFirmware({
-    shipped: join(shippedConfigDirectory(), "known-firmware"),
-    ...(existsSync(own) && { own }),
-  });
+  const { known, problems } = loadKnownFirmware(knownFirmwareDirectories(settingsFile));
   for (const { file, line, reason } of problems)
     io.err(`vfio-watch: ${file}${line === undefined ? "" : `:${line}`}: ${reason}\n`);
   return known;

@@ -11,17 +11,19 @@ import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
+import { loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { createPipeline, PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/pipeline.ts";
-import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
+import { databaseFile, knownFirmwareDirectories, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { isProxmoxHost } from "../proxmox/read-vms.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 import { createAlertDesk } from "./alert-desk.ts";
 import { createAlerting } from "./alerting.ts";
+import { createBiosWatch } from "./bios-watch.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
 import { createControlDesk } from "./control-desk.ts";
 import { createEarlyBoot } from "./early-boot.ts";
@@ -167,7 +169,11 @@ async function watchHost(
       snapshots.take(reason, reading);
       const state = host.read(reading);
       // What the backlog tells of has happened: it would be foretold otherwise.
-      if (isBacklogRead) preflight.look(state, earlyBoot.isOver() ? undefined : "coming-up");
+      if (isBacklogRead) {
+        const comingUp = earlyBoot.isOver() ? undefined : "coming-up";
+        biosWatch.look(state, snapshots.latest(), comingUp);
+        preflight.look(state, comingUp);
+      }
       if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
       desk.nudge();
       overview?.note();
@@ -210,6 +216,10 @@ async function watchHost(
       seen: driversOf(host.read()),
     }),
     onOver: () => look("the host has come up"),
+  });
+  const biosWatch = createBiosWatch({
+    ...{ store, alerter: desk.alerter, log, bootId, now: clock.now, remembered: store.vms.present },
+    known: () => loadKnownFirmware(knownFirmwareDirectories(options.settingsFile)).known,
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);

@@ -7,6 +7,7 @@ import { concernedVms, watchedChanges } from "../facts/watched-changes.ts";
 import type { Change, Fact } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
+import { isBiosTold, lastCompared, noteCompared } from "./compared-facts.ts";
 import type { ServiceLog } from "./log.ts";
 
 /** Tells what changed about the machine while nothing has failed: since the last boot, or while it runs. */
@@ -14,9 +15,6 @@ export interface FactWatch {
   /** Compares with what was last compared; cheap while nothing changed. */
   look(snapshotId: string | undefined): void;
 }
-
-/** Where the history keeps what was last compared: boot and snapshot. It outlives restarts, so nothing is told twice. */
-const COMPARED = "facts last compared";
 
 /** Makes the watch. The first look of all finds nothing to compare with and says nothing. */
 export function createFactWatch(options: {
@@ -55,14 +53,15 @@ export function createFactWatch(options: {
   return {
     look(snapshotId) {
       if (snapshotId === undefined || snapshotId === compared) return;
-      const last = /^(.+) (\S+)$/.exec(store.meta.get(COMPARED) ?? "");
-      const [, lastBoot, before] = last ?? [];
+      const last = lastCompared(store);
+      const [lastBoot, before] = [last?.bootId, last?.snapshotId];
       const [old, current] = [before, snapshotId].map((id) =>
         id === undefined ? undefined : store.snapshots.get(id),
       );
       // What cannot be read now is compared when it can (law 7); it must not become what is compared with.
       if (current === undefined || current.facts.some(isUnreadable)) return;
-      const found = findChanges(old === undefined ? [] : diffSnapshots(old, current));
+      const every = findChanges(old === undefined ? [] : diffSnapshots(old, current));
+      const found = isBiosTold(store, bootId) && lastBoot !== bootId ? withoutBios(every) : every;
       const { changes } = found;
       const written = store.durable(() => {
         if (changes.length > 0 && before !== undefined) {
@@ -70,7 +69,7 @@ export function createFactWatch(options: {
           if (!isSaidAlready(found)) tell(found, before, snapshotId, lastBoot === bootId);
         }
         if (old === undefined || lastBoot !== bootId || changes.length > 0)
-          store.meta.set(COMPARED, `${bootId} ${snapshotId}`);
+          noteCompared(store, bootId, snapshotId);
       });
       if (written.state === "written") compared = snapshotId;
     },
@@ -96,6 +95,13 @@ function findChanges(every: readonly Change[]): Found {
     lines: lines.filter(isWatched),
     all: lines.filter((line) => line.knob !== undefined || isWatched(line)),
   };
+}
+
+/** Another BIOS, with what follows from it, is told at the boot's first look. */
+function withoutBios({ changes, lines, all }: Found): Found {
+  const [told, rest] = [lines, all].map((some) => some.filter(({ knob }) => knob !== "BIOS"));
+  const keys = new Set(told?.flatMap((line) => line.changes.map(({ key }) => key)));
+  return { changes: changes.filter(({ key }) => keys.has(key)), lines: told ?? [], all: rest ?? [] };
 }
 
 function isUnreadable({ key, value }: Fact): boolean {

@@ -28,6 +28,15 @@ const NOT_TOLD: ReadonlySet<CauseClass> = new Set(["device-busy"]);
 /** What stays as it is until the next boot, whatever is loaded, bound or plugged in by the time libvirt is there. */
 const LASTING: ReadonlySet<CauseClass> = new Set(["iommu-direct-mapping-required", "iommu-not-enabled"]);
 
+/** What is certain to stop a VM in this boot, whatever is loaded, bound or plugged in meanwhile. */
+export function lastingCauses(definition: VmDefinition, host: HostState): readonly Cause[] {
+  return certainCauses(definition, host).filter((cause) => LASTING.has(cause.class));
+}
+
+function certainCauses(definition: VmDefinition, host: HostState): readonly Cause[] {
+  return checkHostState(definition, host).filter(({ certainty }) => certainty === "certain");
+}
+
 /** Makes the watch. Each finding is told once while it lasts; the incident's policy keeps it from repeating. */
 export function createPreflightWatch(options: {
   readonly alerting: Alerting;
@@ -54,15 +63,12 @@ export function createPreflightWatch(options: {
     );
   }
 
-  const certain = (definition: VmDefinition, host: HostState) =>
-    checkHostState(definition, host).filter(({ certainty }) => certainty === "certain");
-
   return {
     look(host, whileComingUp) {
       const underWay = options.underWay();
       if (host.vms.state !== "read") {
         for (const definition of options.remembered().filter(({ name }) => !underWay.has(name))) {
-          const lasting = certain(definition, host).filter((cause) => LASTING.has(cause.class));
+          const lasting = lastingCauses(definition, host);
           if (lasting.length > 0) tell({ definition, state: NOT_SEEN }, lasting);
         }
         return;
@@ -70,7 +76,7 @@ export function createPreflightWatch(options: {
       for (const vm of host.vms.value) {
         const isRunning = !STOPPED.has(vm.state.state);
         if (underWay.has(vm.definition.name) || (isRunning && !hasOtherDevicesNext(vm))) continue;
-        const causes = certain(vm.definition, host).filter((cause) => !NOT_TOLD.has(cause.class));
+        const causes = certainCauses(vm.definition, host).filter((cause) => !NOT_TOLD.has(cause.class));
         const lasting = causes.filter((cause) => LASTING.has(cause.class));
         if (whileComingUp === undefined) tell(vm, causes, isRunning);
         else if (lasting.length > 0) tell(vm, lasting, isRunning);

@@ -79,7 +79,7 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
   );
   assert.deepEqual(
     told().map(({ kind }) => kind),
-    ["will-not-start", "start-failed"],
+    ["facts-changed", "will-not-start", "start-failed"],
   );
   const blame = host.read((store) => askBlame(store, { vm: vmName(VM) }));
   assert.deepEqual(

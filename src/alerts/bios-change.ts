@@ -1,0 +1,79 @@
+import type { AlertContent } from "../model/alert.ts";
+import type { VmName } from "../model/identifiers.ts";
+
+/** What a new BIOS means for a VM with passed-through devices. */
+export interface VmUnderBios {
+  readonly vm: VmName;
+  /** Why it will not start; undefined where nothing of the firmware stops it. */
+  readonly stoppedBy: string | undefined;
+  /** What could not be read, so that nobody can say. */
+  readonly unknown: string | undefined;
+}
+
+/** Another BIOS than at the last boot: which, what its tables demand now, and which VMs it stops. Pure. */
+export function composeBiosChange(options: {
+  /** `BIOS 1.A63 (2026-02-10) → 1.A95 (2026-06-18)` */
+  readonly change: string;
+  /** The version in use. */
+  readonly version: string;
+  readonly agesa: { readonly before: string | undefined; readonly now: string | undefined };
+  /** Entries of the tables that demand 1:1 mappings, word for word; undefined where the tables could not be read. */
+  readonly demands: readonly string[] | undefined;
+  /** What else changed with it, a sentence each. */
+  readonly changes: readonly string[];
+  readonly vms: readonly VmUnderBios[];
+  /** What other owners' records say of the version. */
+  readonly elsewhere: readonly string[];
+}): AlertContent {
+  const { change, version, agesa, demands, vms } = options;
+  const stopped = vms.filter(({ stoppedBy }) => stoppedBy !== undefined);
+  const unknown = vms.filter((vm) => vm.stoppedBy === undefined && vm.unknown !== undefined);
+  const safe = vms.filter((vm) => vm.stoppedBy === undefined && vm.unknown === undefined);
+  const verdicts = [
+    ...stopped.map(({ vm, stoppedBy }) => `'${vm}' will not start: ${stoppedBy}`),
+    ...unknown.map(({ vm, unknown: why }) => `Whether '${vm}' starts cannot be said: ${why}.`),
+    ...(safe.length === 0
+      ? []
+      : [`Nothing in the firmware stops ${safe.map(({ vm }) => `'${vm}'`).join(", ")}.`]),
+  ];
+  const [first] = vms;
+  return {
+    kind: "facts-changed",
+    importance: stopped.length > 0 ? "alert" : "normal",
+    devices: [],
+    subject: `Changed since the last boot: ${change}${stopped.length === 0 ? "" : `; it stops ${countVms(stopped.length)}`}`,
+    cause: verdicts.length === 0 ? "No VM with a passed-through device is known." : verdicts.join(" "),
+    changes: [agesaWords(agesa), demandWords(demands), ...options.changes, ...options.elsewhere].filter(
+      (line) => line !== undefined,
+    ),
+    ...(first !== undefined && {
+      lastGood:
+        stopped.length > 0
+          ? "'vfio-watch check' says what to do about it."
+          : "Start each VM once, so that it is on record whether this version works.",
+    }),
+    command: stopped.length > 0 ? "vfio-watch check" : `vfio-watch advise --bios ${version}`,
+  };
+}
+
+function agesaWords({
+  before,
+  now,
+}: {
+  readonly before: string | undefined;
+  readonly now: string | undefined;
+}) {
+  if (now === undefined) return before === undefined ? undefined : `AGESA: ${before} → not known`;
+  if (before === now) return `AGESA: ${now}, as before`;
+  return before === undefined ? `AGESA: ${now}` : `AGESA: ${before} → ${now}`;
+}
+
+function demandWords(demands: readonly string[] | undefined): string {
+  if (demands === undefined) return "What its tables demand could not be read.";
+  if (demands.length === 0) return "Its tables demand no 1:1 mapping.";
+  return `Its tables demand 1:1 mappings: ${demands.join("; ")}`;
+}
+
+function countVms(count: number): string {
+  return count === 1 ? "a VM" : `${count} VMs`;
+}
