@@ -36,24 +36,41 @@ export function composeBiosChange(options: {
       ? []
       : [`Nothing in the firmware stops ${safe.map(({ vm }) => `'${vm}'`).join(", ")}.`]),
   ];
-  const [first] = vms;
   return {
     kind: "facts-changed",
     importance: stopped.length > 0 ? "alert" : "normal",
     devices: [],
-    subject: `Changed since the last boot: ${change}${stopped.length === 0 ? "" : `; it stops ${countVms(stopped.length)}`}`,
+    subject: subjectOf(version, stopped, unknown.length === 0 && safe.length > 0),
     cause: verdicts.length === 0 ? "No VM with a passed-through device is known." : verdicts.join(" "),
-    changes: [agesaWords(agesa), demandWords(demands), ...options.changes, ...options.elsewhere].filter(
-      (line) => line !== undefined,
-    ),
-    ...(first !== undefined && {
-      lastGood:
-        stopped.length > 0
-          ? "'vfio-watch check' says what to do about it."
-          : "Start each VM once, so that it is on record whether this version works.",
-    }),
+    changes: [
+      change,
+      agesaWords(agesa),
+      demandWords(demands),
+      ...options.changes,
+      ...options.elsewhere,
+    ].filter((line) => line !== undefined),
+    ...(stopped.length > 0
+      ? { remedy: "'vfio-watch check' says what to do about it." }
+      : vms.length > 0
+        ? { remedy: "Start each VM once, so that it is on record whether this version works." }
+        : {}),
     command: stopped.length > 0 ? "vfio-watch check" : `vfio-watch advise --bios ${version}`,
   };
+}
+
+const LONGEST_SUBJECT = 60;
+
+function subjectOf(version: string, stopped: readonly VmUnderBios[], isSafe: boolean): string {
+  const [first] = stopped;
+  const count = stopped.length === 1 ? "a VM" : `${stopped.length} VMs`;
+  const named = first === undefined || stopped.length > 1 ? count : `'${first.vm}'`;
+  const said = stopped.length > 0 ? ` stops ${named}` : isSafe ? " stops no VM" : "";
+  const short = stopped.length > 0 ? ` stops ${count}` : said;
+  return (
+    [`New BIOS ${version}${said}`, `New BIOS ${version}${short}`].find(
+      (text) => text.length <= LONGEST_SUBJECT,
+    ) ?? `New BIOS${short}`
+  );
 }
 
 function agesaWords({
@@ -72,8 +89,4 @@ function demandWords(demands: readonly string[] | undefined): string {
   if (demands === undefined) return "What its tables demand could not be read.";
   if (demands.length === 0) return "Its tables demand no 1:1 mapping.";
   return `Its tables demand 1:1 mappings: ${demands.join("; ")}`;
-}
-
-function countVms(count: number): string {
-  return count === 1 ? "a VM" : `${count} VMs`;
 }

@@ -68,13 +68,14 @@ test("the first boot with another BIOS says which, what it demands, and which VM
     const [content, ...others] = told(store);
     assert.ok(content !== undefined);
     assert.deepEqual(others, []);
-    assert.equal(content.subject, "Changed since the last boot: BIOS 1.A63 → 1.A95; it stops a VM");
+    assert.equal(content.subject, "New BIOS 1.A95 stops 'Windows 11'");
     assert.match(
       content.cause ?? "",
       /^'Windows 11' will not start: .*1:1.* Nothing in the firmware stops 'Ubuntu'\.$/,
     );
     assert.doesNotMatch(content.cause ?? "", /Web/);
     const changes = content.changes.join("\n");
+    assert.equal(content.changes[0], "BIOS 1.A63 → 1.A95");
     assert.match(changes, /^Its tables demand 1:1 mappings: IVMD type 2/m);
     assert.match(changes, /could not start VMs on it/, "what other owners of this board met");
     assert.deepEqual(store.alerts.incidents({ openOnly: true }), []);
@@ -87,7 +88,7 @@ test("going back says that nothing stops them, and what changed besides is told 
     boot(context, store, "boot 1", { bios: "1.A95" });
     boot(context, store, "boot 2", { bios: "1.A63", demand: false });
     const [content] = told(store);
-    assert.equal(content?.subject, "Changed since the last boot: BIOS 1.A95 → 1.A63");
+    assert.equal(content?.subject, "New BIOS 1.A63 stops no VM");
     assert.equal(content?.cause, "Nothing in the firmware stops 'Windows 11', 'Ubuntu'.");
     assert.match(content?.changes.join("\n") ?? "", /^Its tables demand no 1:1 mapping\.$/m);
   }));
