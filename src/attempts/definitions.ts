@@ -1,5 +1,5 @@
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import { managerOf, type VmDefinition, type VmManager } from "../model/virtual-machine.ts";
 
 /** So many definitions of a VM are kept: a start is read of moments after it, not of weeks. */
 const KEPT = 8;
@@ -10,8 +10,8 @@ export interface Definitions {
   learn(definition: VmDefinition, from: number): void;
   /** What an earlier run knew. It holds until libvirt, or whoever manages the VMs, tells of them. */
   remember(definitions: readonly VmDefinition[]): void;
-  /** The VMs have been told: one that is known from an earlier run alone is gone. */
-  forgetRemembered(): void;
+  /** The VMs of this manager have been told: one that is known from an earlier run alone is gone. */
+  forgetRemembered(manager: VmManager): void;
   /** The VM is gone, or has another name from now on. */
   forget(vm: VmName): void;
   /** The VMs that are there, with their newest definition. */
@@ -49,9 +49,12 @@ export function createDefinitions(): Definitions {
         present.set(definition.name, definition);
       }
     },
-    forgetRemembered() {
-      for (const vm of remembered.keys()) present.delete(vm);
-      remembered.clear();
+    forgetRemembered(manager) {
+      for (const [vm, definition] of remembered) {
+        if (managerOf(definition) !== manager) continue;
+        present.delete(vm);
+        remembered.delete(vm);
+      }
     },
     forget(vm) {
       remembered.delete(vm);
@@ -65,7 +68,8 @@ export function createDefinitions(): Definitions {
   };
 }
 
-/** Addresses of the devices that a definition passes through. */
+/** Addresses of the devices that a definition passes through; of this host, to which a VM that moved has none. */
 export function devicesOf(definition: VmDefinition | undefined): readonly Bdf[] {
+  if (definition?.movedTo !== undefined) return [];
   return definition?.hostDevices.map((device) => device.bdf) ?? [];
 }

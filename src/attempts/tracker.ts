@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { Observation, VmInventory } from "../model/observation.ts";
+import { managerOfInventory, type Observation, type VmInventory } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createAttemptBook } from "./book.ts";
 import { createHotPlugs } from "./hot-plugs.ts";
@@ -124,7 +124,7 @@ export function createAttemptTracker(options: {
       case "vm-inventory":
         libvirtTalks = true;
         for (const { definition } of observation.vms) pen.learn(definition, momentOf(observation));
-        pen.definitions.forgetRemembered();
+        pen.definitions.forgetRemembered(managerOfInventory(observation));
         if (released) libvirt.reconcile(observation);
         else inventories.push(observation);
         return false;

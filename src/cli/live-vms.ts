@@ -4,8 +4,9 @@ import type { HostPaths } from "../host-paths.ts";
 import { type LibvirtClient, openLibvirtClient } from "../libvirt/client.ts";
 import { parseDomainXml } from "../libvirt/domain-xml.ts";
 import type { VmStatus } from "../model/host-state.ts";
-import { mapReading, type Reading, read, unreadable } from "../model/reading.ts";
-import type { VmState } from "../model/virtual-machine.ts";
+import { mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { managerOf, type VmState } from "../model/virtual-machine.ts";
+import { movedStatus, numberIn, readMovedVms } from "../proxmox/moved-vms.ts";
 import { isProxmoxHost, readProxmoxVms, runningQemu } from "../proxmox/read-vms.ts";
 import { libvirtSocketPaths } from "../sources/libvirt-sockets.ts";
 import type { Store } from "../store/store.ts";
@@ -24,11 +25,49 @@ export interface LiveVms {
 const TIME_LIMIT = 3_000;
 
 /**
- * Asks libvirt; where it does not answer, reads Proxmox's configurations, or the definitions that libvirt keeps in
- * files. Unraid has those only while the VM service runs, and this is also asked before: what the history in `store`
- * remembers has to do then.
+ * Asks libvirt, and on a Proxmox host reads its configurations; a host may have both. Where neither answers the
+ * definitions that libvirt keeps in files are read. Unraid has those only while the VM service runs, and this is also
+ * asked before: what the history in `store` remembers has to do then.
  */
 export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">): Promise<LiveVms> {
+  const libvirt = await askLibvirt(paths);
+  const proxmox = isProxmoxHost(paths) ? readProxmoxStates(paths, store) : undefined;
+  const found = [libvirt.answer, proxmox].flatMap((answer) =>
+    answer?.state === "read" ? [answer.value] : [],
+  );
+  if (found.length > 0)
+    return {
+      vms: read(found.flatMap(({ vms }) => vms)),
+      from: found.map(({ from }) => from).join(" and "),
+      statesKnown: true,
+      libvirtVersion: libvirt.version,
+    };
+  const why = proxmox?.state === "unreadable" ? proxmox.why : libvirt.why;
+  const files = readVmDefinitions(paths);
+  const remembered = store?.vms.present() ?? [];
+  const useMemory = files.state !== "read" && remembered.length > 0;
+  const definitions = useMemory ? read(remembered) : files;
+  const place = useMemory ? "what the service saw of them last" : "the definitions in /etc/libvirt/qemu";
+  return {
+    vms: mapReading(definitions, (all) =>
+      all.map((definition): VmStatus => ({ definition, state: NOT_ASKED })),
+    ),
+    from: `${place}, because ${why}`,
+    statesKnown: false,
+    libvirtVersion: undefined,
+  };
+}
+
+interface VmsFrom {
+  readonly vms: readonly VmStatus[];
+  readonly from: string;
+}
+
+async function askLibvirt(paths: HostPaths): Promise<{
+  readonly answer?: Reading<VmsFrom>;
+  readonly version: string | undefined;
+  readonly why: string;
+}> {
   let why = "libvirt does not run";
   for (const socketPath of libvirtSocketPaths(paths)) {
     const opened = await openLibvirtClient({
@@ -50,38 +89,27 @@ export async function readLiveVms(paths: HostPaths, store?: Pick<Store, "vms">):
       continue;
     }
     const { version } = opened.client;
-    return { vms, from: `libvirt ${version}`, statesKnown: true, libvirtVersion: version };
+    return { answer: read({ vms: vms.value, from: `libvirt ${version}` }), version, why };
   }
-  if (isProxmoxHost(paths)) {
-    const vms = readProxmoxStates(paths);
-    if (vms.state === "read")
-      return { vms, from: "Proxmox's configurations", statesKnown: true, libvirtVersion: undefined };
-    if (vms.state === "unreadable") why = vms.why;
-  }
-  const files = readVmDefinitions(paths);
-  const remembered = store?.vms.present() ?? [];
-  const useMemory = files.state !== "read" && remembered.length > 0;
-  const definitions = useMemory ? read(remembered) : files;
-  const place = useMemory ? "what the service saw of them last" : "the definitions in /etc/libvirt/qemu";
-  return {
-    vms: mapReading(definitions, (all) =>
-      all.map((definition): VmStatus => ({ definition, state: NOT_ASKED })),
-    ),
-    from: `${place}, because ${why}`,
-    statesKnown: false,
-    libvirtVersion: undefined,
-  };
+  return { version: undefined, why };
 }
 
-function readProxmoxStates(paths: HostPaths): Reading<readonly VmStatus[]> {
-  return mapReading(readProxmoxVms(paths), (vms) =>
-    vms.map(
+/** With those that the history knows and that are on another node now. */
+function readProxmoxStates(paths: HostPaths, store: Pick<Store, "vms"> | undefined): Reading<VmsFrom> {
+  return mapReading(readProxmoxVms(paths), (vms) => {
+    const here = new Set(vms.map(({ definition }) => definition.uuid));
+    const known = (store?.vms.present() ?? []).filter(
+      (definition) => managerOf(definition) === "proxmox" && !here.has(definition.uuid),
+    );
+    const moved = readMovedVms(paths, new Map(known.map(({ uuid }) => [numberIn(uuid), uuid])));
+    const states = vms.map(
       ({ vmid, definition, running }): VmStatus =>
         runningQemu(paths, vmid) === undefined
           ? { definition, state: { state: "shutoff", reason: "QEMU does not run" } }
           : { definition, state: { state: "running", reason: "QEMU runs" }, running },
-    ),
-  );
+    );
+    return { vms: [...states, ...valueOr(moved, []).map(movedStatus)], from: "Proxmox's configurations" };
+  });
 }
 
 const NOT_ASKED: VmState = { state: "nostate", reason: "libvirt was not asked" };

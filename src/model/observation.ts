@@ -1,6 +1,6 @@
 import type { VmStatus } from "./host-state.ts";
 import type { Bdf, BootId, VmName } from "./identifiers.ts";
-import type { VmDefinition, VmState } from "./virtual-machine.ts";
+import type { VmDefinition, VmManager, VmState } from "./virtual-machine.ts";
 
 /** The places that observations come from. */
 export type SourceName =
@@ -68,7 +68,10 @@ export interface VfioNodeChange extends ObservationBase {
   readonly access?: { readonly mode: number; readonly uid: number; readonly gid: number };
 }
 
-/** All VMs of the host as libvirt lists them, sent after each (re)connection, or as Proxmox has them. */
+/**
+ * All VMs of the host as libvirt lists them, sent after each (re)connection, or as Proxmox has them. It says nothing of
+ * the other's. Of Proxmox also those that were here and have moved to another node.
+ */
 export interface VmInventory extends ObservationBase {
   readonly kind: "vm-inventory";
   readonly vms: readonly VmStatus[];
@@ -197,3 +200,8 @@ export type Observation =
   | DomainLogEnd
   | LibvirtdRecord
   | ConfigFileChange;
+
+/** Who has the VMs that an inventory lists. */
+export function managerOfInventory({ source }: VmInventory): VmManager {
+  return source === "proxmox" ? "proxmox" : undefined;
+}

@@ -52,6 +52,14 @@ export interface VmDefinition {
   readonly hostDevices: readonly HostDevice[];
 }
 
+/** Who starts VMs; libvirt where none is named. */
+export type VmManager = VmDefinition["manager"];
+
+/** Who starts the VM; an older release did not write it down, but a Proxmox VM's identity begins with its number. */
+export function managerOf({ manager, uuid }: Pick<VmDefinition, "manager" | "uuid">): VmManager {
+  return manager ?? (/^\d{1,9}(?:\/|$)/.test(uuid) ? "proxmox" : undefined);
+}
+
 /** libvirt's state and reason in its own English words, e.g. `shutoff` / `failed`, `running` / `booted`. */
 export interface VmState {
   readonly state:

@@ -13,7 +13,7 @@ import type { Origin } from "../model/history.ts";
 import { groupsOfDevices, type HostState, type VmStatus } from "../model/host-state.ts";
 import type { HotPlug } from "../model/hot-plug.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
-import type { Observation, ResumePoint } from "../model/observation.ts";
+import { managerOfInventory, type Observation, type ResumePoint } from "../model/observation.ts";
 import { read } from "../model/reading.ts";
 import type { SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import type { SightingInput } from "../store/record-stores.ts";
@@ -419,6 +419,7 @@ export function createPipeline(options: {
           store.vms.remember(
             observation.vms.map((vm) => vm.definition),
             observation.at,
+            managerOfInventory(observation),
           ),
         );
         break;

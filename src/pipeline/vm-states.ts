@@ -1,7 +1,7 @@
 import type { VmStatus } from "../model/host-state.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
-import type { Observation, VmLifecycle } from "../model/observation.ts";
-import type { VmDefinition, VmState } from "../model/virtual-machine.ts";
+import { managerOfInventory, type Observation, type VmLifecycle } from "../model/observation.ts";
+import { managerOf, type VmDefinition, type VmState } from "../model/virtual-machine.ts";
 
 /** The state of each VM as it was last told, and what those that run have. */
 export interface VmStates {
@@ -36,7 +36,8 @@ export function createVmStates(): VmStates {
     learn(observation) {
       switch (observation.kind) {
         case "vm-inventory":
-          running.clear();
+          for (const [vm, has] of running)
+            if (managerOf(has) === managerOfInventory(observation)) running.delete(vm);
           for (const vm of observation.vms) become(vm.definition.name, vm.state, vm.running);
           break;
         case "vm-state":

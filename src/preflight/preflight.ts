@@ -1,10 +1,11 @@
 import { isActive } from "../diagnosis/host-lookups.ts";
 import type { Certainty } from "../model/diagnosis.ts";
 import { hasOtherDevicesNext, type VmStatus } from "../model/host-state.ts";
+import type { VmName } from "../model/identifiers.ts";
 import type { Reading } from "../model/reading.ts";
 import { bindingFindings } from "./binding-findings.ts";
 import { bootFindings } from "./boot-findings.ts";
-import type { Matter, Preflight, PreflightInput, VmPreflight } from "./finding.ts";
+import type { Matter, Preflight, PreflightFinding, PreflightInput, VmPreflight } from "./finding.ts";
 import { describeNoEffect } from "./no-effect.ts";
 import { vmFindings } from "./vm-findings.ts";
 
@@ -17,7 +18,7 @@ export function runPreflight(input: PreflightInput): Preflight {
     return wantsDevices && movedTo === undefined && (only === undefined || name === only);
   });
   const vms = asked.map((vm) => preflightOf(vm, input));
-  const hostFindings = [...bindingFindings(input, asked), ...bootFindings(input)];
+  const hostFindings = [...movedAway(all, only), ...bindingFindings(input, asked), ...bootFindings(input)];
   const stopping = vms.flatMap(({ findings }) => findings.filter(({ matter }) => matter === "stops"));
   return {
     vms,
@@ -29,6 +30,23 @@ export function runPreflight(input: PreflightInput): Preflight {
     ),
     unchecked: unreadParts(input),
   };
+}
+
+/** A node of a cluster says nothing of VMs that are on another one. */
+function movedAway(all: readonly VmStatus[], only: VmName | undefined): readonly PreflightFinding[] {
+  return all.flatMap(({ definition: { name, movedTo } }) => {
+    if (movedTo === undefined || (only !== undefined && only !== name)) return [];
+    return {
+      check: "preflight.moved-to-node",
+      matter: "harmless" as const,
+      certainty: "certain" as const,
+      sentence: `'${name}' moved to node ${movedTo}, and whether it starts is to be asked there.`,
+      evidence: [`its configuration is in /etc/pve/nodes/${movedTo}/qemu-server`],
+      remedies: [],
+      devices: [],
+      groups: [],
+    };
+  });
 }
 
 const MATTERS: readonly Matter[] = ["stops", "later", "harmless", "tidy"];

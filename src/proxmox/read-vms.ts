@@ -15,7 +15,7 @@ const CONFIGURATIONS = "/etc/pve/qemu-server";
 /** Where QEMU leaves its process id. */
 export const PID_FILES = "/run/qemu-server";
 /** The cluster's file system holds no larger file. */
-const CONFIGURATION_LIMIT = 1024 * 1024;
+export const CONFIGURATION_LIMIT = 1024 * 1024;
 const VMS_LIMIT = 1000;
 
 /** A VM of this node, by the number that everybody calls it by. */
@@ -55,7 +55,8 @@ export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> 
   return read(vms);
 }
 
-function readNode(paths: HostPaths): NodeDevices {
+/** What the VMs' configurations leave to this node. */
+export function readNode(paths: HostPaths): NodeDevices {
   const node = basename(valueOr(readLink(paths.at("/etc/pve/local")), ""));
   const mappings = valueOr(readText(paths.at("/etc/pve/mapping/pci.cfg"), CONFIGURATION_LIMIT), "");
   const reservations = valueOr(readText(paths.at(`${PID_FILES}/pci-id-reservations`)), "");

@@ -21,6 +21,9 @@ export interface TaskEnd {
 const UPID =
   /^UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?:([0-9A-Fa-f]{8}):[0-9A-Fa-f]{8,9}:([0-9A-Fa-f]{8}):([^:\s/]{1,64}):([^:\s/]{0,64}):[^:\s/]{1,256}:$/;
 
+/** Where Proxmox keeps the logs of some thousand tasks, and an index of those that have ended. */
+export const TASKS = "/var/log/pve/tasks";
+
 /** The directories under `/var/log/pve/tasks`: a log is in the one named after the last digit of its start time. */
 export const TASK_DIRECTORIES: readonly string[] = [..."0123456789ABCDEF"];
 

@@ -12,6 +12,8 @@ const STOPS: Readonly<Record<string, string>> = {
   // It only shuts down: what starts the VM again is a qmstart of its own, by `qm cleanup`.
   qmreboot: "shutdown",
   qmsuspend: "saved",
+  // It runs on, on another node, or was moved while it was off.
+  qmigrate: "migrated",
 };
 /** `hastart` is not here: it asks the cluster's manager, whose own start is a qmstart. */
 const STARTS: ReadonlySet<string> = new Set(["qmstart", "qmresume"]);
@@ -163,7 +165,7 @@ export function createProxmoxStarts(options: {
         memory.done(task);
       }
       // Deleted since, moved to another node or made a template.
-      if (!configured.has(task.id) && entry.begun === undefined) return;
+      if (!configured.has(task.id) && entry.begun === undefined && !running.has(task.id)) return;
       entry.lines = [...entry.lines, ...news.lines].slice(-MOST_LINES);
       const detail = STOPS[task.kind];
       if (detail === undefined) takeStart(entry, news);

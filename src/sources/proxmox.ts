@@ -6,13 +6,16 @@ import type { Observation } from "../model/observation.ts";
 import type { ObservationSink, Source } from "../model/source.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { installedVersion } from "../proxmox/installed-package.ts";
+import { movedStatus, numberIn, readMovedVms } from "../proxmox/moved-vms.ts";
 import {
   PID_FILES,
   type ProcessCheck,
+  type ProxmoxVm,
   processExists,
   readProxmoxVms,
   runningQemu,
 } from "../proxmox/read-vms.ts";
+import { TASKS } from "../proxmox/task.ts";
 import { createDirectoryWatch, describeWatch } from "./directory-watch.ts";
 import { createDrainLoop } from "./drain-loop.ts";
 import { liveState } from "./followed-logs.ts";
@@ -30,7 +33,7 @@ export interface ProxmoxOptions {
   readonly isAlive?: ProcessCheck;
 }
 
-const TASKS = "/var/log/pve/tasks";
+const VMS_KEY = "proxmox-vms";
 /** Proxmox tells of a task that begins or ends by `active` only, and what kvm writes meanwhile is looked for (ms). */
 const LOOK_WHILE_OPEN_MS = 1_000;
 /** pve-cluster comes up at boot at about the same time, and the VMs with autostart soon after it (ms). */
@@ -62,6 +65,9 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
   let tasks: ProxmoxTasks | undefined;
   let starts: ProxmoxStarts | undefined;
   let told = "";
+  /** The VMs that are here or have been, by number and identity: those that are not here may have moved. */
+  let known: ReadonlyMap<string, string> = new Map();
+  let moved: readonly VmDefinition[] = [];
   /** What the VMs have that run; their next starts may get something else. */
   let inForce: ReadonlyMap<string, VmDefinition> = new Map();
   let stopped = false;
@@ -113,6 +119,7 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     if (vms.state === "read") {
       of.learn(new Map(vms.value.map(({ vmid, definition }) => [vmid, definition])));
       inForce = new Map(vms.value.map(({ vmid, running }) => [vmid, running]));
+      learnMoved(vms.value);
       return true;
     }
     const why = vms.state === "unreadable" ? vms.why : "there are no configurations of VMs";
@@ -122,9 +129,19 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     return false;
   }
 
+  /** A VM that was here and is on another node has moved; one that is on none is gone. */
+  function learnMoved(here: readonly ProxmoxVm[]): void {
+    const local = new Map(here.map(({ vmid, definition }) => [vmid, definition.uuid]));
+    const away = new Map([...known].filter(([vmid, identity]) => local.get(vmid) !== identity));
+    const found = readMovedVms(paths, away);
+    // While it cannot be read nobody has moved on or come back.
+    if (found.state === "read") moved = found.value;
+    known = new Map([...moved.map(({ uuid }) => [numberIn(uuid), uuid] as const), ...local]);
+  }
+
   /** pmxcfs has no inotify: what the configurations say is compared with what was told last. */
   function tellInventory(definitions: ReadonlyMap<string, VmDefinition>, isNews: boolean): void {
-    const content = JSON.stringify([[...definitions], [...inForce]]);
+    const content = JSON.stringify([[...definitions], [...inForce], moved]);
     if (content === told && !isNews) return;
     told = content;
     const at = clock.now();
@@ -135,7 +152,11 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
       exactTime: false,
       bootId,
       identity: `inventory:${bootId}:${at}`,
-      vms: [...definitions].map(([vmid, definition]) => statusOf(vmid, definition)),
+      resume: { key: VMS_KEY, value: JSON.stringify([...known]) },
+      vms: [
+        ...[...definitions].map(([vmid, definition]) => statusOf(vmid, definition)),
+        ...moved.map((definition) => movedStatus(definition)),
+      ],
     });
   }
 
@@ -171,6 +192,7 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     async start(to, resume) {
       sink = to;
       const memory = createTaskMemory(bootId, resume);
+      known = readKnown(resume.get(VMS_KEY));
       tasks = createProxmoxTasks({
         directory,
         kinds: KINDS_OF_TASKS,
@@ -202,4 +224,15 @@ export function createProxmoxSource(options: ProxmoxOptions): Source {
     },
     health: keeper.health,
   };
+}
+
+function readKnown(stored: string | undefined): ReadonlyMap<string, string> {
+  try {
+    const pairs: unknown = JSON.parse(stored ?? "[]");
+    const isPair = (pair: unknown): pair is readonly [string, string] =>
+      Array.isArray(pair) && typeof pair[0] === "string" && typeof pair[1] === "string";
+    return new Map(Array.isArray(pairs) ? pairs.filter(isPair) : []);
+  } catch {
+    return new Map();
+  }
 }

@@ -1,7 +1,7 @@
 import type { HotPlug } from "../model/hot-plug.ts";
 import type { Bdf, BootId, SignatureId, VmName } from "../model/identifiers.ts";
 import type { Gap, Observation, ResumePoint, SourceName } from "../model/observation.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import type { VmDefinition, VmManager } from "../model/virtual-machine.ts";
 
 /** A known line that belongs to no attempt, repeats collapsed. */
 export interface Sighting {
@@ -127,10 +127,10 @@ export interface VmPast {
 
 export interface VmStore {
   /**
-   * The VMs that libvirt lists now; others are marked as gone. A known UUID under another name is the same VM renamed.
-   * Batched; writes only what changed.
+   * The VMs that their manager lists now; others of the same manager are marked as gone. A known UUID under another name
+   * is the same VM renamed. Batched; writes only what changed.
    */
-  remember(definitions: readonly VmDefinition[], at: number): void;
+  remember(definitions: readonly VmDefinition[], at: number, manager?: VmManager): void;
   /** One VM, e.g. from a `defined` event. */
   rememberOne(definition: VmDefinition, at: number): void;
   /** VMs as older material defines them: who they were, not what they are. Batched. */

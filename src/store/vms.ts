@@ -1,5 +1,5 @@
 import { type Bdf, type VmName, vmName } from "../model/identifiers.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import { managerOf, type VmDefinition } from "../model/virtual-machine.ts";
 import { renameIncidents } from "./alerts.ts";
 import type { BootTable } from "./boots.ts";
 import { boundedJson } from "./bounded.ts";
@@ -190,11 +190,16 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
     },
     names: () => names().byNumber,
     numbersOf: (vm) => names().numbersOf(vm),
-    remember(definitions, at) {
+    remember(definitions, at, manager) {
       connection.batched(() => {
         const listed = new Set(definitions.map((definition) => put(definition, at)));
         for (const { number, definition, gone_at } of all.all())
-          if (definition !== null && gone_at === null && !listed.has(number))
+          if (
+            definition !== null &&
+            gone_at === null &&
+            !listed.has(number) &&
+            managerOf(JSON.parse(definition) as VmDefinition) === manager
+          )
             gone.run(Math.round(at), number);
       });
     },

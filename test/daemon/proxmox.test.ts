@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 import { whatWasSaid } from "../../src/cli/what-was-said.ts";
+import { changesBetween } from "../../src/facts/changes-between.ts";
 import { askBlame } from "../../src/history/ask-blame.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 import { createProxmoxNode, type ProxmoxNode } from "../helpers/proxmox-host.ts";
@@ -87,6 +88,52 @@ test("a start that Proxmox's new BIOS forbids is told once, with cause and chang
     ["BIOS"],
   );
   assert.equal(blame.blame.certainty, "likely");
+});
+
+test("a VM that migrates is on the other node, and has its history again when it returns; another of its number has none", async (context) => {
+  const host = createWatchedHost(context);
+  const { clock } = host;
+  const boot = host.boot(OLD_BIOS);
+  const node = createProxmoxNode(boot.paths);
+  const settings = (uuid: string) => `name: win11\nhostpci0: 0000:01:00\nsmbios1: uuid=${uuid}\n`;
+  node.configure(101, settings("11111111-1111-4111-8111-111111111111"));
+  const known = () => host.read((store) => store.vms.list().find(({ definition }) => definition.name === VM));
+  const look = () => clock.skip(61_000);
+  const sentences = () =>
+    host.read((store) => {
+      const [before, after] = store.snapshots.inOrder().slice(-2);
+      return (changesBetween(store.snapshots, before, after) ?? []).map(({ sentence }) => sentence);
+    });
+
+  let daemon = await host.start(boot);
+  node.runs(101, process.pid, clock.now());
+  node.task("qmstart", 101, "TASK OK\n", { startedAt: clock.now(), writtenAt: clock.now() + 2000 });
+  await host.hurryUntil(() => host.read((store) => store.attempts.list({}))[0]?.outcome === "started");
+  node.runs(101, undefined);
+  node.move(101, "pve", "pve2");
+  look();
+  await host.hurryUntil(() => known()?.definition.movedTo === "pve2");
+  await host.hurryUntil(() => sentences().includes(`VM '${VM}' moved to node pve2`));
+  assert.deepEqual(sentences(), [`VM '${VM}' moved to node pve2`]);
+  assert.equal(known()?.goneAt, undefined);
+
+  await daemon.stop();
+  daemon = await host.start(boot);
+  assert.equal(known()?.definition.movedTo, "pve2");
+  node.move(101, "pve2", "pve");
+  look();
+  await host.hurryUntil(() => known()?.definition.movedTo === undefined);
+  await host.hurryUntil(() => sentences().includes(`VM '${VM}' came back from node pve2`));
+  const starts = (vm: string) => host.read((store) => store.attempts.list({ vm: vmName(vm) })).length;
+  assert.equal(starts(VM), 1);
+
+  node.configure(101, settings("22222222-2222-4222-8222-222222222222").replace("01:00", "02:00"));
+  look();
+  await host.hurryUntil(() => host.read((store) => store.vms.list()).length === 2);
+  assert.equal(starts(VM), 0);
+  const gone = host.read((store) => store.vms.list()).find(({ goneAt }) => goneAt !== undefined);
+  assert.match(gone?.definition.name ?? "", /^101 \(win11\) \(until /);
+  await daemon.stop();
 });
 
 test("libvirt's sources are missed on Proxmox only where libvirt is installed", async (context) => {

@@ -8,6 +8,8 @@ const TASKS = "/var/log/pve/tasks";
 export interface ProxmoxNode {
   /** Writes a VM's configuration; undefined deletes the VM. */
   configure(vmid: number, text: string | undefined): void;
+  /** Gives the VM to another node of the cluster, or back to this one (`pve`). */
+  move(vmid: number, from: string, to: string): void;
   mapping(text: string): void;
   /** QEMU's process id; undefined: it has ended and taken the file along. */
   runs(vmid: number, pid: number | undefined, since?: number): void;
@@ -48,6 +50,11 @@ export function createProxmoxNode(paths: HostPaths): ProxmoxNode {
       const path = `/etc/pve/nodes/pve/qemu-server/${vmid}.conf`;
       if (text === undefined) rmSync(paths.at(path));
       else write(path, text);
+    },
+    move(vmid, from, to) {
+      const place = (name: string) => paths.at(`/etc/pve/nodes/${name}/qemu-server/${vmid}.conf`);
+      mkdirSync(dirname(place(to)), { recursive: true });
+      renameSync(place(from), place(to));
     },
     mapping: (text) => write("/etc/pve/mapping/pci.cfg", text),
     runs(vmid, pid, since) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { VmDefinition } from "../../src/model/virtual-machine.ts";
 import { BEGINS, bench, FAILED, REFUSED, statesOf, told } from "./proxmox-bench.ts";
 
 describe("Proxmox's tasks", () => {
@@ -144,6 +145,74 @@ describe("VMs of Proxmox", () => {
       ["101 (win11) shutoff", "102 (nas) shutoff"],
       ["102 (nas) shutoff"],
     ]);
+  });
+
+  it("that were here are on the node that they moved to, until they are deleted there", async (context) => {
+    const { node, watch, clock, alive } = bench(context);
+    node.configure(102, "name: nas\nsmbios1: uuid=11111111-1111-4111-8111-111111111111\n");
+    alive.add(5000);
+    const t = clock.now();
+    node.runs(102, 5000, t);
+    node.task("qmstart", 102, "TASK OK\n", { startedAt: t });
+    const observer = await watch();
+    const look = async (many: number, what: string) => {
+      clock.skip(60_000);
+      await observer.until((seen) => statesOf(seen).length === many, what);
+    };
+    await observer.until((seen) => told(seen).length === 2, "it runs");
+    const before = statesOf(observer.observations).length;
+    node.move(102, "pve", "pve2");
+    node.runs(102, undefined);
+    node.task("qmigrate", 102, "TASK OK\n", { startedAt: clock.now() + 1000 });
+    await observer.until((seen) => told(seen).length === 3, "it went");
+    assert.equal(told(observer.observations).at(-1), "102 (nas) stopped, migrated");
+    const reasons = () => {
+      const inventory = observer.observations.findLast(({ kind }) => kind === "vm-inventory");
+      return inventory?.kind === "vm-inventory"
+        ? inventory.vms.map(({ definition, state }) => [definition.name, definition.movedTo, state.reason])
+        : [];
+    };
+    assert.deepEqual(reasons().at(-1), ["102 (nas)", "pve2", "moved to node pve2"]);
+    node.move(102, "pve2", "pve3");
+    await look(before + 2, "it moved on");
+    assert.deepEqual(reasons().at(-1), ["102 (nas)", "pve3", "moved to node pve3"]);
+    node.move(102, "pve3", "pve");
+    await look(before + 3, "it came back");
+    assert.deepEqual(reasons().at(-1), ["102 (nas)", undefined, "QEMU does not run"]);
+    node.move(102, "pve", "pve2");
+    await look(before + 4, "it went again");
+    // The number is given to another VM there: this one is nowhere.
+    node.move(102, "pve2", "pve");
+    node.configure(102, "name: nas\nsmbios1: uuid=22222222-2222-4222-8222-222222222222\n");
+    node.move(102, "pve", "pve2");
+    await look(before + 5, "it is gone");
+    assert.deepEqual(
+      reasons().map(([name]) => name),
+      ["101 (win11)"],
+    );
+  });
+
+  it("that are given other devices with 'qm set' while they run are told with both, and as no start", async (context) => {
+    const { node, watch, clock, alive } = bench(context);
+    alive.add(5000);
+    const t = clock.now();
+    node.runs(101, 5000, t);
+    node.task("qmstart", 101, "TASK OK\n", { startedAt: t });
+    const observer = await watch();
+    await observer.until((seen) => told(seen).length === 2, "it runs");
+    const now = "name: win11\nhostpci0: 0000:01:00.0\n";
+    node.configure(101, `${now}[PENDING]\nhostpci0: 0000:02:00.0\n`);
+    node.task("qmconfig", 101, "update VM 101: -hostpci0 0000:02:00.0\nTASK OK\n", { startedAt: t + 5000 });
+    clock.skip(60_000);
+    const newest = () => {
+      const inventory = observer.observations.findLast(({ kind }) => kind === "vm-inventory");
+      return inventory?.kind === "vm-inventory" ? inventory.vms[0] : undefined;
+    };
+    const devicesOf = (definition: VmDefinition | undefined) =>
+      definition?.hostDevices.map(({ bdf }) => bdf).join();
+    await observer.until(() => devicesOf(newest()?.definition) === "0000:02:00.0", "the change was told");
+    assert.equal(devicesOf(newest()?.running), "0000:01:00.0");
+    assert.equal(told(observer.observations).length, 2);
   });
 
   it("run only after a while when no task was seen to start them, because QEMU may yet fail", async (context) => {

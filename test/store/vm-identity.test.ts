@@ -32,6 +32,34 @@ const list = (
     at(hour),
   );
 
+describe("libvirt and Proxmox on one host", () => {
+  const names = (store: Store) => store.vms.present().map(({ name }) => name);
+  const ofProxmox = (vmid: string) => ({
+    ...definedVm(`${vmid} (win11)`, `${vmid}/u`),
+    manager: "proxmox" as const,
+  });
+
+  it("say nothing of each other's VMs", () =>
+    withStore((store) => {
+      list(store, 0, { tower: "u1", lab: "u2" });
+      store.vms.remember([ofProxmox("101"), ofProxmox("102")], at(1), "proxmox");
+      assert.deepEqual(names(store), ["101 (win11)", "102 (win11)", "lab", "tower"]);
+      list(store, 2, { tower: "u1" });
+      assert.deepEqual(names(store), ["101 (win11)", "102 (win11)", "tower"]);
+      store.vms.remember([ofProxmox("102")], at(3), "proxmox");
+      assert.deepEqual(names(store), ["102 (win11)", "tower"]);
+    }));
+
+  it("are told apart in a history of an older release too", () =>
+    withStore((store) => {
+      list(store, 0, { "101 (win11)": "101/u", tower: "u1" });
+      list(store, 1, { tower: "u1" });
+      assert.deepEqual(names(store), ["101 (win11)", "tower"]);
+      store.vms.remember([], at(2), "proxmox");
+      assert.deepEqual(names(store), ["tower"]);
+    }));
+});
+
 describe("a VM is its UUID", () => {
   it("keeps its history under a new name, also for who asks by the old one", () =>
     withStore((store) => {

@@ -34,8 +34,9 @@ export function vmProblems(
 ): readonly VmProblem[] {
   return known
     .filter(({ definition }) => definition.hostDevices.length > 0)
-    .map(({ definition: { name }, goneAt }) => {
-      if (goneAt !== undefined) return { vm: name, isGone: true, problem: undefined };
+    .map(({ definition: { name, movedTo }, goneAt }) => {
+      if (goneAt !== undefined || movedTo !== undefined)
+        return { vm: name, isGone: true, problem: undefined };
       const incident = open.find(({ content }) => content.vm === name && content.kind !== "recovered");
       if (incident === undefined) return { vm: name, problem: undefined };
       const { subject, cause } = incident.content;

@@ -80,8 +80,8 @@ export const PCI: FactKind = {
     const identities = identifyPciDevices(devices.value.values());
     // libvirt binds and unbinds these with each start and stop of their VM, so the driver of the moment is no fact.
     const handedOver = new Set<Bdf>();
-    for (const { hostDevices } of definitions.state === "read" ? definitions.value : [])
-      for (const { bdf, managed } of hostDevices) if (managed) handedOver.add(bdf);
+    for (const { hostDevices, movedTo } of definitions.state === "read" ? definitions.value : [])
+      for (const { bdf, managed } of hostDevices) if (managed && movedTo === undefined) handedOver.add(bdf);
     for (const device of devices.value.values())
       tellDevice(tell, `pci.${identities.get(device.bdf) ?? device.bdf}`, device, handedOver.has(device.bdf));
   },

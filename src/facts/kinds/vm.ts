@@ -4,6 +4,7 @@ import { oneLine } from "../../hostile-text.ts";
 import type { Bdf, VmName } from "../../model/identifiers.ts";
 import { mapReading, type Reading, unreadable } from "../../model/reading.ts";
 import type { HostDevice, VmDefinition } from "../../model/virtual-machine.ts";
+import { textOf } from "../fact-value.ts";
 import { nameOfKeyPart, vmFactPrefix } from "../key-parts.ts";
 import { type FactForm, type FactKind, isAbsent, isThere, LISTED, type Tell } from "../kind.ts";
 
@@ -67,13 +68,21 @@ export const VMS: FactKind = {
       role: { follows: ["definition of VM"] },
       breaks: { "device-busy": isThere },
     }),
+    // Only of one that was here: a node knows its own VMs.
+    form("moved-to", {
+      optional: true,
+      role: "bystander",
+      importance: 1,
+      say: ({ parts, before, after }) =>
+        movedWords(nameOfKeyPart(parts.vm ?? ""), textOf(before), textOf(after)),
+    }),
     form("{name*}", { label: "VM '{vm}', {name}" }),
   ],
   collect({ definitions, devices }, tell) {
     if (definitions.state !== "read") return tell("vm", definitions);
     tell("vm", LISTED);
     const identities = mapReading(devices, (all) => identifyPciDevices(all.values()));
-    const usersOf = createUsers(definitions.value);
+    const usersOf = createUsers(definitions.value.filter(({ movedTo }) => movedTo === undefined));
     for (const definition of definitions.value) {
       tellVm(tell, definition);
       tellRelations(tell, definition, usersOf, identities);
@@ -84,6 +93,7 @@ export const VMS: FactKind = {
 function tellVm(tell: Tell, definition: VmDefinition): void {
   const prefix = vmFactPrefix(definition.name);
   tell(`${prefix}identity`, definition.uuid === "" ? unreadable("it has no UUID") : hashOf(definition.uuid));
+  if (definition.movedTo !== undefined) tell(`${prefix}moved-to`, definition.movedTo);
   tell(`${prefix}machine`, definition.machine);
   tell(`${prefix}firmware`, definition.firmware);
   tell(`${prefix}memory`, formatMemory(definition.memoryKiB));
@@ -132,6 +142,11 @@ function createUsers(all: readonly VmDefinition[]): (devices: readonly HostDevic
     together.set(key, users);
     return users;
   };
+}
+
+function movedWords(vm: string, before: string | undefined, after: string | undefined): string {
+  if (after !== undefined) return `VM '${vm}' moved to node ${after}`;
+  return `VM '${vm}' came back${before === undefined ? "" : ` from node ${before}`}`;
 }
 
 function hashOf(uuid: string): string {
