@@ -7,6 +7,7 @@ import type { Command } from "./command.ts";
 export const COMMAND_SUMMARIES = {
   run: "watch this host (the service)",
   status: "is it watching, what does it see, what is missing",
+  doctor: "how it stands, and what is missing to see or tell more",
   starts: "list VM starts",
   show: "everything about one start: evidence, diagnosis, what to do",
   check: "what will stop a VM from starting, before it fails",
@@ -33,6 +34,7 @@ export type CommandName = keyof typeof COMMAND_SUMMARIES;
 export const COMMAND_LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   run: async () => (await import("./commands/run.ts")).runCommand,
   status: async () => (await import("./commands/status.ts")).statusCommand,
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
   starts: async () => (await import("./commands/starts.ts")).startsCommand,
   show: async () => (await import("./commands/show.ts")).showCommand,
   check: async () => (await import("./commands/check.ts")).checkCommand,

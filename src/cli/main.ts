@@ -18,6 +18,10 @@ import { versionText } from "./version.ts";
 /** Runs the program with its arguments (without node and script) and returns the exit code. Never throws. */
 export async function main(args: readonly string[], io: CommandIo = processIo()): Promise<number> {
   const [name, ...rest] = args;
+  if (name === undefined) {
+    const code = await tellState(io);
+    if (code !== undefined) return code;
+  }
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     const topic = name === "help" ? rest[0] : undefined;
     if (topic !== undefined) return isCommand(topic) ? main([topic, "--help"], io) : refuseCommand(topic, io);
@@ -62,6 +66,18 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
   }
   const command = await COMMAND_LOADERS[name]();
   return runCommand(command, rest, io);
+}
+
+/** What `vfio-watch` alone says on a host with a history; undefined where there is none. */
+async function tellState(io: CommandIo): Promise<number | undefined> {
+  const { doctorCommand, printBrief } = await import("./commands/doctor.ts");
+  let code: number | undefined;
+  const run = async () => {
+    code = await printBrief(io);
+    return code ?? EXIT.ok;
+  };
+  const told = await runForPeople({ ...doctorCommand, run }, parseCommandArguments(doctorCommand, []), io);
+  return code === undefined && told === EXIT.ok ? undefined : told;
 }
 
 function refuseCommand(name: string, io: CommandIo): number {
