@@ -49,14 +49,10 @@ export interface RaiseOptions {
   readonly alreadyTold?: boolean;
 }
 
-type Recent = () => readonly Incident[];
-
 /** A storm is over when nothing of it was held back for this long (ms). */
 const STORM_ENDS = 3_600_000;
 /** The summary of a storm waits for what else there is to sum up (ms). */
 const SUMMARY_WAITS = 60_000;
-/** More incidents than this never matter for a decision. */
-const LOOK_BACK = 500;
 const MOST_EXAMPLES = 8;
 
 /** `policy` is asked at each call, so that changed settings are in force at once. */
@@ -72,10 +68,9 @@ export function createAlerter(options: {
     const content = asTold(given.content, policy);
     if (content === undefined) return { incident: undefined, told: false, why: "the settings switch it off" };
     const now = clock.now();
-    const recent = createRecent();
-    const existing = store.openIncident(given.key) ?? incidentOfAttempt(given.attemptId, recent);
+    const existing = store.openIncident(given.key) ?? incidentOfAttempt(given.attemptId);
     const decision = decide(existing, { ...given, content }, now, policy);
-    const incident = existing === undefined ? keepSilence(decision.incident, now, recent) : decision.incident;
+    const incident = existing === undefined ? keepSilence(decision.incident, now) : decision.incident;
     const silenced = incident.silencedUntil !== undefined && now < incident.silencedUntil;
     if (!decision.tell || silenced) {
       store.saveIncident(incident);
@@ -85,7 +80,7 @@ export function createAlerter(options: {
       store.saveIncident({ ...incident, lastToldAt: now });
       return { incident, told: false, why: "it was told while nothing could be stored" };
     }
-    if (!mayTell(toldAt(content.kind, recent), now, policy)) {
+    if (!mayTell(store.toldTimes(content.kind), now, policy)) {
       store.saveIncident({ ...incident, reminders: existing?.reminders ?? 0 });
       holdBack(content, now, policy);
       return { incident, told: false, why: "too many alerts of its kind; it is in the summary" };
@@ -98,38 +93,17 @@ export function createAlerter(options: {
   }
 
   /** A person who silenced an incident meant the next one of the same kind too, until that time. */
-  function keepSilence(incident: Incident, now: number, recent: Recent): Incident {
-    const earlier = recent().find(
-      ({ key, silencedUntil }) => key === incident.key && silencedUntil !== undefined && silencedUntil > now,
-    );
-    return earlier === undefined ? incident : { ...incident, silencedUntil: earlier.silencedUntil };
+  function keepSilence(incident: Incident, now: number): Incident {
+    const silencedUntil = store.silencedUntil(incident.key, now);
+    return silencedUntil === undefined ? incident : { ...incident, silencedUntil };
   }
 
   /**
    * The incident that an attempt was counted in: under another cause, before late evidence changed the diagnosis, or
    * one that a later good start has closed. Either way the attempt is no new incident.
    */
-  function incidentOfAttempt(attemptId: string | undefined, recent: Recent): Incident | undefined {
-    if (attemptId === undefined) return undefined;
-    return recent().find((incident) => incident.attemptId === attemptId);
-  }
-
-  /** The newest incidents as they are before an alert is raised; read once, for where hundreds are raised at once. */
-  function createRecent(): Recent {
-    let read: readonly Incident[] | undefined;
-    return () => {
-      read ??= store.incidents({ limit: LOOK_BACK });
-      return read;
-    };
-  }
-
-  function toldAt(kind: AlertContent["kind"], recent: Recent): readonly number[] {
-    const times: number[] = [];
-    for (const incident of recent()) {
-      const { lastToldAt } = incident;
-      if (lastToldAt !== undefined && incident.content.kind === kind) times.push(lastToldAt);
-    }
-    return times;
+  function incidentOfAttempt(attemptId: string | undefined): Incident | undefined {
+    return attemptId === undefined ? undefined : store.incidentOfAttempt(attemptId);
   }
 
   /** The storm is an incident like any other: told once, counted, reminded of. */

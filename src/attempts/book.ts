@@ -75,7 +75,16 @@ export function createAttemptBook(options: {
   const closedSince = new Map<string, number>();
   const steadyNow = () => moments.now().steady;
 
+  /** All of them, until there is another one: they are looked through for each record of a flood. */
+  let everything: readonly WorkingAttempt[] | undefined;
+
+  function all(): readonly WorkingAttempt[] {
+    everything ??= [...byVm.values()].flat();
+    return everything;
+  }
+
   function insert(attempt: WorkingAttempt): void {
+    everything = undefined;
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
     attempts.sort((a, b) => a.opened.steady - b.opened.steady);
@@ -162,7 +171,7 @@ export function createAttemptBook(options: {
     watchSettling,
     current: (vm) => byVm.get(vm)?.at(-1),
     of: (vm) => byVm.get(vm) ?? [],
-    all: () => [...byVm.values()].flat(),
+    all,
     runningAt: (steady) =>
       [...byVm.values()]
         .map((attempts) => attempts.findLast(({ opened }) => opened.steady <= steady))
@@ -176,25 +185,22 @@ export function createAttemptBook(options: {
             (ended === undefined || ended.steady > steady),
         ),
     begunSoonAfter: (steady) =>
-      [...byVm.values()]
-        .flat()
-        .filter(
-          ({ hasLogStart, opened }) =>
-            hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
-        ),
-    unsettled: () => [...byVm.values()].flat().filter((attempt) => !attempt.settled),
+      all().filter(
+        ({ hasLogStart, opened }) =>
+          hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
+      ),
+    unsettled: () => all().filter((attempt) => !attempt.settled),
     knows(observation) {
       const identity = `${observation.source}\u0000${observation.identity}`;
       const has = (attempt: WorkingAttempt) => attempt.identities.has(identity);
       // A VM's own log is evidence of its own starts alone, and in a storm there are thousands of others.
       if (OF_ONE_VM.has(observation.kind) && "vm" in observation && observation.vm !== undefined)
         return (byVm.get(observation.vm) ?? []).some(has);
-      return [...byVm.values()].some((attempts) => attempts.some(has));
+      return all().some(has);
     },
-    tellsOf: (said) =>
-      [...byVm.values()].some((attempts) => attempts.some((attempt) => hasEvidence(attempt, said))),
+    tellsOf: (said) => all().some((attempt) => hasEvidence(attempt, said)),
     release() {
-      for (const attempt of [...byVm.values()].flat()) {
+      for (const attempt of all()) {
         if (attempt.settled) continue;
         if (attempt.closed !== undefined) settleWhenQuiet(attempt);
         else watchSettling(attempt);

@@ -3,7 +3,7 @@ import type { Bdf } from "../model/identifiers.ts";
 import type { KernelRecord, LibvirtdRecord, VfioNodeChange } from "../model/observation.ts";
 import { deviceNamedIn, isDeviceRefusal } from "./device-refusal.ts";
 import type { Said } from "./moments.ts";
-import { coversKernelTime, coversLibvirtTime, distance } from "./windows.ts";
+import { coversKernelTime, coversLibvirtTime, distance, isOver } from "./windows.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
 
 /** What names no VM, or none yet. */
@@ -64,6 +64,12 @@ export function candidatesFor(entry: Waiting, all: readonly WorkingAttempt[]): r
   return all.filter((attempt) => mayConcern(attempt, entry));
 }
 
+/** The same without those that were over before it was said, which in a storm are nearly all. */
+export function openCandidatesFor(entry: Waiting, all: readonly WorkingAttempt[]): readonly WorkingAttempt[] {
+  const { steady } = entry.observation;
+  return all.filter((attempt) => !isOver(attempt, steady) && mayConcern(attempt, entry));
+}
+
 /** Whether the observation can belong to the attempt by what it names; when it was said is not looked at. */
 function mayConcern(attempt: WorkingAttempt, { observation, groups, device }: Waiting): boolean {
   const { bootId } = observation;
@@ -95,7 +101,9 @@ export function bestOf(
 ): WorkingAttempt | undefined {
   let best: WorkingAttempt | undefined;
   let bestRank = Number.POSITIVE_INFINITY;
+  const { steady } = entry.observation;
   for (const attempt of candidates) {
+    if (isOver(attempt, steady)) continue;
     const rank = rankFor(attempt, entry);
     if (
       rank < bestRank ||

@@ -2,7 +2,15 @@ import type { Clock } from "../clock.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { AttemptBook } from "./book.ts";
-import { asWaiting, bestOf, type Claimable, canBelong, candidatesFor, type Waiting } from "./claims.ts";
+import {
+  asWaiting,
+  bestOf,
+  type Claimable,
+  canBelong,
+  candidatesFor,
+  openCandidatesFor,
+  type Waiting,
+} from "./claims.ts";
 import { type Moments, unfinishedOf } from "./moments.ts";
 import type { Unfinished } from "./tracking.ts";
 import { UNCLAIMED_FOR } from "./windows.ts";
@@ -50,7 +58,11 @@ export function createUnclaimed(options: {
   let isLookDue = false;
   let isForgettingDue = false;
 
-  function claim(entry: Waiting, nearby: boolean, candidates = candidatesFor(entry, book.all())): boolean {
+  function claim(
+    entry: Waiting,
+    nearby: boolean,
+    candidates = openCandidatesFor(entry, book.all()),
+  ): boolean {
     const { observation, matches } = entry;
     const attempt = bestOf(candidates, entry, nearby);
     if (attempt === undefined) return false;

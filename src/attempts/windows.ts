@@ -38,6 +38,11 @@ export function coversLibvirtTime(attempt: WorkingAttempt, steady: number): bool
   return steady >= attempt.opened.steady - before && steady <= end + SLACK;
 }
 
+/** Whether nothing that is said at this time can belong to the attempt any more, whoever says it. */
+export function isOver({ closed }: WorkingAttempt, steady: number): boolean {
+  return closed !== undefined && closed.steady + ARRIVAL_SLACK < steady;
+}
+
 /** How far a time is from the attempt's span; 0 inside. */
 export function distance({ opened, closed }: WorkingAttempt, steady: number): number {
   if (steady < opened.steady) return opened.steady - steady;

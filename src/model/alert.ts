@@ -93,6 +93,12 @@ export interface AlertStore {
   incident(id: string): Incident | undefined;
   /** Newest first. */
   incidents(filter: { readonly openOnly?: boolean; readonly limit?: number }): readonly Incident[];
+  /** The newest that this start attempt was counted in last. */
+  incidentOfAttempt(attemptId: string): Incident | undefined;
+  /** Until when the newest incident of this key that is silenced at `now` is so. */
+  silencedUntil(key: string, now: number): number | undefined;
+  /** When those of the newest incidents of a kind were told that were told. */
+  toldTimes(kind: AlertContent["kind"]): readonly number[];
   /** Inserts or replaces by id. */
   saveIncident(incident: Incident): void;
   enqueue(delivery: Omit<Delivery, "id" | "tries" | "state" | "lastError" | "finishedAt">): number;

@@ -350,18 +350,23 @@ export function createPipeline(options: {
     cancelSave = undefined;
     // What is about to be judged is stored with its diagnosis.
     const attempts = [...dirty.values()].filter(({ id }) => !unjudged.has(id)).slice(0, STORED_AT_ONCE);
-    const isAll = attempts.length === dirty.size && unjudged.size === 0;
-    const settled = unstored.starts();
+    const all = unstored.starts();
+    const settled: (typeof all)[number][] = [];
     const hotPlugs = unstored.hotPlugs();
-    const isCritical = attempts.length > 0 || settled.length > 0 || hotPlugs.length > 0;
+    let isAll = false;
+    const isCritical = attempts.length > 0 || all.length > 0 || hotPlugs.length > 0;
     if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return true;
     if (isCritical) apart("storing facts", () => options.saveFacts?.());
     const write = isCritical ? store.durable : store.batched;
+    const until = performance.now() + TURN_MS;
     const written = write(() => {
-      if (isAll) saveRemembered();
       for (const attempt of attempts)
         apart("storing a start", () => saveAttempt(attempt, snapshots.get(attempt.id)));
-      for (const { attempt, snapshotId, told } of settled) {
+      for (const start of all) {
+        // The answer for each is asked here as well: what there is no time for is stored in the next turn.
+        if (settled.length > 0 && performance.now() >= until) break;
+        settled.push(start);
+        const { attempt, snapshotId, told } = start;
         const wasSettled = store.attempts.find(attempt.id)?.outcome !== undefined;
         const number = apart("storing a start", () => saveAttempt(attempt, snapshotId));
         if (number === undefined) continue;
@@ -372,6 +377,8 @@ export function createPipeline(options: {
         apart("storing a hot-plug", () => store.hotPlugs.save(hotPlug, summary));
         apart("telling of a hot-plug", () => options.onHotPlug?.(hotPlug, summary, told));
       }
+      isAll = attempts.length === dirty.size && settled.length === all.length && unjudged.size === 0;
+      if (isAll) saveRemembered();
     });
     if (written.state === "refused") {
       cancelSave = clock.after(RETRY_MS, flush);

@@ -1,26 +1,8 @@
 import type { AlertContent, AlertStore, Delivery, Incident } from "../model/alert.ts";
-import { bootId, vmName } from "../model/identifiers.ts";
+import { vmName } from "../model/identifiers.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
 import type { Connection, SqlValue } from "./connection.ts";
-
-interface IncidentRow {
-  readonly id: string;
-  readonly key: string;
-  readonly opened_at: number;
-  readonly last_at: number;
-  readonly count: number;
-  readonly closed_at: number | null;
-  readonly acknowledged_at: number | null;
-  readonly silenced_until: number | null;
-  readonly last_told_at: number | null;
-  readonly reminders: number;
-  readonly boot_id: string | null;
-  readonly attempt_id: string | null;
-  readonly content: string;
-  readonly steady: number | null;
-  readonly opened_boot_id: string | null;
-  readonly opened_steady: number | null;
-}
+import { INCIDENT_COLUMNS, type IncidentRow, toIncident } from "./incident-rows.ts";
 
 interface DeliveryRow {
   readonly number: number;
@@ -43,11 +25,11 @@ interface ChannelRow {
   readonly lastDeliveredAt: number | null;
 }
 
-const INCIDENT_COLUMNS =
-  "id, key, opened_at, last_at, count, closed_at, acknowledged_at, silenced_until, last_told_at, reminders, boot_id, attempt_id, content, steady, opened_boot_id, opened_steady";
 const DELIVERY_COLUMNS = `delivery.number, incident.id AS incident, channel, delivery.content, created_at, due_at,
   tries, state, last_error, finished_at FROM delivery JOIN incident ON incident.number = delivery.incident`;
 const MOST_ERROR = 512;
+/** More incidents than this never matter for how many were told lately. */
+const TOLD_LATELY = 500;
 
 export function createAlertTable(connection: Connection): AlertStore {
   const openByKey = connection.statement<[string], IncidentRow>(
@@ -66,15 +48,24 @@ export function createAlertTable(connection: Connection): AlertStore {
          (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= incident.last_at), 0) DESC,
        coalesce(incident.steady, last_at - coalesce(boot.started_at, 0)) DESC, incident.number DESC LIMIT ?`,
   );
+  const byAttempt = connection.statement<[string], IncidentRow>(
+    `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE attempt_id = ? ORDER BY number DESC LIMIT 1`,
+  );
+  const silenced = connection.statement<[string, number], { silenced_until: number }>(
+    "SELECT silenced_until FROM incident WHERE key = ? AND silenced_until > ? ORDER BY number DESC LIMIT 1",
+  );
+  /** Asked for each start of a storm that is held back, and changed by those alone that are told. */
+  let told: { readonly incidents: readonly Incident[]; readonly asOf: string } | undefined;
   const saveAs = (changing: string) =>
     connection.statement<SqlValue[]>(
       `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET (${changing}) = (${changing.replaceAll(/\w+/g, "excluded.$&")})`,
     );
   // SQLite writes the page of every index of which a column is named, changed or not.
-  const indexed = connection.statement<[string], { key: string; closed_at: number | null }>(
-    "SELECT key, closed_at FROM incident WHERE id = ?",
-  );
+  const indexed = connection.statement<
+    [string],
+    { key: string; closed_at: number | null; last_told_at: number | null }
+  >("SELECT key, closed_at, last_told_at FROM incident WHERE id = ?");
   const saveWhole = saveAs(INCIDENT_COLUMNS.replace("id, ", ""));
   const saveRest = saveAs(INCIDENT_COLUMNS.replace("id, key, ", "").replace("closed_at, ", ""));
   const enqueue = connection.statement<[string, string, string, number, number]>(
@@ -123,9 +114,22 @@ export function createAlertTable(connection: Connection): AlertStore {
     openIncident: (key) => maybe(openByKey.get(key), toIncident),
     incident: (id) => maybe(byId.get(id), toIncident),
     incidents: ({ openOnly, limit }) => list.all(openOnly === true ? 1 : 0, limit ?? -1).map(toIncident),
+    incidentOfAttempt: (attemptId) => maybe(byAttempt.get(attemptId), toIncident),
+    silencedUntil: (key, now) => silenced.get(key, Math.floor(now))?.silenced_until,
+    toldTimes(kind) {
+      const asOf = connection.outsideChanges();
+      if (told?.asOf !== asOf) {
+        const newest = list.all(0, TOLD_LATELY).filter(({ last_told_at }) => last_told_at !== null);
+        told = { incidents: newest.map(toIncident), asOf };
+      }
+      return told.incidents.flatMap(({ lastToldAt, content }) =>
+        content.kind === kind ? (lastToldAt ?? []) : [],
+      );
+    },
     saveIncident(incident) {
       connection.durable(() => {
         const stored = indexed.get(incident.id);
+        if ((stored?.last_told_at ?? null) !== wholeOrNull(incident.lastToldAt)) told = undefined;
         const isIndexedSame =
           stored?.key === incident.key && stored.closed_at === wholeOrNull(incident.closedAt);
         (isIndexedSame ? saveRest : saveWhole).run(
@@ -208,34 +212,6 @@ function wholeOrNull(time: number | undefined): number | null {
 
 function maybe<Row, Value>(row: Row | undefined, make: (row: Row) => Value): Value | undefined {
   return row === undefined ? undefined : make(row);
-}
-
-function toIncident(row: IncidentRow): Incident {
-  let content: AlertContent | undefined;
-  return {
-    id: row.id,
-    key: row.key,
-    openedAt: row.opened_at,
-    lastAt: row.last_at,
-    count: row.count,
-    closedAt: row.closed_at ?? undefined,
-    acknowledgedAt: row.acknowledged_at ?? undefined,
-    silencedUntil: row.silenced_until ?? undefined,
-    lastToldAt: row.last_told_at ?? undefined,
-    reminders: row.reminders,
-    bootId: row.boot_id === null ? undefined : bootId(row.boot_id),
-    attemptId: row.attempt_id ?? undefined,
-    ...(row.steady !== null && { steady: row.steady }),
-    ...(row.opened_boot_id !== null &&
-      row.opened_steady !== null && {
-        opened: { bootId: bootId(row.opened_boot_id), steady: row.opened_steady },
-      }),
-    // Who looks through hundreds of incidents for one looks at this last.
-    get content() {
-      content ??= JSON.parse(row.content) as AlertContent;
-      return content;
-    },
-  };
 }
 
 function toDelivery(row: DeliveryRow): Delivery {

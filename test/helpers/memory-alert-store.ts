@@ -39,6 +39,12 @@ export function createMemoryAlertStore(): MemoryAlertStore {
         .filter((one) => openOnly !== true || one.closedAt === undefined)
         .sort((a, b) => b.lastAt - a.lastAt)
         .slice(0, limit),
+    incidentOfAttempt: (attemptId) => [...incidents.values()].findLast((one) => one.attemptId === attemptId),
+    silencedUntil: (key, now) =>
+      [...incidents.values()].findLast((one) => one.key === key && (one.silencedUntil ?? 0) > now)
+        ?.silencedUntil,
+    toldTimes: (kind) =>
+      [...incidents.values()].flatMap((one) => (one.content.kind === kind ? (one.lastToldAt ?? []) : [])),
     saveIncident: (incident) => incidents.set(incident.id, incident),
     enqueue(delivery) {
       const id = deliveries.length + 1;

@@ -172,6 +172,40 @@ test("an incident is found while it is open, and kept when it is closed", () =>
     assert.deepEqual(store.alerts.incidents({ limit: 5 }), [closed]);
   }));
 
+test("who raises an alert finds what is known of its attempt, its silence and what was told, as it is now", () =>
+  withStore((store) => {
+    const { alerts } = store;
+    assert.deepEqual(
+      [alerts.incidentOfAttempt("attempt-1"), alerts.toldTimes("start-failed")],
+      [undefined, []],
+    );
+    const earlier = {
+      ...incident,
+      id: "i0",
+      closedAt: START,
+      silencedUntil: START + 50,
+      lastToldAt: START + 1,
+    };
+    alerts.saveIncident(earlier);
+    alerts.saveIncident(incident);
+    assert.equal(alerts.incidentOfAttempt("attempt-1")?.id, "i1");
+    assert.deepEqual(alerts.silencedUntil(incident.key, START + 49), START + 50);
+    assert.equal(alerts.silencedUntil(incident.key, START + 50), undefined);
+    assert.equal(alerts.silencedUntil("another", START), undefined);
+    assert.deepEqual(alerts.toldTimes("start-failed"), [START + 1]);
+    alerts.saveIncident({ ...incident, lastToldAt: START + 2 });
+    assert.deepEqual(alerts.toldTimes("start-failed"), [START + 2, START + 1]);
+    assert.deepEqual(alerts.toldTimes("will-not-start"), []);
+    assert.throws(() =>
+      alerts.inTransaction(() => {
+        alerts.saveIncident({ ...incident, lastToldAt: START + 3 });
+        assert.deepEqual(alerts.toldTimes("start-failed"), [START + 3, START + 1]);
+        throw new Error("taken back");
+      }),
+    );
+    assert.deepEqual(alerts.toldTimes("start-failed"), [START + 2, START + 1]);
+  }));
+
 test("a delivery is due, retried, delivered once and given up for good", () =>
   withStore((store) => {
     store.alerts.saveIncident(incident);
