@@ -4,7 +4,7 @@ import { exportHistory } from "./export.ts";
 import type { FleetJob, FleetResult } from "./job.ts";
 import { serverName } from "./server.ts";
 import { keepVerdicts } from "./verdict-cache.ts";
-import { boardKeyOf, readVerdicts } from "./verdicts.ts";
+import { boardKeyOf, readVerdictsOf } from "./verdicts.ts";
 
 const LONGEST_JOB = 64 * 1024;
 
@@ -24,7 +24,7 @@ export async function runFleetChild(
 async function doJob(fleet: FleetConnection, job: FleetJob): Promise<FleetResult> {
   const result = job.what === "export" ? await exportFrom(fleet, job) : NOTHING;
   if (job.board !== undefined) {
-    const verdicts = await readVerdicts(fleet, boardKeyOf(job.board));
+    const verdicts = await readVerdictsOf(fleet, boardKeyOf(job.board));
     const { server, board } = { server: serverName(job.server), board: job.board };
     keepVerdicts(job.verdictsFile, { readAt: Date.now(), server, board, verdicts });
   }

@@ -57,7 +57,7 @@ CREATE TABLE environment (
   -- One board whatever a BIOS version changes in spaces and capitals; of MSI's the number is the board.
   board_key text GENERATED ALWAYS AS (coalesce(
     upper(substring(coalesce(facts ->> 'firmware.board.name', facts ->> 'firmware.system.product')
-      from '\\mM[Ss]-([0-9A-Za-z]{4})\\M')),
+      from '\\m[Mm][Ss]-([0-9A-Za-z]{4})\\M')),
     regexp_replace(lower(coalesce(facts ->> 'firmware.board.name', facts ->> 'firmware.system.product')),
       '[^a-z0-9]+', '', 'g'))) STORED
 );

@@ -17,21 +17,28 @@ export interface FleetVerdict {
   readonly month: string;
 }
 
-const COLUMNS = `coalesce(board_vendor, '*') AS vendor, board, bios, agesa, hosts, failing, class,
-  to_char(month, 'YYYY-MM') AS month`;
+const COLUMNS = "coalesce(board_vendor, '*') AS vendor, board, bios, agesa, hosts, failing, class";
 
-/** What hosts may read: verdicts that at least five hosts stand behind; of one board, or of all. */
-export function readVerdicts(fleet: FleetConnection, boardKey?: string): Promise<readonly FleetVerdict[]> {
-  const where = boardKey === undefined ? "" : "WHERE board_key = $1";
+/** What hosts may read of a board: verdicts that at least five hosts stand behind. */
+export function readVerdictsOf(fleet: FleetConnection, boardKey: string): Promise<readonly FleetVerdict[]> {
   return fleet.rows<FleetVerdict>(
-    `SELECT ${COLUMNS} FROM vfio_watch.verdict ${where} ORDER BY board_key, bios`,
-    boardKey === undefined ? [] : [boardKey],
+    `SELECT ${COLUMNS}, to_char(month, 'YYYY-MM') AS month FROM vfio_watch.verdict WHERE board_key = $1 ORDER BY bios`,
+    [boardKey],
+  );
+}
+
+/** Of all boards, for whoever may read everything, from so many hosts on. */
+export function readVerdicts(fleet: FleetConnection, fewest: number): Promise<readonly FleetVerdict[]> {
+  return fleet.rows<FleetVerdict>(
+    `SELECT ${COLUMNS}, to_char(last_at, 'YYYY-MM') AS month FROM vfio_watch.result WHERE hosts >= $1
+     ORDER BY board_key, bios`,
+    [fewest],
   );
 }
 
 /** As the server's own column has it: MSI's number, else the name without spaces, signs and capitals. */
 export function boardKeyOf(board: string): string {
-  const number = /\bM[Ss]-([0-9A-Za-z]{4})\b/.exec(board)?.[1]?.toUpperCase();
+  const number = /\bMS-([0-9A-Z]{4})\b/i.exec(board)?.[1]?.toUpperCase();
   return number ?? board.toLowerCase().replace(/[^a-z0-9]+/g, "");
 }
 

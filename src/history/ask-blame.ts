@@ -52,6 +52,8 @@ export interface OtherFailure {
 /** What there is to say of one fault. */
 export interface FaultAnswer {
   readonly question: BlameQuestion;
+  /** Whom it is about, where that is not VMs of one host: `VMs on MPG X870E CARBON WIFI (MS-7E49)`. */
+  readonly about?: string;
   readonly vms: readonly VmName[];
   /** The devices that the VMs had when they last worked, the one that matters most first. */
   readonly devices: readonly BlamedDevice[];

@@ -73,6 +73,9 @@ export function whyNone(
   const known = trials.filter(({ tally }) => placeOf.has(tally.snapshotId ?? ""));
   if (!known.some((trial) => trial.good) || !known.some((trial) => !trial.good)) return "facts-missing";
   if (number > hidden && number > flaky) return "later-starts";
-  const turns = trials.filter((trial, index) => index > 0 && trials[index - 1]?.good !== trial.good).length;
+  const turns = trials.filter(({ good, block }, index) => {
+    const before = trials[index - 1];
+    return before !== undefined && before.good !== good && before.block === block;
+  }).length;
   return turns < 2 ? "nothing-changed" : "comes-and-goes";
 }

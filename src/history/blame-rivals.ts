@@ -31,12 +31,15 @@ const FLAKES: Grid = [
 /** What is left of a product before its logarithm is taken: each step leaves a thousandth or more. */
 const SMALL = 1e-200;
 
-/** Forward sums over a chain of two states. */
+/** Forward sums over a chain of two states, one for each host. */
 export function hiddenLog(boots: readonly ModelBoot[], rates: readonly Rates[]): number {
   const logs: number[] = [];
-  // Thousands of steps for each of the rates: bit 0 says that it worked, bit 1 that it was not the boot's first.
+  // Thousands of steps for each of the rates: bit 0 says that it worked, bit 1 that it was not the boot's first, bit 2
+  // that a chain begins.
   const steps = Uint8Array.from(
-    boots.flatMap(({ outcomes }) => outcomes.map((good, at) => (good ? 1 : 0) + (at === 0 ? 0 : 2))),
+    boots.flatMap(({ outcomes, begins }) =>
+      outcomes.map((good, at) => (good ? 1 : 0) + (at !== 0 ? 2 : begins ? 4 : 0)),
+    ),
   );
   for (const [turn, weight] of TURNS) {
     for (const { sound, broken, log } of rates) {
@@ -45,7 +48,12 @@ export function hiddenLog(boots: readonly ModelBoot[], rates: readonly Rates[]):
       let sum = 0;
       for (let at = 0; at < steps.length; at += 1) {
         const step = steps[at] as number;
-        const change = step < 2 ? turn : turn * WITHIN_BOOT;
+        if (at > 0 && step >= 4) {
+          sum += Math.log(atSound + atBroken);
+          atSound = 1 - BROKEN_AT_FIRST;
+          atBroken = BROKEN_AT_FIRST;
+        }
+        const change = (step & 2) === 0 ? turn : turn * WITHIN_BOOT;
         const good = (step & 1) === 1;
         const nextSound = (atSound * (1 - change) + atBroken * change) * (good ? 1 - sound : sound);
         atBroken = (atBroken * (1 - change) + atSound * change) * (good ? 1 - broken : broken);

@@ -27,6 +27,7 @@ export function blameHeadline(answer: FaultAnswer): string {
 
 /** `passthrough of NVIDIA RTX 4060 Ti (0000:01:00.0) for 'Windows 11'` */
 function victim(answer: FaultAnswer): string {
+  if (answer.about !== undefined) return `passthrough of ${answer.about}`;
   const [device] = answer.devices;
   if (device === undefined) return `the start of ${quoted(failing(answer))}`;
   return `passthrough of ${describeDevice(device)} for ${quoted(failing(answer))}`;
@@ -48,13 +49,14 @@ function unknownHeadline(answer: FaultAnswer): string {
   const { blame, bios } = answer;
   const [first] = blame.sets;
   const named = failing(answer);
-  const vms = named.length === 0 ? "" : quoted(named);
+  const vms = answer.about ?? (named.length === 0 ? "" : quoted(named));
   // Asked about a device, the answer is not about what the VM did with another one.
   const [device] = answer.question.device === undefined ? [] : answer.devices;
   const withDevice = device === undefined ? "" : ` with ${describeDevice(device)}`;
   const all = blame.good + blame.bad;
   const newest = bios.at(-1)?.version;
   const on = newest === undefined ? "" : ` on BIOS ${newest}`;
+  const fail = named.length > 1 || answer.about !== undefined ? "fail" : "fails";
   const share = `${blame.bad} of ${all} starts failed`;
   switch (blame.reason) {
     case "no-failure":
@@ -62,9 +64,9 @@ function unknownHeadline(answer: FaultAnswer): string {
     case "no-good-start":
       return `No start of ${vms}${withDevice} has ever worked on record (0 of ${all}), so there is no good state to compare with.`;
     case "comes-and-goes":
-      return `${byBios(answer) === "" ? "No BIOS version and no other change explains" : "No change alone explains"} why ${vms} ${named.length > 1 ? "fail" : "fails"}: it comes and goes (${share}${byBios(answer)}).`;
+      return `${byBios(answer) === "" ? "No BIOS version and no other change explains" : "No change alone explains"} why ${vms} ${fail}: it comes and goes (${share}${byBios(answer)}).`;
     case "later-starts":
-      return `${vms} ${named.length > 1 ? "fail" : "fails"} at the second start in a boot: the first one works, as with a card that cannot be reset (${share}).`;
+      return `${vms} ${fail} at the second start in a boot: the first one works, as with a card that cannot be reset (${share}).`;
     case "nothing-changed":
       if (first !== undefined)
         return `What changed when ${vms} began to fail explains it less well than something that no file shows (${share}${byBios(answer)}).`;

@@ -126,7 +126,7 @@ function blameOf({ failure, classes, trials }: Fault, { table, placeOf, subject 
     failure,
     classes: [...classes],
     boundary: newest,
-    healed: trials.at(-1)?.good === true,
+    healed: trials.every(({ good }, at) => good || !isLastOfHost(trials, at)),
     healedBy: goodAfter(trials, (trial) => !trial.good),
     good,
     bad,
@@ -198,6 +198,10 @@ function weighFault(
     number: priors.number,
     pair: priors.pair,
   });
+}
+
+function isLastOfHost(trials: readonly Trial[], at: number): boolean {
+  return at === trials.length - 1 || trials[at + 1]?.block !== trials[at]?.block;
 }
 
 /** The chance of each fact, the greatest of all that speak of it. */

@@ -12,7 +12,7 @@ export function newestBoundary(trials: readonly Trial[]): Boundary | undefined {
   for (let index = trials.length - 1; index > 0; index -= 1) {
     const before = trials[index - 1];
     const after = trials[index];
-    if (before?.good === true && after?.good === false)
+    if (before?.good === true && after?.good === false && before.block === after.block)
       return { lastGood: before.tally, firstBad: after.tally };
   }
   return undefined;
@@ -24,7 +24,8 @@ export function goodAfter(
   isSuch: (trial: Trial, position: number) => boolean,
 ): StartTally | undefined {
   const last = trials.findLastIndex(isSuch);
-  return last < 0 ? undefined : trials.slice(last + 1).find((trial) => trial.good)?.tally;
+  if (last < 0) return undefined;
+  return trials.slice(last + 1).find(({ good, block }) => good && block === trials[last]?.block)?.tally;
 }
 
 /**
@@ -39,8 +40,9 @@ export function boundaryOf(trials: readonly Trial[], { suspects }: SuspectSet): 
   };
   let lastGood = -1;
   let found: readonly [number, number] | undefined;
-  for (const [at, { good }] of trials.entries()) {
+  for (const [at, { good, block }] of trials.entries()) {
     const isBroken = labelAt(at);
+    if (block !== trials[at - 1]?.block) lastGood = -1;
     if (isBroken === false && good) lastGood = at;
     else if (isBroken === true && !good && lastGood >= 0) {
       found = [lastGood, at];

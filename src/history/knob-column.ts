@@ -32,8 +32,12 @@ export type Maker = (
   parts?: readonly string[],
 ) => KnobColumn | undefined;
 
-/** Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. */
-export function createMaker(outcomes: Uint8Array): Maker {
+/**
+ * Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. What is the
+ * same wherever the outcome turned explains nothing, and is not made; of several hosts, that one failed and another did
+ * not is a turn as well.
+ */
+export function createMaker(outcomes: Uint8Array, ofSeveralHosts: boolean): Maker {
   return (kind, family, group, key, given, parts = [key]) => {
     if (given === undefined) return undefined;
     const { values, indexes } = given;
@@ -54,9 +58,21 @@ export function createMaker(outcomes: Uint8Array): Maker {
       if (last >= 0 && pattern[last] !== value && outcomes[last] !== outcomes[at]) turned = true;
       last = at;
     }
+    if (ofSeveralHosts) turned = dividesOutcomes(pattern, outcomes);
     if (!turned) return undefined;
     const told = seen.map((index) => values[index] ?? ABSENT);
     const safe = told.indexOf(ANOTHER_VM);
     return { kind, family, group, key, parts, values: told, pattern, ...(safe >= 0 && { safe }) };
   };
+}
+
+/** Whether starts with one value went otherwise than starts with another one. */
+function dividesOutcomes(pattern: Int32Array, outcomes: Uint8Array): boolean {
+  const seen = { values: new Set<number>(), outcomes: new Set<number | undefined>() };
+  for (const [at, value] of pattern.entries()) {
+    if (value < 0) continue;
+    seen.values.add(value);
+    seen.outcomes.add(outcomes[at]);
+  }
+  return seen.values.size > 1 && seen.outcomes.size > 1;
 }

@@ -3,6 +3,7 @@ import { familyOf, oddsOf } from "../facts/vocabulary.ts";
 import { biosBuilds, kernelBuilds, type TrialValues } from "./builds.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
 import { ANOTHER_VM, createMaker, type KnobColumn } from "./knob-column.ts";
+import { areOfSeveralHosts } from "./model-trials.ts";
 import { relationColumns } from "./relation-columns.ts";
 import { addressOwner, type Subject, vmKey } from "./subject.ts";
 import type { Trial } from "./trials.ts";
@@ -24,7 +25,8 @@ export function knobColumns(
   subject: Subject,
 ): readonly KnobColumn[] {
   const places = Int32Array.from(trials, ({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
-  const make = createMaker(outcomes);
+  const ofSeveralHosts = areOfSeveralHosts(trials);
+  const make = createMaker(outcomes, ofSeveralHosts);
   const found: (KnobColumn | undefined)[] = [
     make("bios", "BIOS", "firmware", "firmware.bios.version", biosBuilds(places, table), [
       "firmware.bios.version",
@@ -37,7 +39,7 @@ export function knobColumns(
   const otherVms = otherVmTrials(trials);
   const mayTurn = createTurnTest(trials, outcomes, places);
   for (const column of table.columns) {
-    if (!mayTurn(column) || COMPOSED.test(column.key)) continue;
+    if (!(ofSeveralHosts || mayTurn(column)) || COMPOSED.test(column.key)) continue;
     const owner = addressOwner(column.key);
     if (owner !== undefined && !subject.devices.has(owner)) {
       found.push(make("other-card", "PCI devices", "pci", column.key, presence(places, table, column)));

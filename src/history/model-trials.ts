@@ -8,6 +8,13 @@ export interface ModelTrial {
   /** Whether the first start of its boot is among them, and whether a later one is. */
   readonly first: boolean;
   readonly later: boolean;
+  /** The host, where starts of several are weighed together: nothing carries over from one to the next. */
+  readonly block?: number;
+}
+
+/** Whether starts of several hosts are weighed together. */
+export function areOfSeveralHosts(trials: readonly Pick<ModelTrial, "block">[]): boolean {
+  return trials.length > 0 && trials[0]?.block !== trials.at(-1)?.block;
 }
 
 export interface ModelKnob {
@@ -52,18 +59,22 @@ export function pairsOf({ sound, broken }: ModelInput): readonly Rates[] {
 /** Boots with what was seen in them: whether it worked, whether it failed, and which came first. */
 export interface ModelBoot {
   readonly outcomes: readonly boolean[];
+  /** The first one of its host. */
+  readonly begins: boolean;
 }
 
 export function bootsOf(
   trials: readonly ModelTrial[],
   isWanted: (at: number) => boolean,
 ): readonly ModelBoot[] {
-  const boots: { outcomes: boolean[] }[] = [];
+  const boots: { outcomes: boolean[]; begins: boolean }[] = [];
   let last = -1;
-  for (const [at, { boot, good }] of trials.entries()) {
+  let host: number | undefined;
+  for (const [at, { boot, good, block }] of trials.entries()) {
     if (!isWanted(at)) continue;
-    if (boot !== last) boots.push({ outcomes: [] });
+    if (boot !== last) boots.push({ outcomes: [], begins: boots.length === 0 || block !== host });
     last = boot;
+    host = block;
     const outcomes = boots.at(-1)?.outcomes;
     if (outcomes !== undefined && !outcomes.includes(good)) outcomes.push(good);
   }

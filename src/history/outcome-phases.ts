@@ -1,4 +1,5 @@
 import type { FactValue } from "../model/fact.ts";
+import { areOfSeveralHosts } from "./model-trials.ts";
 import type { SuspectName } from "./name-suspects.ts";
 import type { Trial } from "./trials.ts";
 
@@ -36,6 +37,7 @@ function phasesOf(trials: readonly Trial[], name: SuspectName): readonly Phase[]
 
 /** `14 of 14 starts worked on A63, 0 of 6 on A95, 3 of 3 after going back to A63` */
 export function describePhases(trials: readonly Trial[], name: SuspectName): string {
+  if (areOfSeveralHosts(trials)) return describeByValue(name);
   const phases = phasesOf(trials, name);
   if (phases.length <= MOST_PHASES) {
     return phases

@@ -23,12 +23,33 @@ export function courseOf(
   trials: readonly Trial[],
 ): Course {
   const course = { reverted: false, thereAndBack: 0, changedAlone: 0, turnedWith: 0, misplaced: 0 };
+  let from = 0;
+  for (const [at, { block }] of trials.entries()) {
+    if (trials[at + 1] !== undefined && trials[at + 1]?.block === block) continue;
+    goThrough(labels, pattern, trials, { from, to: at + 1 }, course);
+    from = at + 1;
+  }
+  return course;
+}
+
+type Draft = { -readonly [Key in keyof Course]: Course[Key] };
+
+/** The course on one host, from one trial to before another. */
+function goThrough(
+  labels: ArrayLike<number>,
+  pattern: ArrayLike<number> | undefined,
+  trials: readonly Trial[],
+  { from, to }: { readonly from: number; readonly to: number },
+  course: Draft,
+): void {
   const lastOutcome = new Map<number, boolean>();
   const stretches: { broken: boolean; boots: Set<number>; values: Set<number> }[] = [];
   let last = -1;
-  for (const [at, { good, boot, tally }] of trials.entries()) {
+  for (let at = from; at < to; at += 1) {
     const label = labels[at] ?? -1;
-    if (label < 0) continue;
+    const trial = trials[at];
+    if (label < 0 || trial === undefined) continue;
+    const { good, boot, tally } = trial;
     const value = pattern === undefined ? label : (pattern[at] ?? -1);
     const isBroken = label === 1;
     if (good === isBroken) course.misplaced += tally.count;
@@ -56,5 +77,4 @@ export function courseOf(
     const shortest = Math.min(before.boots.size, between.boots.size, stretch.boots.size);
     if (isSameValue) course.thereAndBack = Math.max(course.thereAndBack, shortest);
   }
-  return course;
 }

@@ -14,6 +14,9 @@ export interface Trial extends ModelTrial {
   readonly tally: StartTally;
 }
 
+/** Which host a start was on, where there are several: what is told of a stretch of starts ends with its host. */
+type BlockOf = ((tally: StartTally) => number) | undefined;
+
 /** Failures with one cause, as far as that can be told by how they come. */
 export interface Fault {
   /** The class that says most; the others are its symptoms. */
@@ -38,17 +41,20 @@ export function isPassthroughFailure(tally: Pick<StartTally, "outcome" | "cause"
  * same facts are one fault, as are those that are symptoms of each other in one stretch of failures, and those that
  * keep taking turns. A failure that says nothing of itself belongs to the stretch that it is in.
  */
-export function findFaults(tallies: readonly StartTally[]): readonly Fault[] {
+export function findFaults(
+  tallies: readonly StartTally[],
+  blockOf?: (tally: StartTally) => number,
+): readonly Fault[] {
   const counted = tallies.filter((tally) => tally.outcome === "started" || isPassthroughFailure(tally));
   const failed = counted.filter(({ outcome }) => outcome !== "started");
-  const joined = joinClasses(counted, failed);
+  const joined = joinClasses(counted, failed, blockOf);
   const faultOf = new Map<StartTally, FailureClass>();
   for (const [at, tally] of counted.entries()) {
     if (tally.outcome === "started") continue;
     const own = classOf(tally);
-    faultOf.set(tally, joined(own === "unknown" ? (neighbour(counted, at) ?? own) : own));
+    faultOf.set(tally, joined(own === "unknown" ? (neighbour(counted, at, blockOf) ?? own) : own));
   }
-  const trials = trialsOf(counted, tallies);
+  const trials = trialsOf(counted, tallies, blockOf);
   const newest = [...new Set(failed.toReversed().map((tally) => faultOf.get(tally)))].toReversed();
   return newest.flatMap((root): readonly Fault[] => {
     if (root === undefined) return [];
@@ -63,11 +69,12 @@ function classOf({ cause }: StartTally): FailureClass {
 }
 
 /** The class of the nearest failure that says something, with no good start in between. */
-function neighbour(counted: readonly StartTally[], at: number): FailureClass | undefined {
+function neighbour(counted: readonly StartTally[], at: number, blockOf: BlockOf): FailureClass | undefined {
+  const blockAt = (place: number) => (counted[place] === undefined ? undefined : blockOf?.(counted[place]));
   for (const step of [-1, 1]) {
     for (let other = at + step; other >= 0 && other < counted.length; other += step) {
       const tally = counted[other];
-      if (tally === undefined || tally.outcome === "started") break;
+      if (tally === undefined || tally.outcome === "started" || blockAt(other) !== blockAt(at)) break;
       if (tally.cause !== undefined) return tally.cause;
     }
   }
@@ -81,6 +88,7 @@ const TAKING_TURNS = 3;
 function joinClasses(
   counted: readonly StartTally[],
   failed: readonly StartTally[],
+  blockOf: BlockOf,
 ): (own: FailureClass) => FailureClass {
   const parent = new Map<FailureClass, FailureClass>();
   const rootOf = (own: FailureClass): FailureClass => {
@@ -93,7 +101,7 @@ function joinClasses(
   );
   const momentOf = (tally: StartTally) => `${tally.bootId ?? tally.firstNumber} ${tally.snapshotId}`;
   const classes = [...moments.keys()];
-  const stretches = stretchesOf(counted);
+  const stretches = stretchesOf(counted, blockOf);
   for (const [at, one] of classes.entries()) {
     const own = new Set(moments.get(one)?.map(momentOf));
     for (const other of classes.slice(at + 1)) {
@@ -114,10 +122,14 @@ function isIn(classes: readonly CauseClass[], own: FailureClass): boolean {
 }
 
 /** Classes in the order in which they failed, for each stretch without a good start. */
-function stretchesOf(counted: readonly StartTally[]): readonly (readonly FailureClass[])[] {
+function stretchesOf(counted: readonly StartTally[], blockOf: BlockOf): readonly (readonly FailureClass[])[] {
   const stretches: FailureClass[][] = [];
   let goesOn = false;
+  let block: number | undefined;
   for (const tally of counted) {
+    const own = blockOf?.(tally);
+    if (own !== block) goesOn = false;
+    block = own;
     const bad = tally.outcome !== "started";
     if (bad && goesOn) stretches.at(-1)?.push(classOf(tally));
     else if (bad) stretches.push([classOf(tally)]);
@@ -146,7 +158,11 @@ function mostTelling(trials: readonly Trial[], classes: ReadonlySet<FailureClass
 }
 
 /** The trials of these tallies. Which start of its boot one was is told by all that reached a result. */
-function trialsOf(counted: readonly StartTally[], all: readonly StartTally[]): readonly Trial[] {
+function trialsOf(
+  counted: readonly StartTally[],
+  all: readonly StartTally[],
+  blockOf: BlockOf,
+): readonly Trial[] {
   const firstAt = new Map<string, number>();
   const bootOf = (tally: StartTally) => String(tally.bootId ?? `#${tally.firstNumber}`);
   for (const tally of all) {
@@ -160,8 +176,11 @@ function trialsOf(counted: readonly StartTally[], all: readonly StartTally[]): r
     const own = bootOf(tally);
     if (own !== last) boot += 1;
     last = own;
+    const good = tally.outcome === "started";
+    // Which start of its boot it was is not known of other hosts.
+    if (blockOf !== undefined) return { boot, good, first: true, later: true, tally, block: blockOf(tally) };
     const first = tally.firstAt <= (firstAt.get(`${own} ${tally.vm}`) ?? 0);
-    return { boot, good: tally.outcome === "started", first, later: !first || tally.count > 1, tally };
+    return { boot, good, first, later: !first || tally.count > 1, tally };
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Block, ReportContent } from "./document.ts";
 import { codeBbcode, escapeBbcode } from "./escape.ts";
-import { factText, spokenText, timeLineText } from "./plain-parts.ts";
+import { factText, hostsText, spokenText, timeLineText } from "./plain-parts.ts";
 import { plainTable } from "./plain-table.ts";
 import { timeOf } from "./words.ts";
 
@@ -48,6 +48,8 @@ function renderBlock(block: Block): string {
       return list(block.changes.map(({ sentence }) => sentence));
     case "time-line":
       return escapeBbcode(timeLineText(block.timeLine));
+    case "hosts":
+      return escapeBbcode(hostsText(block.picture));
   }
 }
 

@@ -37,6 +37,7 @@ const SECTION_IDS = [
   "vm",
   "software",
   "unknown",
+  "hosts",
 ] as const;
 export type SectionId = (typeof SECTION_IDS)[number];
 
@@ -63,7 +64,8 @@ export type Block =
   | TableBlock
   | { readonly kind: "lines"; readonly lines: readonly SpokenLine[] }
   | { readonly kind: "changes"; readonly changes: readonly ChangeLine[] }
-  | { readonly kind: "time-line"; readonly timeLine: TimeLine };
+  | { readonly kind: "time-line"; readonly timeLine: TimeLine }
+  | { readonly kind: "hosts"; readonly picture: HostsPicture };
 
 /** One fact with its name for a person. */
 export interface FactRow {
@@ -133,6 +135,22 @@ export interface TimeLineRun {
   /** UTC epoch milliseconds of the first boot of the run. */
   readonly from: number;
   readonly imported: boolean;
+}
+
+/** How many hosts fare well and badly with each version, and what became of those on which nothing else changed. */
+export interface HostsPicture {
+  /** What the versions are of: `BIOS`. */
+  readonly family: string;
+  readonly lanes: readonly { readonly label: string; readonly working: number; readonly failing: number }[];
+  /** Hosts that went from one lane to another, by their numbers. */
+  readonly turns: readonly HostTurn[];
+}
+
+export interface HostTurn {
+  readonly from: number;
+  readonly to: number;
+  readonly failedBefore: boolean;
+  readonly failedAfter: boolean;
 }
 
 /** Names of properties whose texts are the document's own structure and not content. */

@@ -1,6 +1,7 @@
 import { formatTimeOfDay, zoneAt } from "../time-words.ts";
 import type { Block, Cell, ChangeLine, FactRow, ReportContent, Section, Tone } from "./document.ts";
 import { escapeHtml, visibleLines } from "./escape.ts";
+import { drawHostsPicture } from "./hosts-picture.ts";
 import { PAGE_STYLE, ROOT_CLASS, reportStyle } from "./html-style.ts";
 import { drawTimeLinePicture } from "./time-line-picture.ts";
 import { count, timeOf } from "./words.ts";
@@ -103,6 +104,14 @@ function renderBlock(block: Block, section: string, level: number): string {
       const { earlierBoots, runs } = block.timeLine;
       const left = earlierBoots > 0 ? ` ${count(earlierBoots, "earlier boot")} not shown.` : "";
       return `<figure class="vfw-picture">${drawTimeLinePicture(block.timeLine, `vfw-${section}-picture`)}<figcaption>${count(runs.length, "run")} of boots from left to right, a lane for each BIOS; the number is how many starts worked (tick) or failed (cross), or how many of all worked (exclamation mark).${left}</figcaption></figure>`;
+    }
+    case "hosts": {
+      const { family, turns } = block.picture;
+      const lines =
+        turns.length === 0
+          ? ""
+          : ` A line is a host on which nothing but the ${escapeHtml(family)} changed, from what its starts did before to what they did after.`;
+      return `<figure class="vfw-picture">${drawHostsPicture(block.picture, `vfw-${section}-picture`)}<figcaption>A lane for each ${escapeHtml(family)}; the numbers are hosts whose starts work (tick) and fail (cross).${lines}</figcaption></figure>`;
     }
   }
 }

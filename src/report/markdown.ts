@@ -1,6 +1,6 @@
 import type { Block, Cell, ReportContent } from "./document.ts";
 import { codeMarkdown, escapeMarkdown, fencedMarkdown } from "./escape.ts";
-import { factText, spokenText, timeLineText } from "./plain-parts.ts";
+import { factText, hostsText, spokenText, timeLineText } from "./plain-parts.ts";
 import { timeOf } from "./words.ts";
 
 /** The report as Markdown: for GitHub, Discourse, Reddit and anything else that shows CommonMark with tables. */
@@ -50,6 +50,8 @@ function renderBlock(block: Block): string {
       return block.changes.map(({ sentence }) => `- ${escapeMarkdown(sentence)}`).join("\n");
     case "time-line":
       return escapeMarkdown(timeLineText(block.timeLine));
+    case "hosts":
+      return escapeMarkdown(hostsText(block.picture));
   }
 }
 

@@ -1,5 +1,5 @@
 import { formatTimeOfDay } from "../time-words.ts";
-import type { FactRow, SpokenLine, TimeLine, TimeLineRun } from "./document.ts";
+import type { FactRow, HostsPicture, SpokenLine, TimeLine, TimeLineRun } from "./document.ts";
 import { visible, visibleLines } from "./escape.ts";
 import { count } from "./words.ts";
 
@@ -25,6 +25,26 @@ export function factText({ value, state }: FactRow): string {
 export function timeLineText({ runs, earlierBoots }: TimeLine): string {
   const steps = runs.map((run) => `${biosText(run)}: ${runText(run)}`);
   return [...(earlierBoots > 0 ? [`(${count(earlierBoots, "earlier boot")})`] : []), ...steps].join("  →  ");
+}
+
+/** How hosts fare where there are no pictures: `1.A63: 151 work; 1.A7D: 6 work, 114 FAIL; 35 from 1.A63 to 1.A7D: 35 broke`. */
+export function hostsText({ lanes, turns }: HostsPicture): string {
+  const fare = lanes.map(({ label, working, failing }) => {
+    const parts = [...(working > 0 ? [`${working} work`] : []), ...(failing > 0 ? [`${failing} FAIL`] : [])];
+    return `${label}: ${parts.join(", ") || "no host"}`;
+  });
+  const ways = [...Map.groupBy(turns, ({ from, to }) => `${from} ${to}`).values()].map((own) => {
+    const [way] = own;
+    const broke = own.filter(({ failedBefore, failedAfter }) => !failedBefore && failedAfter).length;
+    const mended = own.filter(({ failedBefore, failedAfter }) => failedBefore && !failedAfter).length;
+    const result = [
+      ...(broke > 0 ? [`${broke} broke`] : []),
+      ...(mended > 0 ? [`${mended} work again`] : []),
+    ];
+    const labels = [way?.from, way?.to].map((lane) => lanes[lane ?? -1]?.label ?? "");
+    return `${own.length} from ${labels.join(" to ")}: ${result.join(", ") || "no difference"}`;
+  });
+  return [...fare, ...ways].join("; ");
 }
 
 /** The BIOS of a run for a reader. */

@@ -1,7 +1,7 @@
 import { wrap } from "../text-columns.ts";
 import type { Block, FactRow, ReportContent } from "./document.ts";
 import { visible } from "./escape.ts";
-import { factText, spokenText, timeLineText } from "./plain-parts.ts";
+import { factText, hostsText, spokenText, timeLineText } from "./plain-parts.ts";
 import { plainTable } from "./plain-table.ts";
 import { timeOf } from "./words.ts";
 
@@ -55,6 +55,8 @@ function renderBlock(block: Block, columns: number): string {
       return block.changes.map(({ sentence }) => wrap(`- ${visible(sentence)}`, columns, "  ")).join("\n");
     case "time-line":
       return wrap(visible(timeLineText(block.timeLine)), columns, "  ");
+    case "hosts":
+      return wrap(visible(hostsText(block.picture)), columns, "  ");
   }
 }
 

@@ -1,0 +1,250 @@
+import { valueText } from "../facts/fact-value.ts";
+import { roleOf } from "../facts/vocabulary.ts";
+import type { FaultAnswer } from "../history/ask-blame.ts";
+import { biosRows } from "../history/bios-rows.ts";
+import { type Blame, findBlames } from "../history/blame.ts";
+import { biosBuilds } from "../history/builds.ts";
+import type { FactTable } from "../history/fact-table.ts";
+import { nameSuspect, type SuspectName } from "../history/name-suspects.ts";
+import { sharedAgesa } from "../history/shared-agesa.ts";
+import { findFaults, type StartTally, type Trial } from "../history/trials.ts";
+import type { CauseClass } from "../model/catalogue.ts";
+import type { FactValue } from "../model/fact.ts";
+import { bootId, vmName } from "../model/identifiers.ts";
+import type { Environment } from "./environment.ts";
+import { environmentName, fleetTable } from "./fleet-table.ts";
+import type { BoardTallies, HostTally } from "./questions.ts";
+
+/** How hosts fare with one value of a suspect. */
+export interface HostsOfValue {
+  readonly value: FactValue;
+  readonly label: string;
+  readonly broken: boolean;
+  readonly hosts: number;
+  readonly failing: number;
+}
+
+/** A host on which nothing that is changed as such changed but the suspect. */
+export interface LoneChange {
+  readonly host: number;
+  /** Indexes into the values. */
+  readonly from: number;
+  readonly to: number;
+  readonly failedBefore: boolean;
+  readonly failedAfter: boolean;
+}
+
+/** The answer for one fault of a board's hosts: the same blame as on one host, and how many hosts say so. */
+export interface FleetFault {
+  readonly answer: FaultAnswer;
+  /** What the hosts are divided by: `BIOS`, or the likeliest suspect where that is another one. */
+  readonly family: string;
+  /** Each as it is called, in the order in which they were first seen. */
+  readonly values: readonly HostsOfValue[];
+  readonly changes: readonly LoneChange[];
+  /** Undefined where no suspect is likely enough to be named. */
+  readonly name: SuspectName | undefined;
+}
+
+export interface FleetBlame {
+  readonly board: string;
+  readonly hosts: ReadonlyMap<number, string>;
+  readonly faults: readonly [FleetFault, ...FleetFault[]];
+}
+
+/** Says which change breaks starts on this board, hosts being blocks within which alone things are compared in time. */
+export function askFleetBlame(data: BoardTallies): FleetBlame {
+  const { table, placeOf } = fleetTable(data.environments);
+  const stretches = stretchesOf(data.tallies);
+  const hostOf = new Map(stretches.map(({ tally, host }) => [tally, host]));
+  const tallies = stretches.map(({ tally }) => tally);
+  const blames = findBlames({
+    tallies,
+    faults: findFaults(tallies, (tally) => hostOf.get(tally) ?? -1),
+    ...{ table, placeOf, subject: EVERYTHING },
+  });
+  const bios = biosRows(tallies, table, placeOf);
+  /** Where nothing failed there is no fault with trials of its own. */
+  const goodTrials = stretches.flatMap(({ tally, host }, boot): readonly Trial[] =>
+    tally.outcome === "started" ? [{ boot, good: true, first: true, later: true, tally, block: host }] : [],
+  );
+  const faultOf = (blame: Blame): FleetFault => {
+    const answer: FaultAnswer = {
+      ...{ question: {}, about: `VMs on ${data.board}`, vms: [], devices: [], blame, bios },
+      agesa: sharedAgesa(blame.trials, table, placeOf),
+      ...{ changes: undefined, otherChanges: 0, newest: undefined, names: new Map() },
+      stood: { before: new Map(), after: new Map() },
+    };
+    const [suspect] = blame.certainty === "unknown" ? [] : (blame.sets[0]?.suspects ?? []);
+    const name = suspect === undefined ? undefined : nameSuspect(suspect, answer);
+    const trials = blame.trials.length > 0 ? blame.trials : goodTrials;
+    const division =
+      suspect === undefined || name === undefined
+        ? byBios(trials, table, placeOf)
+        : dividedBy(
+            name,
+            suspect.facts.flatMap(({ key, parts }) => [key, ...parts]),
+          );
+    return {
+      ...{ answer, name, family: suspect?.family ?? "BIOS" },
+      values: hostsOfValues(trials, division),
+      changes: loneChanges(trials, division, data.environments),
+    };
+  };
+  const [first, ...others] = blames;
+  return { board: data.board, hosts: data.hosts, faults: [faultOf(first), ...others.map(faultOf)] };
+}
+
+/** Nothing of a fleet is told by device or group, so nothing is left out. */
+const EVERYTHING = {
+  ...{ vms: new Set<never>(), devices: new Set<never>(), members: new Set<never>() },
+  ...{ groups: new Set<never>(), addresses: new Set<never>() },
+};
+
+interface Stretch {
+  readonly host: number;
+  readonly tally: StartTally;
+}
+
+interface Moment {
+  readonly at: number;
+  readonly row: HostTally;
+  readonly starts: number;
+}
+
+/**
+ * A tally knows its first and its last start: what another environment lies between is two stretches. Hosts come in the
+ * order in which they were first seen.
+ */
+function stretchesOf(rows: readonly HostTally[]): readonly Stretch[] {
+  const byHost = [...Map.groupBy(rows, ({ host }) => host)].map(([host, own]) => ({
+    host,
+    moments: own.flatMap(momentsOf).sort((a, b) => a.at - b.at),
+  }));
+  byHost.sort((a, b) => (a.moments[0]?.at ?? 0) - (b.moments[0]?.at ?? 0));
+  let number = 0;
+  return byHost.flatMap(({ host, moments }) => {
+    const stretches: Stretch[] = [];
+    let boot = 0;
+    let last: Moment | undefined;
+    let merged: (StartTally & { count: number; lastAt: number }) | undefined;
+    for (const moment of moments) {
+      const { at, row, starts } = moment;
+      if (last?.row.environment !== row.environment) boot += 1;
+      if (last?.row === row && merged !== undefined) {
+        merged.count += starts;
+        merged.lastAt = at;
+      } else {
+        number += 1;
+        merged = tallyOf(row, host, boot, number, at, starts);
+        stretches.push({ host, tally: merged });
+      }
+      last = moment;
+    }
+    return stretches;
+  });
+}
+
+function momentsOf(row: HostTally): readonly Moment[] {
+  const { firstAt, lastAt, starts } = row;
+  if (starts < 2 || lastAt <= firstAt) return [{ at: firstAt, row, starts }];
+  return [
+    { at: firstAt, row, starts: starts - 1 },
+    { at: lastAt, row, starts: 1 },
+  ];
+}
+
+function tallyOf(row: HostTally, host: number, boot: number, number: number, at: number, starts: number) {
+  return {
+    vm: vmName(`host ${host}`),
+    bootId: bootId(`${host}.${boot}`),
+    bootOrdinal: undefined,
+    outcome: row.outcome,
+    cause: row.class === "" ? undefined : (row.class as CauseClass),
+    devices: [],
+    snapshotId: environmentName(row.environment),
+    origin: "live" as const,
+    count: starts,
+    firstAt: at,
+    lastAt: at,
+    firstNumber: number,
+    lastNumber: number,
+  };
+}
+
+/** Values by which trials are divided. */
+interface Division {
+  /** For each trial the index of its value; negative where it is not known. */
+  readonly pattern: ArrayLike<number>;
+  readonly values: readonly Pick<HostsOfValue, "value" | "label" | "broken">[];
+  /** The facts that it is made of. */
+  readonly keys: readonly string[];
+}
+
+function dividedBy({ lead, short }: SuspectName, keys: readonly string[]): Division {
+  const values = lead.counts.map(({ value }, index) => ({
+    ...{ value, label: short(value), broken: lead.broken[index] === true },
+  }));
+  return { pattern: lead.pattern, values, keys };
+}
+
+function byBios(trials: readonly Trial[], table: FactTable, placeOf: ReadonlyMap<string, number>): Division {
+  const places = Int32Array.from(trials, ({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
+  const { values, indexes } = biosBuilds(places, table);
+  return {
+    pattern: indexes,
+    values: values.map((value) => ({ value, label: valueText(value), broken: false })),
+    keys: ["firmware.bios.version", "firmware.bios.date", "firmware.bios.release"],
+  };
+}
+
+function hostsOfValues(trials: readonly Trial[], { pattern, values }: Division): readonly HostsOfValue[] {
+  return values.map((value, index) => {
+    const own = trials.filter((_trial, at) => pattern[at] === index);
+    const hostsOf = (some: readonly Trial[]) => new Set(some.map(({ block }) => block)).size;
+    return {
+      ...value,
+      hosts: hostsOf(own),
+      failing: hostsOf(own.filter(({ good }) => !good)),
+    };
+  });
+}
+
+/** Neighbouring stretches of one host with different values of the suspect and nothing else that is changed as such. */
+function loneChanges(
+  trials: readonly Trial[],
+  { pattern, keys }: Division,
+  environments: ReadonlyMap<number, Environment>,
+): readonly LoneChange[] {
+  const byName = new Map([...environments].map(([id, facts]) => [environmentName(id), facts]));
+  const own = new Set(keys);
+  const known = trials.flatMap((trial, at) => ((pattern[at] ?? -1) < 0 ? [] : [{ trial, at }]));
+  const changes = new Map<string, LoneChange>();
+  for (const [place, { trial, at }] of known.entries()) {
+    const before = known[place - 1];
+    if (before === undefined || before.trial.block !== trial.block) continue;
+    const [from, to] = [pattern[before.at] ?? -1, pattern[at] ?? -1];
+    if (from === to) continue;
+    const [was, is] = [before.trial, trial].map(({ tally }) => byName.get(tally.snapshotId ?? ""));
+    if (was === undefined || is === undefined || changesMore(was, is, own)) continue;
+    changes.set(`${trial.block} ${from} ${to}`, {
+      ...{ host: trial.block ?? -1, from, to },
+      failedBefore: !before.trial.good,
+      failedAfter: !trial.good,
+    });
+  }
+  return [...changes.values()];
+}
+
+/** What follows from something else is no change of its own; what only one side knows is none (law 7). */
+function changesMore(was: Environment, is: Environment, own: ReadonlySet<string>): boolean {
+  return [...new Set([...Object.keys(was), ...Object.keys(is)])].some((key) => {
+    const role = roleOf(key);
+    if (own.has(key) || role === "bystander" || "follows" in role) return false;
+    const isParameter = key.startsWith("kernel.parameter.");
+    const [before, after] = [was[key], is[key]];
+    // A parameter that is missing in a list of them is absent.
+    if (!isParameter && (before === undefined || after === undefined)) return false;
+    return JSON.stringify(before ?? null) !== JSON.stringify(after ?? null);
+  });
+}
