@@ -12,7 +12,7 @@ const INTERVAL = 60_000;
 /** A long history that is new to the server takes minutes (ms). */
 const LIMIT = 600_000;
 const STATEMENT_LIMIT = 120_000;
-const LONGEST_ANSWER = 8_192;
+const LONGEST_ANSWER = 262_144;
 /** Beyond the time in which a VM that dies crashed early (ms). */
 const MARGIN = 30_000;
 

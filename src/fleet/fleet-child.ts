@@ -27,11 +27,18 @@ async function doJob(fleet: FleetConnection, job: FleetJob): Promise<FleetResult
     const verdicts = await readVerdictsOf(fleet, boardKeyOf(job.board));
     const { server, board } = { server: serverName(job.server), board: job.board };
     keepVerdicts(job.verdictsFile, { readAt: Date.now(), server, board, verdicts });
+    if (job.what === "verdicts") return { ...NOTHING, verdicts };
   }
   return result;
 }
 
-const NOTHING: FleetResult = { state: "done", exported: 0, position: 0, waiting: 0, nextMs: undefined };
+const NOTHING: Extract<FleetResult, { state: "done" }> = {
+  state: "done",
+  exported: 0,
+  position: 0,
+  waiting: 0,
+  nextMs: undefined,
+};
 
 async function exportFrom(fleet: FleetConnection, job: FleetJob): Promise<FleetResult> {
   const opened = openStore({ path: job.database, readOnly: true, clock: { now: Date.now } });

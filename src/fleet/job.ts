@@ -1,4 +1,5 @@
 import type { FleetServer } from "./server.ts";
+import type { FleetVerdict } from "./verdicts.ts";
 
 /** What the child is to do; it goes through its standard input, for it holds a password. */
 export interface FleetJob {
@@ -32,6 +33,8 @@ export type FleetResult =
       readonly waiting: number;
       /** When the next of them may leave (ms from now); undefined where none waits. */
       readonly nextMs: number | undefined;
+      /** Of the board, where they were asked for alone. */
+      readonly verdicts?: readonly FleetVerdict[];
     }
   | { readonly state: "failed"; readonly error: string; readonly needsPerson: boolean };
 

@@ -200,6 +200,7 @@ test("the command prepares, adds, forgets and prunes, and an error never shows t
   );
   assert.deepEqual(JSON.parse((await fleet("prune", "--keep", "1y", "--json")).out).removed, 5);
   assert.deepEqual(JSON.parse((await fleet("forget", "tower one", "--json")).out), {
+    version: 1,
     forgotten: "tower one",
     starts: 0,
   });

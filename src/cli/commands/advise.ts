@@ -13,6 +13,7 @@ import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, refusePositionals, UsageError } from "../command.ts";
+import { askFleetOfBoard } from "../fleet-says.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { boardNamesOf, findKnownFirmware } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
@@ -56,21 +57,24 @@ Example: vfio-watch advise --bios 1.A95`,
           ? checkHost(surroundings, live, findCatalogue(surroundings, io), store)
           : undefined;
       const host = readHost({ paths: surroundings.paths, vms: live.vms, memory: createHostMemory() });
+      const names = boardNamesOf(host);
+      const now = valueOr(host.dmi["bios.version"], undefined);
+      const fleet = await askFleetOfBoard(surroundings, names.board ?? names.product, now);
       const advice = adviseBios({
-        names: boardNamesOf(host),
-        now: valueOr(host.dmi["bios.version"], undefined),
+        names,
+        now,
         agesaNow: valueOr(host.agesa, undefined),
         asked,
         vms: atStake(live, preflight, store),
         demandStops: demandStops(preflight),
         record: store === undefined ? [] : biosRecord(store),
-        known: findKnownFirmware(surroundings, io),
+        known: findKnownFirmware(surroundings, io, fleet),
       });
       const words = adviceWords(advice);
       const unread = live.vms.state === "read" ? undefined : "The VMs of this host could not be read.";
       const noHistory =
         store === undefined ? "There is no history here, so nothing is proven of this host." : undefined;
-      const notes = [unread, noHistory].filter((note) => note !== undefined);
+      const notes = [...fleet.sentences, unread, noHistory].filter((note) => note !== undefined);
       if (args.flag("json")) io.out(documentText({ ...adviceJson(advice, words), notes }));
       else io.out(`${describeAdvice(advice, words, notes, createPaint(io.color), io.columns)}\n`);
       return EXIT_OF[advice.verdict];

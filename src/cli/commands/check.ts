@@ -45,7 +45,7 @@ Example: vfio-watch check "Windows 11"`,
       const known = live.vms.value.map(({ definition }) => definition.name);
       const only = said === undefined ? undefined : meantVm(said, known, "on this host");
       const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
-      const elsewhere = readElsewhere(surroundings, io);
+      const elsewhere = await readElsewhere(surroundings, io, "ask the fleet");
       const document = { from: live.from, ...preflightJson(preflight), elsewhere };
       if (args.flag("json")) io.out(documentText(document));
       else io.out(`${describePreflight(preflight, elsewhere, live, createPaint(io.color), io.columns)}\n`);

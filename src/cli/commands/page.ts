@@ -160,7 +160,7 @@ async function readPage(
       historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
       preflight: {
         ...(await readPageVms(surroundings, catalogue, store)),
-        elsewhere: readElsewhere(surroundings, io),
+        elsewhere: await readElsewhere(surroundings, io, "what it said last"),
       },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
       chosen: store === undefined ? undefined : chooseStart(store, start, catalogue, now),

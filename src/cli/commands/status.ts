@@ -27,8 +27,7 @@ ${HISTORY_OPTIONS_HELP}
   --metrics          Prometheus' text format, for the textfile collector of node_exporter
 
 Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention; 0 with --metrics.
-JSON: {"running","service","database","starts","channels","gaps","troubles"}; "service" has "fleet" where the host is of one:
-{"server","position","waiting","exportedAt","lastError","retryAt"}.
+JSON: {"running","service","database","starts","channels","gaps","troubles"}.
 Example: vfio-watch status`,
   options: { ...HISTORY_OPTIONS, metrics: { type: "boolean" } },
   async run(args, io) {

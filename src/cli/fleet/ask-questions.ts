@@ -13,13 +13,13 @@ import {
   readStatus,
 } from "../../fleet/questions.ts";
 import { boardKeyOf, readVerdicts, recordsOf, verdictFiles } from "../../fleet/verdicts.ts";
-import { jsonText } from "../../json-text.ts";
 import { describeFleetReport } from "../../report/fleet-report.ts";
 import { renderHtml } from "../../report/html.ts";
 import { renderMarkdown } from "../../report/markdown.ts";
 import { renderText } from "../../report/text.ts";
 import { createPaint, formatSpan, formatTime, printable, table, wrap } from "../../terminal-text.ts";
 import { type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { documentText, timeJson } from "../json/document.ts";
 import { programVersion } from "../version.ts";
 import { askFleet, findServer } from "./ask-fleet.ts";
 
@@ -47,7 +47,8 @@ const dash = (text: string | null | undefined) => printable(text ?? "-");
 /** `fleet status`. */
 export function fleetStatus(rest: readonly string[], args: ParsedArguments, io: CommandIo): Promise<number> {
   return ask(rest, args, io, readStatus, (status) => {
-    if (args.flag("json")) io.out(jsonText(status, 2));
+    if (args.flag("json"))
+      io.out(documentText({ ...status, newestAt: timeJson(status.newestAt ?? undefined) }));
     else {
       const { hosts, lately, starts, failed, boards, environments, newestAt, bytes } = status;
       io.out(
@@ -62,7 +63,12 @@ export function fleetStatus(rest: readonly string[], args: ParsedArguments, io: 
 /** `fleet hosts`. */
 export function fleetHosts(rest: readonly string[], args: ParsedArguments, io: CommandIo): Promise<number> {
   return ask(rest, args, io, readHosts, (hosts) => {
-    if (args.flag("json")) io.out(jsonText({ hosts }, 2));
+    if (args.flag("json"))
+      io.out(
+        documentText({
+          hosts: hosts.map((host) => ({ ...host, lastExport: timeJson(host.lastExport ?? undefined) })),
+        }),
+      );
     else {
       const now = Date.now();
       const rows = hosts.map((host) => [
@@ -86,7 +92,8 @@ export function fleetHosts(rest: readonly string[], args: ParsedArguments, io: C
 /** `fleet boards`. */
 export function fleetBoards(rest: readonly string[], args: ParsedArguments, io: CommandIo): Promise<number> {
   return ask(rest, args, io, readBoards, (boards) => {
-    if (args.flag("json")) io.out(jsonText({ boards }, 2));
+    if (args.flag("json"))
+      io.out(documentText({ boards: boards.map((board) => ({ ...board, lastAt: timeJson(board.lastAt) })) }));
     else {
       const rows = boards.map(({ board, bios, hosts, failing, class: cause, agesa }) => [
         ...[printable(board), printable(bios), dash(agesa)],
@@ -106,7 +113,8 @@ export function fleetOutliers(
   io: CommandIo,
 ): Promise<number> {
   return ask(rest, args, io, readOutliers, (outliers) => {
-    if (args.flag("json")) io.out(jsonText({ outliers }, 2));
+    if (args.flag("json"))
+      io.out(documentText({ outliers: outliers.map((one) => ({ ...one, lastAt: timeJson(one.lastAt) })) }));
     else if (outliers.length === 0)
       io.out("No host fares otherwise than those with the same BIOS of the same board.\n");
     for (const { label, board, bios, fails, class: cause, hosts, failing, summary } of args.flag("json")
@@ -168,7 +176,17 @@ export function fleetBlame(rest: readonly string[], args: ParsedArguments, io: C
   };
   return ask(rest, args, io, find, (found) => {
     if ("nothing" in found) {
-      if (args.flag("json")) io.out(jsonText({ headline: found.nothing, faults: [] }, 2));
+      if (args.flag("json"))
+        io.out(
+          documentText({
+            board: null,
+            hosts: 0,
+            headline: found.nothing,
+            hostSentence: "",
+            faults: [],
+            otherBoards: [],
+          }),
+        );
       else io.out(`${printable(found.nothing)}\n`);
       return EXIT.ok;
     }
@@ -178,7 +196,7 @@ export function fleetBlame(rest: readonly string[], args: ParsedArguments, io: C
       const text = RENDERERS[format ?? "text"](describeFleetReport(blame, made), io.columns);
       if (output === undefined) io.out(text);
       else writeFileSync(output, text);
-    } else if (args.flag("json")) io.out(jsonText(blameJson(found), 2));
+    } else if (args.flag("json")) io.out(documentText(blameJson(found)));
     else io.out(blameText(blame, others, io));
     return blame.faults[0].answer.blame.healed ? EXIT.ok : EXIT.findings;
   });
@@ -275,7 +293,7 @@ export function fleetVerdicts(
         mkdirSync(directory, { recursive: true });
         for (const { name, text } of files) writeFileSync(join(directory, name), text);
         io.err(`${records.length} records in ${files.length} files.\n`);
-      } else if (args.flag("json")) io.out(jsonText({ verdicts }, 2));
+      } else if (args.flag("json")) io.out(documentText({ verdicts }));
       else for (const { text } of files) io.out(text);
       return EXIT.ok;
     },

@@ -1,7 +1,7 @@
 import { addRole, forgetHost, prepareFleet, pruneFleet } from "../../fleet/owner.ts";
-import { jsonText } from "../../json-text.ts";
 import { printable } from "../../terminal-text.ts";
 import { type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { documentText, timeJson } from "../json/document.ts";
 import { findSurroundings } from "../surroundings.ts";
 import { addressOf, askFleet, findServer } from "./ask-fleet.ts";
 
@@ -10,7 +10,7 @@ export function initFleet(rest: readonly string[], args: ParsedArguments, io: Co
   const [url = args.text("url"), ...others] = rest;
   if (others.length > 0) throw new UsageError("init takes one address");
   return askFleet(findServer(url, io), io, prepareFleet, ({ from, to }) => {
-    if (args.flag("json")) io.out(jsonText({ from, to }, 2));
+    if (args.flag("json")) io.out(documentText({ from, to }));
     else if (from === to) io.out(`The database is prepared (version ${to}).\n`);
     else
       io.out(
@@ -36,7 +36,7 @@ export function addToFleet(rest: readonly string[], args: ParsedArguments, io: C
       const own = given === undefined ? findAddress(io) : addressOf(given);
       own.username = role;
       own.password = password;
-      if (args.flag("json")) io.out(jsonText({ label, kind, url: own.href }, 2));
+      if (args.flag("json")) io.out(documentText({ label, kind, url: own.href }));
       else {
         io.out(`${own.href}\n`);
         const use =
@@ -69,7 +69,7 @@ export function forgetInFleet(
     io,
     (fleet) => forgetHost(fleet, name),
     ({ label, starts }) => {
-      if (args.flag("json")) io.out(jsonText({ forgotten: label, starts }, 2));
+      if (args.flag("json")) io.out(documentText({ forgotten: label, starts }));
       else io.out(`Forgotten: ${printable(label)}, ${starts} starts and its role.\n`);
       return EXIT.ok;
     },
@@ -91,7 +91,7 @@ export function pruneInFleet(rest: readonly string[], args: ParsedArguments, io:
     io,
     (fleet) => pruneFleet(fleet, before),
     (starts) => {
-      if (args.flag("json")) io.out(jsonText({ removed: starts, before }, 2));
+      if (args.flag("json")) io.out(documentText({ removed: starts, before: timeJson(before) }));
       else io.out(`Removed: ${starts} starts from before ${new Date(before).toISOString().slice(0, 10)}.\n`);
       return EXIT.ok;
     },

@@ -16,7 +16,18 @@ export function serviceJson(service: RuntimeState): object {
     sources: service.sources.map(sourceJson),
     problems: service.problems,
     lastObservationAt: timeJson(service.lastObservationAt),
+    fleet: fleetJson(service.fleet),
     memory: { rssBytes: service.memory.rssBytes, heapBytes: service.memory.heapBytes },
+  };
+}
+
+function fleetJson(fleet: RuntimeState["fleet"]): object | null {
+  if (fleet === undefined) return null;
+  const { server, position = null, waiting = null, exportedAt, lastError = null, retryAt } = fleet;
+  return {
+    ...{ server, position, waiting, lastError },
+    exportedAt: timeJson(exportedAt),
+    retryAt: timeJson(retryAt),
   };
 }
 
