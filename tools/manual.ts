@@ -1,20 +1,12 @@
 import { type Command, helpOf } from "../src/cli/command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES, type CommandName } from "../src/cli/commands.ts";
 
-/** What a package brings besides the program, made from the same commands as `--help`. */
-export interface Manual {
-  /** The manual page, section 1, as roff. */
-  readonly page: string;
-  /** Completion for bash, to be sourced. */
-  readonly completion: string;
-}
-
-/** Makes both for this version. */
-export async function writeManual(version: string): Promise<Manual> {
+/** The manual page of this version, section 1, as roff; made from the same commands as `--help`. */
+export async function writeManual(version: string): Promise<string> {
   const commands: Command[] = [];
   for (const name of Object.keys(COMMAND_SUMMARIES))
     commands.push(await COMMAND_LOADERS[name as CommandName]());
-  return { page: manualPage(commands, version), completion: bashCompletion(commands) };
+  return manualPage(commands, version);
 }
 
 function manualPage(commands: readonly Command[], version: string): string {
@@ -39,13 +31,23 @@ function manualPage(commands: readonly Command[], version: string): string {
       ".EE",
     ]),
     ".SH EXIT STATUS",
-    "0 done, 1 could not be done, 2 wrong arguments, 3 done and found something to act on.",
+    ...places([
+      ["0", "done"],
+      ["1", "could not be done; the reason is on standard error, and with --json on standard output too"],
+      ["2", "wrong arguments"],
+      ["3", "done, and found something to act on: a failed start, a VM that will not start"],
+      ["4", "explain and advise: nothing is known, which is no all-clear"],
+    ]),
     ".SH FILES",
     ...places([
       ["/etc/vfio-watch/vfio-watch.cfg", "the settings; 'vfio-watch config' shows those in force"],
       ["/etc/vfio-watch/signatures/*.json", "messages of your own that are to be known"],
-      ["/var/lib/vfio-watch/history.db", "the history"],
+      ["/etc/vfio-watch/known-firmware/*.jsonl", "what you know of BIOS versions"],
+      ["/var/lib/vfio-watch/history.db", "the history, with -wal and -shm beside it while it is open"],
+      ["/run/vfio-watch/state.json", "what the running service says of itself"],
+      ["/run/vfio-watch/control", "its socket, for its owner alone"],
     ]),
+    "On Unraid settings and history lie in /boot/config/plugins/vfio\\-watch.",
     ".SH ENVIRONMENT",
     ...places([
       ["VFIO_WATCH_CONFIG", "another settings file"],
@@ -54,6 +56,16 @@ function manualPage(commands: readonly Command[], version: string): string {
         "one setting over those of the files, for the name of any setting in the place of KEY",
       ],
       ["NO_COLOR", "no colour, whatever its value"],
+    ]),
+    ".SH EXAMPLES",
+    ...places([
+      ["vfio-watch", "how it stands, in ten lines"],
+      ["vfio-watch blame --vm win", "what broke the VM whose name begins so"],
+      ["vfio-watch starts --failed --since yesterday", "what did not start since yesterday"],
+      ["vfio-watch check && virsh start win11", "starts only what nothing stops"],
+      ["dmesg | vfio-watch explain", "what the kernel's log means"],
+      ["vfio-watch report --format bbcode", "what a forum asks for, private data masked"],
+      ["vfio-watch starts --json | jq -r '.starts[].vm'", "for programs; docs/json has the schemas"],
     ]),
     ".SH SEE ALSO",
     ".BR virsh (1),",
@@ -82,46 +94,4 @@ function roff(text: string): string {
 /** A line of text that begins with a dot would be a request. */
 function roffLine(line: string): string {
   return line.startsWith(".") ? `\\&${roff(line)}` : roff(line);
-}
-
-function bashCompletion(commands: readonly Command[]): string {
-  const flags = (names: readonly string[]) => names.map((name) => `--${name}`).join(" ");
-  const cases = commands.map(
-    ({ name, usage, options }) =>
-      `    ${name}) words='${wordsOf(usage).join(" ")}' options='${flags([...Object.keys(options), "help"])}' ;;`,
-  );
-  const withValue = new Set(
-    commands.flatMap(({ options }) =>
-      Object.keys(options).filter((name) => options[name]?.type === "string"),
-    ),
-  );
-  return `# Completion of vfio-watch for bash; made from its commands.
-_vfio_watch() {
-  local current=\${COMP_WORDS[COMP_CWORD]} words='' options=''
-  COMPREPLY=()
-  if ((COMP_CWORD == 1)); then
-    words='${commands.map(({ name }) => name).join(" ")} help' options='--help --version'
-  else
-    # After these comes a value; what is not completed here is a file's name.
-    case \${COMP_WORDS[COMP_CWORD - 1]} in
-    ${[...withValue]
-      .sort()
-      .map((name) => `--${name}`)
-      .join(" | ")}) return 0 ;;
-    esac
-    case \${COMP_WORDS[1]} in
-${cases.join("\n")}
-    esac
-  fi
-  [[ $current == -* ]] && words=$options
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-}
-complete -o default -F _vfio_watch vfio-watch
-`;
-}
-
-/** The words with which a command goes on: `list [--open] | show ID` has `list` and `show`. */
-function wordsOf(usage: string): readonly string[] {
-  const ways = usage.split("|").map((way) => way.trim().split(/\s/)[0] ?? "");
-  return ways.length > 1 ? ways.filter((word) => /^[a-z]+$/.test(word)) : [];
 }

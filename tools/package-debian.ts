@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Manual } from "./manual.ts";
+import { COMPLETIONS } from "./completion.ts";
 import { createPackageTree, nodeVersion, project } from "./package-tree.ts";
 
 const HOME = "usr/lib/vfio-watch";
@@ -14,7 +14,7 @@ export interface DebianOptions {
   readonly version: string;
   /** A directory with Node's binary and licence. */
   readonly node: string;
-  readonly manual: Manual;
+  readonly manual: string;
   /** Seconds since 1970. */
   readonly epoch: number;
   readonly output: string;
@@ -37,8 +37,10 @@ export function packDebian(options: DebianOptions): string {
     tree.copy("tools/launcher.sh", `${HOME}/bin/vfio-watch`, 0o755);
     tree.link("usr/bin/vfio-watch", "../lib/vfio-watch/bin/vfio-watch");
     tree.write("usr/lib/systemd/system/vfio-watch.service", unitWithLauncher());
-    tree.write("usr/share/man/man1/vfio-watch.1.gz", gzipSync(manual.page, { level: 9 }));
-    tree.write("usr/share/bash-completion/completions/vfio-watch", manual.completion);
+    tree.write("usr/share/man/man1/vfio-watch.1.gz", gzipSync(manual, { level: 9 }));
+    tree.write("usr/share/bash-completion/completions/vfio-watch", COMPLETIONS.bash);
+    tree.write("usr/share/zsh/vendor-completions/_vfio-watch", COMPLETIONS.zsh);
+    tree.write("usr/share/fish/vendor_completions.d/vfio-watch.fish", COMPLETIONS.fish);
     tree.write(`${DOC}/copyright`, copyright(release, node));
     tree.write(`${DOC}/changelog.gz`, gzipSync(debianChangelog(version, epoch), { level: 9 }));
     tree.copy("CHANGELOG.md", `${DOC}/CHANGELOG.md`);

@@ -31,7 +31,14 @@ export async function main(args: readonly string[], io: CommandIo = processIo())
     return name === undefined ? EXIT.usage : EXIT.ok;
   }
   if (name === "--version" || name === "-V" || name === "version") {
-    io.out(`${await versionText()}\n`);
+    io.out(`${await versionText(io)}\n`);
+    return EXIT.ok;
+  }
+  if (name === "complete") {
+    // Not for people: a shell asks so what can come next.
+    const { completionsFor } = await import("./complete.ts");
+    const offers = await completionsFor(rest, io);
+    io.out(offers.map(({ word, meaning = "" }) => `${printable(word)}\t${printable(meaning)}\n`).join(""));
     return EXIT.ok;
   }
   if (name === "hardware-child") {

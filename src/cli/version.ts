@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { CommandIo } from "./command.ts";
 
 /** Replaced by the bundler; in a checkout the version comes from package.json. */
 declare const BUNDLED_VERSION: string | undefined;
@@ -10,9 +11,19 @@ export function programVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** What `--version` prints: program, Node and SQLite, for a bug report. */
-export async function versionText(): Promise<string> {
-  return `vfio-watch ${programVersion()} (Node ${process.versions.node}, SQLite ${await sqliteVersion()})`;
+/** What `--version` prints, for a bug report: program, Node, SQLite, and which messages are known. */
+export async function versionText(io: CommandIo): Promise<string> {
+  const runtime = `Node ${process.versions.node}, SQLite ${await sqliteVersion()}`;
+  return `vfio-watch ${programVersion()} (${runtime}, ${await catalogueVersion(io)})`;
+}
+
+/** Signatures have no version of their own: their number, and a hash that changes with any of them. */
+async function catalogueVersion(io: CommandIo): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const { findCatalogue, findSurroundings } = await import("./surroundings.ts");
+  const { signatures } = findCatalogue(findSurroundings(io.env), io);
+  const hash = createHash("sha256").update(JSON.stringify(signatures)).digest("hex").slice(0, 8);
+  return `catalogue ${hash} with ${signatures.length} signatures`;
 }
 
 async function sqliteVersion(): Promise<string> {

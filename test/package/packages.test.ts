@@ -123,6 +123,8 @@ test("the .deb has its unit, command and scripts, and the Node that runs them", 
     "./usr/lib/vfio-watch/sqlite/linux-x64.node",
     "./usr/share/man/man1/vfio-watch.1.gz",
     "./usr/share/bash-completion/completions/vfio-watch",
+    "./usr/share/zsh/vendor-completions/_vfio-watch",
+    "./usr/share/fish/vendor_completions.d/vfio-watch.fish",
   ])
     assert.ok(listing.includes(path), path);
   const field = (name: string) =>
