@@ -1,6 +1,7 @@
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
+import { TASKS } from "../proxmox/task.ts";
 import { journalIsThere } from "../sources/libvirtd-log-journal.ts";
 import { looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
 import { isDomainLogName, type LogReading, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
@@ -10,6 +11,7 @@ import { bootOfSyslog } from "./kernel-boot.ts";
 import { createNotes, IMPORT_LIMITS, type ImportLimits } from "./limits.ts";
 import { createLogReader, type LogFile } from "./log-text.ts";
 import type { KnownText, Material, PastBoot, PastObservation } from "./past-boot.ts";
+import { looksLikeTasks, readTaskArchive } from "./proxmox-tasks.ts";
 import { LAST_WORDS_PLACES, readDeadBoots } from "./pstore-boots.ts";
 import { createSyslogReader } from "./syslog-boots.ts";
 import { fileIsPackedWith, kindOfFile, streamFile } from "./text-files.ts";
@@ -38,7 +40,7 @@ const FAMILIES = ["syslog", "messages", "kern.log"];
 
 /**
  * Finds what the words of a command line name: `journal`, `host` (all that this host still has), and paths of
- * diagnostics archives, folders of them, syslogs, VMs' logs, or directories of any of these.
+ * diagnostics archives, folders of them, syslogs, VMs' logs, Proxmox's tasks, or directories of any of these.
  */
 export function findSources(words: readonly string[], parts: SourceParts): readonly ImportSource[] {
   const files: string[] = [];
@@ -54,6 +56,7 @@ export function findSources(words: readonly string[], parts: SourceParts): reado
         files.push(...(list(paths.at(place)) ?? []));
       }
       dumps.push(...LAST_WORDS_PLACES.map((place) => paths.at(place)));
+      if (looksLikeTasks(paths.at(TASKS))) sources.push(tasksSource(paths.at(TASKS), parts));
     } else addPath(resolve(word), word);
   }
   sources.push(...group(files, parts));
@@ -67,6 +70,8 @@ export function findSources(words: readonly string[], parts: SourceParts): reado
     else if (kind.isFile()) files.push(path);
     else if (!kind.isDirectory()) sources.push(refusal(word, "It is neither a file nor a directory."));
     else if (isDiagnosticsFolder(path)) sources.push(folderSource(path, parts));
+    else if (looksLikeTasks(path)) sources.push(tasksSource(path, parts));
+    else if (looksLikeTasks(join(path, "tasks"))) sources.push(tasksSource(join(path, "tasks"), parts));
     else addDirectory(path, word);
   }
 
@@ -247,6 +252,11 @@ function journalSource({ journal, isKnown }: SourceParts): ImportSource {
       return { boots: found, loose: [], notes };
     },
   };
+}
+
+/** `/var/log/pve/tasks`, or a copy of it. */
+function tasksSource(directory: string, { paths, limits = IMPORT_LIMITS }: SourceParts): ImportSource {
+  return { name: directory, read: async () => readTaskArchive(directory, { paths, limits }) };
 }
 
 function dumpSource(directories: readonly string[]): ImportSource {

@@ -49,6 +49,8 @@ export interface Material {
   readonly boots: readonly PastBoot[];
   /** What was said at times that may belong to any boot, e.g. in a VM's log on disk. */
   readonly loose: readonly PastObservation[];
+  /** VMs as they are defined now, where the material itself does not show what they were. */
+  readonly definitions?: readonly VmDefinition[];
   /** What could not be read and what was inferred, in sentences. */
   readonly notes: readonly string[];
 }

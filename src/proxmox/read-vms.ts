@@ -7,7 +7,7 @@ import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { type NodeDevices, readNodeDevices } from "./node-devices.ts";
 import { parsePciMappings } from "./pci-mappings.ts";
-import { isYes } from "./property-string.ts";
+import { isYes, parsePropertyString } from "./property-string.ts";
 import { definitionOf, parseVmConfig } from "./vm-config.ts";
 
 /** The VMs' configurations of this node; a link into the cluster's file system, which has no inotify. */
@@ -25,6 +25,13 @@ export interface ProxmoxVm {
   readonly definition: VmDefinition;
   /** What it has if it runs. */
   readonly running: VmDefinition;
+  /** When it was made, UTC epoch milliseconds; a restored one when the first was. Undefined before Proxmox 7.3. */
+  readonly createdAt: number | undefined;
+}
+
+/** Where the configuration of a VM of this node is. */
+export function configurationFile(vmid: string): string {
+  return `${CONFIGURATIONS}/${vmid}.conf`;
 }
 
 /** Says whether a process is there. */
@@ -44,20 +51,31 @@ export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> 
   const vms: ProxmoxVm[] = [];
   const ids = names.value.flatMap((name) => /^(\d{1,9})\.conf$/.exec(name)?.[1] ?? []);
   for (const vmid of ids.toSorted((a, b) => Number(a) - Number(b)).slice(0, VMS_LIMIT)) {
-    const text = readText(paths.at(`${CONFIGURATIONS}/${vmid}.conf`), CONFIGURATION_LIMIT);
-    if (text.state === "unreadable") return unreadable(`${CONFIGURATIONS}/${vmid}.conf: ${text.why}`);
+    const text = readText(paths.at(configurationFile(vmid)), CONFIGURATION_LIMIT);
+    if (text.state === "unreadable") return unreadable(`${configurationFile(vmid)}: ${text.why}`);
     if (text.state === "absent") continue;
     const { inForce, next } = parseVmConfig(text.value);
     if (isYes(inForce.get("template"))) continue;
     const running = definitionOf(vmid, inForce, node);
-    vms.push({ vmid, definition: { ...definitionOf(vmid, next, node), name: running.name }, running });
+    const ctime = parsePropertyString(inForce.get("meta") ?? "", "").get("ctime") ?? "";
+    vms.push({
+      vmid,
+      definition: { ...definitionOf(vmid, next, node), name: running.name },
+      running,
+      createdAt: /^\d{9,11}$/.test(ctime) ? Number(ctime) * 1000 : undefined,
+    });
   }
   return read(vms);
 }
 
+/** What this node is called in its cluster; empty while that is not known. */
+export function nodeName(paths: HostPaths): string {
+  return basename(valueOr(readLink(paths.at("/etc/pve/local")), ""));
+}
+
 /** What the VMs' configurations leave to this node. */
 export function readNode(paths: HostPaths): NodeDevices {
-  const node = basename(valueOr(readLink(paths.at("/etc/pve/local")), ""));
+  const node = nodeName(paths);
   const mappings = valueOr(readText(paths.at("/etc/pve/mapping/pci.cfg"), CONFIGURATION_LIMIT), "");
   const reservations = valueOr(readText(paths.at(`${PID_FILES}/pci-id-reservations`)), "");
   const reservedBy = new Map<Bdf, string>();

@@ -2,24 +2,10 @@ import type { BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { RunningQemu } from "../proxmox/read-vms.ts";
+import { ALREADY_RUNNING, STARTED_FROM_DISK, STARTS, STOPS } from "../proxmox/task.ts";
 import type { TaskMemory } from "./proxmox-resume.ts";
 import type { FollowedTask, TaskLine, TaskNews, TaskResult } from "./proxmox-tasks.ts";
 
-/** What the end of a task says of its VM's run, in libvirt's words. Those that fail leave the VM running. */
-const STOPS: Readonly<Record<string, string>> = {
-  qmstop: "destroyed",
-  qmshutdown: "shutdown",
-  // It only shuts down: what starts the VM again is a qmstart of its own, by `qm cleanup`.
-  qmreboot: "shutdown",
-  qmsuspend: "saved",
-  // It runs on, on another node, or was moved while it was off.
-  qmigrate: "migrated",
-};
-/** `hastart` is not here: it asks the cluster's manager, whose own start is a qmstart. */
-const STARTS: ReadonlySet<string> = new Set(["qmstart", "qmresume"]);
-/** A VM that was suspended to disk is started by qmresume; else that task resumes a VM that runs. */
-const STARTED_FROM_DISK = "Resuming suspended VM";
-const ALREADY_RUNNING = /^TASK ERROR: VM \d+ already running$/;
 /** QEMU leaves its process id before it opens devices, so a VM that no task started runs only after a while (ms). */
 const RUNS_AFTER_MS = 60_000;
 const MOST_LINES = 2_000;

@@ -32,7 +32,8 @@ const PATIENCE = 20_000;
 /** Takes the history from before installation in. */
 export const importCommand: Command = {
   name: "import",
-  summary: "Takes in the history from before installation: diagnostics, syslogs, the journal, VMs' logs.",
+  summary:
+    "Takes in the history from before installation: diagnostics, syslogs, the journal, VMs' logs, Proxmox's tasks.",
   usage: "SOURCE… [--database FILE] [--json]",
   help: `
 SOURCE is one or more of
@@ -40,6 +41,8 @@ SOURCE is one or more of
   DIRECTORY          a folder of them, an unpacked one, or any directory of the logs below (/boot/logs)
   FILE               a syslog (syslog, syslog-previous, syslog.1, *.gz), a VM's log (NAME.log, NAME.log.0),
                      libvirtd.log, a kernel dump of pstore
+  DIRECTORY          Proxmox's archive of tasks, /var/log/pve/tasks or a copy of it: the starts of VMs, for which the
+                     boots come from the journal
   journal            every boot that systemd's journal still holds
   host               all of these that this host has
 
