@@ -54,16 +54,21 @@ function renderBody(content: ReportContent, level: number): string {
   return [
     `<h${level} class="vfw-title">${escapeHtml(content.title)}${mark}</h${level}>`,
     `<div class="vfw-answer vfw-${outcome?.tone ?? "neutral"}">${content.answer.map((sentence) => `<p>${escapeHtml(sentence)}</p>`).join("")}</div>`,
-    facts(content.glance),
-    ...content.sections.map((section) => renderSection(section, level + 1)),
+    factsHtml(content.glance),
+    ...content.sections.map((section) => sectionHtml(section, level + 1)),
     `<footer class="vfw-notes">${content.notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("")}<p>Made by ${escapeHtml(content.madeBy)}, ${timeOf(content.madeAt)}.</p></footer>`,
   ].join("\n");
 }
 
-function renderSection({ id, title, blocks }: Section, level: number): string {
+/** A section of the report; without a title, where what is around it says it. */
+export function sectionHtml({ id, title, blocks }: Section, level: number): string {
   return [
-    `<section class="vfw-section" aria-labelledby="vfw-${id}">`,
-    `<h${level} id="vfw-${id}">${escapeHtml(title)}</h${level}>`,
+    ...(title === ""
+      ? ['<section class="vfw-part">']
+      : [
+          `<section class="vfw-section" aria-labelledby="vfw-${id}">`,
+          `<h${level} id="vfw-${id}">${escapeHtml(title)}</h${level}>`,
+        ]),
     ...blocks.map((block) => renderBlock(block, id, level + 1)),
     "</section>",
   ].join("\n");
@@ -76,7 +81,7 @@ function renderBlock(block: Block, section: string, level: number): string {
     case "heading":
       return `<h${level} class="vfw-heading">${escapeHtml(block.text)}</h${level}>`;
     case "facts":
-      return facts(block.rows);
+      return factsHtml(block.rows);
     case "list": {
       const tag = block.ordered ? "ol" : "ul";
       return `<${tag}>${block.items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</${tag}>`;
@@ -116,7 +121,8 @@ function renderBlock(block: Block, section: string, level: number): string {
   }
 }
 
-function facts(rows: readonly FactRow[]): string {
+/** Names with their values. */
+export function factsHtml(rows: readonly FactRow[]): string {
   const row = ({ label, value, state, code }: FactRow) => {
     const text = escapeHtml(value);
     const shown =
@@ -174,5 +180,5 @@ function changeLine({ sentence, before, after }: ChangeLine): string {
     colon < 0
       ? [sentence.slice(name.length, arrow), sentence.slice(arrow + 3, sentence.length - rest.length)]
       : [before, after];
-  return `<li>${escapeHtml(name.trim())}<div class="vfw-diff"><del>${escapeHtml(was)}</del><ins>${escapeHtml(is)}</ins></div>${escapeHtml(rest.trim())}</li>`;
+  return `<li>${escapeHtml(name.trim())}<div class="vfw-diff"><del>${escapeHtml(was)}</del><ins>${escapeHtml(is)}</ins></div>${rest === "" ? "" : `<div class="vfw-with">${escapeHtml(rest.trim())}</div>`}</li>`;
 }

@@ -20,8 +20,22 @@ export interface PageInput {
   readonly preflight: PreflightView;
   /** Failed starts, newest first. */
   readonly failures: readonly AttemptRow[];
+  /** What lasts and people were told of, newest first. */
+  readonly alerts: readonly PageAlert[];
   /** The start that is shown in full. */
   readonly chosen: ChosenStart | undefined;
+  /** Logs from before the installation that can be taken in, by name; empty where there are none. */
+  readonly olderLogs: readonly string[];
+}
+
+/** An incident that lasts, for whoever knows about it already. */
+export interface PageAlert {
+  readonly id: string;
+  readonly subject: string;
+  readonly state: "open" | "acknowledged" | "silenced";
+  readonly count: number;
+  readonly lastAt: number;
+  readonly silencedUntil: number | undefined;
 }
 
 export type ServiceView =
@@ -62,12 +76,19 @@ export interface PreflightVm {
   readonly answer?: Answer | undefined;
   /** What could not be looked at, a sentence each. */
   readonly unknown: readonly string[];
+  /** Its newest failed start, and the newest good one after it. */
+  readonly failed?: {
+    readonly number: number;
+    readonly at: number;
+    readonly why: string | undefined;
+    readonly startedSince: { readonly number: number; readonly at: number } | undefined;
+  };
 }
 
 export interface ChosenStart {
+  /** Somebody asked for this very one. */
+  readonly asked: boolean;
   /** The start's number; undefined where none has failed, and the VM started last is shown. */
   readonly number: number | undefined;
   readonly content: ReportContent;
-  /** The newest start of the VM, where that was a good one after it. */
-  readonly startedSince: { readonly number: number; readonly at: number } | undefined;
 }

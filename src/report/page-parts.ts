@@ -2,6 +2,24 @@ import { formatMinute, isoTime } from "../time-words.ts";
 import type { Tone } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 
+/** Where the page's own addresses lie. */
+export interface PageLinks {
+  /** Address of the page with another start shown in full, to be put before the start's number: `?start=`. */
+  readonly start: string;
+  /** Address of a report, to be put before the start's number and `&format=`: `/…/report.php?start=`. */
+  readonly report: string;
+}
+
+/** What not everybody wants to read; `body` is HTML. */
+export function foldedHtml(title: string, body: string, open = false): string {
+  return `<details class="vfw-fold"${open ? " open" : ""}><summary>${escapeHtml(title)}</summary>${body}</details>`;
+}
+
+/** A button that a script of the page makes work: it asks for `what` to be done, with `value`. */
+export function actionHtml(label: string, what: string, value: string): string {
+  return `<button type="button" class="vfw-action" data-do="${escapeHtml(what)}" data-value="${escapeHtml(value)}">${escapeHtml(label)}</button>`;
+}
+
 /** A word on its colour. */
 export function markHtml(word: string, tone: Tone): string {
   return `<span class="vfw-mark vfw-${tone}">${escapeHtml(word)}</span>`;

@@ -1,38 +1,43 @@
-import { historyTexts } from "../answer/words.ts";
+import { changeTexts, demandText, failingText, sinceText } from "../answer/words.ts";
 import type { PreflightFinding } from "../preflight/finding.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { PreflightView, PreflightVm } from "./page-input.ts";
-import { markHtml, warningHtml } from "./page-parts.ts";
+import { foldedHtml, markHtml, type PageLinks, timeHtml } from "./page-parts.ts";
+import { noteInUnraidWords } from "./unraid-words.ts";
 import { count } from "./words.ts";
+
+/** More lines stand below the picture. */
+const MOST_CHANGES = 2;
 
 const AT_REST: ReadonlySet<string> = new Set(["shutoff", "crashed", "nostate"]);
 
-/** What would happen if each VM with passed-through devices were started now, the worst first. */
-export function preflightHtml({ vms, notes, elsewhere }: PreflightView): string {
+/** A verdict for each VM with passed-through devices, the worst first, with what to do about it. */
+export function preflightHtml({ vms, notes }: PreflightView, links: Pick<PageLinks, "start">): string {
   const judged = vms
     .filter(({ definition }) => definition.hostDevices.length > 0)
     .map((vm) => ({ vm, verdict: verdictOf(vm) }))
     .sort((a, b) => RANK[a.verdict.tone] - RANK[b.verdict.tone]);
   const without = vms.length - judged.length;
-  return `<section class="vfw-section" aria-labelledby="vfw-preflight">
-<h3 id="vfw-preflight">Would they start now?</h3>
-${notes.map((note) => warningHtml(note)).join("\n")}
+  return `<section class="vfw-now" aria-label="Would they start now?">
 ${
   judged.length === 0
     ? `<p>${vms.length === 0 ? "No VM is known yet." : "No VM has a passed-through PCI device."}</p>`
-    : `<div class="vfw-cards">${judged.map(({ vm, verdict }) => card(vm, verdict)).join("\n")}</div>`
+    : `<div class="vfw-cards">${judged.map(({ vm, verdict }) => card(vm, verdict, links)).join("\n")}</div>`
 }
+${notes.map((note) => `<p class="vfw-small">${escapeHtml(noteInUnraidWords(note))}</p>`).join("\n")}
 ${without > 0 && judged.length > 0 ? `<p class="vfw-small">${count(without, "more VM")} without passed-through PCI devices.</p>` : ""}
-${elsewhereHtml(elsewhere)}
 </section>`;
 }
 
 /** Hearsay stands below what this host itself shows, and says that it is hearsay. */
-function elsewhereHtml(sentences: readonly string[]): string {
-  if (sentences.length === 0) return "";
-  const items = sentences.map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join("");
-  return `<p class="vfw-small">What other owners say, which proves nothing of this host:</p><ul class="vfw-small">${items}</ul>`;
+export function elsewhereHtml({ elsewhere }: PreflightView): string {
+  if (elsewhere.length === 0) return "";
+  const items = elsewhere.map((sentence) => `<li>${escapeHtml(sentence)}</li>`).join("");
+  return foldedHtml(
+    "What other owners of this board say",
+    `<p>It proves nothing of this host.</p><ul>${items}</ul>`,
+  );
 }
 
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
@@ -55,26 +60,60 @@ export function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
   return { word: "nothing stands in its way", tone: "good" };
 }
 
-function card(vm: PreflightVm, verdict: Mark): string {
+function card(vm: PreflightVm, verdict: Mark, links: Pick<PageLinks, "start">): string {
   const { definition, findings, unknown } = vm;
-  const atRest = isAtRest(vm);
+  const devices = definition.hostDevices.map(({ bdf }) => escapeHtml(bdf)).join(" ");
+  const stands = isAtRest(vm) ? findings : [];
+  const [first, ...others] = stands;
   return [
     `<article class="vfw-card vfw-${verdict.tone}">`,
     `<span class="vfw-name">${escapeHtml(definition.name)}</span> ${markHtml(verdict.word, verdict.tone)}`,
-    `<p class="vfw-small"><code>${definition.hostDevices.map(({ bdf }) => escapeHtml(bdf)).join(" ")}</code></p>`,
-    ...(atRest ? findings.map((finding) => findingHtml(finding, vm)) : []),
-    ...(atRest && findings.length === 0
+    ...(first === undefined
+      ? []
+      : [findingHtml(first, vm), ...others.map((other) => findingHtml(other, vm))]),
+    ...(isAtRest(vm) && first === undefined
       ? unknown.map((sentence) => `<p class="vfw-small">${escapeHtml(sentence)}</p>`)
       : []),
+    failedHtml(vm, first?.matter === "stops", links),
+    `<p class="vfw-small"><code>${devices}</code></p>`,
     "</article>",
   ].join("");
 }
 
-function findingHtml({ check, sentence, remedies }: PreflightFinding, { answer }: PreflightVm): string {
-  const history = answer?.cause?.signature === check ? historyTexts(answer) : [];
-  const list =
-    remedies.length === 0
-      ? ""
-      : `<ol>${remedies.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("")}</ol>`;
-  return `<p>${escapeHtml(sentence)}</p>${history.map((text) => `<p class="vfw-small">${escapeHtml(text)}</p>`).join("")}${list}`;
+function findingHtml(finding: PreflightFinding, { answer }: PreflightVm): string {
+  const { check, sentence } = finding;
+  const own = answer?.cause?.signature === check ? answer : undefined;
+  const [first, ...others] = own?.remedies ?? finding.remedies;
+  const changed = own === undefined ? [] : changeTexts(own).slice(0, MOST_CHANGES);
+  return [
+    `<p>${escapeHtml(sentence)}</p>`,
+    ...(first === undefined ? [] : [`<p class="vfw-todo"><b>What to do:</b> ${escapeHtml(first)}</p>`]),
+    ...(changed.length === 0 ? [] : [`<p><b>Changed:</b> ${changed.map(escapeHtml).join("; ")}</p>`]),
+    ...(others.length === 0
+      ? []
+      : [
+          foldedHtml(
+            `What else helps (${others.length})`,
+            `<ol start="2">${others.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("")}</ol>`,
+          ),
+        ]),
+    ...(own === undefined
+      ? []
+      : [sinceText(own), failingText(own), demandText(own)]
+          .filter((text) => text !== undefined)
+          .map((text) => `<p class="vfw-small">${escapeHtml(text)}</p>`)),
+  ].join("");
+}
+
+/** How its last failure stands to what is so now: nothing contradicts the verdict without saying which is now. */
+function failedHtml({ failed }: PreflightVm, isStopped: boolean, links: Pick<PageLinks, "start">): string {
+  if (failed === undefined) return "";
+  const { number, at, why, startedSince } = failed;
+  const link = `<a href="${escapeHtml(links.start)}${number}#vfw-chosen">#${number}</a>`;
+  if (startedSince === undefined)
+    return `<p class="vfw-small">It failed when it was last started, ${timeHtml(at)} (${link})${isStopped || why === undefined ? "." : `: ${escapeHtml(why)}`}</p>`;
+  const started = `start #${startedSince.number}, ${timeHtml(startedSince.at)}`;
+  if (isStopped)
+    return `<p class="vfw-small">It failed before, ${timeHtml(at)} (${link}), then started (${started}), and would not start now.</p>`;
+  return `<p class="vfw-healed">${markHtml("works again", "good")} It failed ${timeHtml(at)} (${link}) and has started since: ${started}.</p>`;
 }

@@ -4,7 +4,8 @@ import { formatSpan } from "../terminal-text.ts";
 import type { Mark } from "./document.ts";
 import { escapeHtml } from "./escape.ts";
 import type { HistoryView, PageInput } from "./page-input.ts";
-import { markHtml, timeHtml, warningHtml } from "./page-parts.ts";
+import { actionHtml, foldedHtml, markHtml, timeHtml, warningHtml } from "./page-parts.ts";
+import { inUnraidWords } from "./unraid-words.ts";
 import { count } from "./words.ts";
 
 /** Whether the service watches, and everything that wants to be read before the rest. */
@@ -21,20 +22,18 @@ export function serviceHtml({ now, service, history, historyProblem }: PageInput
           "bad",
         ),
       );
-    lines.push("<p>Start it in a terminal with <code>/etc/rc.d/rc.vfio-watch start</code>.</p>");
+    lines.push(`<p>${actionHtml("Start", "service", "start")}</p>`);
   } else {
     const { runtime } = service;
     const silent = now - runtime.writtenAt;
     const { word, tone } = serviceMark(runtime, silent);
     lines.push(
-      `<p class="vfw-banner">${markHtml(word, tone)}<span>since ${timeHtml(runtime.startedAt)}, version ${escapeHtml(runtime.version)}, pid ${runtime.pid}, ${Math.round(runtime.memory.rssBytes / 1048576)} MB of memory</span></p>`,
+      `<p class="vfw-banner">${markHtml(word, tone)}<span class="vfw-small">${escapeHtml(waitingText(runtime))}</span></p>`,
     );
     if (silent > STUCK_AFTER)
       lines.push(
-        warningHtml(
-          `It has not said anything for ${formatSpan(silent)}: restart it with /etc/rc.d/rc.vfio-watch restart.`,
-          "bad",
-        ),
+        warningHtml(`It has not said anything for ${formatSpan(silent)}.`, "bad"),
+        `<p>${actionHtml("Restart", "service", "restart")}</p>`,
       );
     lines.push(...runtime.problems.map((problem) => warningHtml(problem)));
   }
@@ -54,21 +53,33 @@ function serviceMark({ sources }: RuntimeState, silent: number): Mark {
   return { word: "watching", tone: "good" };
 }
 
+/** What the sources that wait are waiting for. */
+function waitingText({ sources }: RuntimeState): string {
+  const told = sources.flatMap(({ name, state }) =>
+    state.state === "waiting" ? [`${name}: ${inUnraidWords(state.remedy, sources)}`] : [],
+  );
+  return told.join("; ");
+}
+
 /** What each source sees and what is missing, how alerts leave, where the history lies. */
 export function watchingHtml({ now, service, history }: PageInput): string {
   const sources = service.state === "running" ? service.runtime.sources : [];
-  return [
-    '<section class="vfw-section" aria-labelledby="vfw-watching">',
-    '<h3 id="vfw-watching">What is watched</h3>',
+  const body = [
+    ...(service.state === "running" ? [serviceText(service.runtime)] : []),
     sources.length === 0
       ? "<p>Nothing, as long as the service is not running.</p>"
-      : `<table><thead><tr><th scope="col">Source</th><th scope="col">State</th><th scope="col">Seen</th><th scope="col">Details</th></tr></thead><tbody>${sources.map((source) => sourceRow(source, now)).join("\n")}</tbody></table>`,
+      : `<table><thead><tr><th scope="col">Source</th><th scope="col">State</th><th scope="col">Seen</th><th scope="col">Details</th></tr></thead><tbody>${sources.map((source) => sourceRow(source, sources, now)).join("\n")}</tbody></table>`,
     ...(history === undefined ? [] : historyHtml(history)),
-    "</section>",
-  ].join("\n");
+  ];
+  return foldedHtml("What is watched, and how alerts leave", body.join("\n"));
 }
 
-function sourceRow({ name, state, seen, lastSeenAt, lost, skipped }: SourceHealth, now: number): string {
+function serviceText({ startedAt, version, pid, memory }: RuntimeState): string {
+  return `<p>The service runs since ${timeHtml(startedAt)}: version ${escapeHtml(version)}, pid ${pid}, ${Math.round(memory.rssBytes / 1048576)} MB of memory.</p>`;
+}
+
+function sourceRow(source: SourceHealth, all: readonly SourceHealth[], now: number): string {
+  const { name, state, seen, lastSeenAt, lost, skipped } = source;
   const tone =
     state.state === "waiting" || lost > 0 ? "warning" : state.state === "live" ? "good" : "neutral";
   const last =
@@ -77,7 +88,7 @@ function sourceRow({ name, state, seen, lastSeenAt, lost, skipped }: SourceHealt
       : `${seen}, last ${formatSpan(Math.max(0, now - lastSeenAt))} ago`;
   const details = [
     ...(state.state === "live" ? [state.detail] : []),
-    ...(state.state === "waiting" ? [`${state.why}: ${state.remedy}`] : []),
+    ...(state.state === "waiting" ? [`${state.why}: ${inUnraidWords(state.remedy, all)}`] : []),
     ...(lost > 0 ? [`${count(lost, "record")} lost`] : []),
     ...(skipped > 0 ? [`${count(skipped, "record")} skipped`] : []),
   ];

@@ -95,6 +95,13 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
     };
   }
   if (code.startsWith("SQLITE_READONLY") || (isInputOutput(code) && isReadOnly(path))) {
+    if (path.startsWith("/boot/"))
+      return {
+        kind: "read-only",
+        why: `The flash drive is read-only: ${path} cannot be written (${code}).`,
+        remedy:
+          "Shut the server down and have another computer check the flash drive for errors. Until then nothing new is kept beyond a reboot.",
+      };
     return {
       kind: "read-only",
       why: `The database ${path} cannot be written: its file or directory is read-only to this user (${code}).`,

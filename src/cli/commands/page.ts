@@ -2,13 +2,9 @@ import { settingsForm } from "../../config/settings-form.ts";
 import { loadConfigText } from "../../config.ts";
 import { LONGEST_WAIT } from "../../control/requests.ts";
 import { readRuntimeState, runtimeDirectory, stateFile } from "../../daemon/runtime-state.ts";
-import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { jsonText } from "../../json-text.ts";
-import { describeReport } from "../../report/content.ts";
-import type { SectionId } from "../../report/document.ts";
-import { gatherReport } from "../../report/gather.ts";
 import { renderPage } from "../../report/page.ts";
-import type { ChosenStart, HistoryView, PageInput, ServiceView } from "../../report/page-input.ts";
+import type { HistoryView, PageInput, ServiceView } from "../../report/page-input.ts";
 import { LONGEST_FILE } from "../../settings/flat-file.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
@@ -17,9 +13,9 @@ import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } 
 import { readElsewhere } from "../known-firmware.ts";
 import { explainStart, type StartExplained, type StartQuestion } from "../page-answer.ts";
 import { readOverview } from "../page-overview.ts";
+import { chooseStart, findOlderLogs, readAlerts, withFailures } from "../page-view.ts";
 import { readPageVms } from "../page-vms.ts";
-import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
-import { programVersion } from "../version.ts";
+import { findCatalogue, findSurroundings, type Surroundings } from "../surroundings.ts";
 
 /** Parts of a web interface's pages. */
 export const pageCommand: Command = {
@@ -90,8 +86,6 @@ Example: vfio-watch page tools`,
 
 /** Below Unraid's document root. */
 const LINKS = { start: "?start=", report: "/plugins/vfio-watch/include/report.php?start=" };
-/** What the page shows of a report, in this order; the rest is in the download. */
-const SECTIONS: readonly SectionId[] = ["blame", "diagnosis", "changes", "evidence", "no-effect"];
 const MOST_FAILURES = 8;
 const MOST_GAPS = 5;
 
@@ -157,12 +151,18 @@ async function readPage(
       now,
       service,
       history: store === undefined ? undefined : readHistory(store),
-      historyProblem: opened.state === "refused" ? `${opened.why} ${opened.remedy}` : undefined,
+      // None yet is no problem: the service begins one.
+      historyProblem:
+        opened.state === "refused" && opened.reason !== "missing"
+          ? `${opened.why} ${opened.remedy}`
+          : undefined,
       preflight: {
-        ...(await readPageVms(surroundings, catalogue, store)),
+        ...withFailures(await readPageVms(surroundings, catalogue, store), store),
         elsewhere: await readElsewhere(surroundings, io, "what it said last"),
       },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
+      alerts: store === undefined ? [] : readAlerts(store, now),
+      olderLogs: findOlderLogs(surroundings.paths, store),
       chosen: store === undefined ? undefined : chooseStart(store, start, catalogue, now),
     };
   } finally {
@@ -183,37 +183,5 @@ function readHistory(store: Store): HistoryView {
     troubles: store.troubles().filter((trouble) => trouble.until === undefined),
     gaps: store.gaps.list({ limit: MOST_GAPS }),
     channels: store.alerts.channelStates(),
-  };
-}
-
-/** The start that was asked for, else the newest failed one, else how the VM fares that started last. */
-function chooseStart(
-  store: Store,
-  wanted: number | undefined,
-  catalogue: Catalogue,
-  now: number,
-): ChosenStart | undefined {
-  const made = { madeAt: now, madeBy: `vfio-watch ${programVersion()}`, missing: [] };
-  const number =
-    (wanted === undefined ? undefined : store.attempts.find(wanted)?.number) ??
-    store.attempts.list({ failedOnly: true, limit: 1 })[0]?.number;
-  const attempt = number === undefined ? undefined : store.attempts.full(number, signatureLookup(catalogue));
-  const vm = attempt?.vm ?? store.attempts.list({ limit: 1 })[0]?.vm;
-  if (vm === undefined) return undefined;
-  const input = gatherReport(
-    attempt === undefined ? { about: "host", facts: [], vm } : { about: "start", attempt },
-    store,
-    catalogue,
-    made,
-  );
-  // Nobody hands in this page, so nothing is masked.
-  const content = describeReport(input, undefined);
-  const sections = SECTIONS.flatMap((wanted) => content.sections.filter(({ id }) => id === wanted));
-  const [last] = store.attempts.list({ vm, limit: 1 });
-  const isGood = attempt !== undefined && last?.outcome === "started" && last.id !== attempt.id;
-  return {
-    number: attempt?.number,
-    startedSince: isGood ? { number: last.number, at: last.openedAt } : undefined,
-    content: { ...content, sections, notes: [], glance: attempt === undefined ? [] : content.glance },
   };
 }

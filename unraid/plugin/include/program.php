@@ -24,9 +24,30 @@ function vfio_watch_path(string $path): string
  */
 function vfio_watch_run(array $arguments, string $input = ''): array
 {
-    $program = vfio_watch_path(VFIO_WATCH_PROGRAM);
+    ['output' => $output, 'errors' => $errors, 'code' => $code, 'problem' => $problem] = vfio_watch_call(VFIO_WATCH_PROGRAM, $arguments, $input);
+    if ($problem !== '') {
+        return vfio_watch_failed($problem);
+    }
+    // 0: done; 3: done, and found something to act on.
+    if (($code !== 0 && $code !== 3) || $output === '') {
+        $said = trim(substr($errors, 0, 2000));
+        return vfio_watch_failed($said !== '' ? $said : "The program ended with code $code and said nothing.");
+    }
+    return ['output' => $output, 'problem' => ''];
+}
+
+/**
+ * Runs a program of the plugin, named by its path on the host, to its end or to the end of patience. `problem` is empty,
+ * or says why it could not be run.
+ *
+ * @param string[] $arguments
+ * @return array{output: string, errors: string, code: int, problem: string}
+ */
+function vfio_watch_call(string $path, array $arguments, string $input = ''): array
+{
+    $program = vfio_watch_path($path);
     if (!is_executable($program)) {
-        return vfio_watch_failed("The program is not there ($program). Install the plugin again.");
+        return vfio_watch_failed("The program is not there ($program). Install the plugin again.") + ['errors' => '', 'code' => 127];
     }
     // Only timeout(1) ends whatever the program has started as well.
     $limit = array_filter(['/usr/bin/timeout', '/bin/timeout'], 'is_executable');
@@ -39,21 +60,16 @@ function vfio_watch_run(array $arguments, string $input = ''): array
         ['PATH' => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME' => '/root', 'LANG' => 'C.UTF-8']
     );
     if (!is_resource($process)) {
-        return vfio_watch_failed("$program could not be started. Is there memory left?");
+        return vfio_watch_failed("$program could not be started. Is there memory left?") + ['errors' => '', 'code' => 127];
     }
     [$output, $errors, $intime] = vfio_watch_talk($pipes, $input, microtime(true) + VFIO_WATCH_PATIENCE + 2);
     array_map('fclose', array_filter($pipes, 'is_resource'));
     $code = vfio_watch_end($process);
     // 124 and 137 are timeout's own: it ended the program, or had to kill it.
     if (!$intime || $code === 124 || $code === 137) {
-        return vfio_watch_failed('The program did not answer within ' . VFIO_WATCH_PATIENCE . ' seconds. Is the machine very busy, or the flash drive failing?');
+        return vfio_watch_failed('The program did not answer within ' . VFIO_WATCH_PATIENCE . ' seconds. Is the machine very busy, or the flash drive failing?') + ['errors' => $errors, 'code' => $code];
     }
-    // 0: done; 3: done, and found something to act on.
-    if (($code !== 0 && $code !== 3) || $output === '') {
-        $said = trim(substr($errors, 0, 2000));
-        return vfio_watch_failed($said !== '' ? $said : "The program ended with code $code and said nothing.");
-    }
-    return ['output' => $output, 'problem' => ''];
+    return ['output' => $output, 'errors' => $errors, 'code' => $code, 'problem' => ''];
 }
 
 function vfio_watch_failed(string $problem): array

@@ -1,6 +1,7 @@
 <?php
 /* What Tools → VFIO Watch shows, as a piece of HTML. Only reads; a page asks for it, so that the page itself is there at once. */
 require_once __DIR__ . '/program.php';
+require_once __DIR__ . '/times.php';
 
 header('Content-Type: text/html; charset=utf-8');
 header('Cache-Control: no-store');
@@ -10,7 +11,7 @@ $start = filter_input(INPUT_GET, 'start', FILTER_VALIDATE_INT, ['options' => ['m
 $arguments = is_int($start) ? ['page', 'tools', '--start', (string) $start] : ['page', 'tools'];
 ['output' => $output, 'problem' => $problem] = vfio_watch_run($arguments);
 if ($problem === '') {
-    echo $output;
+    echo vfio_watch_times($output, vfio_watch_time_format());
 } else {
     echo '<div class="vfio-watch-problem" role="alert"><b>VFIO Watch cannot say anything.</b><pre>', vfio_watch_html($problem), '</pre></div>';
 }

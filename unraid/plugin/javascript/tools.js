@@ -38,6 +38,8 @@
     refresh.disabled = false;
   };
 
+  // The service needs a moment until it says what it sees.
+  vfioWatchActions(content, (what) => setTimeout(load, what === "service" ? 2500 : 500));
   refresh.addEventListener("click", load);
   load();
 })();
