@@ -40,6 +40,8 @@ export interface AttemptBook {
   of(vm: VmName): readonly WorkingAttempt[];
   all(): readonly WorkingAttempt[];
   unsettled(): readonly WorkingAttempt[];
+  /** Those of which anything has changed since this was asked last. */
+  takeChanged(): readonly WorkingAttempt[];
   /** The attempts whose VM ran at that time, or was about to: libvirt gives it its devices before anything else. */
   runningAt(steady: number): readonly WorkingAttempt[];
   /** The starts whose log begins soon after that time. */
@@ -83,14 +85,18 @@ export function createAttemptBook(options: {
     return everything;
   }
 
+  const changed = new Set<WorkingAttempt>();
+
   function insert(attempt: WorkingAttempt): void {
     everything = undefined;
+    changed.add(attempt);
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
     attempts.sort((a, b) => a.opened.steady - b.opened.steady);
     if (attempts.length > KEPT_FOR_EACH_VM) {
       const oldest = attempts.findIndex((candidate) => candidate.settled);
-      if (oldest >= 0) attempts.splice(oldest, 1);
+      const [left] = oldest < 0 ? [] : attempts.splice(oldest, 1);
+      if (left !== undefined) changed.delete(left);
     }
     byVm.set(attempt.vm, attempts);
   }
@@ -158,6 +164,7 @@ export function createAttemptBook(options: {
       return attempt;
     },
     close(attempt, at, outcome) {
+      changed.add(attempt);
       attempt.closed = endOf(attempt, at);
       attempt.outcome = outcome;
       attempt.settled = false;
@@ -165,6 +172,7 @@ export function createAttemptBook(options: {
       settleWhenQuiet(attempt);
     },
     touched(attempt) {
+      changed.add(attempt);
       events.changed(finishedView(attempt));
       if (attempt.closed !== undefined) settleWhenQuiet(attempt);
     },
@@ -189,6 +197,11 @@ export function createAttemptBook(options: {
         ({ hasLogStart, opened }) =>
           hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
       ),
+    takeChanged() {
+      const taken = [...changed];
+      changed.clear();
+      return taken;
+    },
     unsettled: () => all().filter((attempt) => !attempt.settled),
     knows(observation) {
       const identity = `${observation.source}\u0000${observation.identity}`;

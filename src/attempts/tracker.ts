@@ -168,7 +168,9 @@ export function createAttemptTracker(options: {
         pen.groups.set(device, group);
       }
       // The host is read for each start that fails, and says the same as a rule.
-      if (isNews) for (const attempt of book.unsettled()) pen.learnGroups(attempt);
+      if (!isNews) return;
+      for (const attempt of book.unsettled()) pen.learnGroups(attempt);
+      unclaimed.groupsLearned();
     },
     release() {
       if (released) return;

@@ -33,6 +33,8 @@ export interface Unclaimed {
   ): boolean;
   /** Looks again for attempts of everything that waits. */
   sweep(): void;
+  /** Groups of devices have become known: what fitted nowhere may fit now. */
+  groupsLearned(): void;
   /** The same of what may belong to this attempt, of which something new is known. */
   sweepFor(attempt: WorkingAttempt): void;
   /** What waits, in the order of its arrival. */
@@ -54,6 +56,8 @@ export function createUnclaimed(options: {
   let waiting: Waiting[] = [];
   /** How many wait of each message. */
   const alike = new Map<string, number>();
+  /** Looked at by the last sweep. */
+  let looked: ReadonlySet<Waiting> = new Set();
   let kept = 0;
   let isLookDue = false;
   let isForgettingDue = false;
@@ -77,13 +81,18 @@ export function createUnclaimed(options: {
       Number.NEGATIVE_INFINITY,
     );
     const all = book.all();
+    const changed = book.takeChanged();
     // Hundreds of VMs may fail while a thousand records about a few devices wait.
     const candidates = new Map<string, readonly WorkingAttempt[]>();
     keepOnly((entry) => {
+      const isFresh = newest - entry.observation.steady <= UNCLAIMED_FOR;
+      // What fitted nowhere at the last look fits at most where something has changed since.
+      if (looked.has(entry) && !changed.some((attempt) => canBelong(attempt, entry))) return isFresh;
       const own = candidates.get(entry.about) ?? candidatesFor(entry, all);
       candidates.set(entry.about, own);
-      return !claim(entry, true, own) && newest - entry.observation.steady <= UNCLAIMED_FOR;
+      return !claim(entry, true, own) && isFresh;
     });
+    looked = new Set(waiting);
   }
 
   function sweepFor(attempt: WorkingAttempt): void {
@@ -147,6 +156,9 @@ export function createUnclaimed(options: {
     },
     sweep,
     sweepFor,
+    groupsLearned() {
+      looked = new Set();
+    },
     all: () => waiting.map(({ observation }) => unfinishedOf(observation)),
     kept: () => kept,
     take(isWanted) {
