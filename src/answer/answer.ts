@@ -139,17 +139,23 @@ function withChanges(truths: HostTruths, lines: readonly ChangeLine[] | undefine
   return { ...truths, changed };
 }
 
-function unexplainedRemedies({ vm, outcome }: AnswerInput): ReturnType<typeof chooseRemedies> {
+function unexplainedRemedies({ vm, outcome, truths }: AnswerInput): ReturnType<typeof chooseRemedies> {
   if (outcome === "started") return [];
+  // Of a VM that Proxmox does not start libvirt has no log.
+  const vmid = truths.system === "proxmox" ? /^(\d{1,9})(?: \(|$)/.exec(vm)?.[1] : undefined;
   const texts = [
-    `Read the end of the VM's log: /var/log/libvirt/qemu/${vm}.log.`,
+    vmid === undefined
+      ? `Read the end of the VM's log: /var/log/libvirt/qemu/${vm}.log.`
+      : `Read the start task's log in the VM's Task History, or with 'pvenode task list --vmid ${vmid}' and 'pvenode task log'.`,
     ...(outcome === "crashed-early"
       ? [
           "Look at the kernel log of that minute: a crash of QEMU (segfault), memory that ran out and a device that was lost stand there.",
           "A core dump tells more, where one is kept: coredumpctl info qemu-system-x86_64.",
         ]
       : [
-          "Start it once more with 'virsh start', which shows libvirt's own message: some reasons stand in no log.",
+          vmid === undefined
+            ? "Start it once more with 'virsh start', which shows libvirt's own message: some reasons stand in no log."
+            : `Run what 'qm showcmd ${vmid} --pretty' prints in a shell: QEMU then says everything to you.`,
         ]),
   ];
   return texts.map((text) => ({ text, first: false }));

@@ -53,7 +53,7 @@ const PATIENCE = 10_000;
 export async function takeInPreviousBoot(options: PreviousBootOptions): Promise<PreviousBoot> {
   const { store, paths, bootId, bootedAt, matcher } = options;
   if (store.meta.get(DONE) === bootId) return NOTHING;
-  const isKnown = (layer: "kernel" | "libvirt", text: string) => matcher.match(layer, text).length > 0;
+  const isKnown = matcher.knows;
   const { kind, logs } = detectPlatform(paths);
   const materials: NamedMaterial[] = [
     { name: "pstore", material: readDeadBoots(LAST_WORDS_PLACES.map((place) => paths.at(place))) },

@@ -224,4 +224,11 @@ describe("what cannot be known", () => {
     assert.match(made.remedies.join(" "), /qemu\/Windows 11\.log.*kernel log.*coredumpctl/);
     assert.deepEqual(answer([BIOS], { causes: [], outcome: "started" }).remedies, []);
   });
+
+  it("looks where Proxmox keeps it for a VM that Proxmox starts, and where libvirt does for another one there", () => {
+    const truths = { system: "proxmox" } as const;
+    const where = (vm: string) => answer([], { causes: [], vm: vmName(vm), truths }).remedies.join(" ");
+    assert.match(where("101 (win11)"), /pvenode task list --vmid 101.*qm showcmd 101/);
+    assert.match(where("tower"), /libvirt\/qemu\/tower\.log.*virsh start/);
+  });
 });

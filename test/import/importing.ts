@@ -24,7 +24,7 @@ const { catalogue } = loadCatalogue({
 export const matcher = createMatcher(catalogue);
 const byId = new Map(catalogue.signatures.map((signature) => [signature.id, signature]));
 export const signatures: TakeInParts["signatures"] = (id) => byId.get(id);
-export const isKnown = (layer: "kernel" | "libvirt", text: string) => matcher.match(layer, text).length > 0;
+export const isKnown = matcher.knows;
 
 /** A history in a directory of its own, and what imports into it. */
 export interface Workbench {

@@ -89,7 +89,7 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
       const { config } = surroundings.loaded;
       const sources = findSources(args.positionals, {
         paths,
-        isKnown: (layer, text) => matcher.match(layer, text).length > 0,
+        isKnown: matcher.knows,
         journal: { journalctl: ["journalctl"], clock: systemClock, patienceMs: JOURNAL_PATIENCE_MS },
       });
       const result = await importHistory({
