@@ -7,8 +7,10 @@ import { loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createMatcher } from "../diagnosis/matcher.ts";
 import { textOf } from "../facts/fact-value.ts";
 import { factsOf } from "../facts/facts-of-host.ts";
+import { rememberMachine } from "../history/known-machine.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
+import { readMachine } from "../host/machine.ts";
 import { createPciNames } from "../host/pci-names.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
@@ -132,6 +134,7 @@ async function watchHost(
   const boot = bootIdentity();
   const bootId: BootId = boot.bootId.state === "read" ? boot.bootId.value : toBootId(`unknown-${startedAt}`);
   beginBoot(store, bootId, boot.bootedAt.state === "read" ? boot.bootedAt.value : startedAt, startedAt);
+  store.batched(() => rememberMachine(store, readMachine(paths)));
 
   const userDirectory = userSignatures(config(), options.settingsFile);
   const { catalogue, problems: catalogueProblems } = loadCatalogue({

@@ -1,4 +1,6 @@
 import { textOf } from "../facts/fact-value.ts";
+import { machineOf } from "../history/known-machine.ts";
+import { isSameBoard } from "../knowledge/board-names.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -68,7 +70,31 @@ export async function importHistory(options: {
     materials.push({ name: source.name, material });
     read.push({ name: source.name, refused: undefined, boots: material.boots.length, notes: material.notes });
   }
-  return { sources: read, ...takeInMaterials(materials, options) };
+  const warned = read.map((source) => {
+    const material = materials.find(({ name }) => name === source.name)?.material;
+    const warning = material && otherMachine(material, options.parts.store, materials);
+    return warning === undefined ? source : { ...source, notes: [warning, ...source.notes] };
+  });
+  return { sources: warned, ...takeInMaterials(materials, options) };
+}
+
+/** A history of two machines blames the one for what the other has; taken in it is all the same. */
+function otherMachine(material: Material, store: Store, all: readonly NamedMaterial[]): string | undefined {
+  const own = newestBoard(material);
+  const known =
+    machineOf(store).board ??
+    all.map((one) => newestBoard(one.material)).find((board) => board !== undefined);
+  if (own === undefined || known === undefined || isSameBoard(own, known)) return undefined;
+  return `WARNING: it is of another machine (board ${own}) than this history (board ${known}), so what changed and what broke will be wrong. Take each machine into a history of its own: --database FILE.`;
+}
+
+function newestBoard({ boots }: Material): string | undefined {
+  for (const boot of boots.toSorted((a, b) => b.lastSeenAt - a.lastSeenAt)) {
+    const fact = boot.facts().find(({ key }) => key === "firmware.board.name");
+    const name = textOf(fact?.value);
+    if (name !== undefined) return name;
+  }
+  return undefined;
 }
 
 /** Takes in what was read. Pure but for the store. */

@@ -27,7 +27,7 @@ function createPlace(context: TestContext) {
   const run = async (...args: string[]) => {
     let out = "";
     let err = "";
-    const code = await main([...args, "--database", database], {
+    const code = await main(args.includes("--database") ? args : [...args, "--database", database], {
       out: (text) => {
         out += text;
       },
@@ -91,6 +91,27 @@ describe("vfio-watch import", () => {
     const { code, err } = await createPlace(context).run("import");
     assert.equal(code, EXIT.usage);
     assert.match(err, /name at least one source/);
+  });
+
+  it("warns where what is taken in is of another machine than the history", async (context) => {
+    const { archive, directory, run } = createPlace(context);
+    const { bytes } = makeDiagnostics({
+      ...{ bios: "3205", startedAt: START + 86_400_000, madeAt: START + 90_000_000, starts: [] },
+      change: (files) =>
+        files.set(
+          "system/motherboard.txt",
+          "ASUSTeK COMPUTER INC. - ROG STRIX X670E-F GAMING WIFI\r\nBIOS Information\r\n\tVersion: 3205\r\n",
+        ),
+    });
+    const other = join(directory, "friend-diagnostics-20261005-0900.zip");
+    writeFileSync(other, bytes);
+    const warning =
+      /WARNING: it is of another machine \(board ROG STRIX X670E-F GAMING WIFI\) than this history \(board MPG X870E/;
+    assert.doesNotMatch((await run("import", archive)).out, /WARNING/);
+    assert.match((await run("import", other)).out.replace(/\s+/g, " "), warning);
+    // Together, too: the first has no history yet that it could differ from.
+    const both = await run("import", archive, other, "--database", join(directory, "both.db"));
+    assert.match(both.out.replace(/\s+/g, " "), warning);
   });
 
   it("gives one JSON document", async (context) => {

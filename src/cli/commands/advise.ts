@@ -14,6 +14,7 @@ import { wrap } from "../../text-columns.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { askFleetOfBoard } from "../fleet-says.ts";
+import { refuseForeign } from "../foreign-history.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { boardNamesOf, findKnownFirmware } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
@@ -51,6 +52,7 @@ Example: vfio-watch advise --bios 1.A95`,
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
     const store = opened.state === "open" ? opened.store : undefined;
     try {
+      if (store !== undefined) refuseForeign(store, surroundings.paths, "advise");
       const live = await readLiveVms(surroundings.paths, store);
       const preflight =
         live.vms.state === "read"

@@ -7,6 +7,7 @@ import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { checkHost } from "../check-host.ts";
 import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
+import { refuseForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { readElsewhere } from "../known-firmware.ts";
 import { type LiveVms, readLiveVms } from "../live-vms.ts";
@@ -40,6 +41,7 @@ Example: vfio-watch check "Windows 11"`,
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
     const store = opened.state === "open" ? opened.store : undefined;
     try {
+      if (store !== undefined) refuseForeign(store, surroundings.paths, "check");
       const live = await readLiveVms(surroundings.paths, store);
       if (live.vms.state !== "read") throw new Refusal(unreadVms(live.vms));
       const known = live.vms.value.map(({ definition }) => definition.name);

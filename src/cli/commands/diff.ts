@@ -3,7 +3,8 @@ import { findMoment } from "../../history/references.ts";
 import { type Change, FACT_GROUPS, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
-import { type Command, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
+import { findForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { changeJson } from "../json/facts.ts";
 import { readLiveFacts } from "../live-facts.ts";
@@ -22,7 +23,7 @@ Without arguments the last good start against now; with one, that against now.
   --vm NAME          whose last good start is meant (default: of the VM that failed last)
 ${HISTORY_OPTIONS_HELP}
 
-A fact that could not be read on one side is never a change.
+A fact that could not be read on one side is never a change. In a history of another machine now is its newest boot.
 JSON: {"from","to","changes":[{"group","key","before","after","sentence","also"}]}, with
 before and after as facts give them, and also what came with the same update and says nothing more.
 Example: vfio-watch diff b41 b42`,
@@ -34,9 +35,17 @@ Example: vfio-watch diff b41 b42`,
     const { database, paths } = findSurroundings(io.env, args.text("database"));
     return withHistory(database, io, async (store) => {
       const whose = vm === undefined ? undefined : vmOnRecord(vm, store);
+      const foreign = findForeign(store, paths);
       const sides: { readonly label: string; readonly snapshot: Snapshot }[] = [];
       for (const text of [from, to]) {
         const moment = findMoment(store, text, whose);
+        // What another machine was is never compared with what this one is.
+        if (moment.kind === "now" && foreign !== undefined) {
+          if (foreign.newest === undefined)
+            throw new Refusal(`this history is of ${foreign.machine}, and has no facts of it.`);
+          sides.push(foreign.newest);
+          continue;
+        }
         const snapshot =
           moment.kind === "now"
             ? await readLiveFacts(paths)

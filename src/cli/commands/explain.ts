@@ -8,18 +8,27 @@ import type { Explanation, OtherStart } from "../../diagnosis/explain/explanatio
 import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
 import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
+import { machineOf } from "../../history/known-machine.ts";
 import { textOfFile } from "../../import/given-file.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
+import { isSameBoard } from "../../knowledge/board-names.ts";
 import { loadMessages } from "../../knowledge/load-messages.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
+import { findForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { answerOf, isTold, newestRow, type OwnAnswer, remedyLines } from "../own-answer.ts";
-import { findCatalogue, findSurroundings } from "../surroundings.ts";
+import {
+  findCatalogue,
+  findSurroundings,
+  HISTORY_OPTIONS,
+  HISTORY_OPTIONS_HELP,
+  type Surroundings,
+} from "../surroundings.ts";
 
 /** More than a host says in months; a batch file may be longer. */
 const LONGEST_TEXT = 64 * 1024 * 1024;
@@ -39,8 +48,7 @@ million lines (64 MB on standard input); what is not looked at for other reasons
 and what to do here is said too.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
-  --json             one JSON document instead of text
-  --utc              times in UTC, not in this machine's time zone
+${HISTORY_OPTIONS_HELP}
 
 Certain is only what QEMU, the kernel, libvirt or Proxmox is known to have said; of a bare quote, or of what somebody
 tells in own words, the cause is likely at best.
@@ -53,12 +61,12 @@ JSON: {"id","vmStartFailure","deviceRelated","causes":[{"class","certainty","sig
 "own":{"number","answer"} where the history holds such a start ('show'), else null.
 Example: vfio-watch explain error.txt
          dmesg | vfio-watch explain`,
-  options: { json: { type: "boolean" }, utc: { type: "boolean" }, batch: { type: "string" } },
+  options: { ...HISTORY_OPTIONS, batch: { type: "string" } },
   async run(args, io) {
     const batch = args.text("batch");
     const [file = "-", ...others] = args.positionals;
     if (others.length > 0) throw new UsageError("one text at a time");
-    const surroundings = findSurroundings(io.env);
+    const surroundings = findSurroundings(io.env, args.text("database"));
     const catalogue = findCatalogue(surroundings, io);
     const explain = createExplainer(
       catalogue,
@@ -69,7 +77,7 @@ Example: vfio-watch explain error.txt
     if (given === undefined) return EXIT.failure;
     const explained = explain(given.text);
     const explanation = { ...explained, unread: explained.unread + given.unread };
-    const own = ownAnswer(surroundings.database, catalogue, explanation);
+    const own = ownAnswer(surroundings, catalogue, explanation);
     if (args.flag("json")) {
       const json = {
         ...explanationJson(null, explanation),
@@ -96,15 +104,27 @@ function whyEmpty(file: string): string {
     : `${printable(file)} is empty; name the file that holds the log.`;
 }
 
-/** Where this host's own history holds such a start, its answer is worth more than the text's. */
-function ownAnswer(database: string, catalogue: Catalogue, explanation: Explanation): OwnAnswer | undefined {
+/** An answer of the history, and whose that is. */
+type ToldHere = OwnAnswer & { readonly where: "this host" | "that machine" };
+
+/** Where the history of the machine holds such a start, its answer is worth more than the text's. */
+function ownAnswer(
+  { database, paths }: Surroundings,
+  catalogue: Catalogue,
+  explanation: Explanation,
+): ToldHere | undefined {
   const opened = openStore({ path: database, readOnly: true, clock: systemClock });
   // There mostly is no history where a text is explained, and the text is explained all the same.
   if (opened.state !== "open") return undefined;
-  const { causes, vms, devices } = explanation;
+  const { store } = opened;
+  const { causes, vms, devices, host } = explanation;
   try {
-    const newest = newestRow(opened.store, (row) => isTold(row, { class: causes[0]?.class, vms, devices }));
-    return newest && answerOf(opened.store, catalogue, newest);
+    const { board } = machineOf(store);
+    // A text of another machine has its own reasons, whatever has failed here.
+    if (host.board !== undefined && board !== undefined && !isSameBoard(host.board, board)) return undefined;
+    const row = newestRow(store, (one) => isTold(one, { class: causes[0]?.class, vms, devices }));
+    const own = row && answerOf(store, catalogue, row);
+    return own && { ...own, where: findForeign(store, paths) === undefined ? "this host" : "that machine" };
   } finally {
     opened.store.close();
   }
@@ -198,7 +218,7 @@ function whyUnreadable(error: unknown): string {
 
 function describeExplanation(
   explanation: Explanation,
-  own: OwnAnswer | undefined,
+  own: ToldHere | undefined,
   paint: Paint,
   columns: number,
 ): string {
@@ -222,7 +242,7 @@ function describeExplanation(
     );
     if (own !== undefined) {
       const { vm } = own.answer;
-      lines.push("", paint("bold", `On this host: start #${own.number} of '${printable(vm)}' failed so`));
+      lines.push("", paint("bold", `On ${own.where}: start #${own.number} of '${printable(vm)}' failed so`));
       lines.push(...historyTexts(own.answer).map((text) => wrap(printable(text), columns, "  ")));
     }
     lines.push(...remedyLines(own?.answer ?? first, paint, columns));

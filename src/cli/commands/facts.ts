@@ -3,7 +3,8 @@ import { findMoment } from "../../history/references.ts";
 import { FACT_GROUPS, type Fact, type FactGroup, type Snapshot } from "../../model/fact.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { textWidth, wrap } from "../../text-columns.ts";
-import { type Command, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
+import { findForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { factJson } from "../json/facts.ts";
 import { readLiveFacts } from "../live-facts.ts";
@@ -21,7 +22,8 @@ GROUP is one of ${FACT_GROUPS.join(", ")}; without it all of them.
   --at MOMENT        a boot (b12), a start (#12) or good instead of now
 ${HISTORY_OPTIONS_HELP}
 
-Facts of now are read from the host; some need root, and then say so.
+Facts of now are read from the host; some need root, and then say so. With a history of another machine they are those of
+its newest boot.
 JSON: {"at","facts":[{"group","key","value":{"state":"value|absent|unknown","value","why"}}]},
 a value is a text, a number, true or false, or a list of texts.
 Example: vfio-watch facts iommu`,
@@ -38,8 +40,15 @@ Example: vfio-watch facts iommu`,
       return EXIT.ok;
     };
     const at = args.text("at") ?? "now";
-    if (at === "now") return show("now", await readLiveFacts(paths));
-    return withHistory(database, io, (store) => {
+    if (at === "now" && args.text("database") === undefined) return show("now", await readLiveFacts(paths));
+    return withHistory(database, io, async (store) => {
+      if (at === "now") {
+        const foreign = findForeign(store, paths);
+        if (foreign === undefined) return show("now", await readLiveFacts(paths));
+        if (foreign.newest === undefined)
+          throw new Refusal(`this history is of ${foreign.machine}, and has no facts of it.`);
+        return show(foreign.newest.label, foreign.newest.snapshot);
+      }
       const moment = findMoment(store, at);
       const snapshot = moment.kind === "stored" ? store.snapshots.get(moment.snapshotId) : undefined;
       if (snapshot !== undefined && moment.kind === "stored") return show(moment.label, snapshot);

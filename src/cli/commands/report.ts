@@ -23,6 +23,7 @@ import type { Store } from "../../store/store.ts";
 import { printable } from "../../terminal-text.ts";
 import { table } from "../../text-columns.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
+import { findForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { vmOnRecord } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, signatureLookup } from "../surroundings.ts";
@@ -212,7 +213,11 @@ function findSubject(
   if (wanted !== undefined) {
     return { problem: `there is no start ${printable(wanted)}; 'vfio-watch starts' lists them.` };
   }
-  return { about: "host", facts: factsNow(paths, store), vm };
+  const foreign = store && findForeign(store, paths);
+  if (foreign === undefined) return { about: "host", facts: factsNow(paths, store), vm };
+  return foreign.newest === undefined
+    ? { problem: `this history is of ${printable(foreign.machine)}, and has no facts of it.` }
+    : { about: "host", facts: foreign.newest.snapshot.facts, vm };
 }
 
 /**
