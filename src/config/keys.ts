@@ -57,6 +57,11 @@ export const KEYS = {
     "Read CPU, memory and board once a boot, in a child process of a few seconds.",
   ),
 
+  METRICS_FILE: path(
+    "",
+    "A file in Prometheus' text format for node_exporter's textfile collector, written when something has changed,\ne.g. /var/lib/prometheus/node-exporter/vfio-watch.prom; another directory needs ReadWritePaths= in the unit.",
+  ),
+
   SETTLING_SECONDS: whole(
     120,
     { minimum: 5, maximum: 3600, unit: "seconds" },

@@ -55,6 +55,7 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
   "What is watched": {
     SOURCES: "Sources",
     HARDWARE_INVENTORY: "Hardware inventory",
+    METRICS_FILE: "File of metrics for Prometheus",
     SNAPSHOT_SCHEDULE: "Schedule for reading the facts",
     ...Object.assign({}, ...SOURCES.map(({ labels }) => labels)),
     SIGNATURES_DIRECTORY: "Own signatures",

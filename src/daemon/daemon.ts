@@ -42,6 +42,7 @@ import type { ServiceLog } from "./log.ts";
 import { lookBack } from "./look-back.ts";
 import { createMaintenance } from "./maintenance.ts";
 import { createMemoryKeeper } from "./memory-keeper.ts";
+import { createMetricsFile } from "./metrics-file.ts";
 import { createOverviewKeeper, overviewFile } from "./overview-file.ts";
 import { createPreflightWatch } from "./preflight-watch.ts";
 import { runtimeDirectory } from "./runtime-state.ts";
@@ -68,6 +69,8 @@ export interface DaemonOptions {
   readonly unraid: boolean;
   /** Program and arguments that print what a web interface shows of the VMs; without it no file is kept for one. */
   readonly overviewCommand?: readonly string[];
+  /** Program and arguments that print metrics; without it no file of them is kept. */
+  readonly metricsCommand?: readonly string[];
   /** Called when only a new start helps, e.g. after a change of settings; without it that is only logged. */
   readonly onRestartNeeded?: (why: string) => void;
 }
@@ -180,6 +183,7 @@ async function watchHost(
       if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
       desk.nudge();
       overview?.note();
+      metrics?.note();
     });
   const pciNames = createPciNames(paths);
   const memory = createHostMemory();
@@ -234,6 +238,15 @@ async function watchHost(
       file: overviewFile(runtimeDirectory(environment)),
     });
   undo(() => overview?.stop());
+  const metrics =
+    options.metricsCommand &&
+    createMetricsFile({
+      ...{ clock, log, environment, command: options.metricsCommand },
+      file: () => config().METRICS_FILE,
+      directory: runtimeDirectory(environment),
+      health: () => sources.map((source) => healthOf(source)).join(),
+    });
+  undo(() => metrics?.stop());
 
   let sources: readonly Source[] = [];
   const pipeline = createPipeline({
@@ -262,6 +275,7 @@ async function watchHost(
       // Whoever looks at 'status' right after a failed start wants to find it there.
       noteState();
       overview?.note();
+      metrics?.note();
     },
     askState(vm) {
       for (const source of sources) source.askState?.(vm);
@@ -359,6 +373,7 @@ async function watchHost(
       historyWatch.look();
       faults.outlive("watching the history's size", maintenance.guardSize);
       if (volatile === undefined) fleet.look();
+      metrics?.look();
       floodGear.look();
       memoryKeeper.look(lastObservationSteady);
     },
@@ -438,6 +453,7 @@ async function watchHost(
           store.close();
           stateWriter.stop();
           overview?.stop();
+          metrics?.stop();
         }
       },
     },
@@ -461,6 +477,12 @@ function describeCatalogueProblem(problem: {
   readonly reason: string;
 }): string {
   return `${problem.file}${problem.line === undefined ? "" : `:${problem.line}`}: ${problem.reason}`;
+}
+
+/** What a collector would want to hear at once. */
+function healthOf(source: Source): string {
+  const { name, state, lost, skipped } = source.health();
+  return `${name} ${state.state} ${lost} ${skipped}`;
 }
 
 /** A source that waits for what is missing is alive; one that never got to work or has ended is not. */

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { type Clock, steadyNow } from "../clock.ts";
 import type { ServiceLog } from "./log.ts";
+import { printOnce } from "./print-once.ts";
 import { removeRuntimeFile, writeRuntimeFile } from "./runtime-state.ts";
 
 /** What happens in a burst (a start, its devices, its failure) is one look (ms). */
@@ -11,9 +11,6 @@ const PAUSE = 3_000;
 const PAUSE_PER_WORK = 4;
 /** At most so long, which is also when one that failed is tried again (ms). */
 const LONGEST_PAUSE = 60_000;
-/** A child that takes longer is given up (ms). */
-const LIMIT = 30_000;
-const LONGEST = 1024 * 1024;
 
 /** Path of the file in a run-time directory. */
 export function overviewFile(directory: string): string {
@@ -57,7 +54,7 @@ export function createOverviewKeeper(options: {
     isDue = false;
     isWorking = true;
     const begun = steadyNow(clock);
-    const { made, stop } = runOnce(options);
+    const { made, stop } = printOnce({ ...options, directory: dirname(file) });
     stopChild = stop;
     void made.then((outcome) => {
       isWorking = false;
@@ -88,42 +85,4 @@ export function createOverviewKeeper(options: {
       removeRuntimeFile(file);
     },
   };
-}
-
-/** Runs the child once. Never rejects. */
-function runOnce({
-  file,
-  command: [program = "", ...args],
-  environment,
-}: Parameters<typeof createOverviewKeeper>[0]): {
-  readonly made: Promise<{ readonly text: string } | { readonly why: string }>;
-  readonly stop: () => void;
-} {
-  const child = spawn(program, args, {
-    stdio: ["ignore", "pipe", "ignore"],
-    timeout: LIMIT,
-    killSignal: "SIGKILL",
-    env: { ...environment, VFIO_WATCH_RUNTIME_DIRECTORY: dirname(file) },
-  });
-  const stop = () => void child.kill("SIGKILL");
-  const made = new Promise<{ readonly text: string } | { readonly why: string }>((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    child.on("error", (error) => resolve({ why: `${program} did not start: ${error.message}` }));
-    child.stdout.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > LONGEST) stop();
-      else chunks.push(chunk);
-    });
-    child.on("close", (code) => {
-      if (code === 0) resolve({ text: Buffer.concat(chunks).toString("utf8") });
-      else resolve({ why: `'vfio-watch page overview' ${endOf(code, length)}` });
-    });
-  });
-  return { made, stop };
-}
-
-function endOf(code: number | null, length: number): string {
-  if (length > LONGEST) return "has more to say than fits";
-  return code === null ? `was ended by a signal, or took more than ${LIMIT / 1000} s` : `ended with ${code}`;
 }

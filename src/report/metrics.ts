@@ -6,6 +6,10 @@ import type { Store } from "../store/store.ts";
 /** What the numbers are taken from; a part is undefined where it cannot be had. */
 export interface MetricsInput {
   readonly service: RuntimeState | undefined;
+  /** What the machine is; without it nothing is said of that. */
+  readonly host?: HostInfo | undefined;
+  /** VMs with passed-through devices. */
+  readonly vms?: readonly VmOutlook[] | undefined;
   readonly history:
     | {
         readonly bytes: number;
@@ -15,6 +19,27 @@ export interface MetricsInput {
       }
     | undefined;
 }
+
+/** Empty where it is not known. */
+export interface HostInfo {
+  readonly board_vendor: string;
+  readonly board: string;
+  readonly bios: string;
+  readonly bios_date: string;
+  readonly agesa: string;
+  readonly kernel: string;
+}
+
+/** Whether a VM would start now. */
+export interface VmOutlook {
+  readonly vm: string;
+  readonly willStart: boolean;
+  /** Class of what stops it; empty where nothing does. */
+  readonly class: string;
+}
+
+/** Of more VMs than these, those that were started last are shown. */
+const MOST_VMS = 200;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -29,10 +54,12 @@ interface Family {
  * Renders the state as Prometheus' text format (version 0.0.4), which node_exporter's textfile collector and
  * telegraf read too. Families without a sample are left out. Times are seconds since 1970, sizes bytes.
  */
-export function renderMetrics({ service, history }: MetricsInput): string {
+export function renderMetrics({ service, history, host, vms }: MetricsInput): string {
   const families = [
     gauge("up", "Whether the service runs.", [[{}, service === undefined ? 0 : 1]]),
     ...(service === undefined ? [] : serviceFamilies(service)),
+    ...(host === undefined ? [] : [gauge("host_info", "What the machine is.", [[{ ...host }, 1]])]),
+    ...(vms === undefined ? [] : [outlookFamily(vms)]),
     ...(history === undefined ? [] : historyFamilies(history)),
   ];
   return families
@@ -78,8 +105,19 @@ function serviceFamilies(service: RuntimeState): readonly Family[] {
   ];
 }
 
+function outlookFamily(vms: readonly VmOutlook[]): Family {
+  return gauge(
+    "will_start",
+    "Whether a start of the VM would go well now, with the class of what stops it.",
+    vms
+      .slice(0, MOST_VMS)
+      .map(({ vm, willStart, class: cause }) => [{ vm, class: cause }, willStart ? 1 : 0]),
+  );
+}
+
 function historyFamilies(history: NonNullable<MetricsInput["history"]>): readonly Family[] {
-  const { tallies, channels } = history;
+  const { channels } = history;
+  const { tallies, leftOut } = ofNewestVms(history.tallies);
   const starts = new Map<string, { readonly labels: Labels; count: number }>();
   const newest = new Map<string, AttemptTally>();
   for (const tally of tallies) {
@@ -108,6 +146,12 @@ function historyFamilies(history: NonNullable<MetricsInput["history"]>): readonl
       "Whether the VM's last start failed, crashed early or was refused.",
       last.map(({ vm, outcome }) => [{ vm }, outcome === "started" ? 0 : 1]),
     ),
+    gauge(
+      "last_start_info",
+      "How the VM's last start went, with the class of what failed.",
+      last.map(({ vm, outcome, cause }) => [{ vm, outcome, class: cause ?? "" }, 1]),
+    ),
+    gauge("vms_left_out", "VMs of which nothing is shown, for there are too many.", [[{}, leftOut]]),
     gauge("open_incidents", "Incidents that are not over.", [[{}, history.openIncidents]]),
     gauge(
       "alerts_pending",
@@ -123,6 +167,17 @@ function historyFamilies(history: NonNullable<MetricsInput["history"]>): readonl
   ];
 }
 
+function ofNewestVms(all: readonly AttemptTally[]): {
+  readonly tallies: readonly AttemptTally[];
+  readonly leftOut: number;
+} {
+  const byVm = [...Map.groupBy(all, ({ vm }) => vm).values()];
+  if (byVm.length <= MOST_VMS) return { tallies: all, leftOut: 0 };
+  const newestOf = (own: readonly AttemptTally[]) => Math.max(...own.map(({ lastAt }) => lastAt));
+  const shown = byVm.toSorted((a, b) => newestOf(b) - newestOf(a)).slice(0, MOST_VMS);
+  return { tallies: shown.flat(), leftOut: byVm.length - MOST_VMS };
+}
+
 function gauge(name: string, help: string, samples: Family["samples"]): Family {
   return { name: `vfio_watch_${name}`, type: "gauge", help, samples };
 }
@@ -132,7 +187,9 @@ function counter(name: string, help: string, samples: Family["samples"]): Family
 }
 
 function renderFamily({ name, type, help, samples }: Family): string {
-  const lines = samples.map(([labels, value]) => `${name}${renderLabels(labels)} ${value}`);
+  // Two names may look alike once they can be shown, and a collector refuses the whole file for one sample twice.
+  const unique = new Map(samples.toReversed().map(([labels, value]) => [renderLabels(labels), value]));
+  const lines = [...unique].reverse().map(([labels, value]) => `${name}${labels} ${value}`);
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }
 

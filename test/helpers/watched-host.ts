@@ -60,7 +60,7 @@ export interface WatchedHost {
   readonly settingsFile: string;
   readonly lines: string[];
   boot(recording: readonly string[]): Boot;
-  start(boot: Boot, options?: Pick<DaemonOptions, "overviewCommand">): Promise<Daemon>;
+  start(boot: Boot, options?: Pick<DaemonOptions, "overviewCommand" | "metricsCommand">): Promise<Daemon>;
   /** The one that was started last. */
   daemon(): Daemon;
   /** Skips time until it is so. */

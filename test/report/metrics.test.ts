@@ -125,4 +125,51 @@ describe("metrics for a collector", () => {
       }),
     );
   });
+
+  it("shows what the machine is and whether VMs would start, each sample once", () => {
+    const host = {
+      board_vendor: "MSI",
+      board: "X870E",
+      bios: "1.A63",
+      bios_date: "",
+      agesa: "",
+      kernel: "6.12",
+    };
+    const outlook = (vm: string, willStart: boolean) => ({
+      vm,
+      willStart,
+      class: willStart ? "" : "device-lost",
+    });
+    const text = renderMetrics({
+      ...{ service: undefined, history: undefined, host },
+      vms: [outlook("a", false), outlook("b", true), outlook("x\u0001", true), outlook("x\u0002", true)],
+    });
+    const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    assert.deepEqual(samples.slice(1), [
+      'vfio_watch_host_info{board_vendor="MSI",board="X870E",bios="1.A63",bios_date="",agesa="",kernel="6.12"} 1',
+      'vfio_watch_will_start{vm="a",class="device-lost"} 0',
+      'vfio_watch_will_start{vm="b",class=""} 1',
+      'vfio_watch_will_start{vm="x\ufffd",class=""} 1',
+    ]);
+  });
+
+  it("shows the VMs that were started last where there are very many, and says how many are left out", () => {
+    const tallies = Array.from({ length: 300 }, (_tally, at) => ({
+      ...{
+        vm: vmName(`vm ${at}`),
+        bootId: BOOT,
+        bootOrdinal: 1,
+        outcome: "started" as const,
+        cause: undefined,
+      },
+      ...{ devices: [GPU], snapshotId: undefined, origin: "live" as const, count: 1 },
+      ...{ firstAt: START + at, lastAt: START + at, firstNumber: at, lastNumber: at },
+    }));
+    const history = { bytes: 1, openIncidents: 0, channels: [], tallies };
+    const text = renderMetrics({ service: undefined, history });
+    assert.match(text, /^vfio_watch_vms_left_out 100$/m);
+    assert.equal(text.match(/^vfio_watch_starts\{/gm)?.length, 200);
+    assert.match(text, /vm="vm 299"/);
+    assert.doesNotMatch(text, /vm="vm 99"/);
+  });
 });

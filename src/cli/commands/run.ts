@@ -66,6 +66,7 @@ async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Prom
     loadConfig: () => read().loaded,
     settingsFile: first.settingsFile,
     unraid: first.unraid,
+    ...(script !== undefined && { metricsCommand: [process.execPath, script, "status", "--metrics"] }),
     // Nobody else has a web interface that shows it.
     ...(first.unraid &&
       script !== undefined && { overviewCommand: [process.execPath, script, "page", "overview"] }),

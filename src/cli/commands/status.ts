@@ -6,14 +6,14 @@ import {
   stateFile,
 } from "../../daemon/runtime-state.ts";
 import type { SourceHealth } from "../../model/source.ts";
-import { type MetricsInput, renderMetrics } from "../../report/metrics.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, formatSpan, formatTime, type Paint, printable } from "../../terminal-text.ts";
 import { table, wrap } from "../../text-columns.ts";
-import { type Command, type CommandIo, EXIT, refusePositionals, UsageError } from "../command.ts";
+import { type Command, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { documentText } from "../json/document.ts";
 import { startJson } from "../json/starts.ts";
 import { channelJson, databaseJson, gapJson, serviceJson, troubleJson } from "../json/status.ts";
+import { readMetrics } from "../read-metrics.ts";
 import { findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP, withHistory } from "../surroundings.ts";
 import { describeStarts } from "./starts.ts";
 
@@ -38,7 +38,10 @@ Example: vfio-watch status`,
     const now = Date.now();
     const service = found?.running === true ? withSilence(found.state, now) : undefined;
     const database = args.text("database") ?? service?.database ?? surroundings.database;
-    if (args.flag("metrics")) return printMetrics(service, database, io);
+    if (args.flag("metrics")) {
+      io.out(await readMetrics(surroundings, service, database, io));
+      return EXIT.ok;
+    }
     let history: HistoryStatus | undefined;
     await withHistory(database, io, (store) => {
       history = readHistory(store, service);
@@ -53,26 +56,6 @@ Example: vfio-watch status`,
     return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
   },
 };
-
-/** Prints what can be had and says what cannot: a collector takes a missing series for what it is. */
-async function printMetrics(
-  service: RuntimeState | undefined,
-  database: string,
-  io: CommandIo,
-): Promise<number> {
-  let history: MetricsInput["history"];
-  await withHistory(database, io, (store) => {
-    history = {
-      bytes: store.stats().bytes,
-      tallies: store.attempts.tallies(),
-      channels: store.alerts.channelStates(),
-      openIncidents: store.alerts.incidents({ openOnly: true }).length,
-    };
-    return EXIT.ok;
-  });
-  io.out(renderMetrics({ service, history }));
-  return EXIT.ok;
-}
 
 interface HistoryStatus {
   readonly database: ReturnType<Store["stats"]> & { readonly path: string };
