@@ -73,7 +73,7 @@ export function createMetricsFile(options: {
       const isOld = written === undefined || steadyNow(clock) - written.at >= REFRESH;
       if (!isDue && !isOld && now === health && written?.file === place) return;
       [isDue, health] = [false, now];
-      const { made, stop } = print(options);
+      const { made, stop } = print({ ...options, name: "status --metrics" });
       stopChild = stop;
       void made.then((printed) => {
         stopChild = undefined;

@@ -54,7 +54,7 @@ export function createOverviewKeeper(options: {
     isDue = false;
     isWorking = true;
     const begun = steadyNow(clock);
-    const { made, stop } = printOnce({ ...options, directory: dirname(file) });
+    const { made, stop } = printOnce({ ...options, name: "page overview", directory: dirname(file) });
     stopChild = stop;
     void made.then((outcome) => {
       isWorking = false;

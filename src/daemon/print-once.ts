@@ -12,8 +12,11 @@ export function printOnce({
   command: [program = "", ...args],
   environment,
   directory,
+  name,
 }: {
   readonly command: readonly string[];
+  /** As it is told where it fails: `page overview`. */
+  readonly name: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly directory: string;
 }): { readonly made: Promise<Printed>; readonly stop: () => void } {
@@ -35,7 +38,7 @@ export function printOnce({
     });
     child.on("close", (code) => {
       if (code === 0) resolve({ text: Buffer.concat(chunks).toString("utf8") });
-      else resolve({ why: `'vfio-watch ${args.slice(1).join(" ")}' ${endOf(code, length)}` });
+      else resolve({ why: `'vfio-watch ${name}' ${endOf(code, length)}` });
     });
   });
   return { made, stop };
