@@ -1,6 +1,3 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
-import { readNames, readText } from "../host/read-file.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { type VmName, vmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
@@ -8,44 +5,20 @@ import { valueOr } from "../model/reading.ts";
 import { configurationFile, nodeName, type ProxmoxVm, readProxmoxVms } from "../proxmox/read-vms.ts";
 import {
   ALREADY_RUNNING,
-  directoryOfTask,
-  endLineOf,
   type IndexedTask,
-  parseIndexLine,
   parseTaskEnd,
-  parseUpid,
   STARTED_FROM_DISK,
   STARTS,
   STOPS,
-  TASK_DIRECTORIES,
 } from "../proxmox/task.ts";
 import { COST_OF_A_RECORD, counted, createNotes, type ImportLimits } from "./limits.ts";
 import type { Material, PastObservation } from "./past-boot.ts";
+import { DESTROYED, readTaskLog, readTasks, type TaskLog, writtenAt } from "./task-archive.ts";
 
-/** Newer lines come later; a task that stands in several has ended by the last. */
-const INDEXES = ["index.1", "index", "active"];
-const INDEX_LIMIT = 16 * 1024 * 1024;
-const LOG_LIMIT = 1024 * 1024;
-const LINE_LIMIT = 4096;
-const LINES_LIMIT = 500;
-const DESTROYED = "qmdestroy";
 /** A VM's configuration is written a moment after the time in it (ms). */
 const MADE_WITHIN = 60_000;
 
 type Content<T = Observation> = T extends Observation ? Omit<T, "source"> : never;
-
-/** Whether a directory is Proxmox's archive of tasks, or a copy of it. */
-export function looksLikeTasks(directory: string): boolean {
-  const names = valueOr(readNames(directory), []);
-  const isIndex = (name: string) =>
-    valueOr(readText(join(directory, name), INDEX_LIMIT), "")
-      .split("\n", 1)
-      .some((line) => parseIndexLine(line) !== undefined);
-  if (INDEXES.some((name) => names.includes(name) && isIndex(name))) return true;
-  return TASK_DIRECTORIES.some(
-    (digit) => names.includes(digit) && valueOr(readNames(join(directory, digit)), []).some(parseUpid),
-  );
-}
 
 /**
  * Reads the starts and stops of VMs out of Proxmox's archive of tasks: its index tells of each task when it ended and how,
@@ -75,7 +48,7 @@ export function readTaskArchive(
   // The newest first, should there not be room for what all of them said.
   for (const indexed of tasks.toReversed()) {
     const { task } = indexed;
-    const log = readLog(directory, indexed, room);
+    const log = readTaskLog(directory, indexed, room);
     room -= log.lines.reduce((sum, line) => sum + line.text.length + COST_OF_A_RECORD, COST_OF_A_RECORD);
     const detail = STOPS[task.kind];
     const end = log.end === undefined ? undefined : parseTaskEnd(log.end);
@@ -114,30 +87,6 @@ export function readTaskArchive(
   return { boots: [], loose, definitions: vms.map(({ definition }) => definition), notes: notes.list() };
 }
 
-/** Tasks that start, stop or destroy VMs, in order of time, by the index and by the logs that are there. */
-function readTasks(directory: string): readonly IndexedTask[] {
-  const found = new Map<string, IndexedTask>();
-  const isWanted = (kind: string) => STARTS.has(kind) || kind in STOPS || kind === DESTROYED;
-  for (const name of INDEXES) {
-    for (const line of valueOr(readText(join(directory, name), INDEX_LIMIT), "").split("\n")) {
-      const indexed = parseIndexLine(line);
-      if (indexed === undefined || !isWanted(indexed.task.kind)) continue;
-      if (indexed.endedAt !== undefined || !found.has(indexed.task.upid))
-        found.set(indexed.task.upid, indexed);
-    }
-  }
-  for (const digit of TASK_DIRECTORIES) {
-    for (const name of valueOr(readNames(join(directory, digit)), [])) {
-      const task = parseUpid(name);
-      if (task !== undefined && isWanted(task.kind) && !found.has(name))
-        found.set(name, { task, endedAt: undefined, status: undefined });
-    }
-  }
-  return [...found.values()].sort(
-    (a, b) => a.task.startedAt - b.task.startedAt || (a.task.upid < b.task.upid ? -1 : 1),
-  );
-}
-
 /**
  * What the VM of a number was called at a time. A number is given to another VM once the first is destroyed, of which
  * nothing is left but that.
@@ -161,31 +110,6 @@ function createNames(
 
 function minuteOf(at: number): string {
   return new Date(at).toISOString().slice(0, 16).replace("T", " ");
-}
-
-interface TaskLog {
-  readonly lines: readonly { readonly text: string; readonly offset: number }[];
-  /** The last line, where it tells of an end. */
-  readonly end: string | undefined;
-  readonly endedAt: number;
-}
-
-/** What a task's log says; of one that is gone, or for which there is no room, the index has the end. */
-function readLog(directory: string, { task, endedAt, status }: IndexedTask, room: number): TaskLog {
-  const path = join(directory, directoryOfTask(task.upid) ?? "", task.upid);
-  const text = room > 0 ? readText(path, LOG_LIMIT) : undefined;
-  const indexEnd = endLineOf(status);
-  const ended = Math.max(task.startedAt, endedAt ?? writtenAt(path) ?? task.startedAt);
-  if (text?.state !== "read") return { lines: [], end: indexEnd, endedAt: ended };
-  const lines: { readonly text: string; readonly offset: number }[] = [];
-  let offset = 0;
-  for (const line of text.value.split("\n")) {
-    if (line.trim() !== "") lines.push({ text: line.slice(0, LINE_LIMIT).toWellFormed(), offset });
-    offset += Buffer.byteLength(line) + 1;
-  }
-  const last = lines.at(-1)?.text;
-  const end = last !== undefined && parseTaskEnd(last) !== undefined ? last : indexEnd;
-  return { lines: lines.slice(-LINES_LIMIT), end, endedAt: ended };
 }
 
 /** Of tasks that only resume a VM, or find it running, nothing was started. */
@@ -243,14 +167,6 @@ function startTold(
 
 function give(contents: readonly Content[]): Observation[] {
   return contents.map((content): Observation => ({ ...content, source: "proxmox" }));
-}
-
-function writtenAt(path: string): number | undefined {
-  try {
-    return Math.round(statSync(path).mtimeMs);
-  } catch {
-    return undefined;
-  }
 }
 
 function changedAt(paths: HostPaths, vmid: string): number {

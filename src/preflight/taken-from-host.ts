@@ -1,5 +1,5 @@
+import { boundAtStart } from "../diagnosis/group-checks.ts";
 import { isPassedThrough } from "../diagnosis/host-lookups.ts";
-import { boundAtStart } from "../diagnosis/state-checks.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";

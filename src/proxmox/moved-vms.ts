@@ -3,7 +3,8 @@ import type { HostPaths } from "../host-paths.ts";
 import type { VmStatus } from "../model/host-state.ts";
 import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
-import { CONFIGURATION_LIMIT, readNode } from "./read-vms.ts";
+import { isYes } from "./property-string.ts";
+import { CONFIGURATION_LIMIT, nodeName, readNode } from "./read-vms.ts";
 import { definitionOf, parseVmConfig } from "./vm-config.ts";
 
 /** The cluster's nodes, of which every node has the configurations. */
@@ -20,18 +21,23 @@ export function readMovedVms(
 ): Reading<readonly VmDefinition[]> {
   if (wanted.size === 0) return read([]);
   const nodes = readNames(paths.at(NODES));
-  if (nodes.state !== "read") return unreadable(`${NODES} cannot be listed`);
+  const own = nodeName(paths);
+  if (nodes.state !== "read" || own === "") return unreadable(`${NODES} cannot be listed`);
   const here = readNode(paths);
   const moved: VmDefinition[] = [];
-  for (const node of nodes.value.toSorted().slice(0, NODES_LIMIT)) {
+  // One that is here and no VM any more was made a template.
+  const others = nodes.value.filter((node) => node !== own).toSorted();
+  for (const node of others.slice(0, NODES_LIMIT)) {
     const listed = readNames(paths.at(`${NODES}/${node}/qemu-server`));
     if (listed.state === "unreadable") return unreadable(`${NODES}/${node}: ${listed.why}`);
     for (const [vmid, identity] of wanted) {
       if (!valueOr(listed, []).includes(`${vmid}.conf`)) continue;
       const text = readText(paths.at(`${NODES}/${node}/qemu-server/${vmid}.conf`), CONFIGURATION_LIMIT);
       if (text.state !== "read") continue;
-      const definition = definitionOf(vmid, parseVmConfig(text.value).next, here);
-      if (definition.uuid === identity) moved.push({ ...definition, movedTo: node });
+      const { inForce, next } = parseVmConfig(text.value);
+      const definition = definitionOf(vmid, next, here);
+      if (definition.uuid === identity && !isYes(inForce.get("template")))
+        moved.push({ ...definition, movedTo: node });
     }
   }
   return read(moved);

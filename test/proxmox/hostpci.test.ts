@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { boundAtStart, checkHostState } from "../../src/diagnosis/state-checks.ts";
+import { boundAtStart } from "../../src/diagnosis/group-checks.ts";
+import { checkHostState } from "../../src/diagnosis/state-checks.ts";
 import { readHostState } from "../../src/host/host-state.ts";
 import type { HostPaths } from "../../src/host-paths.ts";
 import { type Bdf, parseBdf, vmName } from "../../src/model/identifiers.ts";

@@ -192,6 +192,16 @@ describe("VMs of Proxmox", () => {
     );
   });
 
+  it("that are made templates have not moved", async (context) => {
+    const { node, watch, clock } = bench(context);
+    node.configure(102, "name: nas\nvmgenid: x\n");
+    const observer = await watch();
+    node.configure(102, "name: nas\nvmgenid: x\ntemplate: 1\n");
+    clock.skip(60_000);
+    await observer.until((seen) => statesOf(seen).length === 2, "it was missed");
+    assert.deepEqual(statesOf(observer.observations).at(-1), ["101 (win11) shutoff"]);
+  });
+
   it("that are given other devices with 'qm set' while they run are told with both, and as no start", async (context) => {
     const { node, watch, clock, alive } = bench(context);
     alive.add(5000);
