@@ -112,9 +112,18 @@ export function outcomeOf(stored: StartAttempt): Outcome {
     if (observation.kind === "vm-state" && observation.state.reason === "failed") return "failed";
     if (observation.kind === "domain-log-end" && DEATHS.has(observation.reason)) return "crashed-early";
   }
-  return "started";
+  // Where only the kernel or libvirtd's log speaks of a start, it speaks of its failure.
+  return stored.evidence.every(({ observation: { kind } }) => SAID_OF_FAILURES.has(kind))
+    ? "failed"
+    : "started";
 }
 
+const SAID_OF_FAILURES: ReadonlySet<Observation["kind"]> = new Set([
+  "kernel-record",
+  "libvirtd-record",
+  "vfio-node",
+  "vm-control-error",
+]);
 /** Words of a domain log's end for a QEMU that died by itself. */
 const DEATHS: ReadonlySet<string> = new Set(["crashed", "daemon"]);
 
@@ -195,7 +204,7 @@ export function isRefusal(attempt: Pick<StartAttempt, "evidence">): boolean {
 }
 
 /** Whether a cause that ends a start has been named. */
-export function hasFatalCause(attempt: WorkingAttempt): boolean {
+export function hasFatalCause(attempt: Pick<StartAttempt, "evidence">): boolean {
   return attempt.evidence.some((entry) =>
     entry.matches.some(({ signature }) => signature.role === "cause" && signature.severity === "fatal"),
   );

@@ -90,7 +90,7 @@ function titleOf({ attempt, vm }: ReportInput): string {
 }
 
 function outcomeOf({ attempt }: ReportInput): Mark | undefined {
-  return attempt === undefined ? undefined : outcomeMark(attempt.outcome);
+  return attempt === undefined ? undefined : outcomeMark(attempt.outcome, attempt.diagnosis !== undefined);
 }
 
 function answerOf({ attempt, answer: told, blame, vm }: ReportInput): readonly string[] {

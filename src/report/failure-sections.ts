@@ -160,7 +160,7 @@ export function triedSection(
     },
     { text: `${timeOf(start.at)}${start.imported ? " (imported)" : ""}` },
     { text: start.bios ?? "unknown" },
-    { text: outcomeMark(start.outcome).word, tone: outcomeMark(start.outcome).tone },
+    markOf(start),
     { text: start.summary ?? "" },
     differenceCell(start),
   ]);
@@ -181,6 +181,11 @@ export function triedSection(
       },
     ],
   };
+}
+
+function markOf({ outcome, summary }: TriedStart): Cell {
+  const { word, tone } = outcomeMark(outcome, summary !== undefined);
+  return { text: word, tone };
 }
 
 function differenceCell({ differences }: TriedStart): Cell {

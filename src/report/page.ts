@@ -113,7 +113,7 @@ ${rows.join("\n")}
 }
 
 function failureRow(row: AttemptRow, isChosen: boolean, links: PageLinks): string {
-  const { word, tone } = outcomeMark(row.outcome);
+  const { word, tone } = outcomeMark(row.outcome, row.summary !== undefined);
   const number = `<a href="${escapeHtml(links.start)}${row.number}#vfw-chosen"${isChosen ? ' aria-current="true"' : ""}>#${row.number}</a>`;
   const imported = row.origin === "imported" ? " (imported)" : "";
   const cells: readonly (readonly [label: string, html: string])[] = [

@@ -24,9 +24,10 @@ const OUTCOMES: Readonly<Record<Outcome, Mark>> = {
   refused: { word: "refused by the platform", tone: "warning" },
 };
 
-/** The outcome of a start for a reader. */
-export function outcomeMark(outcome: Outcome | undefined): Mark {
-  return outcome === undefined ? { word: "starting", tone: "neutral" } : OUTCOMES[outcome];
+/** The outcome of a start for a reader; `isOver`: the host went down in the middle of one that has none. */
+export function outcomeMark(outcome: Outcome | undefined, isOver = false): Mark {
+  if (outcome !== undefined) return OUTCOMES[outcome];
+  return { word: isOver ? "cut short" : "starting", tone: "neutral" };
 }
 
 /** e.g. `2026-11-23 09:50:19 +01:00`, in the zone of the host. */

@@ -54,6 +54,9 @@ interface FullRow extends Omit<ListRow, "outcome"> {
   readonly evidence_left_out: number;
 }
 
+/** Nothing is known yet of how it went; one that the host took with it has words that say so. */
+const OPEN = "outcome IS NULL AND summary IS NULL";
+
 interface Devices {
   readonly devices: readonly Bdf[];
   readonly groups: readonly number[];
@@ -97,10 +100,10 @@ export function createAttemptReads(
     LEFT JOIN diagnosis ON diagnosis.attempt = attempt.number`;
   const oneFull = connection.statement<[number], FullRow>(`SELECT ${fullColumns} WHERE attempt.number = ?`);
   const allOpen = connection.statement<[], FullRow>(
-    `SELECT ${fullColumns} WHERE outcome IS NULL ORDER BY opened_at, attempt.number`,
+    `SELECT ${fullColumns} WHERE ${OPEN} ORDER BY opened_at, attempt.number`,
   );
   const openOfBoot = connection.statement<[string], FullRow>(
-    `SELECT ${fullColumns} WHERE boot.id = ? AND outcome IS NULL ORDER BY opened_at, attempt.number`,
+    `SELECT ${fullColumns} WHERE boot.id = ? AND ${OPEN} ORDER BY opened_at, attempt.number`,
   );
   const startedAfter = connection.statement<[string, number], { number: number }>(
     `SELECT attempt.number FROM ${TALLY_INDEX} LEFT JOIN boot ON boot.number = attempt.boot
@@ -197,7 +200,7 @@ export function createAttemptReads(
           openedAt: row.opened_at,
           ...(row.steady !== null && { steady: row.steady }),
           closedAt: row.closed_at ?? undefined,
-          outcome: row.outcome,
+          outcome: row.outcome ?? undefined,
           ...(sets.get(row.device_set) ?? NO_DEVICES),
           cause: row.cause ?? undefined,
           summary: row.summary ?? undefined,
@@ -276,7 +279,7 @@ function conditions(
   filter: AttemptFilter,
   vms: Pick<VmTable, "numbersOf">,
 ): { readonly where: string; readonly values: SqlValue[] } {
-  const where = ["outcome IS NOT NULL"];
+  const where = [filter.cutShortToo === true ? `NOT (${OPEN})` : "outcome IS NOT NULL"];
   const values: SqlValue[] = [];
   const add = (condition: string, value: SqlValue) => {
     where.push(condition);

@@ -33,6 +33,8 @@ export interface AttemptFilter {
   readonly bootId?: BootId;
   /** Every outcome but `started`. */
   readonly failedOnly?: boolean;
+  /** Also those that the host took with it when it went down; they have no outcome. */
+  readonly cutShortToo?: boolean;
   /** Only the outcome `started`. */
   readonly startedOnly?: boolean;
   /** Bounds of `openedAt`, both inclusive. */

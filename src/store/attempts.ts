@@ -122,8 +122,7 @@ export function createAttemptStore(parts: AttemptParts): AttemptStore {
     evidence: { readonly rows: readonly EvidenceRow[]; readonly leftOut: number },
   ): number {
     const { snapshotId, origin } = extra;
-    const settled = attempt.outcome !== undefined && attempt.outcome !== "started";
-    const diagnosis = settled ? attempt.diagnosis : undefined;
+    const diagnosis = attempt.outcome === "started" ? undefined : attempt.diagnosis;
     const values: HeadValues = [
       vms.numberOf(attempt.vm, attempt.openedAt, known?.vm),
       attempt.bootId === undefined ? null : boots.numberOf(attempt.bootId, attempt.openedAt, origin),

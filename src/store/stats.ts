@@ -9,7 +9,7 @@ export function createStats(connection: Connection, dropped: () => DroppedCounts
   const rows = connection.statement<[], StoreStats["rows"]>(
     `SELECT
        (SELECT count(*) FROM attempt) AS attempts,
-       (SELECT count(*) FROM attempt WHERE outcome IS NULL) AS openAttempts,
+       (SELECT count(*) FROM attempt WHERE outcome IS NULL AND summary IS NULL) AS openAttempts,
        (SELECT ifnull(sum(evidence_count), 0) FROM attempt) AS evidence,
        (SELECT count(*) FROM sighting) AS sightings,
        (SELECT count(*) FROM gap) AS gaps,

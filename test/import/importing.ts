@@ -11,7 +11,7 @@ import { findSources } from "../../src/import/find-sources.ts";
 import { type ImportResult, importHistory } from "../../src/import/import-history.ts";
 import type { KnownBoot } from "../../src/import/match-boots.ts";
 import type { TakeInParts } from "../../src/import/take-in.ts";
-import { PIPELINE_DEFAULTS } from "../../src/pipeline/pipeline.ts";
+import { PIPELINE_DEFAULTS } from "../../src/pipeline/options.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 

@@ -85,7 +85,11 @@ function rowsOf(entry: TimeLineEntry, paint: Paint): readonly (readonly string[]
       const why = summary === undefined ? "" : `: ${printable(summary)}`;
       const imported = origin === "imported" ? " (imported)" : "";
       return [
-        [`#${number}`, time, `${printable(quotedVm(vm))} ${outcomeWord(outcome, paint)}${why}${imported}`],
+        [
+          `#${number}`,
+          time,
+          `${printable(quotedVm(vm))} ${outcomeWord(outcome, paint, summary !== undefined)}${why}${imported}`,
+        ],
       ];
     }
     case "hot-plug": {

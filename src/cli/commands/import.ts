@@ -12,7 +12,7 @@ import { JOURNAL_PATIENCE_MS } from "../../import/journal.ts";
 import type { KnownBoot } from "../../import/match-boots.ts";
 import type { TakenBoot } from "../../import/take-in.ts";
 import { createMessageFinder } from "../../pipeline/message-finder.ts";
-import { PIPELINE_DEFAULTS } from "../../pipeline/pipeline.ts";
+import { PIPELINE_DEFAULTS } from "../../pipeline/options.ts";
 import { shippedConfigDirectory } from "../../places.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";

@@ -73,7 +73,7 @@ export function describeAttempt(
   const { here, cause, others } = answer;
   const boot = attempt.bootId ?? "unknown";
   const lines = [
-    `${paint("bold", `Start #${attempt.number} of '${printable(attempt.vm)}'`)}  ${outcomeWord(attempt.outcome, paint)}${attempt.origin === "imported" ? "  (imported)" : ""}`,
+    `${paint("bold", `Start #${attempt.number} of '${printable(attempt.vm)}'`)}  ${outcomeWord(attempt.outcome, paint, attempt.diagnosis !== undefined)}${attempt.origin === "imported" ? "  (imported)" : ""}`,
     `${formatTime(attempt.openedAt)}, boot ${here.boot === undefined ? boot : `b${here.boot} (${boot})`}`,
     `BIOS ${printable(here.bios ?? "not on record")}, kernel ${printable(here.kernel ?? "not on record")}`,
   ];
@@ -83,7 +83,9 @@ export function describeAttempt(
   }
   const told = (text: string, lead = "", indent = lead.length) =>
     wrap(`${lead}${printable(text)}`, columns, " ".repeat(indent));
-  if (attempt.diagnosis !== undefined) {
+  if (attempt.diagnosis !== undefined && attempt.outcome === undefined)
+    lines.push("", told(attempt.diagnosis.summary));
+  else if (attempt.diagnosis !== undefined) {
     lines.push("", paint("bold", "Why"), told(answer.why));
     if (cause !== undefined) lines.push(`(${cause.class}, ${cause.certainty})`);
     lines.push(

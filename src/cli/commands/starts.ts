@@ -25,7 +25,7 @@ ${TIME_HELP}
 ${HISTORY_OPTIONS_HELP}
 
 JSON: {"starts":[{"number","id","vm","boot","bootId","openedAt","closedAt","outcome","devices","groups","cause","summary",
-"snapshotId","origin"}]}.
+"snapshotId","origin"}]}. Without outcome and with a summary: the host went down in the middle of it.
 Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
   options: {
     ...HISTORY_OPTIONS,
@@ -49,7 +49,7 @@ Example: vfio-watch starts --vm "Windows 11" --failed --since 30d`,
       ...(vm !== undefined && { vm: vmName(vm) }),
       ...(since !== undefined && { since: parseTime(since, now) }),
       ...(until !== undefined && { until: parseTime(until, now) }),
-      ...(args.flag("failed") && { failedOnly: true }),
+      ...(args.flag("failed") ? { failedOnly: true } : { cutShortToo: true }),
     };
     const isNarrowed = args.flag("failed") || [vm, since, until].some((given) => given !== undefined);
     const { database } = findSurroundings(io.env, args.text("database"));
@@ -75,7 +75,7 @@ export function describeStarts(
     rows.map((row) => [
       `#${row.number}`,
       formatTime(row.openedAt),
-      outcomeWord(row.outcome, paint),
+      outcomeWord(row.outcome, paint, row.summary !== undefined),
       printable(row.vm),
       `${row.summary === undefined ? "" : printable(row.summary)}${row.origin === "imported" ? " (imported)" : ""}`,
     ]),
@@ -83,9 +83,12 @@ export function describeStarts(
   );
 }
 
-/** The outcome in colour: green for a good start, yellow for a refusal, red for the rest. */
-export function outcomeWord(outcome: string | undefined, paint: Paint): string {
-  if (outcome === undefined) return paint("dim", "starting");
+/**
+ * The outcome in colour: green for a good start, yellow for a refusal, red for the rest. `isOver`: there is more to say
+ * of a start without an outcome, because the host went down in the middle of it.
+ */
+export function outcomeWord(outcome: string | undefined, paint: Paint, isOver = false): string {
+  if (outcome === undefined) return paint("dim", isOver ? "cut short" : "starting");
   if (outcome === "started") return paint("green", outcome);
   return paint(outcome === "refused" ? "yellow" : "red", outcome);
 }
