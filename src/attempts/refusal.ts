@@ -70,6 +70,8 @@ export function createLoneRefusals(options: {
     const attempt = pen.open(vm, record, matches);
     if (vm !== only) pen.hasDevices(attempt, [device]);
     pen.fail(attempt, momentOf(record));
+    // It does not wait for an attempt any more, and nobody who goes on shall find it waiting.
+    unclaimed.sweep();
   }
 
   return {
