@@ -1,5 +1,5 @@
 import type Database from "better-sqlite3";
-import { StoreRefusal } from "./refusal.ts";
+import { StoreRefusal, type StoreTroubleKind } from "./refusal.ts";
 import { damagedFile, explainDiskTrouble, type Troubles } from "./troubles.ts";
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
@@ -54,6 +54,10 @@ export interface ConnectionParts {
   readonly onSettled: () => void;
 }
 
+const REFUSES: ReadonlySet<StoreTroubleKind> = new Set(["input-output", "read-only"]);
+/** What a disk that fails gives to read looks damaged; one that fails for longer may have damaged the file (ms). */
+const LOOKS_DAMAGED_MS = 120_000;
+
 /** Wraps an open database. */
 export function createConnection(parts: ConnectionParts): Connection {
   const { database, path, clock, troubles } = parts;
@@ -81,10 +85,19 @@ export function createConnection(parts: ConnectionParts): Connection {
     const trouble =
       error instanceof SyntaxError
         ? damagedFile(path, "a stored text is none that this program writes")
-        : explainDiskTrouble(error, path);
+        : explainDiskTrouble(error, path, isDiskFailing());
     if (trouble === undefined) return error;
     if (trouble.kind === "damaged") parts.onDamage();
     return new StoreRefusal(troubles.report(trouble.kind, trouble.why, trouble.remedy));
+  }
+
+  function isDiskFailing(): boolean {
+    return troubles
+      .list()
+      .some(
+        ({ kind, until, since }) =>
+          REFUSES.has(kind) && until === undefined && Math.abs(clock.now() - since) < LOOKS_DAMAGED_MS,
+      );
   }
 
   function statement<Parameters extends SqlValue[], Row>(sql: string): Statement<Parameters, Row> {

@@ -81,11 +81,18 @@ export function saysDamaged(error: unknown): boolean {
   return code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT") === true;
 }
 
-/** Explains an error of SQLite that the disk is to blame for; undefined for every other error (a bug). */
-export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | undefined {
+/**
+ * Explains an error of SQLite that the disk is to blame for; undefined for every other error (a bug). `isFailing`: the
+ * disk has just refused to read or write, and not taken anything since.
+ */
+export function explainDiskTrouble(
+  error: unknown,
+  path: string,
+  isFailing = false,
+): DiskTrouble | undefined {
   const code = sqliteCode(error);
   if (code === undefined) return undefined;
-  if (saysDamaged(error)) return damagedFile(path, code);
+  if (saysDamaged(error) && !isFailing) return damagedFile(path, code);
   // A full disk also shows as a failed write, or as a shared-memory file that cannot grow.
   if (code === "SQLITE_FULL" || (isInputOutput(code) && roomLeft(path) < 64 * 1024)) {
     return {
@@ -94,7 +101,8 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
       remedy: `Make room below ${dirname(path)}; the service goes on by itself as soon as there is some.`,
     };
   }
-  if (code.startsWith("SQLITE_READONLY") || (isInputOutput(code) && isReadOnly(path))) {
+  const isRefused = isInputOutput(code) || saysDamaged(error);
+  if (code.startsWith("SQLITE_READONLY") || (isRefused && isReadOnly(path))) {
     if (path.startsWith("/boot/"))
       return {
         kind: "read-only",
@@ -115,7 +123,7 @@ export function explainDiskTrouble(error: unknown, path: string): DiskTrouble | 
       remedy: "End the other program that has the file open, then try again.",
     };
   }
-  if (isInputOutput(code)) {
+  if (isRefused) {
     return {
       kind: "input-output",
       why: `The disk refuses to read or write ${path} (${code}).`,
