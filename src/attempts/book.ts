@@ -16,6 +16,8 @@ import {
 const KEPT_FOR_EACH_VM = 12;
 /** A start that libvirt does not announce for so long is judged by its log alone (ms). */
 const LONGEST_START_MS = 900_000;
+/** Without libvirt's word a start is not called good sooner: QEMU may still be pinning memory (ms). */
+const UNANNOUNCED_START_MS = 60_000;
 /** libvirt gives a VM its devices before its log begins; a graphics driver takes seconds to let go of a card (ms). */
 const LOG_LAG_MS = 6_000;
 /** A timer that comes this much too late tells that nobody listened meanwhile (ms). */
@@ -147,8 +149,13 @@ export function createAttemptBook(options: {
   function watchSettling(attempt: WorkingAttempt): void {
     if (!isReleased() || attempt.closed !== undefined) return;
     const begun = attempt.started ?? attempt.opened;
+    const unannounced = Math.max(settings.settlingMs, UNANNOUNCED_START_MS);
     const patience =
-      attempt.started === undefined && options.isStartAnnounced() ? LONGEST_START_MS : settings.settlingMs;
+      attempt.started !== undefined
+        ? settings.settlingMs
+        : options.isStartAnnounced()
+          ? LONGEST_START_MS
+          : unannounced;
     const wait = Math.min(patience, Math.max(0, begun.steady + patience - steadyNow()));
     schedule(attempt, wait, () => {
       attempt.outcome = "started";

@@ -85,11 +85,7 @@ export function saysDamaged(error: unknown): boolean {
  * Explains an error of SQLite that the disk is to blame for; undefined for every other error (a bug). `isFailing`: the
  * disk has just refused to read or write, and not taken anything since.
  */
-export function explainDiskTrouble(
-  error: unknown,
-  path: string,
-  isFailing = false,
-): DiskTrouble | undefined {
+export function explainDiskTrouble(error: unknown, path: string, isFailing = false): DiskTrouble | undefined {
   const code = sqliteCode(error);
   if (code === undefined) return undefined;
   if (saysDamaged(error) && !isFailing) return damagedFile(path, code);

@@ -140,6 +140,7 @@ export function bench(
     stored?: readonly StartAttempt[];
     others?: readonly VmDefinition[];
     knownVmsOnly?: boolean;
+    settlingMs?: number;
   } = {},
 ): Bench {
   const clock = createVirtualClock(T0);
@@ -148,7 +149,7 @@ export function bench(
   let asked = 0;
   const tracker = createAttemptTracker({
     clock,
-    settings: SETTINGS,
+    settings: { ...SETTINGS, settlingMs: options.settlingMs ?? SETTINGS.settlingMs },
     stored: options.stored ?? [],
     knownVmsOnly: options.knownVmsOnly ?? false,
     events: {

@@ -133,3 +133,14 @@ test("a start that fails while virtqemud is away is told by its log and by the k
   assert.deepEqual(outcomesOf(host), [["Windows 11", "failed"]]);
   assert.equal(host.outcomes()[0]?.vm, vmName("Windows 11"));
 });
+
+test("a start of which libvirt does not tell is called good only when QEMU had time to fail, whatever is set", () => {
+  const host = bench({ settlingMs: 5_000 });
+  host.feed(connection(500, "lost"));
+  host.feed(logStart("Windows 11", 1000, [GPU, AUDIO]));
+  host.clock.moveTo(T0 + 40_000);
+  assert.deepEqual(outcomesOf(host), []);
+  host.feed(logEnd("Windows 11", 41_000, "failed"));
+  host.clock.moveTo(T0 + 60_000);
+  assert.deepEqual(outcomesOf(host), [["Windows 11", "failed"]]);
+});
