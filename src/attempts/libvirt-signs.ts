@@ -1,23 +1,24 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
-import { isStarting, type VmState } from "../model/virtual-machine.ts";
+import { hasStarted, isStarting, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
 import { momentOf, type Said } from "./moments.ts";
 import { LATE_MS, nearest, type Pen, SLACK_MS } from "./pen.ts";
 import type { WorkingAttempt } from "./working-attempt.ts";
 
-const RUNNING_STATES: ReadonlySet<VmState["state"]> = new Set([
-  "running",
-  "blocked",
-  "paused",
-  "pmsuspended",
-]);
-
 /** A libvirtd that was killed and started again lists the VMs whose QEMU it is about to end as running (ms). */
 function isBeingClearedAway(last: WorkingAttempt | undefined, steady: number): boolean {
   return last?.ended !== undefined && Math.abs(steady - last.ended.steady) <= LATE_MS;
+}
+
+/** Whoever connects while a VM starts may find it running, and hear a moment later that it was started. */
+function isFoundStarting({ started, evidence }: WorkingAttempt, { steady }: Said): boolean {
+  const isAnnounced = evidence.some(
+    ({ observation }) => observation.kind === "vm-lifecycle" && observation.event === "started",
+  );
+  return !isAnnounced && started !== undefined && Math.abs(steady - started.steady) <= LATE_MS;
 }
 
 function isFailed({ state, reason }: VmState): boolean {
@@ -45,11 +46,12 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
       // A start may take minutes (128 GB are pinned page by page), and settle before libvirt calls it started.
       const isSame =
         current !== undefined &&
-        current.started === undefined &&
+        (current.started === undefined || isFoundStarting(current, event)) &&
         !current.hasLogEnd &&
+        current.ended === undefined &&
         (current.closed === undefined || current.outcome === "started");
       const attempt = isSame ? current : pen.open(event.vm, event, matches);
-      attempt.started = momentOf(event);
+      attempt.started ??= momentOf(event);
       if (event.running !== undefined) {
         pen.running.set(event.vm, event.running);
         pen.hasDevices(attempt, devicesOf(event.running));
@@ -120,7 +122,7 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
         identity: `${inventory.identity}/${definition.name}`,
         vms: [{ definition, state, ...(running !== undefined && { running }) }],
       };
-      if (RUNNING_STATES.has(state.state)) {
+      if (hasStarted(state)) {
         if (current?.closed === undefined && current !== undefined) {
           current.started ??= momentOf(inventory);
           book.watchSettling(current);

@@ -9,6 +9,11 @@ import { hasFatalCause, type WorkingAttempt } from "./working-attempt.ts";
 const ADOPTION_MS = 120_000;
 const REASONS_OF_DEATH: ReadonlySet<string> = new Set(["crashed", "daemon", "failed"]);
 
+/** How it went was found when libvirt was asked for its VMs: when it was is not known yet. */
+function isFound({ evidence }: WorkingAttempt): boolean {
+  return evidence.every(({ observation }) => observation.kind === "vm-inventory");
+}
+
 /** What a VM's own log tells of its starts. */
 export interface LogSigns {
   started(start: Said<DomainLogStart>): boolean;
@@ -58,7 +63,7 @@ export function createLogSigns(options: {
       .filter(
         (attempt) =>
           !attempt.hasLogEnd &&
-          attempt.opened.steady <= end.steady + SLACK_MS &&
+          (attempt.opened.steady <= end.steady + SLACK_MS || isFound(attempt)) &&
           (attempt.closed === undefined || Math.abs(attempt.closed.steady - end.steady) <= LATE_MS),
       );
     const missing = candidates.findLast((attempt) => attempt.hasLogStart) ?? nearest(candidates, end);
@@ -68,6 +73,7 @@ export function createLogSigns(options: {
     if (usable === undefined && end.reason !== "failed") return endOfRunning(end);
     const attempt = usable ?? pen.open(end.vm, end, []);
     attempt.hasLogEnd = true;
+    if (isFound(attempt) && end.steady < attempt.opened.steady) attempt.opened = momentOf(end);
     attempt.ended = momentOf(end);
     pen.join(attempt, end, []);
     if (end.reason === "failed") pen.fail(attempt, attempt.ended);

@@ -2,6 +2,7 @@ import type { Evidence, Outcome, StartAttempt } from "../model/attempt.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
+import { hasStarted } from "../model/virtual-machine.ts";
 import { type Moment, momentOf, observationOf, type Said } from "./moments.ts";
 
 /** More lines than this that no signature knows say nothing new about one start; the rest is passed over. */
@@ -75,9 +76,7 @@ export function resumeAttempt(stored: StartAttempt, opened: Moment): WorkingAtte
   const momentAt = (at: number | undefined) => (at === undefined ? undefined : { at, steady: steadyOf(at) });
   const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
   const closed = stored.outcome === undefined && stored.closedAt !== undefined;
-  const started = stored.evidence.find(
-    ({ observation }) => observation.kind === "vm-lifecycle" && observation.event === "started",
-  );
+  const started = stored.evidence.find(({ observation }) => tellsOfStarted(observation, stored.vm));
   return {
     id: stored.id,
     vm: stored.vm,
@@ -102,6 +101,14 @@ export function resumeAttempt(stored: StartAttempt, opened: Moment): WorkingAtte
       ]),
     ),
   };
+}
+
+function tellsOfStarted(observation: Observation, vm: VmName): boolean {
+  if (observation.kind === "vm-lifecycle") return observation.event === "started";
+  return (
+    observation.kind === "vm-inventory" &&
+    observation.vms.some(({ definition, state }) => definition.name === vm && hasStarted(state))
+  );
 }
 
 /** How an attempt ended that was closed but not announced when the service was killed. */

@@ -74,6 +74,13 @@ export interface VmState {
   readonly reason: string;
 }
 
+const RUNNING: ReadonlySet<VmState["state"]> = new Set(["running", "blocked", "paused", "pmsuspended"]);
+
+/** Whether a VM of this state has been started and not ended. */
+export function hasStarted(state: VmState): boolean {
+  return RUNNING.has(state.state) && !isStarting(state);
+}
+
 /** Whether libvirt is still setting the VM up: it calls it paused from before QEMU runs until the guest does. */
 export function isStarting({ state, reason }: VmState): boolean {
   return state === "paused" && reason === "starting up";
