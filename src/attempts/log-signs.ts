@@ -10,8 +10,12 @@ const ADOPTION_MS = 120_000;
 const REASONS_OF_DEATH: ReadonlySet<string> = new Set(["crashed", "daemon", "failed"]);
 
 /** How it went was found when libvirt was asked for its VMs: when it was is not known yet. */
-function isFound({ evidence }: WorkingAttempt): boolean {
-  return evidence.every(({ observation }) => observation.kind === "vm-inventory");
+function isFound({ evidence, hasLogStart, started }: WorkingAttempt): boolean {
+  return (
+    !hasLogStart &&
+    started === undefined &&
+    evidence.some(({ observation: { kind } }) => kind === "vm-inventory")
+  );
 }
 
 /** What a VM's own log tells of its starts. */

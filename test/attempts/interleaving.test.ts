@@ -115,7 +115,7 @@ function playOf(deeds: readonly Deed[]): {
         definition: definition(vm, []),
         state: { state: "shutoff", reason: "unknown" },
       };
-      return all.reduce((known, { status }) => ({ ...known, ...status }), start);
+      return Object.assign(start, ...all.map(({ status }) => status)) as VmStatus;
     });
     return { ...base(at - T0), kind: "vm-inventory", source: "libvirt", vms } as Observation;
   }
@@ -248,14 +248,21 @@ function live(
     readonly at: number;
   };
   let isDown = false;
+  const connectedAt = [
+    ...silences.map(({ at, forMs }) => T0 + at + forMs),
+    ...restarts.map(({ at, downMs }) => T0 + at + downMs),
+  ];
   const isSilent = (at: number) =>
     silences.some((silence) => at >= T0 + silence.at && at < T0 + silence.at + silence.forMs);
+  /** Nobody hears what libvirt said to a connection that is gone. */
+  const isLost = (piece: Observation, at: number) =>
+    piece.source === "libvirt" &&
+    (isSilent(at) || connectedAt.some((connected) => piece.at <= connected && connected <= at));
   const happenings: Happening[] = [
     ...heard.map(({ piece, at }) => ({
       at,
       run: () => {
-        if (!isDown && !(piece.source === "libvirt" && isSilent(at)))
-          tracker.observe(piece, matchesOf(piece));
+        if (!isDown && !isLost(piece, at)) tracker.observe(piece, matchesOf(piece));
       },
     })),
     ...silences.flatMap(({ at, forMs }) => [
