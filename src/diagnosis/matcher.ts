@@ -148,7 +148,11 @@ function matchAll(rules: readonly Rule[], text: string): readonly SignatureMatch
 /** True for what somebody asked for, which says nothing of what came of it. */
 export function isAskedFor(role: StartRole | undefined): boolean {
   return (
-    role === "start-command" || role === "other-command" || role === "other-call" || role === "other-user"
+    role === "start-command" ||
+    role === "other-command" ||
+    role === "other-call" ||
+    role === "other-user" ||
+    role === "went-well"
   );
 }
 

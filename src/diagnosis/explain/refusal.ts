@@ -12,7 +12,7 @@ const LONGEST_QUOTE = 240;
 const OF_QEMU =
   /(?:\bqemu(?:-[\w.]+)*(?:-system-[\w-]+|-kvm)?|\bkvm)(?:\[\d+\])?: (?<said>(?:-[a-zM][\w-]* .*?(?:[^\s:,=]): )?(?<words>[^\n]+))/i;
 const ENVELOPE =
-  /^(?:.*?(?:process exited while connecting to monitor|unexpectedly closed the monitor(?: \(vm='[^']*'\))?|TASK ERROR|start failed|libvirtError|Error starting domain|error|ERROR|internal error|operation failed|launch failed|Start failed)\s*: *)+(?=\S)/;
+  /^(?:.*?(?:process exited while connecting to monitor|unexpectedly closed the monitor(?: \(vm='[^']*'\))?|TASK ERROR|start failed|libvirtError|Error starting domain|error|ERROR|internal error|operation failed|launch failed|Start failed|Failed to start device "[^"]*")\s*: *)+(?=\S)/;
 const SAYS_NOTHING =
   /^(?:\S{0,40}: ?)?(?:command '.*' failed: exit code \d+|QEMU exited with code \d+|got timeout|exit status \d+|Failed to start domain .*|warning: .*|info: .*)$/i;
 

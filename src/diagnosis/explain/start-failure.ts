@@ -71,6 +71,9 @@ function comesOfOther(lines: readonly SpokenLine[], index: number, proof: StartR
   const command = lines
     .slice(0, index + 1)
     .findLast((line) => own - line.block <= NEAR_COMMAND && has(line, "start-command", "other-command"));
+  // Proxmox says at the end of each task how it went; what QEMU complained of before has not stopped it.
+  if (lines.slice(index + 1).some((line) => line.block - own <= NEAR_CALL && has(line, "went-well")))
+    return true;
   if (command !== undefined && has(command, "start-command")) return false;
   if (command !== undefined && proof === "form") return true;
   return lines.some((line) => Math.abs(line.block - own) <= NEAR_CALL && has(line, "other-call"));

@@ -18,6 +18,7 @@ export interface LookedAt {
 const WHOLE_LOG = 50;
 const MOSTLY = 0.8;
 const MOST_SPEAKERS = 6;
+const NOBODY = "nobody known";
 /** What no healthy log says; the words that other trouble comes in are the catalogue's. */
 const ALARMING =
   /\b(?:BUG|Oops|kernel panic|Kernel panic|general protection fault|Machine check events logged|segfault|\[Hardware Error\])\b|NVRM: Xid/;
@@ -53,10 +54,18 @@ export function isWholeLog(blocks: readonly SpokenBlock[]): boolean {
   return own >= WHOLE_LOG && own >= blocks.length * MOSTLY;
 }
 
-/** In a sentence: `3 lines: 2 of the kernel, 1 of nobody known`. */
+/** In a sentence: `one line of the kernel`, `3 lines: 2 of the kernel, 1 that does not say whose it is`. */
 export function describeLookedAt({ lines, speakers }: LookedAt): string {
-  const named = speakers.map((speaker) => `${speaker.lines} of ${speaker.name}`);
-  return `${lines} line${lines === 1 ? "" : "s"}: ${named.join(", ")}`;
+  const [only, ...others] = speakers;
+  const count = lines === 1 ? "one line" : `${lines} lines`;
+  if (only === undefined) return count;
+  if (others.length === 0) return `${count} ${whose(only)}`;
+  return `${count}: ${speakers.map((speaker) => `${speaker.lines} ${whose(speaker)}`).join(", ")}`;
+}
+
+function whose({ name, lines }: LookedAt["speakers"][number]): string {
+  if (name !== NOBODY) return `of ${name}`;
+  return lines === 1 ? "that does not say whose it is" : "that do not say whose they are";
 }
 
 function nameOf(speaker: Speaker): string {
@@ -74,6 +83,6 @@ function nameOf(speaker: Speaker): string {
     case "person":
       return "people";
     default:
-      return "nobody known";
+      return NOBODY;
   }
 }

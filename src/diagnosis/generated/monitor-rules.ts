@@ -3,7 +3,7 @@ import { ANY_MONITOR, type ClassRule } from "./class-rule.ts";
 const FAILS =
   /fail|not active|no (?:storage|network|usable)|unable|cannot|can't|could ?n[o']t|couldn't|not (?:find|found|available|exist|running|accessible|ready|start)|no such|does not exist|doesn't exist|missing|error|timeout|timed out|in use|already|denied/;
 const REFUSES =
-  /invalid|unsupported|not support|must|only|require|unknown|too (?:many|large|small|long|big|short)|duplicate|conflict|mutually|incompatible|cannot be|can't be|can not|(?:is )?not (?:an? |valid|allow|implement|permit|a valid)|expect|specified|unexpected|out of range|exceed|more than|less than|greater|at (?:least|most)|malformed|deprecated|range|should|wrong|illegal|bad |no .* (?:given|specified|defined)|parse|does ?n[o']t support|needs?|property|option|parameter|attribute|element|missing|define|configured|duplicat|without|mismatch|doesn't match|does not match|ambiguous|ignor|already/;
+  /invalid|unsupported|not support|must|only|require|unknown|too (?:many|large|small|long|big|short)|duplicate|conflict|mutually|incompatible|cannot be|can't be|can not|(?:is )?not (?:an? |valid|allow|implement|permit|a valid)|expect|specified|unexpected|out of range|exceed|more than|less than|greater|at (?:least|most)|malformed|deprecated|range|should|wrong|illegal|bad |no .* (?:given|specified|defined)|parse|does ?n[o']t support|needs?|property|option|parameter|attribute|element|missing|define|configured|duplicat|\ballowed\b|without|mismatch|doesn't match|does not match|ambiguous|ignor|already/;
 
 /** What is said of all else that a VM needs. */
 export const MONITOR_RULES: readonly ClassRule[] = [

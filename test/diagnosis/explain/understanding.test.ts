@@ -20,7 +20,7 @@ describe("what is not understood is not called healthy:", () => {
 test("a whole log without trouble is, with who said how much of it", () => {
   const { understanding, summary, devices } = explain(recordedLog("good-amd").join("\n"));
   assert.equal(understanding, "healthy");
-  assert.match(summary, /\d+ of the kernel/);
+  assert.match(summary, /\d+ lines of the kernel/);
   assert.deepEqual(devices, []);
 });
 
