@@ -24,7 +24,7 @@ function createRig(
       err: (text) => {
         said.err += text;
       },
-      ...{ color: false, columns: 100, tableColumns: 100, readInput: async () => Buffer.alloc(0) },
+      ...{ color: false, columns: 400, tableColumns: 400, readInput: async () => Buffer.alloc(0) },
       env: { VFIO_WATCH_CONFIG: file, VFIO_WATCH_ROOT: directory, ...environment },
     });
     return { code, ...said };
