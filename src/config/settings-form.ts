@@ -1,4 +1,4 @@
-import { CHANNELS } from "../alerts/channels/all.ts";
+import { CHANNELS, type ChannelName } from "../alerts/channels/all.ts";
 import { FLEET_LABELS } from "../fleet/settings.ts";
 import type { FormField, Key } from "../settings/value-kinds.ts";
 import { SOURCES } from "../sources/kinds/all.ts";
@@ -21,6 +21,10 @@ export interface FormSetting {
 
 export interface FormSection {
   readonly title: string;
+  /** The way to reach people that it is about: it can be tried. */
+  readonly channel?: ChannelName;
+  /** Few ever need it. */
+  readonly rare?: true;
   readonly settings: readonly FormSetting[];
 }
 
@@ -72,10 +76,23 @@ const LABELS: Readonly<Record<string, Partial<Record<KeyName, string>>>> = {
   },
 };
 
+const CHANNEL_OF: ReadonlyMap<string, ChannelName> = new Map(
+  CHANNELS.map(({ title, name }) => [title, name]),
+);
+/** What most people look for: what they are told, and how. */
+const COMMON: ReadonlySet<string> = new Set(["What you are told", ...CHANNEL_OF.keys()]);
+
+function channelOf(title: string): { readonly channel?: ChannelName } {
+  const channel = CHANNEL_OF.get(title);
+  return channel === undefined ? {} : { channel };
+}
+
 /** Every setting as a form shows it, in sections; for settings pages, which need no program to show it. */
 export function settingsForm(): readonly FormSection[] {
   return Object.entries(LABELS).map(([title, labels]) => ({
     title,
+    ...channelOf(title),
+    ...(!COMMON.has(title) && { rare: true as const }),
     settings: (Object.entries(labels) as [KeyName, string][]).map(([key, label]): FormSetting => {
       const { meaning, expects, fallback, secret, field }: Key<unknown> = KEYS[key];
       return {

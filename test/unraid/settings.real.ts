@@ -99,6 +99,25 @@ test("the page shows every setting with a field, its meaning and its value", nee
   assert.doesNotMatch(page, /value="kernel-log" checked/);
 });
 
+test(
+  "each setting is a row of its own with Unraid's kind of help, and each channel can be tried",
+  needsPhp,
+  async () => {
+    const page = await (await fetch(host.address + PAGE)).text();
+    for (const key of KEY_NAMES)
+      assert.match(
+        page,
+        new RegExp(
+          `<dl><dt><label for="vfw-${key}">[^<]+</label></dt><dd>(?:(?!<dl>).)*</dd></dl><blockquote class="inline_help"><p id="vfw-meaning-${key}">`,
+          "s",
+        ),
+      );
+    const tried = [...page.matchAll(/data-do="test" data-value="(\w+)"/g)].map(([, channel]) => channel);
+    assert.deepEqual(tried, ["unraid", "mail", "ntfy", "webhook", "mqtt", "command"]);
+    assert.match(page, /The service is not running[\s\S]*data-do="service" data-value="start"/);
+  },
+);
+
 test("applying an untouched form writes nothing but what was already different", needsPhp, async () => {
   await submit();
   assert.equal(host.readFile(SETTINGS), "");

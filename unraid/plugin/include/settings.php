@@ -101,17 +101,32 @@ function vfio_watch_check(?string $file): array
     return ['problems' => $answer['problems'] ?? [], 'unchecked' => $run['problem']];
 }
 
+/** Whether the service runs, by what it writes about itself. */
+function vfio_watch_runs(): bool
+{
+    $file = vfio_watch_path('/run/vfio-watch/state.json');
+    $state = is_file($file) ? json_decode((string) file_get_contents($file), true) : null;
+    return is_int($state['pid'] ?? null) && is_dir("/proc/{$state['pid']}");
+}
+
+/** A button that javascript/actions.js makes work. */
+function vfio_watch_action(string $label, string $what, string $value): string
+{
+    return '<button type="button" class="vfw-action" data-do="' . vfio_watch_html($what) . '" data-value="' . vfio_watch_html($value) . '">' . vfio_watch_html($label) . '</button>';
+}
+
 /** One row of the form. */
 function vfio_watch_row(array $setting, array $stored): string
 {
     $key = $setting['key'];
     $value = $stored[$key] ?? '';
-    return '<dt><label for="vfw-' . $key . '">' . vfio_watch_html($setting['label']) . ':</label></dt><dd>'
+    // What Unraid makes of its `:help` blocks: a click on the label, or on Help, shows it.
+    return '<dl><dt><label for="vfw-' . $key . '">' . vfio_watch_html($setting['label']) . ':</label></dt><dd>'
         . vfio_watch_control($setting, $value)
-        . '<div class="vfw-problem" id="vfw-problem-' . $key . '" role="alert"></div>'
-        . '<div class="vfw-meaning" id="vfw-meaning-' . $key . '">' . vfio_watch_html($setting['meaning'])
+        . '<div class="vfw-problem" id="vfw-problem-' . $key . '" role="alert"></div></dd></dl>'
+        . '<blockquote class="inline_help"><p id="vfw-meaning-' . $key . '">' . vfio_watch_html($setting['meaning'])
         . (in_array($setting['field']['kind'], ['hours', 'schedule', 'command'], true) ? ' ' . vfio_watch_html(ucfirst($setting['expects'])) . '.' : '')
-        . '</div></dd>';
+        . '</p></blockquote>';
 }
 
 function vfio_watch_control(array $setting, string $value): string

@@ -69,5 +69,9 @@
       event.preventDefault();
   });
 
+  // The service needs a moment until it says that it runs.
+  vfioWatchActions(document.getElementById("vfio-watch-settings-page"), (what) => {
+    if (what === "service") setTimeout(() => location.reload(), 2500);
+  });
   check({}).then(({ problems }) => applied === 0 && show(problems, true));
 })();
