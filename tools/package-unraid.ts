@@ -27,6 +27,8 @@ export function packUnraidPlugin(options: UnraidOptions): string {
     tree.copy(join(release, "sqlite", "linux-x64.node"), `${HOME}/sqlite/linux-x64.node`, 0o755);
     tree.copy("tools/launcher.sh", `${HOME}/bin/vfio-watch`, 0o755);
     for (const file of ["LICENSE", "THIRD-PARTY-LICENSES"]) tree.copy(join(release, file), `${HOME}/${file}`);
+    // By this the installation sees that all of it was unpacked; the last file of its directory.
+    tree.write(`${HOME}/VERSION`, `${version}\n`);
     tree.copyAll("unraid/plugin", PLUGIN, (path) => (/^(?:event|scripts)\//.test(path) ? 0o755 : 0o644));
     tree.copy("config/vfio-watch.cfg", `${PLUGIN}/default.cfg`);
     tree.copy("rc.d/rc.vfio-watch", "etc/rc.d/rc.vfio-watch", 0o755);
@@ -64,25 +66,51 @@ export function writePluginDefinition(
   const { version, epoch, output, plugin, nodePackage } = options;
   const name = (path: string) => path.slice(path.lastIndexOf("/") + 1);
   const values: Readonly<Record<string, string>> = {
-    // The plugin manager compares these as text.
-    PLUGIN_VERSION: new Date(epoch * 1000).toISOString().slice(0, 10).replaceAll("-", "."),
+    PLUGIN_VERSION: pluginVersion(epoch),
+    CHANGES: escapeXml(newestChanges(readFileSync(join(project, "CHANGELOG.md"), "utf8"), version)),
     VERSION: version,
     PACKAGE: name(plugin),
     PACKAGE_SHA256: sha256(plugin),
     NODE_PACKAGE: name(nodePackage),
     NODE_PACKAGE_SHA256: sha256(nodePackage),
   };
-  const text = readFileSync(join(project, "unraid", "vfio-watch.plg"), "utf8").replace(
-    /@([A-Z0-9_]+)@/g,
-    (mark, key: string) => {
-      const value = values[key];
-      if (value === undefined) throw new Error(`unraid/vfio-watch.plg asks for ${mark}, which nobody knows`);
-      return value;
-    },
-  );
-  const file = join(output, "vfio-watch.plg");
-  writeFileSync(file, text);
-  return file;
+  const fill = (source: string, target: string) => {
+    const text = readFileSync(join(project, source), "utf8").replace(
+      /@([A-Z0-9_]+)@/g,
+      (mark, key: string) => {
+        const value = values[key];
+        if (value === undefined) throw new Error(`${source} asks for ${mark}, which nobody knows`);
+        return value;
+      },
+    );
+    const file = join(output, target);
+    writeFileSync(file, text);
+    return file;
+  };
+  fill("unraid/community-applications.xml", "community-applications.xml");
+  return fill("unraid/vfio-watch.plg", "vfio-watch.plg");
+}
+
+/** The plugin manager compares versions as text; with the minute, two releases of a day are both offered. */
+export function pluginVersion(epoch: number): string {
+  const [day = "", time = ""] = new Date(epoch * 1000).toISOString().split("T");
+  return `${day.replaceAll("-", ".")}.${time.slice(0, 5).replace(":", "")}`;
+}
+
+/** What a user notices of the newest version, in the plugin manager's Markdown. */
+export function newestChanges(changelog: string, version: string): string {
+  const [, newest = ""] = changelog.split(/^## /m);
+  const [, ...lines] = newest.trim().split("\n");
+  // The page shows these in a narrow column: a line each.
+  const items = lines
+    .join("\n")
+    .trim()
+    .replace(/\n {2,}/g, " ");
+  return `###${version}\n${items}`;
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** A Slackware package: `./` first and the rest without it, as makepkg writes them and removepkg expects them. */

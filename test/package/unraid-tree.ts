@@ -36,6 +36,8 @@ export interface UnraidTree {
   supervisorPid(): number;
   /** What went to the system log. */
   log(): string;
+  /** There is no room for what packages hold. */
+  breakUnpacking(): void;
   /** Power is gone: everything that runs dies, and all but the flash stick is new. */
   powerCut(): void;
   remove(): void;
@@ -68,6 +70,7 @@ export function createUnraidTree(version: string, node: string | undefined = pro
   }
   function runFiles(definition: string, method: "install" | "remove", releases: string): string {
     let said = "";
+    writeCurl(tools, releases);
     const files = readPluginDefinition(readFileSync(definition, "utf8"));
     for (const file of files.filter((entry) => entry.methods.includes(method))) {
       if (file.min !== undefined && version < file.min) continue;
@@ -86,7 +89,7 @@ export function createUnraidTree(version: string, node: string | undefined = pro
         writeFileSync(script, file.inline);
         const { code, said: here } = run(file.run, script);
         said += here;
-        if (code !== 0) throw new Error(`Unraid would disable the plugin: ${code}: ${here}`);
+        if (code !== 0) throw new Error(`Unraid takes it for not installed: ${code}: ${here}`);
       }
     }
     return said;
@@ -124,6 +127,9 @@ export function createUnraidTree(version: string, node: string | undefined = pro
     pid: () => numberIn("/var/run/vfio-watch.pid"),
     supervisorPid: () => numberIn("/run/vfio-watch/supervisor.pid"),
     log: () => (existsSync(systemLog) ? readFileSync(systemLog, "utf8") : ""),
+    breakUnpacking() {
+      writeFileSync(join(tools, "upgradepkg"), "#!/bin/bash\nexit 1\n");
+    },
     powerCut() {
       killAll();
       for (const entry of readdirSync(root)) {
@@ -213,6 +219,18 @@ done
 exec cat >>'${systemLog}'
 `,
   );
+}
+
+/** Downloads what lies in `releases`; everything else is out of reach. */
+function writeCurl(tools: string, releases: string): void {
+  writeFileSync(
+    join(tools, "curl"),
+    `#!/bin/bash
+while (($# > 1)); do [[ $1 == -o ]] && target=$2; shift; done
+cp '${releases}'/"$(basename "$1")" "$target" 2>/dev/null || exit 22
+`,
+  );
+  chmodSync(join(tools, "curl"), 0o755);
 }
 
 function checksum(file: string): string {

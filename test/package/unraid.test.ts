@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { openStore } from "../../src/store/open.ts";
@@ -183,19 +183,26 @@ test("Unraid 7.1 gets a Node of the plugin's own", { skip: skip || hasRecentNode
   tree.installPlugin(first, releasesOf(first));
   assert.equal(tree.control("status").code, 0);
   assert.ok(existsSync(tree.at("/usr/local/vfio-watch/node/bin/node")));
-  assert.ok(existsSync(tree.at(`${FLASH}/vfio-watch-node-22.18.0-x86_64-1.txz`)));
+  const kept = `${FLASH}/vfio-watch-node-22.18.0-x86_64-1.txz`;
+  assert.ok(existsSync(tree.at(kept)));
+  tree.powerCut();
+  tree.installPlugin(tree.at("/boot/config/plugins/vfio-watch.plg"), "/nonexistent");
+  assert.equal(tree.control("status").code, 0);
   const said = tree.removePlugin();
   assert.match(said, /is removed/);
   assert.equal(existsSync(tree.at("/usr/local/vfio-watch")), false);
 });
 
-test("up to 7.1 the Node package stays on the flash stick, used or not, so that no boot needs the network", {
+test("where a Node is there, whoever brought it, the 28 MB of another are not fetched, and no boot needs the network", {
   skip,
 }, () => {
   const unraid = installed("7.1.4");
-  // Unraid Connect has brought a Node that will do; the plugin manager still wants every file of the definition.
   assert.equal(unraid.control("status").code, 0);
   assert.equal(existsSync(unraid.at("/usr/local/vfio-watch/node")), false);
+  assert.deepEqual(
+    readdirSync(unraid.at(FLASH)).filter((name) => name.includes("node")),
+    [],
+  );
   const kept = unraid.at("/boot/config/plugins/vfio-watch.plg");
   unraid.installPlugin(kept, releasesOf(first));
   unraid.powerCut();
@@ -238,6 +245,36 @@ test("from 7.2 on a Node package that 7.1 had needed is removed from the flash s
   assert.deepEqual(
     readdirSync(tree.at(FLASH)).filter((name) => name.includes("node")),
     [],
+  );
+});
+
+test("a Node that cannot be fetched, or is not the one that was meant, is said and not used", {
+  skip: skip || hasRecentNode,
+}, () => {
+  tree = createUnraidTree("7.1.4", "");
+  const elsewhere = tree.at("/mirror");
+  mkdirSync(elsewhere);
+  cpSync(releasesOf(first), elsewhere, { recursive: true });
+  writeFileSync(`${elsewhere}/vfio-watch-node-22.18.0-x86_64-1.txz`, "something else");
+  assert.match(tree.installPlugin(first, elsewhere), /Node\.js is needed and could not be downloaded/);
+  assert.deepEqual(
+    readdirSync(tree.at(FLASH)).filter((name) => name.includes("node")),
+    [],
+  );
+});
+
+test("an installation whose package did not unpack says so, and is none where a person waits for it", {
+  skip,
+}, () => {
+  tree = createUnraidTree("7.2.3");
+  tree.breakUnpacking();
+  // At a boot a failure would take the plugin away for good.
+  assert.match(tree.installPlugin(first, releasesOf(first)), /is NOT installed: .* Make room/);
+  mkdirSync(tree.at("/var/local/emhttp"), { recursive: true });
+  writeFileSync(tree.at("/var/local/emhttp/var.ini"), "");
+  assert.throws(
+    () => tree?.installPlugin(first, releasesOf(first)),
+    /could not be unpacked[\s\S]*is NOT installed/,
   );
 });
 
