@@ -40,14 +40,22 @@ export interface UnraidEscapes {
 export function unraidEscapes(reader: UnraidReader): UnraidEscapes {
   switch (reader) {
     case "page":
-      return { subject: pageText, description: pageText };
+      return { subject: pageText, description: (text) => pageText(tagless(text)) };
     case "api":
-      return { subject: agentText, description: (text) => markdownText(agentText(text)) };
+      return { subject: agentText, description: (text) => markdownText(agentText(tagless(text))) };
     case "api-unquoted":
-      return { subject: (text) => unquoted(agentText(text)), description: portableText };
+      return {
+        subject: (text) => unquoted(agentText(text)),
+        description: (text) => portableText(tagless(text)),
+      };
     case "any":
-      return { subject: portableText, description: portableText };
+      return { subject: portableText, description: (text) => portableText(tagless(text)) };
   }
+}
+
+/** Pushbullet's agent cuts out of the description whatever stands between `<` and `>`. */
+function tagless(text: string): string {
+  return lookAlike(text, /</g);
 }
 
 /**
