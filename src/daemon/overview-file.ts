@@ -45,6 +45,9 @@ export function createOverviewKeeper(options: {
   let isStopped = false;
   let told = "";
 
+  // One that was killed has left its own, and who knows how old that is.
+  removeRuntimeFile(file);
+
   function plan(): void {
     takeBack();
     takeBack = clock.after(Math.max(AFTER, notBefore - steadyNow(clock)), work);

@@ -96,7 +96,7 @@ exec '${process.execPath}' '${join(PROJECT, "src/main.ts")}' "$@"
 }
 
 /** Puts the recorded BIOS update into the host's history, and makes the host look as it did after the broken boot. */
-export async function giveHistory(host: WebHost): Promise<void> {
+export async function giveHistory(host: Pick<WebHost, "root" | "at" | "writeFile">): Promise<void> {
   const boots = readRecordings(RECORDING);
   if ("problem" in boots) throw new Error(boots.problem);
   const { catalogue } = loadCatalogue({ shippedDirectory: join(PROJECT, "config/signatures") });
@@ -139,7 +139,8 @@ export async function drivePage(host: WebHost, page: string, drive: string): Pro
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -148,7 +149,8 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function untilItAnswers(address: string, server: ChildProcess): Promise<void> {
+/** Waits until the web server answers; throws where it has ended. */
+export async function untilItAnswers(address: string, server: ChildProcess): Promise<void> {
   for (;;) {
     if (server.exitCode !== null) throw new Error(`php ended with code ${server.exitCode}`);
     const answer = await fetch(`${address}/nothing`).catch(() => undefined);

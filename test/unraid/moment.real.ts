@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
+import { after, before, test } from "node:test";
+import type { Overview } from "../../src/report/overview.ts";
+import { needsPrograms } from "../helpers/needs.ts";
+import { startWebHost, type WebHost } from "./web-host.ts";
+
+const needsPhp = { skip: needsPrograms("php") };
+const INCLUDE = "/plugins/vfio-watch/include";
+const UUID = "8c4731f1-a528-8444-bb25-10ff8d967cc3";
+const HOSTILE = `<img src=x onerror=alert(1)>'"`;
+const RAN = "/run/program-ran";
+
+let host: WebHost;
+before(async () => {
+  if (needsPhp.skip !== false) return;
+  host = await startWebHost();
+  program("exit 1");
+});
+after(async () => {
+  await host?.close();
+});
+
+/** Puts this in the program's place, which notes what it was asked for. */
+function program(script: string): void {
+  const path = "/usr/local/vfio-watch/bin/vfio-watch";
+  host.writeFile(
+    path,
+    `#!/bin/bash\nmkdir -p '${host.at("/run")}'; echo "$*" >> '${host.at(RAN)}'\n${script}\n`,
+    0o755,
+  );
+  rmSync(host.at(RAN), { force: true });
+}
+
+const overview: Overview = {
+  madeAt: 1,
+  vms: [
+    {
+      ...{ name: HOSTILE, uuid: UUID, verdict: "will-not-start", word: "will not start", tone: "bad" },
+      ...{ why: `Because of ${HOSTILE}.`, todo: "Go back.", failed: { number: 2, at: 1_795_423_819_000 } },
+    },
+  ],
+  failure: { number: 2, vm: HOSTILE, at: 1_795_423_819_000, why: `Because of ${HOSTILE}.`, isOver: false },
+  update: { at: 1_795_423_800_000, sentence: `BIOS ${HOSTILE} → A95` },
+  picture: "<svg><title>lanes</title></svg>",
+};
+
+/** Leaves in the host's files what a service that runs (this process) keeps there. */
+function serviceRuns(kept: object | null = overview, silentMs = 0): void {
+  const steady = Number(process.hrtime.bigint() / 1_000_000n) - silentMs;
+  const state = { pid: process.pid, steady: { startedAt: 0, writtenAt: steady } };
+  host.writeFile("/run/vfio-watch/state.json", JSON.stringify(state));
+  if (kept === null) rmSync(host.at("/run/vfio-watch/overview.json"), { force: true });
+  else host.writeFile("/run/vfio-watch/overview.json", JSON.stringify(kept));
+}
+
+const get = async (path: string) => {
+  const answer = await fetch(host.address + path);
+  return { status: answer.status, text: await answer.text() };
+};
+const tile = async () =>
+  JSON.parse((await get(`${INCLUDE}/tile-now.php`)).text) as { state: string; rows: string };
+
+test("tile and marks are made of the files that the service keeps, and start nothing", needsPhp, async () => {
+  serviceRuns();
+  const { state, rows } = await tile();
+  assert.match(state, /watching: 1 VM will not start/);
+  assert.match(rows, /What to do first:<\/b> Go back\./);
+  assert.match(rows, /href="\/Tools\/vfio-watch\?start=2#vfw-chosen"/);
+  assert.match(rows, /Last update<\/span> BIOS .* → A95, seen \d{4}-\d\d-\d\d/);
+  assert.match(rows, /<svg><title>lanes/);
+  const marks = JSON.parse((await get(`${INCLUDE}/marks.php`)).text);
+  assert.equal(marks.service, "on");
+  assert.deepEqual(
+    [marks.vms[0].uuid, marks.vms[0].verdict, marks.vms[0].todo, marks.vms[0].start],
+    [UUID, "will-not-start", "Go back.", 2],
+  );
+  await get("/Dashboard/vfio-watch-tile");
+  assert.ok(!existsSync(host.at(RAN)), "no program has run");
+});
+
+test("names and sentences that are HTML stay text in the tile", needsPhp, async () => {
+  serviceRuns();
+  const { rows } = await tile();
+  assert.match(rows, /&lt;img src=x onerror=alert\(1\)&gt;/);
+  assert.doesNotMatch(rows, /<img/);
+});
+
+test("a failure that is over says so instead of its reason", needsPhp, async () => {
+  serviceRuns({ ...overview, vms: [], failure: { ...overview.failure, why: "It was.", isOver: true } });
+  const { state, rows } = await tile();
+  assert.match(state, /no VM has a passed-through device/);
+  assert.match(rows, /has started since/);
+  assert.doesNotMatch(rows, /It was\./);
+});
+
+test(
+  "without a service nothing is shown but that it is off, nor with one that has not looked yet",
+  needsPhp,
+  async () => {
+    rmSync(host.at("/run/vfio-watch/state.json"), { force: true });
+    assert.match((await tile()).state, /off: nothing is watched/);
+    assert.deepEqual(JSON.parse((await get(`${INCLUDE}/marks.php`)).text), { service: "off", vms: [] });
+    // A process has the number that is not the one that wrote it.
+    host.writeFile("/run/vfio-watch/state.json", JSON.stringify({ pid: process.pid, processBegan: "1" }));
+    assert.match((await tile()).state, /off/);
+    serviceRuns(null);
+    assert.match((await tile()).state, />watching</);
+    serviceRuns(overview, 120_000);
+    assert.match((await tile()).state, /stuck/);
+  },
+);
+
+test("a file that holds nonsense breaks no page", needsPhp, async () => {
+  for (const nonsense of [
+    {},
+    { vms: [{ verdict: [], name: {} }], failure: {}, update: {}, picture: 7 },
+    [1],
+  ]) {
+    serviceRuns(nonsense);
+    assert.equal((await get(`${INCLUDE}/tile-now.php`)).status, 200, JSON.stringify(nonsense));
+    assert.equal(JSON.parse((await get(`${INCLUDE}/marks.php`)).text).service, "on");
+  }
+});
+
+const answer = (query: string) => get(`${INCLUDE}/answer.php?${query}`);
+
+test(
+  "the answer for a start is the program's, asked for the time in which it was tried",
+  needsPhp,
+  async () => {
+    serviceRuns();
+    const told = {
+      state: "failed",
+      number: 5,
+      vm: HOSTILE,
+      why: "W",
+      remedies: [],
+      lastGoodAt: 1_795_423_800_000,
+    };
+    program(`echo '${JSON.stringify({ ...told, vm: "v", changes: [] })}'`);
+    const before = Date.now();
+    const { text } = await answer(`vm=${UUID}&ago=2500`);
+    assert.equal(JSON.parse(text).number, 5);
+    assert.match(JSON.parse(text).lastGood, /^2026-11-23 \d\d:\d\d$/);
+    const asked = /^page answer --vm (\S+) --since (\d+) --wait 8000$/.exec(host.readFile(RAN).trim());
+    assert.equal(asked?.[1], UUID);
+    const since = Number(asked?.[2]);
+    assert.ok(since <= before - 2500 && since > before - 15_000, `${before - since} ms before`);
+  },
+);
+
+test(
+  "there is no answer where the program has none, the service is off, or the question is none",
+  needsPhp,
+  async () => {
+    serviceRuns();
+    for (const said of ["exit 1", "echo nonsense", `echo '{"state":"none"}'`]) {
+      program(said);
+      assert.equal((await answer(`vm=${UUID}&ago=1`)).text, '{"state":"none"}', said);
+    }
+    program("exit 1");
+    for (const wrong of [
+      "",
+      "vm=x&ago=1",
+      `vm=${UUID}`,
+      `vm=${UUID}%0a&ago=1`,
+      `vm=${UUID}&ago=-1`,
+      `vm[]=${UUID}&ago=1`,
+    ])
+      assert.equal((await answer(wrong)).status, 400, wrong);
+    rmSync(host.at("/run/vfio-watch/state.json"));
+    assert.equal((await answer(`vm=${UUID}&ago=1`)).text, '{"state":"off"}');
+    assert.ok(!existsSync(host.at(RAN)), "none of them reached the program");
+  },
+);
