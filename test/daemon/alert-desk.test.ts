@@ -55,7 +55,7 @@ test("a full disk is told past the outbox at once, and only once while it lasts"
     for (let write = 0; write < 50; write++) desk.storeTrouble(diskFull);
     await settle(() => told(lines).length > 0);
     assert.equal(told(lines).length, 1);
-    assert.match(told(lines)[0] ?? "", /The history has a problem .* is full\. .*Make room\./);
+    assert.match(told(lines)[0] ?? "", /The history has a problem .*Make room\. .* is full\./);
     assert.equal(lines.length, 2);
     desk.look();
     assert.deepEqual(real.alerts.incidents({}), []);
