@@ -12,7 +12,7 @@ if (isNodeRecentEnough(process.versions.node)) {
   // Before anything else is loaded: what V8 has compiled once stays in memory.
   if (command === "run") (await import("./daemon/engine-thrift.ts")).makeEngineThrifty();
   const { needsChild, runInChild } = await import("./cli/bounded-child.ts");
-  if (needsChild(command, process.env)) {
+  if (needsChild(process.argv.slice(2), process.env, process.stdin.isTTY === true)) {
     process.exitCode = await runInChild(process.argv[1] ?? "", process.argv.slice(2));
   } else {
     const { main } = await import("./cli/main.ts");

@@ -1,16 +1,38 @@
 import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
 import { documentText } from "./json/document.ts";
 
-/** Commands that read what others wrote, which may be made to take all memory that there is. */
-const BOUNDED = new Set(["import"]);
+/** A text that is longer may be made to take all memory that there is (bytes). */
+const LARGE_TEXT = 1024 ** 2;
 /** Of JavaScript's heap (MB); an import within its own limits needs half of it. */
 const HEAP = 80;
-const TOO_MUCH = `this took more than the ${HEAP} MB of memory that it may, and was ended. What had been taken in before stays. Give the files one at a time to see which of them it is.`;
+const TOO_MUCH = `this took more than the ${HEAP} MB of memory that it may, and was ended.`;
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  import: "What had been taken in before stays. Give the files one at a time to see which of them it is.",
+  explain: "Cut out the part around the failure.",
+};
 const MARK = "VFIO_WATCH_BOUNDED";
 
-/** Whether this command is to be run in a child, and this process is none yet. */
-export function needsChild(command: string | undefined, environment: NodeJS.ProcessEnv): boolean {
-  return command !== undefined && BOUNDED.has(command) && environment[MARK] === undefined;
+/**
+ * Whether a command with these arguments is to be run in a child, because it reads much of what others wrote, and this
+ * process is none yet. What is piped in may be long; a pipe that the shell names is this process's alone.
+ */
+export function needsChild(
+  [command, ...given]: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  isTerminal: boolean,
+): boolean {
+  if (environment[MARK] !== undefined) return false;
+  if (command === "import") return true;
+  const isOther = given.some((argument) => /^--(?:help$|batch(?:=|$))/.test(argument));
+  if (command !== "explain" || isOther) return false;
+  const files = given.filter((argument) => !argument.startsWith("-"));
+  return files.length === 0 || given.includes("-") ? !isTerminal : files.some(isLarge);
+}
+
+function isLarge(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status?.isFile() === true && status.size > LARGE_TEXT;
 }
 
 /**
@@ -40,8 +62,9 @@ export function runInChild(script: string, args: readonly string[]): Promise<num
     });
     child.on("close", (code, signal) => {
       if (signal === "SIGABRT" || signal === "SIGTRAP" || code === 134) {
-        process.stderr.write(`vfio-watch: ${TOO_MUCH}\n`);
-        if (args.includes("--json")) process.stdout.write(documentText({ error: TOO_MUCH }));
+        const error = `${TOO_MUCH} ${WHAT_TO_DO[args[0] ?? ""] ?? ""}`;
+        process.stderr.write(`vfio-watch: ${error}\n`);
+        if (args.includes("--json")) process.stdout.write(documentText({ error }));
       }
       resolve(code ?? 1);
     });

@@ -26,6 +26,8 @@ export interface CommandIo {
   readonly env: NodeJS.ProcessEnv;
   /** All of standard input; undefined where it is longer than `limit` bytes. */
   readonly readInput: (limit: number) => Promise<Buffer | undefined>;
+  /** The same piece by piece, for what may have no end. */
+  readonly input: () => AsyncIterable<Buffer>;
 }
 
 /** One command of the program. */

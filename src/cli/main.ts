@@ -194,6 +194,7 @@ function processIo(): CommandIo {
     columns,
     tableColumns: wanted === undefined ? Number.POSITIVE_INFINITY : columns,
     env,
+    input: () => process.stdin,
     readInput: async (limit) => {
       const chunks: Buffer[] = [];
       let length = 0;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { createAlerter } from "../../src/alerts/alerter.ts";
 import { incidentKey } from "../../src/alerts/incident-policy.ts";
@@ -42,7 +43,13 @@ function createRig(context: TestContext, settings = "") {
       err: (text) => {
         said.err += text;
       },
-      ...{ color: false, columns: 100, tableColumns: 100, readInput: async () => Buffer.alloc(0) },
+      ...{
+        color: false,
+        columns: 100,
+        tableColumns: 100,
+        readInput: async () => Buffer.alloc(0),
+        input: () => Readable.from([]),
+      },
       env: { VFIO_WATCH_DATABASE: database, VFIO_WATCH_CONFIG: settingsFile, VFIO_WATCH_ROOT: directory },
     });
     return { code, ...said };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
 import { main } from "../../src/cli/main.ts";
@@ -24,7 +25,13 @@ function createRig(
       err: (text) => {
         said.err += text;
       },
-      ...{ color: false, columns: 400, tableColumns: 400, readInput: async () => Buffer.alloc(0) },
+      ...{
+        color: false,
+        columns: 400,
+        tableColumns: 400,
+        readInput: async () => Buffer.alloc(0),
+        input: () => Readable.from([]),
+      },
       env: { VFIO_WATCH_CONFIG: file, VFIO_WATCH_ROOT: directory, ...environment },
     });
     return { code, ...said };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { describe, it, type TestContext } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
 import { main } from "../../src/cli/main.ts";
@@ -39,6 +40,7 @@ function createPlace(context: TestContext) {
       tableColumns: Number.POSITIVE_INFINITY,
       env: { VFIO_WATCH_ROOT: directory },
       readInput: async () => Buffer.alloc(0),
+      input: () => Readable.from([]),
     });
     return { code, out, err };
   };

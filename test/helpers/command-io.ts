@@ -29,6 +29,9 @@ export async function runProgram(
     columns: options.columns ?? 400,
     tableColumns: options.columns ?? 400,
     env,
+    async *input() {
+      yield Buffer.from(options.input ?? "");
+    },
     readInput: async (limit) => {
       const input = Buffer.from(options.input ?? "");
       return input.length > limit ? undefined : input;

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import { systemClock } from "../../clock.ts";
@@ -9,7 +9,7 @@ import { explanationJson } from "../../diagnosis/explain/explanation-json.ts";
 import { describeHost } from "../../diagnosis/explain/named-host.ts";
 import { createLazyFinder } from "../../diagnosis/generated/unknown-causes.ts";
 import { machineOf } from "../../history/known-machine.ts";
-import { textOfFile } from "../../import/given-file.ts";
+import { textOfFile, textOfStream } from "../../import/given-file.ts";
 import { textOfGiven } from "../../import/given-text.ts";
 import { readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { isSameBoard } from "../../knowledge/board-names.ts";
@@ -30,8 +30,6 @@ import {
   type Surroundings,
 } from "../surroundings.ts";
 
-/** More than a host says in months; a batch file may be longer. */
-const LONGEST_TEXT = 64 * 1024 * 1024;
 const LONGEST_BATCH = 512 * 1024 * 1024;
 const MOST_EVIDENCE_SHOWN = 4;
 
@@ -44,8 +42,8 @@ export const explainCommand: Command = {
   help: `
 FILE is text, also packed with gzip, or a ZIP archive of logs (Unraid's diagnostics); - or nothing reads standard
 input. Of a log of more than 2 MB the known messages and the lines beside them are looked at, in its first 256 MB and 4
-million lines (64 MB on standard input); what is not looked at for other reasons is counted. Where this host's history holds a start that failed so, what changed before it
-and what to do here is said too.
+million lines; an archive on standard input may have 32 MB. What is not looked at for other reasons is counted. Where
+this host's history holds a start that failed so, what changed before it and what to do here is said too.
 
   --batch FILE       each line is {"id","log"}; one JSON result a line
 ${HISTORY_OPTIONS_HELP}
@@ -160,22 +158,26 @@ function parseItem(line: string): { readonly id: unknown; readonly log: string }
   }
 }
 
-/** A log on disk is read piece by piece; what has no size (pipes, /proc) whole. Undefined as with `readText`. */
+/** A log is read piece by piece, on disk and through a pipe. Undefined as with `readText`. */
 async function readLog(
   name: string,
   catalogue: Catalogue,
   io: CommandIo,
 ): Promise<{ readonly text: string; readonly unread: number } | undefined> {
-  const refuse = (why: string) => void io.err(`vfio-watch: ${printable(name)} ${why}\n`);
+  const shown = name === "-" ? "standard input" : printable(name);
+  const refuse = (why: string) => void io.err(`vfio-watch: ${shown} ${why}\n`);
+  const matcher = () => createTellingMatcher(catalogue);
   try {
     const status = name === "-" ? undefined : statSync(name);
-    if (status === undefined || !status.isFile() || status.size === 0) {
-      const text = await readText(name, LONGEST_TEXT, io);
-      return text === undefined ? undefined : { text, unread: 0 };
-    }
-    const given = await textOfFile(name, () => createTellingMatcher(catalogue));
+    // What is no ordinary file (a pipe of the shell's) or says that it is empty (/proc) has an end and no size.
+    const given =
+      status === undefined
+        ? await textOfStream(io.input(), "standard input", matcher)
+        : status.isFile() && status.size > 0
+          ? await textOfFile(name, matcher)
+          : await textOfStream(createReadStream(name), name, matcher);
     if (given.state === "refused") return refuse(given.why);
-    for (const note of given.notes) io.err(`vfio-watch: ${printable(name)}: ${printable(note)}\n`);
+    for (const note of given.notes) io.err(`vfio-watch: ${shown}: ${printable(note)}\n`);
     return given;
   } catch (error) {
     return refuse(whyUnreadable(error));
