@@ -8,6 +8,7 @@ import type { CauseClass } from "../src/model/catalogue.ts";
 import { shippedConfigDirectory } from "../src/places.ts";
 import { readRecordings } from "../src/replay/recording.ts";
 import { replay } from "../src/replay/replay.ts";
+import type { StoredHotPlug } from "../src/store/record-stores.ts";
 
 const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "fixtures", "recordings");
 const GPU = "0000:01:00.0";
@@ -82,6 +83,11 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     { vm: "nobin", outcome: "started" },
     { vm: "renamed", outcome: "failed", cause: "host-resource-missing" },
   ],
+  // The kernel refuses a running VM a device that another has in its definition; then that one's starts fail.
+  "hot-plug-refused": [
+    { vm: "other", outcome: "started" },
+    ...[1, 2, 3].map(() => windows("failed", "iommu-direct-mapping-required", GPU, 8)),
+  ],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),
@@ -91,13 +97,25 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
 
-it("a recorded hot-plug that is refused, and a device that is wanted back, are the running VM's and no starts", async () => {
-  const boots = readRecordings(join(RECORDINGS, "changed-while-running"));
+async function hotPlugsOf<T>(name: string, what: (hotPlug: StoredHotPlug) => T): Promise<readonly T[]> {
+  const boots = readRecordings(join(RECORDINGS, name));
   if ("problem" in boots) assert.fail(boots.problem);
-  const told = await replay(boots, catalogue, {
-    use: (store) =>
-      store.hotPlugs.list().map(({ vms, action, outcome, devices }) => [vms, action, outcome, devices]),
-  });
+  return await replay(boots, catalogue, { use: (store) => store.hotPlugs.list().map(what) });
+}
+
+it("a recorded hot-plug that the kernel refuses is the running VM's, with both their words and the reason", async () => {
+  const told = await hotPlugsOf("hot-plug-refused", ({ vms, devices, summary }) => [vms, devices, summary]);
+  assert.deepEqual(
+    told.map(([vms, devices]) => [vms, devices]),
+    [[["other"], [GPU]]],
+  );
+  assert.match(String(told[0]?.[2]), /demands a fixed 1:1 memory mapping .* to 'other'/);
+});
+
+it("a recorded hot-plug that is refused, and a device that is wanted back, are the running VM's and no starts", async () => {
+  const told = await hotPlugsOf("changed-while-running", ({ vms, action, outcome, devices }) => [
+    ...[vms, action, outcome, devices],
+  ]);
   assert.deepEqual(told, [
     [["other"], "detach", "hangs", ["0000:03:00.0"]],
     [["other"], "attach", "refused", [GPU]],
