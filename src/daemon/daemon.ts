@@ -29,6 +29,7 @@ import { createAlerting } from "./alerting.ts";
 import { createBiosWatch } from "./bios-watch.ts";
 import { beginBoot, noteCleanEnd } from "./boots.ts";
 import { createControlDesk } from "./control-desk.ts";
+import { createCredibleTime } from "./credible-time.ts";
 import { createEarlyBoot } from "./early-boot.ts";
 import { createFloodGear } from "./engine-thrift.ts";
 import { createFactCollector } from "./fact-collector.ts";
@@ -337,7 +338,7 @@ async function watchHost(
     config: config(),
     log,
     store,
-    now: clock.now,
+    now: createCredibleTime({ clock, store, bootId }),
     snapshot: () =>
       faults.outlive("taking the facts on schedule", () => {
         factWatch.look(snapshots.take("schedule"));

@@ -12,6 +12,9 @@ const GIVEN_BACK = 16 * 1024 * 1024;
 /** A file over its cap shrinks to this part of it, so that it does not stand at the cap for ever. */
 const SHRINK_TO = 0.8;
 
+/** Known how it went, or that the host took it with it. */
+const CLOSED = "(outcome IS NOT NULL OR summary IS NOT NULL)";
+
 export interface Retention {
   prune(limits: RetentionLimits): PruneStep;
   /** Everything that was ever dropped. */
@@ -44,12 +47,23 @@ export function createRetention(connection: Connection): Retention {
      ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
   );
   const oldAttempts = connection.statement<[number, string, number], OldAttempt>(
-    `SELECT number, evidence_count AS evidence FROM attempt
-     WHERE outcome IS NOT NULL AND opened_at < ? AND number NOT IN (SELECT value FROM json_each(?))
-     ORDER BY opened_at LIMIT ?`,
+    // A start is no older than the boots before its own: the clock may have been wrong in one of them, and its wall time
+    // is not what it is ordered by.
+    `WITH placed AS (
+       SELECT number, order_key, started_at,
+         max(last_seen_at) OVER (ORDER BY order_key ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS not_before
+       FROM boot
+     )
+     SELECT attempt.number, evidence_count AS evidence
+     FROM attempt LEFT JOIN placed ON placed.number = attempt.boot
+     WHERE ${CLOSED} AND max(opened_at, ifnull(not_before, opened_at)) < ?
+       AND attempt.number NOT IN (SELECT value FROM json_each(?))
+     ORDER BY ifnull(order_key, (SELECT max(order_key) FROM boot WHERE started_at <= opened_at)),
+       ifnull(steady, opened_at - ifnull(started_at, 0)), attempt.number
+     LIMIT ?`,
   );
   const anyBefore = connection.statement<[number], { number: number }>(
-    "SELECT number FROM attempt WHERE opened_at < ? AND outcome IS NOT NULL LIMIT 1",
+    `SELECT number FROM attempt WHERE opened_at < ? AND ${CLOSED} LIMIT 1`,
   );
   const dropAttempt = connection.statement<[number]>("DELETE FROM attempt WHERE number = ?");
   const dropSightings = connection.statement<[number, number]>(
@@ -73,7 +87,7 @@ export function createRetention(connection: Connection): Retention {
        AND attempt = ?`,
   );
   const withPlainEvidence = connection.statement<[number, number], { number: number }>(
-    `SELECT number FROM attempt WHERE outcome IS NOT NULL AND number > ? AND evidence_count > 0
+    `SELECT number FROM attempt WHERE ${CLOSED} AND number > ? AND evidence_count > 0
      ORDER BY number LIMIT ?`,
   );
   const countLess = connection.statement<[number, number, number]>(
@@ -145,7 +159,9 @@ export function createRetention(connection: Connection): Retention {
   }
 
   /** From what is missed least to what is missed most. */
-  function bySize(now: number, kept: () => Kept): DroppedCounts {
+  function bySize(kept: () => Kept): DroppedCounts {
+    // Whatever the clock says or has said.
+    const now = Number.MAX_SAFE_INTEGER;
     return firstThatDrops([
       () => ({ ...NOTHING, sightings: dropSightings.run(now, ROWS) }),
       () => attemptsBefore(now, kept().all),
@@ -168,7 +184,7 @@ export function createRetention(connection: Connection): Retention {
     if (size.used <= limits.maxBytes * SHRINK_TO) shrinking = false;
     const dropped = connection.batched(() => {
       let counts = byAge(limits.now - limits.maxAgeMs, kept);
-      if (isNothing(counts) && shrinking) counts = bySize(limits.now + 1, kept);
+      if (isNothing(counts) && shrinking) counts = bySize(kept);
       if (!isNothing(counts)) writeDropped.run(JSON.stringify(sum(readTotal(), counts)));
       return counts;
     });

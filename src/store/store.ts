@@ -109,6 +109,7 @@ export type RefusalReason =
   | "inaccessible";
 
 export interface RetentionLimits {
+  /** The time that ages are counted from. */
   readonly now: number;
   readonly maxAgeMs: number;
   /** Size of database and write-ahead log together, bytes. */

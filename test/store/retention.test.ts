@@ -166,3 +166,29 @@ test("with nothing to drop nothing is written", () =>
     assert.equal(store.prune(limits).done, true);
     assert.deepEqual(store.stats(), before);
   }));
+
+test("starts of a boot with a clock that lagged years are as old as where it stands, and the oldest go first", () =>
+  withStore((store) => {
+    const boots = ["first", "lagging", "last"].map(bootId);
+    const begunAt = [START + 1000 * DAY, START, START + 1010 * DAY];
+    boots.forEach((id, index) => {
+      const startedAt = begunAt[index] ?? START;
+      store.boots.begin({ id, startedAt, origin: "live", lastSeenAt: startedAt + DAY });
+      for (const minute of [1, 2])
+        store.attempts.save(
+          sampleAttempt({
+            ...{ id: `${id}-${minute}`, bootId: id, openedAt: startedAt + minute * 60_000 },
+            ...{ steady: minute * 60_000, outcome: "started", evidence: [] },
+          }),
+          { origin: "live" },
+        );
+    });
+    const ids = () => store.attempts.list({ first: "oldest" }).map(({ id }) => id);
+    const all = ["first-1", "first-2", "lagging-1", "lagging-2", "last-1", "last-2"];
+    assert.deepEqual(ids(), all);
+    const limits = { maxBytes: NO_CAP, keepNewest: 1 };
+    pruneAll(store, { ...limits, now: START + 1012 * DAY, maxAgeMs: 30 * DAY });
+    assert.deepEqual(ids(), all, "none is older than thirty days");
+    pruneAll(store, { ...limits, now: START + 1012 * DAY, maxAgeMs: 12 * DAY - 90_000 });
+    assert.deepEqual(ids(), all.slice(1));
+  }));
