@@ -63,7 +63,8 @@ function drawHosts(x: number, lane: number, hosts: number, most: number, outcome
     `<svg x="${x}%" y="${middleOf(lane)}" overflow="visible">`,
     `<circle r="${radius.toFixed(1)}" style="fill:${outcome === "good" ? GOOD : BAD}"/>`,
     `<path d="${sign}" style="fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;stroke-linejoin:round"/>`,
-    `<text x="${(radius + 5).toFixed(1)}" y="4" style="fill:currentColor;font-weight:600;paint-order:stroke;stroke:var(--vfw-halo,transparent);stroke-width:5">${hosts}</text>`,
+    // On the side to which no line leaves.
+    `<text x="${(outcome === "good" ? -radius - 5 : radius + 5).toFixed(1)}" y="4" text-anchor="${outcome === "good" ? "end" : "start"}" style="fill:currentColor;font-weight:600;paint-order:stroke;stroke:var(--vfw-halo,transparent);stroke-width:5">${hosts}</text>`,
     "</svg>",
   ].join("");
 }
@@ -83,11 +84,13 @@ function spread(turns: readonly HostTurn[]): readonly SpreadTurn[] {
   );
 }
 
-/** Shares of the width by which the lines of one way lie apart at most. */
-const ASIDE = 2.5;
+/** Shares of the width by which the lines of one way lie apart at most, and those that go back lie beside them. */
+const ASIDE = 2;
+const BACK = 5;
 
 function drawTurn({ from, to, failedBefore, failedAfter, aside }: SpreadTurn): string {
-  const x = (failed: boolean) => `${((failed ? FAILS : WORKS) + aside * ASIDE).toFixed(2)}%`;
+  const beside = aside * ASIDE + (failedBefore && !failedAfter ? BACK : 0);
+  const x = (failed: boolean) => `${((failed ? FAILS : WORKS) + beside).toFixed(2)}%`;
   const color = failedBefore === failedAfter ? QUIET : failedAfter ? BAD : GOOD;
   return `<line x1="${x(failedBefore)}" y1="${middleOf(from)}" x2="${x(failedAfter)}" y2="${middleOf(to)}" style="stroke:${color};stroke-opacity:.45;stroke-width:1.5"/>`;
 }

@@ -9,6 +9,7 @@ import type { FleetServer } from "../../src/fleet/server.ts";
 import { readCachedVerdicts, verdictsFileOf } from "../../src/fleet/verdict-cache.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { runProgram } from "../helpers/command-io.ts";
 import { BEGINNING, BIOS_A95, bad, DAY, good, hostFacts, repeat } from "../helpers/made-history.ts";
 import { withRecording } from "../report/replayed.ts";
 import { asked, exportFrom, JOB, newFleet, type TestFleet, withHistory } from "./fleet-hosts.ts";
@@ -97,6 +98,23 @@ test("three recorded hosts are exported, whole and once, and nothing of them tha
     "SELECT (SELECT sum(starts) FROM tally)::integer AS tallied, (SELECT count(*) FROM start)::integer AS starts",
   );
   assert.equal(counted?.tallied, counted?.starts);
+
+  const { hosts } = JSON.parse((await runProgram(["fleet", "hosts", "--json", "--url", fleet.url])).out);
+  assert.deepEqual(
+    hosts.map(({ label, failed, board }: { label: string; failed: number; board: string }) => [
+      label,
+      failed > 0,
+      board !== null,
+    ]),
+    ["bios-update", "in-use", "rmrr-intel"].map((label) => [label, true, true]),
+  );
+  const blame = await runProgram(["fleet", "blame", "--url", fleet.url]);
+  assert.match(blame.out, /owners? of this board|No start of|explains/, "it has an answer in words");
+  for (const label of ["bios-update", "rmrr-intel", "in-use"])
+    await asked(fleet.owner, (connection) => forgetHost(connection, label));
+  for (const table of ["host", "history", "start", "tally", "boot", "evidence"])
+    assert.deepEqual(await fleet.rows(`SELECT 1 FROM ${table}`), [], table);
+  assert.equal((await fleet.rows("SELECT 1 FROM environment")).length, 1, "but for the one that is none");
 });
 
 test("with evidence the VM's name and the lines leave, too", { skip }, async () => {

@@ -8,6 +8,7 @@ import { buildRelease } from "../build.ts";
 import { type BenchHost, type BenchService, createBenchHost } from "./bench-service.ts";
 import { type BudgetRow, formatTable, type JudgedRow, judge } from "./budget.ts";
 import { measureBlame, measureFlood, measureSnapshots } from "./measure-apart.ts";
+import { measureFleet } from "./measure-fleet.ts";
 import {
   measureAlert,
   measureCap,
@@ -23,12 +24,22 @@ import { measureThroughput } from "./measure-throughput.ts";
 const HELP = `Measures every budget of the design and prints a table; the numbers go to bench-results.json.
 
   --long            idle for ten minutes instead of one
-  --only PART,…     some of: start, service, cap, throughput, flood, storm, blame, snapshot
+  --only PART,…     some of: start, service, cap, throughput, flood, storm, blame, snapshot, fleet
   --mtail FILE      the program to compare with, where it is not on the PATH
 
 Exit code 1 when a budget is missed in the median and in the best run.`;
 
-const PARTS = ["start", "service", "cap", "throughput", "flood", "storm", "blame", "snapshot"] as const;
+const PARTS = [
+  "start",
+  "service",
+  "cap",
+  "throughput",
+  "flood",
+  "storm",
+  "blame",
+  "snapshot",
+  "fleet",
+] as const;
 const CAP_MEGABYTES = 8;
 const RESULTS = fileURLToPath(new URL("../../bench-results.json", import.meta.url));
 
@@ -131,6 +142,7 @@ async function measureAll(directory: string): Promise<void> {
     );
   }
   if (wanted.has("blame")) await attempt("blame", () => take(measureBlame(program)));
+  if (wanted.has("fleet")) await attempt("fleet", async () => take(await measureFleet(directory, program)));
   if (wanted.has("snapshot")) await attempt("snapshot", () => take(measureSnapshots(directory)));
 }
 
