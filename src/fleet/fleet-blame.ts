@@ -216,8 +216,7 @@ function loneChanges(
   { pattern, keys }: Division,
   environments: ReadonlyMap<number, Environment>,
 ): readonly LoneChange[] {
-  const byName = new Map([...environments].map(([id, facts]) => [environmentName(id), facts]));
-  const own = new Set(keys);
+  const changesMore = createMoreTest(environments, keys);
   const known = trials.flatMap((trial, at) => ((pattern[at] ?? -1) < 0 ? [] : [{ trial, at }]));
   const changes = new Map<string, LoneChange>();
   for (const [place, { trial, at }] of known.entries()) {
@@ -225,8 +224,7 @@ function loneChanges(
     if (before === undefined || before.trial.block !== trial.block) continue;
     const [from, to] = [pattern[before.at] ?? -1, pattern[at] ?? -1];
     if (from === to) continue;
-    const [was, is] = [before.trial, trial].map(({ tally }) => byName.get(tally.snapshotId ?? ""));
-    if (was === undefined || is === undefined || changesMore(was, is, own)) continue;
+    if (changesMore(before.trial.tally.snapshotId ?? "", trial.tally.snapshotId ?? "")) continue;
     changes.set(`${trial.block} ${from} ${to}`, {
       ...{ host: trial.block ?? -1, from, to },
       failedBefore: !before.trial.good,
@@ -236,15 +234,34 @@ function loneChanges(
   return [...changes.values()];
 }
 
-/** What follows from something else is no change of its own; what only one side knows is none (law 7). */
-function changesMore(was: Environment, is: Environment, own: ReadonlySet<string>): boolean {
-  return [...new Set([...Object.keys(was), ...Object.keys(is)])].some((key) => {
+/**
+ * Whether more than these keys changed from one environment to another, of what is changed as such: what follows from
+ * something else is no change of its own, and what only one side knows is none (law 7). Hosts share environments.
+ */
+function createMoreTest(
+  environments: ReadonlyMap<number, Environment>,
+  own: readonly string[],
+): (was: string, is: string) => boolean {
+  const byName = new Map([...environments].map(([id, facts]) => [environmentName(id), facts]));
+  const all = new Set([...environments.values()].flatMap((environment) => Object.keys(environment)));
+  const telling = [...all].filter((key) => {
     const role = roleOf(key);
-    if (own.has(key) || role === "bystander" || "follows" in role) return false;
-    const isParameter = key.startsWith("kernel.parameter.");
-    const [before, after] = [was[key], is[key]];
-    // A parameter that is missing in a list of them is absent.
-    if (!isParameter && (before === undefined || after === undefined)) return false;
-    return JSON.stringify(before ?? null) !== JSON.stringify(after ?? null);
+    return !own.includes(key) && role !== "bystander" && !("follows" in role);
   });
+  const isMore = (was: Environment, is: Environment) =>
+    telling.some((key) => {
+      const [before, after] = [was[key], is[key]];
+      // A parameter that is missing in a list of them is absent.
+      const isParameter = key.startsWith("kernel.parameter.");
+      if (before === after || (!isParameter && (before === undefined || after === undefined))) return false;
+      return JSON.stringify(before ?? null) !== JSON.stringify(after ?? null);
+    });
+  const known = new Map<string, boolean>();
+  return (wasName, isName) => {
+    const name = `${wasName} ${isName}`;
+    const [was, is] = [byName.get(wasName), byName.get(isName)];
+    const more = known.get(name) ?? (was === undefined || is === undefined || isMore(was, is));
+    known.set(name, more);
+    return more;
+  };
 }
