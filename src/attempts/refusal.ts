@@ -34,8 +34,6 @@ export function createLoneRefusals(options: {
   readonly pen: Pen;
   readonly unclaimed: Unclaimed;
   readonly hotPlugs: HotPlugs;
-  /** A refusal of a device that no known VM has is no attempt. */
-  readonly knownVmsOnly: boolean;
 }): LoneRefusals {
   const { clock, moments, book, pen, unclaimed, hotPlugs } = options;
   /** What is to be judged once the backlog has been read. */
@@ -64,11 +62,13 @@ export function createLoneRefusals(options: {
       hotPlugs.refusedByKernel(record, matches, users);
       return;
     }
-    if (users.length === 0 && options.knownVmsOnly) return;
-    const [only] = idle;
+    // Where no definition says whose the device is, libvirt's log of the same moment may.
+    const named = users.length === 0 ? unclaimed.vmNamedWith(device, record.steady) : undefined;
+    const only = idle[0] ?? named;
     const vm = only === undefined ? unknownVm(device) : idle.length > 1 ? oneOfVms(idle, device) : only;
     const attempt = pen.open(vm, record, matches);
-    if (vm !== only) pen.hasDevices(attempt, [device]);
+    if (vm !== idle[0]) pen.hasDevices(attempt, [device]);
+    if (named !== undefined) unclaimed.sweepFor(attempt);
     pen.fail(attempt, momentOf(record));
     // It does not wait for an attempt any more, and nobody who goes on shall find it waiting.
     unclaimed.sweep();

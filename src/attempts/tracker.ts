@@ -60,8 +60,8 @@ export function createAttemptTracker(options: {
   readonly events: TrackerEvents;
   /** Attempts of this boot that an earlier run of the service stored. */
   readonly stored: readonly StartAttempt[];
-  /** A refusal of a device that no known VM has is no attempt: for the past, whose VMs may become known later. */
-  readonly knownVmsOnly?: boolean;
+  /** Of the past nobody can be asked, and what is not in its logs is not known. */
+  readonly isPast?: boolean;
 }): AttemptTracker {
   const { clock, settings, events, stored } = options;
   const moments = createMoments(clock);
@@ -89,8 +89,7 @@ export function createAttemptTracker(options: {
     ...{ clock, moments, book, pen, unclaimed },
     settled: (hotPlug) => events.hotPlug?.(hotPlug),
   });
-  const knownVmsOnly = options.knownVmsOnly ?? false;
-  const refusals = createLoneRefusals({ clock, moments, book, pen, unclaimed, hotPlugs, knownVmsOnly });
+  const refusals = createLoneRefusals({ clock, moments, book, pen, unclaimed, hotPlugs });
   const errors = createLoneErrors({
     ...{ clock, book, pen, unclaimed, tellsOf: hotPlugs.tellsOf },
     askStates: () => events.unexplainedError?.(),
@@ -147,8 +146,7 @@ export function createAttemptTracker(options: {
       }
       case "libvirtd-record": {
         const joined = unclaimed.offer(observation, matches, pen.groups);
-        // Of the past nobody can be asked, and what is not in its logs is not known.
-        if (!joined && !knownVmsOnly) errors.watch(observation, matches);
+        if (!joined && options.isPast !== true) errors.watch(observation, matches);
         return joined;
       }
       case "vfio-node":

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { SignatureMatch } from "../model/catalogue.ts";
-import type { Bdf } from "../model/identifiers.ts";
+import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptBook } from "./book.ts";
 import {
   asWaiting,
@@ -20,6 +20,8 @@ import { addEvidence, type WorkingAttempt } from "./working-attempt.ts";
 const MAXIMUM_WAITING = 1_024;
 /** Of one message about one device so many are kept: a flood of it must not push out what others said. */
 const MOST_ALIKE = 64;
+/** QEMU's last words reach libvirt's log within moments of the kernel's (ms). */
+const NAMED_WITHIN = 5_000;
 /** The attempt that a line belongs to may be read a moment after the line itself (ms). */
 const SECOND_LOOK_MS = 120;
 
@@ -39,6 +41,8 @@ export interface Unclaimed {
   sweepFor(attempt: WorkingAttempt): void;
   /** What waits, in the order of its arrival. */
   all(): readonly Unfinished[];
+  /** The VM that libvirt's own words of this device name, of those that were said near that time. */
+  vmNamedWith(device: Bdf, steady: number): VmName | undefined;
   /** How many have ever had to wait. */
   kept(): number;
   /** Gives out what waits and belongs elsewhere. */
@@ -160,6 +164,17 @@ export function createUnclaimed(options: {
       looked = new Set();
     },
     all: () => waiting.map(({ observation }) => unfinishedOf(observation)),
+    vmNamedWith(device, steady) {
+      const named = waiting.flatMap(({ observation }) =>
+        observation.kind === "libvirtd-record" &&
+        observation.vm !== undefined &&
+        Math.abs(observation.steady - steady) <= NAMED_WITHIN &&
+        observation.text.includes(device)
+          ? [{ vm: observation.vm, away: Math.abs(observation.steady - steady) }]
+          : [],
+      );
+      return named.toSorted((a, b) => a.away - b.away)[0]?.vm;
+    },
     kept: () => kept,
     take(isWanted) {
       const taken = waiting.filter(({ observation }) => isWanted(observation));

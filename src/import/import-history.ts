@@ -1,8 +1,11 @@
-import { textOf } from "../facts/fact-value.ts";
+import { listOf, textOf } from "../facts/fact-value.ts";
+import { nameOfKeyPart } from "../facts/key-parts.ts";
 import { machineOf } from "../history/known-machine.ts";
 import { isSameBoard } from "../knowledge/board-names.ts";
-import type { BootId } from "../model/identifiers.ts";
+import type { Fact } from "../model/fact.ts";
+import { type Bdf, type BootId, deviceOfUnknownVm, parseBdf, vmName } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
+import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 import type { ImportSource } from "./find-sources.ts";
@@ -113,7 +116,9 @@ export function takeInMaterials(
   const running = runningBoot?.id;
   const { byBoot, homeless } = placeLoose(materials, known, running, now);
   const definitions = knownDefinitions(materials, store);
-  const ids = [...new Set([...pieces.keys(), ...byBoot.keys()])].filter((id) => id !== running);
+  const housed = nowHoused(known, parts);
+  const again = [...housed.keys(), ...nowKnown(definitions, store)];
+  const ids = [...new Set([...pieces.keys(), ...byBoot.keys(), ...again])].filter((id) => id !== running);
   const startOf = (id: BootId) => known.find((boot) => boot.id === id)?.startedAt ?? 0;
   ids.sort((a, b) => startOf(a) - startOf(b));
   const boots: TakenBoot[] = [];
@@ -123,7 +128,7 @@ export function takeInMaterials(
     if (ids.length > 1 && index % Math.ceil(ids.length / 10) === 0)
       progress(`storing boot ${index + 1} of ${ids.length}`);
     const written = store.durable(() =>
-      takeInBoot(id, pieces.get(id) ?? [], byBoot.get(id) ?? [], definitions, parts),
+      takeInBoot(id, pieces.get(id) ?? [], byBoot.get(id) ?? [], definitions, parts, housed.get(id)),
     );
     if (written.state === "refused")
       return { boots, withoutBoot, runningBootLeftOut: leftOut, trouble: written.trouble };
@@ -199,9 +204,8 @@ function placeLoose(
   const homeless: PastObservation[] = [];
   for (const past of materials.flatMap(({ material }) => material.loose)) {
     const { at } = past.observation;
-    const boot = known.findLast(({ startedAt }) => startedAt <= at + BEFORE_BOOT);
-    const until = boot === undefined ? 0 : boot.id === running ? now : boot.lastSeenAt + QUIET_END;
-    if (boot === undefined || at > until) homeless.push(past);
+    const boot = bootAt(known, at, running, now);
+    if (boot === undefined) homeless.push(past);
     else {
       const others = byBoot.get(boot.id);
       // Pushed, not copied: one log may hold half a million lines.
@@ -212,15 +216,81 @@ function placeLoose(
   return { byBoot, homeless };
 }
 
-/** The VMs by name: as the newest material defines them, else as libvirt does now. */
+/** The boot that ran then, as far as boots are known; `known` in order of time. */
+function bootAt(
+  known: readonly KnownBoot[],
+  at: number,
+  running: BootId | undefined,
+  now: number,
+): KnownBoot | undefined {
+  const boot = known.findLast(({ startedAt }) => startedAt <= at + BEFORE_BOOT);
+  const until = boot === undefined ? 0 : boot.id === running ? now : boot.lastSeenAt + QUIET_END;
+  return at > until ? undefined : boot;
+}
+
+/** Starts of earlier imports of which no boot was known, by the boot that is known for them now. */
+function nowHoused(
+  known: readonly KnownBoot[],
+  { store, signatures }: TakeInParts,
+): ReadonlyMap<BootId, readonly StoredAttempt[]> {
+  const homeless = store.attempts.tallies().filter(({ bootId }) => bootId === undefined);
+  const numbers = new Set(
+    homeless.flatMap(({ vm, firstAt, lastAt }) =>
+      store.attempts
+        .list({ vm, since: firstAt, until: lastAt })
+        .flatMap(({ bootId, number, openedAt }) =>
+          bootId === undefined && bootAt(known, openedAt, undefined, 0) !== undefined ? [number] : [],
+        ),
+    ),
+  );
+  const attempts = [...numbers].flatMap((number) => store.attempts.full(number, signatures) ?? []);
+  return Map.groupBy(attempts, ({ openedAt }) => bootAt(known, openedAt, undefined, 0)?.id as BootId);
+}
+
+/** So many facts of boots are looked through for what VMs there were. */
+const BOOTS_LOOKED_AT = 50;
+
+/**
+ * The VMs by name: as the newest material defines them, else as libvirt does now, else as earlier material did, of
+ * which the facts remain: whatever is taken in first, each refused device finds the VM that has it.
+ */
 function knownDefinitions(materials: readonly NamedMaterial[], store: Store): readonly VmDefinition[] {
   const byName = new Map<string, VmDefinition>();
+  for (const definition of storedDefinitions(store)) byName.set(definition.name, definition);
   for (const { definition } of store.vms.list()) byName.set(definition.name, definition);
-  for (const { definitions = [] } of materials.map(({ material }) => material))
-    for (const definition of definitions) byName.set(definition.name, definition);
   const boots = materials
     .flatMap(({ material }) => material.boots)
     .toSorted((a, b) => a.lastSeenAt - b.lastSeenAt);
   for (const definition of boots.flatMap((boot) => boot.definitions)) byName.set(definition.name, definition);
   return [...byName.values()];
+}
+
+/** VMs as the facts of earlier imports have them, the newest last: name and devices. */
+function storedDefinitions(store: Store): readonly VmDefinition[] {
+  const imported = store.boots.list().filter(({ origin }) => origin === "imported");
+  const ids = [...new Set(imported.flatMap(({ snapshotId }) => snapshotId ?? []))].slice(-BOOTS_LOOKED_AT);
+  return ids.flatMap((id) => (store.snapshots.get(id)?.facts ?? []).flatMap(definitionIn));
+}
+
+function definitionIn({ key, value }: Fact): readonly VmDefinition[] {
+  const name = /^vm\.([^.]+)\.devices$/.exec(key)?.[1];
+  if (name === undefined) return [];
+  const hostDevices = listOf(value).flatMap((text) => {
+    const bdf = parseBdf(/[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(text)?.[0] ?? "");
+    return bdf === undefined ? [] : [{ bdf, managed: true }];
+  });
+  if (hostDevices.length === 0) return [];
+  const unknown = { uuid: "", machine: "", firmware: "bios", memoryKiB: 0, hugepages: false } as const;
+  return [{ ...unknown, name: vmName(nameOfKeyPart(name)), hostDevices }];
+}
+
+/** Boots of earlier imports with a start of nobody's, whose device a VM has that has become known. */
+function nowKnown(definitions: readonly VmDefinition[], store: Store): readonly BootId[] {
+  const owned = new Set(definitions.flatMap(({ hostDevices }) => hostDevices.map(({ bdf }) => bdf)));
+  const nobodys = store.vms.everyName().filter((name) => owned.has(deviceOfUnknownVm(name) ?? ("" as Bdf)));
+  return nobodys.flatMap((vm) =>
+    store.attempts
+      .list({ vm })
+      .flatMap(({ bootId, origin }) => (origin === "imported" ? (bootId ?? []) : [])),
+  );
 }

@@ -8,7 +8,7 @@ import type { Evidence, StartAttempt } from "../model/attempt.ts";
 import type { Fact } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { HostState } from "../model/host-state.ts";
-import type { BootId, VmName } from "../model/identifiers.ts";
+import { type BootId, deviceOfUnknownVm, type VmName } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { SignatureLookup, StoredAttempt } from "../store/attempt-store.ts";
 import type { Store } from "../store/store.ts";
@@ -53,7 +53,8 @@ const LAST_WORDS_KEPT = 60;
 
 /**
  * Takes in one boot, told by one or more pieces of material, in one transaction: the boot, its facts, its starts and
- * what else was said. Doing it again changes nothing; what the service itself saw stays as it is.
+ * what else was said. Doing it again changes nothing; what the service itself saw stays as it is. `housed` are starts on
+ * record of which it was not known that they are of this boot.
  */
 export function takeInBoot(
   id: BootId,
@@ -61,6 +62,7 @@ export function takeInBoot(
   loose: readonly PastObservation[],
   definitions: readonly VmDefinition[],
   parts: TakeInParts,
+  housed: readonly StoredAttempt[] = [],
 ): TakenBoot {
   const { store } = parts;
   const known = store.boots.get(id);
@@ -69,13 +71,14 @@ export function takeInBoot(
   const lastSeenAt = Math.max(
     known?.lastSeenAt ?? 0,
     ...pieces.map((piece) => piece.lastSeenAt),
+    ...housed.flatMap(({ evidence }) => evidence.map(({ lastAt }) => lastAt)),
     loose.reduce((last, { observation }) => Math.max(last, observation.at), 0),
   );
   const end = ["clean", "unclean"].find((word) => pieces.some((piece) => piece.end === word)) as
     | "clean"
     | "unclean"
     | undefined;
-  const stored = isLive ? [] : storedAttempts(id, parts);
+  const stored = isLive ? [] : [...storedAttempts(id, parts), ...housed];
   const own = pieces.flatMap((piece) => piece.definitions);
   for (const piece of pieces) store.vms.rememberPast(piece.definitions, piece.lastSeenAt);
   const vms = own.length > 0 ? own : definitions;
@@ -216,7 +219,7 @@ function storedAttempts(id: BootId, { store, signatures }: TakeInParts): readonl
     .filter((attempt) => attempt !== undefined);
 }
 
-/** The stored attempt that the new one continues. */
+/** The stored attempt that the new one continues; one that was nobody's may have become a VM's that is known now. */
 function earlierOf(
   stored: readonly StoredAttempt[],
   attempt: StartAttempt,
@@ -226,7 +229,7 @@ function earlierOf(
   return stored.find(
     (candidate) =>
       candidate.id === attempt.id ||
-      (candidate.vm === vm &&
+      ((candidate.vm === vm || deviceOfUnknownVm(candidate.vm) !== undefined) &&
         candidate.evidence.some(({ observation }) => identities.has(observation.identity))),
   );
 }

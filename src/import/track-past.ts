@@ -58,7 +58,7 @@ export function trackPast(options: {
     clock,
     settings,
     stored: [],
-    knownVmsOnly: true,
+    isPast: true,
     events: {
       changed: () => {},
       settled(attempt) {

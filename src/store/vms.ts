@@ -39,6 +39,11 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
   const columns = "number, name, uuid, definition, since, gone_at";
   const all = connection.statement<[], VmRow>(`SELECT ${columns} FROM vm ORDER BY name, number`);
   const byNumber = connection.statement<[number], VmRow>(`SELECT ${columns} FROM vm WHERE number = ?`);
+  // One under which a start was known only until its VM was found is none.
+  const heardOf = connection.statement<[], { number: number }>(
+    `SELECT number FROM vm WHERE definition IS NOT NULL
+       OR EXISTS (SELECT 1 FROM attempt WHERE attempt.vm = vm.number)`,
+  );
   const byUuid = connection.statement<[string], VmRow>(`SELECT ${columns} FROM vm WHERE uuid = ?`);
   // The last that took the name before the time; else the first that ever did.
   const nameAt = connection.statement<[string, number], { vm: number }>(
@@ -234,7 +239,10 @@ export function createVmTable(connection: Connection, boots: BootTable): VmTable
         ),
       };
     },
-    everyName: () => [...new Set(names().byNumber.values())],
+    everyName() {
+      const known = names().byNumber;
+      return [...new Set(heardOf.all().flatMap(({ number }) => known.get(number) ?? []))];
+    },
     rememberGroups(map, bootId, at) {
       connection.batched(() => {
         const boot = boots.numberOf(bootId, at, "live");

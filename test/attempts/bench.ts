@@ -139,7 +139,6 @@ export function bench(
     released?: boolean;
     stored?: readonly StartAttempt[];
     others?: readonly VmDefinition[];
-    knownVmsOnly?: boolean;
     settlingMs?: number;
   } = {},
 ): Bench {
@@ -151,7 +150,6 @@ export function bench(
     clock,
     settings: { ...SETTINGS, settlingMs: options.settlingMs ?? SETTINGS.settlingMs },
     stored: options.stored ?? [],
-    knownVmsOnly: options.knownVmsOnly ?? false,
     events: {
       changed: () => {},
       settled: (attempt) => told.push(attempt),

@@ -373,13 +373,6 @@ describe("a start attempt", () => {
     );
   });
 
-  it("is nobody's in the past, where the VM may become known from what is imported later", () => {
-    const { feed, clock, outcomes } = bench({ knownVmsOnly: true });
-    feed(kernel(1000, bdf("0000:0a:00.0")));
-    clock.moveTo(T0 + 40_000);
-    assert.deepEqual(outcomes(), []);
-  });
-
   it("is one though the kernel refuses several devices several times before the VM's log is read", () => {
     for (const hasLog of [true, false]) {
       const { feed, clock, outcomes } = bench();
