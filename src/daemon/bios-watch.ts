@@ -10,7 +10,7 @@ import type { KnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
 import type { BootId } from "../model/identifiers.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import { type VmDefinition, wantsDevices } from "../model/virtual-machine.ts";
 import type { Store } from "../store/store.ts";
 import { isBiosTold, lastCompared, noteBiosTold } from "./compared-facts.ts";
 import type { ServiceLog } from "./log.ts";
@@ -139,11 +139,9 @@ function verdicts(host: HostState, remembered: readonly VmDefinition[]): readonl
   const { groups } = host;
   const unknown =
     groups.state === "unreadable" ? `the IOMMU groups could not be read (${groups.why})` : undefined;
-  return definitions
-    .filter(({ hostDevices }) => hostDevices.length > 0)
-    .map((definition) => ({
-      vm: definition.name,
-      stoppedBy: lastingCauses(definition, host)[0]?.sentence,
-      unknown,
-    }));
+  return definitions.filter(wantsDevices).map((definition) => ({
+    vm: definition.name,
+    stoppedBy: lastingCauses(definition, host)[0]?.sentence,
+    unknown,
+  }));
 }

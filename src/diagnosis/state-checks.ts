@@ -11,6 +11,7 @@ import { cause } from "./state-cause.ts";
  * reason stands in no log (design, law 2) and to warn before a start. What could not be read yields no cause.
  */
 export function checkHostState(vm: VmDefinition, host: HostState): readonly Cause[] {
+  if (vm.movedTo !== undefined) return [];
   if (vm.hostDevices.length === 0) return refusedByManager(vm);
   return [
     ...missingDevices(vm, host),

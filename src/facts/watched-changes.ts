@@ -1,6 +1,6 @@
 import type { Change, Snapshot } from "../model/fact.ts";
 import type { VmName } from "../model/identifiers.ts";
-import type { VmDefinition } from "../model/virtual-machine.ts";
+import { type VmDefinition, wantsDevices } from "../model/virtual-machine.ts";
 import { listOf } from "./fact-value.ts";
 
 const GROUP = /^iommu\.group\.(?<identity>[^.]+)(?:\.(?<attribute>[^.]+))?$/;
@@ -28,7 +28,7 @@ export function concernedVms(
   snapshots: readonly Snapshot[],
   definitions: readonly VmDefinition[],
 ): readonly VmName[] {
-  const users = definitions.filter(({ hostDevices }) => hostDevices.length > 0);
+  const users = definitions.filter(wantsDevices);
   const groups = changes.map(({ key }) => GROUP.exec(key)?.groups?.identity);
   const wholeHost = groups.includes(undefined);
   const addresses = new Set(groups.flatMap((group) => addressesOf(group ?? "", changes, snapshots)));

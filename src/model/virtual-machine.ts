@@ -60,6 +60,11 @@ export function managerOf({ manager, uuid }: Pick<VmDefinition, "manager" | "uui
   return manager ?? (/^\d{1,9}(?:\/|$)/.test(uuid) ? "proxmox" : undefined);
 }
 
+/** Whether it is to get devices of this host. */
+export function wantsDevices({ hostDevices, movedTo }: VmDefinition): boolean {
+  return hostDevices.length > 0 && movedTo === undefined;
+}
+
 /** libvirt's state and reason in its own English words, e.g. `shutoff` / `failed`, `running` / `booted`. */
 export interface VmState {
   readonly state:

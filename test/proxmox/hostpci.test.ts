@@ -164,3 +164,13 @@ test("a group of which another VM that runs has a part cannot be had, whatever P
   );
   assert.deepEqual(checkHostState(vm, hostWith({ state: "shutoff", reason: "QEMU does not run" })), []);
 });
+
+test("nothing stops a VM here that has moved to another node", (context) => {
+  const made = makeNode(context);
+  const host = readHostState({ paths: made.paths });
+  for (const config of ["hostpci0: 0a:00.0", "hostpci0: mapping=nowhere"]) {
+    const vm = vmWith(made, [config]);
+    assert.equal(checkHostState(vm, host).length, 1);
+    assert.deepEqual(checkHostState({ ...vm, movedTo: "pve2" }, host), []);
+  }
+});

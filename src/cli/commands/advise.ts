@@ -6,6 +6,7 @@ import { createHostMemory } from "../../host/host-memory.ts";
 import { readHost } from "../../host/host-reading.ts";
 import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
+import { wantsDevices } from "../../model/virtual-machine.ts";
 import type { Preflight } from "../../preflight/finding.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
@@ -108,7 +109,7 @@ function atStake(
   store: Store | undefined,
 ): readonly VmAtStake[] {
   return valueOr(vms, [])
-    .filter(({ definition }) => definition.hostDevices.length > 0)
+    .filter(({ definition }) => wantsDevices(definition))
     .map(({ definition }) => {
       const { name } = definition;
       const [last] = store?.attempts.list({ vm: name, startedOnly: true, limit: 1 }) ?? [];
