@@ -10,6 +10,7 @@ import {
   composeWillNotStart,
 } from "../../src/alerts/compose.ts";
 import { decide, incidentKey } from "../../src/alerts/incident-policy.ts";
+import { alertText } from "../../src/alerts/message.ts";
 import { type Answer, type AnswerInput, makeAnswer } from "../../src/answer/answer.ts";
 import type { ChangeLine } from "../../src/answer/change-lines.ts";
 import { diagnose } from "../../src/diagnosis/diagnose.ts";
@@ -17,6 +18,7 @@ import type { StartAttempt } from "../../src/model/attempt.ts";
 import type { Cause } from "../../src/model/diagnosis.ts";
 import type { Change } from "../../src/model/fact.ts";
 import { signatureId, vmName } from "../../src/model/identifiers.ts";
+import type { Observation } from "../../src/model/observation.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { bdf } from "./examples.ts";
 
@@ -203,18 +205,52 @@ test("the summary of a storm says how many, and shows some", () => {
   assert.equal(content.subject, "195 more alerts about VM starts that failed");
 });
 
-test("no sentence of an alert repeats its title", () => {
+/** Every way in which a start can fail that the catalogue knows, and one that nothing explains. */
+function* failures(): Generator<StartAttempt> {
   for (const outcome of ["failed", "crashed-early", "refused"] as const) {
-    const bare = { ...attempt, outcome, evidence: [] };
-    const { summary } = diagnose(bare, undefined);
-    const made = answer({ ...since, causes: [], unexplained: summary, outcome });
-    const { subject, cause, lastGood, remedies } = composeFailure({
-      attempt: bare,
-      answer: made,
-      deviceNames,
-    });
-    for (const text of [cause, lastGood, ...(remedies ?? [])]) assert.ok(!text?.includes(subject), text);
+    yield { ...attempt, outcome, evidence: [] };
+    for (const signature of catalogue.signatures)
+      for (const [index, text] of signature.examples.entries()) {
+        const observation = {
+          ...{ kind: "kernel-record", source: "kernel-log", at: attempt.openedAt, exactTime: true },
+          ...{ identity: `${signature.id}/${index}`, sequence: 1, level: 3, text },
+        } as Observation;
+        const matches = [{ signature, captures: { vm: "Windows 11", bdf: "0000:01:00.0" } }];
+        yield {
+          ...{ ...attempt, outcome },
+          evidence: [{ observation, matches, count: 1, lastAt: observation.at }],
+        };
+      }
   }
+}
+
+test("no sentence of an alert repeats its title or another one, whatever of the catalogue was said", () => {
+  const plain = (text: string) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, " ")
+      .trim();
+  let told = 0;
+  for (const failed of failures()) {
+    const { causes, summary } = diagnose(failed, undefined, { catalogue });
+    const unexplained = causes.length === 0 ? { unexplained: summary } : {};
+    const made = answer({ ...since, causes, ...unexplained, outcome: failed.outcome });
+    for (const content of [
+      composeFailure({ attempt: failed, answer: made, deviceNames }),
+      ...(causes.length > 0 ? [composeWillNotStart({ vm: attempt.vm, answer: made, deviceNames })] : []),
+    ]) {
+      const message = { incidentId: "i", deliveryId: 1, host: "rig", createdAt: attempt.openedAt, content };
+      const { title, parts } = alertText(message);
+      const lines = parts.flatMap((part) => part.lines).map(plain);
+      const why = `${failed.outcome}: ${title} | ${lines.join(" | ")}`;
+      for (const one of lines) assert.ok(!one.includes(plain(title)), why);
+      // The head says in short what the details say at length.
+      const below = parts.filter(({ place }) => place !== "head").flatMap((part) => part.lines);
+      assert.equal(new Set(below.map(plain)).size, below.length, why);
+      told += 1;
+    }
+  }
+  assert.ok(told > 3 * catalogue.signatures.length);
 });
 
 test("every command that an alert names exists", async () => {
