@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import type { SourceName } from "../model/observation.ts";
 import type { Source } from "../model/source.ts";
 import { SOURCES } from "../sources/kinds/all.ts";
@@ -28,10 +28,11 @@ export function createSourceWatch(options: {
   const awaySince = new Map<string, number>();
   const lost = new Map<string, number>();
   /** When each source last lost records; without a loss in this run when the watch began, for an earlier run's. */
-  const lostAt = new Map<string, number>(sources.map(({ name }) => [name, clock.now()]));
+  const lostAt = new Map<string, number>(sources.map(({ name }) => [name, steadyNow(clock)]));
 
   return {
     look() {
+      const now = steadyNow(clock);
       for (const source of sources) {
         const health = source.health();
         const topic = `source/${health.name}`;
@@ -41,9 +42,9 @@ export function createSourceWatch(options: {
           wasLive.add(health.name);
           awaySince.delete(health.name);
         } else if (health.state.state === "waiting" && wasLive.has(health.name)) {
-          const since = awaySince.get(health.name) ?? health.since;
+          const since = awaySince.get(health.name) ?? now;
           awaySince.set(health.name, since);
-          if (clock.now() - since >= LOST_FOR && !told.has(health.name)) {
+          if (now - since >= LOST_FOR && !told.has(health.name)) {
             told.add(health.name);
             const { why, remedy } = health.state;
             options.trouble(topic, `The source ${health.name} is lost`, why, remedy);
@@ -53,11 +54,11 @@ export function createSourceWatch(options: {
         const losses = `lost/${health.name}`;
         if (health.lost > before) {
           lost.set(health.name, health.lost);
-          lostAt.set(health.name, clock.now());
+          lostAt.set(health.name, now);
           const subject = `Records of the source ${health.name} were lost`;
           const why = `${health.lost - before} records were gone before they could be read`;
           options.trouble(losses, subject, why, remedyForLoss(health.name));
-        } else if (clock.now() - (lostAt.get(health.name) ?? Number.POSITIVE_INFINITY) >= LOSS_IS_OVER) {
+        } else if (now - (lostAt.get(health.name) ?? Number.POSITIVE_INFINITY) >= LOSS_IS_OVER) {
           lostAt.delete(health.name);
           options.resolved(losses);
         }

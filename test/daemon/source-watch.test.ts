@@ -24,6 +24,7 @@ function watched(name: SourceName) {
   });
   return {
     said,
+    setClock: (by: number) => clock.setWall(clock.now() + by),
     set(changes: Partial<SourceHealth>) {
       health = { ...health, ...(changes.state !== undefined && { since: clock.now() }), ...changes };
     },
@@ -53,6 +54,23 @@ test("a source that was live is told as lost after a quarter of an hour, whateve
   pass(60);
   assert.deepEqual(said.slice(2), ["source/libvirt is over"]);
 });
+
+for (const [how, by] of [
+  ["forward by a year", 365 * DAY],
+  ["back by two days", -2 * DAY],
+] as const)
+  test(`a clock that is set ${how} makes no source lost any sooner or later`, () => {
+    const { said, set, pass, setClock } = watched("libvirt");
+    set({ state: { state: "live", detail: "libvirt 11.3.0" } });
+    pass(1);
+    set({ state: { state: "waiting", why: "gone", remedy: "start libvirtd" } });
+    pass(2);
+    setClock(by);
+    pass(10);
+    assert.equal(said.length, 1);
+    pass(5);
+    assert.deepEqual(said.slice(1), ["source/libvirt: The source libvirt is lost: gone: start libvirtd"]);
+  });
 
 test("a source that never was live is missing, and nobody is alarmed", () => {
   const { said, set, pass } = watched("libvirt");
