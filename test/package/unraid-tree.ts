@@ -191,7 +191,7 @@ for old in "$ROOT"/var/lib/pkgtools/"$base"-*; do
   [[ -e $old && \${old##*/} =~ ^$base-[^-]*-[^-]*-[^-]*$ ]] && removepkg "$base"
 done
 tar -xpf "$file" -C "$ROOT/" --keep-directory-symlink
-(cd "$ROOT/" && [[ -f install/doinst.sh ]] && bash install/doinst.sh)
+if [[ -f $ROOT/install/doinst.sh ]]; then (cd "$ROOT/" && bash install/doinst.sh); fi
 tar -tf "$file" >"$ROOT/var/lib/pkgtools/$name"
 rm -rf "$ROOT/install"
 echo "Package $name installed."
