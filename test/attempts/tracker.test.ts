@@ -115,6 +115,37 @@ describe("a start attempt", () => {
     );
   });
 
+  it("that was seen first after its log began is that log's for two minutes, and another's after", () => {
+    for (const [late, attempts] of [
+      [120_000, 1],
+      [120_001, 2],
+    ] as const) {
+      const { feed, clock, outcomes } = bench();
+      feed(lifecycle("Windows 11", late, "started", "booted"));
+      feed(logStart("Windows 11", 0, [GPU]));
+      clock.moveTo(T0 + 2_000_000);
+      assert.equal(outcomes().length, attempts, `${late}`);
+    }
+  });
+
+  it("takes late evidence while it is one of the last twelve of its VM", () => {
+    const { feed, clock, outcomes } = bench();
+    const begins = Array.from({ length: 13 }, (_, index) => index * 2_000);
+    for (const at of begins) {
+      feed(logStart("Windows 11", at, [GPU]));
+      feed(logEnd("Windows 11", at + 1_000, "failed"));
+    }
+    clock.moveTo(T0 + 40_000);
+    const evidence = () => outcomes().map((attempt) => attempt.evidence.length);
+    assert.deepEqual(
+      evidence(),
+      begins.map(() => 2),
+    );
+    for (const at of begins.slice(0, 2)) feed(kernel(at + 500, GPU));
+    clock.moveTo(T0 + 60_000);
+    assert.deepEqual(evidence(), [2, 3, ...begins.slice(2).map(() => 2)]);
+  });
+
   it("is five attempts when the VM is tried five times in ten seconds", () => {
     const { feed, clock, outcomes } = bench();
     for (let index = 0; index < 5; index += 1) {

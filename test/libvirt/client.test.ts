@@ -238,6 +238,26 @@ describe("libvirt client", () => {
     daemon = await startFakeLibvirtd(join(directory, "sock"));
   });
 
+  for (const [step, procedure] of [
+    ["asking how to authenticate", 66],
+    ["opening", 1],
+    ["registering for events", 316],
+  ] as const)
+    it(`gives up at once when it is stopped while ${step}`, async () => {
+      const stop = new AbortController();
+      daemon.answers.set(procedure, () => {
+        stop.abort();
+        return "silence";
+      });
+      const result = await openLibvirtClient({
+        ...{ socketPath: join(directory, "sock"), clock, timeLimit: 5000, signal: stop.signal },
+        keepalive: { interval: 10_000, unanswered: 2 },
+        ...{ onEvent: () => {}, onLost: () => assert.fail("was never open") },
+      });
+      assert.equal(result.ok, false);
+      await daemon.until(() => daemon.connections() === 0);
+    });
+
   it("takes polkit's yes for an answer", async () => {
     daemon.answers.set(66, () => Buffer.from("0000000100000002", "hex"));
     daemon.answers.set(70, () => Buffer.from("00000001", "hex"));
