@@ -12,8 +12,8 @@ const skip = noBrowser || noWebgui();
 const THEMES = ["white", "black", "azure", "gray"];
 const SCREENS = [1280, 390];
 const LOOKS = THEMES.flatMap((theme) => SCREENS.map((width) => ({ theme, width })));
-/** What the pages of Unraid complain about by themselves: there is no nginx with its channels here. */
-const NOT_OURS = /WebSocket|404|net::ERR|NchanSubscriber|cpuPowerSubscription|shortcut/;
+/** What the pages of Unraid complain about by themselves: there is no nginx with its channels here. Chromium gives advice. */
+const NOT_OURS = /WebSocket|404|net::ERR|NchanSubscriber|cpuPowerSubscription|^\[DOM\]/;
 const START = {
   icon: `document.getElementById("vm-${VM_UUID}")`,
   entry: `[...document.querySelectorAll(".dropdown-menu a")].find((entry) => entry.textContent.trim() === "Start")`,
@@ -193,7 +193,8 @@ for (const version of skip === false ? webguiVersions() : []) {
     for (const [path, isThere, expected] of [
       [
         "/Tools/vfio-watch",
-        `document.querySelector("#vfio-watch-content .vfio-watch-page") !== null && document.querySelector('[aria-busy="true"]') === null`,
+        // A busy machine may not answer within the page's patience: then one asks again.
+        `document.querySelector('[aria-busy="true"]') === null && (document.querySelector("#vfio-watch-content .vfio-watch-page") !== null || document.getElementById("vfio-watch-refresh").click())`,
         /Windows 11[\s\S]*Go back to BIOS E7E49AMSI\.1A63/,
       ],
       [
