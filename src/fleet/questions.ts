@@ -2,6 +2,7 @@ import type { Outcome } from "../model/attempt.ts";
 import type { FleetConnection } from "./connect.ts";
 import type { Environment } from "./environment.ts";
 import { expectVersion } from "./owner.ts";
+import { NO_FAULT } from "./schema.ts";
 
 // What the server is asked. Times are UTC epoch milliseconds.
 
@@ -178,7 +179,7 @@ export function readOutliers(fleet: FleetConnection): Promise<readonly Outlier[]
      FROM (SELECT tally.host, board_key, bios, min(board) AS board, bool_or(outcome <> 'started') AS fails,
          min(word.word) FILTER (WHERE outcome <> 'started') AS class, max(last_at) AS last_at
        FROM tally JOIN environment ON environment.id = tally.environment JOIN word ON word.id = tally.class
-       WHERE device <> 0 AND outcome <> 'refused' AND bios IS NOT NULL
+       WHERE device <> 0 AND outcome <> 'refused' AND bios IS NOT NULL AND word.word NOT IN (${NO_FAULT})
        GROUP BY tally.host, board_key, bios) AS of_host
      JOIN result USING (board_key, bios) JOIN host ON host.id = of_host.host
      WHERE result.hosts >= ${ENOUGH} AND (CASE WHEN of_host.fails THEN result.failing ELSE result.hosts - result.failing END)

@@ -15,8 +15,8 @@ export const READER_ROLE = "vfio_watch_reader";
 /** Verdicts that fewer hosts stand behind are shown to no other host: they would tell of one machine. */
 export const FEWEST_HOSTS = 5;
 
-/** A failure that no change of a host need explain, as SQL has it. */
-const NO_FAULT = [...NO_PASSTHROUGH_FAILURE].map((name) => `'${name}'`).join(", ");
+/** Failures that no change of a host need explain, as SQL has them. */
+export const NO_FAULT = [...NO_PASSTHROUGH_FAILURE].map((name) => `'${name}'`).join(", ");
 
 // `environment` and what stands in lists of words are shared by all hosts and addressed by content; number 0 is "none".
 // Columns of `start` go from wide to narrow, which saves what alignment would fill. It has no foreign keys to the lists:
