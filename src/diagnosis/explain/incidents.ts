@@ -38,22 +38,30 @@ export function incidentsOf(
 ): Incidents {
   const told = lines.filter(isTelling);
   const kernel = told.filter((line) => isOfKernel(line) && isFinding(line));
+  const marks = createMarks();
   const gatherings = gather(told.filter((line) => !isOfKernel(line)));
   const tries = gatherings.map((gathering) => {
-    const near = kernel.filter((line) => belongs(line, gathering));
+    const near = nearestOf(
+      kernel.filter((line) => belongs(line, gathering, marks)),
+      gathering,
+    );
     const own = inOrder([...gathering.lines, ...near]);
     return { gathering, own, failed: isStartFailure(own, speakOfVms(own)) };
   });
   const failed = merged(tries.filter((one) => one.failed));
-  const incidents = failed.map(
-    (own): Incident => ({
+  const newest = failed.at(-1);
+  if (newest !== undefined) {
+    const loose = without(kernel, failed.flat());
+    const incident = (own: readonly SpokenLine[], background: readonly SpokenLine[]): Incident => ({
       lines: own,
-      background: without(kernel, own),
+      background,
       isStartFailure: true,
-    }),
-  );
-  const newest = incidents.at(-1);
-  if (newest !== undefined) return { answer: newest, others: incidents.slice(0, -1) };
+    });
+    return {
+      answer: incident(newest, without(kernel, newest)),
+      others: failed.slice(0, -1).map((own) => incident(own, loose)),
+    };
+  }
   return withoutTries(told, kernel, speakOfVms);
 }
 
@@ -80,7 +88,8 @@ function withoutTries(
     return { answer: { lines: told, background: [], isStartFailure: false }, others: [] };
   const gathering = gatheringOf(first);
   for (const line of rest) add(gathering, line);
-  const background = without(kernel, focus).filter((line) => !belongs(line, gathering));
+  const marks = createMarks();
+  const background = without(kernel, focus).filter((line) => !belongs(line, gathering, marks));
   const lines = without(told, background);
   return { answer: { lines, background, isStartFailure: false }, others: [] };
 }
@@ -129,21 +138,19 @@ function gather(lines: readonly SpokenLine[]): readonly Gathering[] {
 }
 
 function homeOf(line: SpokenLine, gatherings: readonly Gathering[]): Gathering | undefined {
-  // Read once: in a storm there are thousands of gatherings to compare with.
+  // Read once, and the times first: in a storm there are thousands of gatherings to compare with.
   const [name] = vmsIn(line.text);
-  const fitting = gatherings.filter((gathering) => !isOfOtherVm(name, gathering));
-  const last = fitting.at(-1);
-  const { when } = line;
-  const distances = fitting
-    .map((gathering) => ({ gathering, distance: distanceOf(when, gathering) }))
-    .filter(({ distance }) => distance !== undefined);
-  if (distances.length > 0) {
-    const [nearest] = distances.sort((a, b) => (a.distance ?? 0) - (b.distance ?? 0));
-    if (nearest === undefined || (nearest.distance ?? 0) > TOGETHER_MS) return undefined;
+  let nearest: Gathering | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const gathering of gatherings) {
+    const distance = distanceOf(line.when, gathering);
     // Of two tries within a minute the later line belongs to the later one.
-    const same = distances.filter(({ distance }) => distance === nearest.distance).at(-1) ?? nearest;
-    return beginsAnother(line, same.gathering) ? undefined : same.gathering;
+    if (distance === undefined || distance > least || isOfOtherVm(name, gathering)) continue;
+    nearest = gathering;
+    least = distance;
   }
+  if (nearest !== undefined) return least > TOGETHER_MS || beginsAnother(line, nearest) ? undefined : nearest;
+  const last = gatherings.findLast((gathering) => !isOfOtherVm(name, gathering));
   return last === undefined || beginsAnother(line, last) ? undefined : last;
 }
 
@@ -194,14 +201,44 @@ function slotOf(device: Bdf): string {
   return device.replace(/\.\d$/, "");
 }
 
+/** What tells a line of the kernel's to a try, read once for all tries. */
+interface Marks {
+  readonly ofVfio: boolean;
+  readonly slots: readonly string[];
+  readonly groups: readonly number[];
+}
+
+function createMarks(): (line: SpokenLine) => Marks {
+  const known = new Map<SpokenLine, Marks>();
+  return (line) => {
+    const marks = known.get(line) ?? {
+      ofVfio: isOfVfio(line),
+      slots: devicesIn(line.text).map(slotOf),
+      groups: groupsIn(line.text),
+    };
+    known.set(line, marks);
+    return marks;
+  };
+}
+
+/** So many of the kernel's lines are told with one try: those that stand nearest to it. */
+const MOST_OF_TRY = 200;
+
+function nearestOf(kernel: readonly SpokenLine[], { lines }: Gathering): readonly SpokenLine[] {
+  if (kernel.length <= MOST_OF_TRY) return kernel;
+  const place = lines.at(-1)?.block ?? 0;
+  const distance = ({ block }: SpokenLine) => Math.abs(block - place);
+  return kernel.toSorted((a, b) => distance(a) - distance(b)).slice(0, MOST_OF_TRY);
+}
+
 /** Whether what the kernel said belongs to a try. */
-function belongs(line: SpokenLine, gathering: Gathering): boolean {
+function belongs(line: SpokenLine, gathering: Gathering, marksOf: (line: SpokenLine) => Marks): boolean {
   const distance = distanceOf(line.when, gathering);
   if (distance !== undefined) return distance <= KERNEL_TOGETHER_MS;
-  if (isOfVfio(line)) return true;
-  const devices = devicesIn(line.text);
-  if (devices.some((device) => gathering.slots.has(slotOf(device)))) return true;
-  if (groupsIn(line.text).some((group) => gathering.groups.has(group))) return true;
+  const marks = marksOf(line);
+  if (marks.ofVfio) return true;
+  if (marks.slots.some((slot) => gathering.slots.has(slot))) return true;
+  if (marks.groups.some((group) => gathering.groups.has(group))) return true;
   // In a long log what stands near is there by chance.
   if (line.isOfLongLog) return false;
   return gathering.lines.some(({ block }) => Math.abs(block - line.block) <= NEAR_KERNEL);

@@ -108,3 +108,19 @@ test("a hint of QEMU's does not outrank its error", () => {
     "kvm: -device vfio-pci,host=0000:6a:00.0: vfio 0000:6a:00.0: error getting device from group 33: No such device\nVerify all devices in group 33 are bound to vfio-<bus> or pci-stub and not already in use";
   assert.equal(firstOf(explain(text)), "driver-binding");
 });
+
+test("of a storm told by two clocks the newest start is the answer and all others are listed", () => {
+  const STARTS = 250;
+  const text = Array.from({ length: STARTS }, (_, index) => {
+    const at = new Date(Date.UTC(2026, 2, 2, 18) + index * 70_000).toISOString().replace("Z", "345Z");
+    return [
+      `[${(900 + index * 70).toFixed(6).padStart(12)}] vfio-pci 0000:03:00.0: Firmware has requested this device have a 1:1 IOMMU mapping, rejecting configuring the device without a 1:1 mapping. Contact your platform vendor.`,
+      `${at} qemu-system-x86_64: -device vfio-pci,host=0000:03:00.0: vfio 0000:03:00.0: failed to setup container for group 17: Failed to set group container: Invalid argument`,
+    ].join("\n");
+  }).join("\n");
+  const { causes, others, vmStartFailure } = explain(text);
+  assert.equal(vmStartFailure, true);
+  assert.equal(causes[0]?.class, "iommu-direct-mapping-required");
+  assert.equal(others.length, STARTS - 1);
+  assert.ok(others.every((other) => other.class === "iommu-direct-mapping-required"));
+});
