@@ -23,6 +23,8 @@ export interface CommandIo {
   readonly columns: number;
   /** The same for tables; without an end where the output is no terminal, so that a row stays a line for `grep`. */
   readonly tableColumns: number;
+  /** Whether standard error is a terminal, where a line can be written over. */
+  readonly errIsTerminal?: boolean;
   readonly env: NodeJS.ProcessEnv;
   /** All of standard input; undefined where it is longer than `limit` bytes. */
   readonly readInput: (limit: number) => Promise<Buffer | undefined>;

@@ -192,6 +192,7 @@ function processIo(): CommandIo {
     err: (text) => void stderr.write(text),
     color: stdout.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb",
     columns,
+    errIsTerminal: stderr.isTTY === true,
     tableColumns: wanted === undefined ? Number.POSITIVE_INFINITY : columns,
     env,
     input: () => process.stdin,

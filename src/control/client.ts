@@ -32,6 +32,25 @@ export function askService<Ask extends ControlAsk>(
 }
 
 /**
+ * Asks for something that goes on telling until `end` is called, or the service ends. The first progress says that it
+ * has begun. Never rejects.
+ */
+export function listenToService<Ask extends ControlAsk>(
+  directory: string,
+  request: RequestTo<Ask>,
+  options: { readonly patienceMs: number; readonly onProgress: (text: string) => void },
+): { readonly last: Promise<Asked<Ask>>; readonly end: () => void } {
+  const { last, end, hurry } = speak<Ask>(directory, request, options);
+  return {
+    last,
+    end() {
+      hurry();
+      end();
+    },
+  };
+}
+
+/**
  * Asks for something that lasts as long as this side wants. Resolves with the conversation once the service has said
  * that it may begin, or with why it may not.
  */

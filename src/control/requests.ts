@@ -14,6 +14,8 @@ export type ControlRequest =
   | { readonly ask: "silence"; readonly history: string; readonly incident: string; readonly forMs: number }
   /** Lets whoever asks write older material beside the service, until it ends its side of the connection. */
   | { readonly ask: "import"; readonly history: string }
+  /** Tells every line of the log from now on, each as JSON, until whoever asks ends its side of the connection. */
+  | { readonly ask: "watch"; readonly history: string }
   /** How the newest start of a VM since `since` went; waits up to `waitMs` for one that has not settled. */
   | {
       readonly ask: "start";
@@ -44,6 +46,7 @@ export interface ControlAnswers {
   readonly acknowledge: ChangedIncident;
   readonly silence: ChangedIncident;
   readonly import: { readonly tookMs: number };
+  readonly watch: { readonly lines: number };
   readonly start: StartAnswer;
 }
 
@@ -90,6 +93,7 @@ const READERS: { readonly [Ask in ControlAsk]: Read<Ask> } = {
     return { ask: "silence", history, incident, forMs };
   },
   import: (_fields, history) => ({ ask: "import", history }),
+  watch: (_fields, history) => ({ ask: "watch", history }),
   start({ vm, since, waitMs }, history) {
     if (!isText(vm, LONGEST_NAME)) return "'vm' is the name of a VM";
     if (!isWithin(since, 0, Number.MAX_SAFE_INTEGER)) return "'since' is a time in milliseconds";

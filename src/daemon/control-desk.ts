@@ -49,6 +49,17 @@ export function createControlDesk(options: {
     async start({ vm, since, waitMs }) {
       return { answer: await options.startAnswers.ask(vm, since, waitMs) };
     },
+    async watch(_request, { progress, ended }) {
+      let lines = 0;
+      progress("");
+      const stop = log.follow?.((line) => {
+        lines += 1;
+        progress(JSON.stringify(line));
+      });
+      await aborted(ended);
+      stop?.();
+      return { answer: { lines } };
+    },
     async import(_request, { progress, ended }) {
       if (isImporting)
         return { reason: "busy", why: "Another import is under way.", remedy: "Wait for its end." };

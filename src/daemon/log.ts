@@ -9,6 +9,16 @@ export interface ServiceLog {
   readonly debug: (message: string, details?: object) => void;
   readonly setLevel: (level: LogLevel) => void;
   readonly setFormat: (format: "text" | "json") => void;
+  /** Gives every line from now on to somebody who watches, until what it returns is called. */
+  readonly follow?: (take: (line: LoggedLine) => void) => () => void;
+}
+
+/** A line of the log, for who watches it live. */
+export interface LoggedLine {
+  /** UTC epoch milliseconds. */
+  readonly at: number;
+  readonly level: LogLevel;
+  readonly text: string;
 }
 
 export type LogLevel = "error" | "warn" | "info" | "debug";
@@ -34,8 +44,13 @@ export function createServiceLog(options: {
   readonly write: (line: string) => void;
 }): ServiceLog {
   let { format } = options;
+  const followers = new Set<(line: LoggedLine) => void>();
   const destination = {
     write(line: string) {
+      if (followers.size > 0) {
+        const told = loggedLine(line);
+        for (const take of followers) take(told);
+      }
       options.write(format === "json" ? line : `${readable(line, options.journal)}\n`);
     },
   };
@@ -56,6 +71,20 @@ export function createServiceLog(options: {
     setFormat: (next) => {
       format = next;
     },
+    follow(take) {
+      followers.add(take);
+      return () => void followers.delete(take);
+    },
+  };
+}
+
+function loggedLine(line: string): LoggedLine {
+  const { level, time, msg } = JSON.parse(line) as { level: number; time: number; msg: string };
+  const name = NAMES[level];
+  return {
+    at: time,
+    level: name === "debug" || name === "warn" || name === "error" ? name : "info",
+    text: printable(msg),
   };
 }
 

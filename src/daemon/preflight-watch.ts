@@ -49,6 +49,7 @@ export function createPreflightWatch(options: {
   readonly remembered: () => readonly VmDefinition[];
 }): PreflightWatch {
   const told = new Map<VmName, string>();
+  const logged = new Map<VmName, string>();
 
   function tell(vm: VmStatus, causes: readonly Cause[], isRunning = false): void {
     const { name } = vm.definition;
@@ -56,8 +57,14 @@ export function createPreflightWatch(options: {
     if ((told.get(name) ?? "") === classes) return;
     told.set(name, classes);
     const [first] = causes;
-    if (first === undefined) return;
-    options.log.warn(`'${name}' will not start${isRunning ? " the next time" : ""}: ${first.sentence}`);
+    if (first === undefined) {
+      logged.delete(name);
+      return;
+    }
+    const line = `'${name}' will not start${isRunning ? " the next time" : ""}: ${first.sentence}`;
+    // Once libvirt tells of its VMs a second cause may come to the first, which is no news for whoever reads the log.
+    if (logged.get(name) !== line) options.log.warn(line);
+    logged.set(name, line);
     options.transaction(() =>
       options.alerting.willNotStart(vm, causes, options.snapshots.latest(), isRunning),
     );

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { dirname, join } from "node:path";
 import { systemClock } from "../clock.ts";
@@ -45,6 +45,15 @@ export function runtimeDirectory(env: NodeJS.ProcessEnv): string {
   return env.XDG_RUNTIME_DIR
     ? join(env.XDG_RUNTIME_DIR, "vfio-watch")
     : join("/tmp", `vfio-watch-${process.getuid?.() ?? 0}`);
+}
+
+/** Whether a service may run of which this user can see nothing: root's own directory is for root alone. */
+export function mayBeHidden(
+  env: NodeJS.ProcessEnv,
+  uid = process.getuid?.() ?? 0,
+  rootsOwn = "/run/vfio-watch",
+): boolean {
+  return uid !== 0 && runtimeDirectory(env) !== rootsOwn && existsSync(rootsOwn);
 }
 
 /** Path of the state file in a run-time directory. */

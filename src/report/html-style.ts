@@ -151,5 +151,6 @@ body>.${ROOT_CLASS}{--vfw-good:#27803f;--vfw-bad:#cf3b31;--vfw-warning:#9c6208;-
 body{background:#fff;color:#000;--vfw-halo:#efefef}
 body>.${ROOT_CLASS}{max-width:none;padding:0;font-size:11px}
 details{border:0!important;padding:0!important}
+details::details-content{content-visibility:visible!important;block-size:auto!important;opacity:1!important}
 h2{break-after:avoid}
 }`;

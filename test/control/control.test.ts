@@ -36,7 +36,14 @@ async function createRig(context: TestContext, changed: Partial<ControlHandlers>
     onFault: (doing, error) => faults.push(`${doing}: ${error}`),
     handlers: {
       status: () => ({ answer: { version: "1.2.3", pid: 7, startedAt: 5 } }),
-      ...{ "test-channel": unasked, acknowledge: unasked, silence: unasked, import: unasked, start: unasked },
+      ...{
+        "test-channel": unasked,
+        acknowledge: unasked,
+        silence: unasked,
+        import: unasked,
+        start: unasked,
+        watch: unasked,
+      },
       ...changed,
     },
   });

@@ -100,3 +100,21 @@ test("a start that fails is answered for as soon as it has settled", async (cont
     number,
   );
 });
+
+test("watch tells the log's lines and each start with its number, until the service ends or Ctrl-C", async (context) => {
+  const { host, boot, daemon, run } = await createRig(context);
+  const watching = run("watch");
+  // In its own place in line: the service answers one client after the other.
+  await run("alerts", "test", "command");
+  boot.failsToStart("win11");
+  await host.hurryUntil(() => host.told().some(({ kind }) => kind === "start-failed"));
+  await daemon.stop();
+  const { code, out, err } = await watching;
+  assert.match(out, /^\d\d:\d\d:\d\d {2}start of 'win11': failed\. .* \(vfio-watch show 1\)$/m);
+  assert.match(err, /^Watching; Ctrl-C ends it\./);
+  assert.equal(code, EXIT.failure);
+  assert.match(err, /service is ending|service ended/i);
+  const alone = await run("watch");
+  assert.equal(alone.code, EXIT.failure);
+  assert.match(alone.err, /no service runs, so nothing is watched/);
+});

@@ -95,9 +95,12 @@ export function describeChanges(
   columns: number,
 ): string {
   const heading = `From ${printable(from)} to ${printable(to)}`;
-  if (changes.length === 0) return `${heading}: nothing that is watched has changed.`;
+  if (changes.length === 0) return wrap(`${heading}: nothing that is watched has changed.`, columns);
   const lines = [
-    paint("bold", `${heading}: ${changes.length} ${changes.length === 1 ? "change" : "changes"}`),
+    paint(
+      "bold",
+      wrap(`${heading}: ${changes.length} ${changes.length === 1 ? "change" : "changes"}`, columns),
+    ),
   ];
   for (const group of FACT_GROUPS) {
     const own = changes.filter((change) => change.group === group);

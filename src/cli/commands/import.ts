@@ -21,6 +21,7 @@ import { inUtc } from "../../time-words.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { troubleJson } from "../json/status.ts";
+import { createProgressBar } from "../progress-bar.ts";
 import { findCatalogue, findSurroundings, type Surroundings, signatureLookup } from "../surroundings.ts";
 
 /** Of failures of years that no signature knows, so many are looked up in the programs' sources at once. */
@@ -84,6 +85,7 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
     }
     const { store } = opened;
     try {
+      const bar = createProgressBar(io);
       const catalogue = findCatalogue(surroundings, io);
       const matcher = createMatcher(catalogue);
       const { config } = surroundings.loaded;
@@ -107,8 +109,9 @@ Example: vfio-watch import /boot/logs && vfio-watch blame
         },
         runningBoot: runningBoot(paths),
         now: systemClock.now(),
-        progress: (text) => io.err(`vfio-watch: ${printable(text)}\n`),
+        progress: bar.tell,
       });
+      bar.end();
       return await tell(result, args, io);
     } finally {
       store.close();

@@ -74,12 +74,20 @@ export function describeAttempt(
   const boot = attempt.bootId ?? "unknown";
   const lines = [
     `${paint("bold", `Start #${attempt.number} of '${printable(attempt.vm)}'`)}  ${outcomeWord(attempt.outcome, paint, attempt.diagnosis !== undefined)}${attempt.origin === "imported" ? "  (imported)" : ""}`,
-    `${formatTime(attempt.openedAt)}, boot ${here.boot === undefined ? boot : `b${here.boot} (${boot})`}`,
-    `BIOS ${printable(here.bios ?? "not on record")}, kernel ${printable(here.kernel ?? "not on record")}`,
+    wrap(
+      `${formatTime(attempt.openedAt)}, boot ${here.boot === undefined ? boot : `b${here.boot} (${boot})`}`,
+      columns,
+      "  ",
+    ),
+    wrap(
+      `BIOS ${printable(here.bios ?? "not on record")}, kernel ${printable(here.kernel ?? "not on record")}`,
+      columns,
+      "  ",
+    ),
   ];
   if (attempt.devices.length > 0) {
     const groups = attempt.groups.length > 0 ? `, IOMMU group ${attempt.groups.join(", ")}` : "";
-    lines.push(`Devices: ${attempt.devices.join(", ")}${groups}`);
+    lines.push(wrap(`Devices: ${attempt.devices.join(", ")}${groups}`, columns, "  "));
   }
   const told = (text: string, lead = "", indent = lead.length) =>
     wrap(`${lead}${printable(text)}`, columns, " ".repeat(indent));

@@ -1,4 +1,5 @@
 import {
+  mayBeHidden,
   type RuntimeState,
   readRuntimeState,
   runtimeDirectory,
@@ -50,7 +51,9 @@ Example: vfio-watch status`,
     if (args.flag("json")) {
       io.out(documentText(statusJson(service, history)));
     } else {
-      io.out(`${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now)}\n`);
+      io.out(
+        `${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now, mayBeHidden(io.env))}\n`,
+      );
     }
     if (service === undefined) return EXIT.failure;
     return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
@@ -115,10 +118,18 @@ function describeStatus(
   paint: Paint,
   columns: number,
   now: number,
+  isHidden: boolean,
 ): string {
   const lines: string[] = [];
   if (service === undefined) {
-    lines.push(paint("red", "The service is not running."));
+    lines.push(
+      isHidden
+        ? paint(
+            "yellow",
+            wrap("Whether root's service runs cannot be seen by this user: sudo vfio-watch status", columns),
+          )
+        : paint("red", "The service is not running."),
+    );
     if (left !== undefined)
       lines.push(
         wrap(
@@ -126,7 +137,8 @@ function describeStatus(
           columns,
         ),
       );
-    lines.push(wrap("Start it with 'vfio-watch run', or see the README for the boot service.", columns));
+    if (!isHidden)
+      lines.push(wrap("Start it with 'vfio-watch run', or see the README for the boot service.", columns));
   } else {
     const { version, pid, startedAt, writtenAt, memory } = service;
     const word = now - writtenAt > STUCK_AFTER ? paint("red", "Stuck") : paint("green", "Watching");
