@@ -258,6 +258,8 @@ function knownDefinitions(materials: readonly NamedMaterial[], store: Store): re
   const byName = new Map<string, VmDefinition>();
   for (const definition of storedDefinitions(store)) byName.set(definition.name, definition);
   for (const { definition } of store.vms.list()) byName.set(definition.name, definition);
+  for (const { definitions = [] } of materials.map(({ material }) => material))
+    for (const definition of definitions) byName.set(definition.name, definition);
   const boots = materials
     .flatMap(({ material }) => material.boots)
     .toSorted((a, b) => a.lastSeenAt - b.lastSeenAt);
