@@ -108,12 +108,14 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
   const path = databaseFile(loaded, paths, unraid, environment);
   const copies = () => existingCopies(loaded.config, path, paths, environment);
   let lookAtHistory = () => {};
+  // Before the history is opened: what is wrong with it is found there.
+  const startedAt = options.clock.now();
   // In a turn of its own: it is found in the middle of other work, and the service is stopped for it.
   const onDamage = () => void options.clock.after(0, () => lookAtHistory());
   return startOnHistory(
     () => openHistory({ path, clock: options.clock, copies: copies(), orBeside: true, onDamage }),
     (history, undo) =>
-      watchHost(options, history, undo, (look) => {
+      watchHost(options, startedAt, history, undo, (look) => {
         lookAtHistory = look;
       }),
   );
@@ -122,6 +124,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonStart> 
 /** Builds the parts on an open history and starts them; says what to undo should it fail. */
 async function watchHost(
   options: DaemonOptions,
+  startedAt: number,
   { store, volatile }: HistoryPlace,
   undo: (step: () => unknown) => void,
   onHistoryWatch: (look: () => void) => void,
@@ -129,7 +132,6 @@ async function watchHost(
   const { paths, log, environment, unraid } = options;
   const clock = createEndingClock(options.clock);
   undo(() => clock.end());
-  const startedAt = clock.now();
   const startedSteady = steadyNow(clock);
   let loaded = options.loadConfig();
   const config = () => loaded.config;
