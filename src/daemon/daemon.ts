@@ -216,6 +216,11 @@ async function watchHost(
     ...{ alerting, log, snapshots, transaction: store.durable },
     remembered: store.vms.present,
     underWay: () => pipeline.underWay(),
+    hasFailed: ({ name, hostDevices }) => {
+      const [newest] = store.attempts.list({ vm: name, bootId, limit: 1 });
+      const had = new Set(newest?.devices);
+      return newest?.outcome === "failed" && hostDevices.every(({ bdf }) => had.has(bdf));
+    },
   });
   let isBacklogRead = false;
   const earlyBoot = createEarlyBoot({

@@ -16,7 +16,7 @@ export interface PreflightWatch {
   /**
    * Looks at the VMs that libvirt told of; before it has (on Unraid only once the array runs, and then VMs with
    * autostart start at once) at those that it told of in an earlier boot. A VM of which a start is under way is left
-   * alone: how that goes says more. While the host comes up only what stays as it is until the next boot is told.
+   * alone, and so is one that has failed already. While the host comes up only what stays as it is until the next boot is told.
    */
   look(host: HostState, whileComingUp?: "coming-up"): void;
 }
@@ -45,6 +45,8 @@ export function createPreflightWatch(options: {
   readonly transaction: <T>(work: () => T) => unknown;
   /** VMs of which a start is under way, or not told yet. */
   readonly underWay: () => ReadonlySet<VmName>;
+  /** Whether its newest start in this boot failed with these devices: that has been told, and says more. */
+  readonly hasFailed: (definition: VmDefinition) => boolean;
   /** The VMs as libvirt last told of them, in this boot or an earlier one. */
   readonly remembered: () => readonly VmDefinition[];
 }): PreflightWatch {
@@ -55,6 +57,7 @@ export function createPreflightWatch(options: {
     const { name } = vm.definition;
     const classes = causes.map((cause) => cause.class).join(",");
     if ((told.get(name) ?? "") === classes) return;
+    if (classes !== "" && options.hasFailed(vm.definition)) return;
     told.set(name, classes);
     const [first] = causes;
     if (first === undefined) {

@@ -28,6 +28,7 @@ const RUNNING: VmState = { state: "running", reason: "booted" };
 function watch() {
   const told: string[] = [];
   const underWay = new Set<VmName>();
+  const failed = new Set<Bdf>();
   const preflight = createPreflightWatch({
     alerting: {
       attemptSettled: () => {},
@@ -41,10 +42,12 @@ function watch() {
     transaction: (work) => work(),
     remembered: () => [],
     underWay: () => underWay,
+    hasFailed: ({ hostDevices }) => hostDevices.every(({ bdf }) => failed.has(bdf)),
   });
   return {
     told,
     underWay,
+    failed,
     look: (vm: VmStatus, comingUp?: "coming-up") =>
       preflight.look({ ...host, vms: { state: "read", value: [vm] } }, comingUp),
   };
@@ -88,4 +91,13 @@ test("while the host comes up only what lasts until the next boot is told", () =
   assert.deepEqual(told, ["Windows 11 iommu-direct-mapping-required"]);
   look({ definition: definition(gone), state: OFF });
   assert.deepEqual(told.at(-1), "Windows 11 device-missing");
+});
+
+test("a VM that has failed in this boot is not warned of after that, unless it was given other devices", () => {
+  const { told, look, failed } = watch();
+  failed.add(REFUSED);
+  look({ definition: definition(REFUSED), state: OFF });
+  assert.deepEqual(told, []);
+  look({ definition: definition(REFUSED, HARMLESS), state: OFF });
+  assert.deepEqual(told, ["Windows 11 iommu-direct-mapping-required"]);
 });
