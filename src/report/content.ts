@@ -153,7 +153,7 @@ function sectionsOf(input: ReportInput, facts: HostFacts): readonly Section[] {
   const sections: readonly (Section | undefined)[] = [
     blameSection(blame, input.timeLine),
     diagnosis === undefined ? undefined : diagnosisSection(answer),
-    attempt === undefined ? undefined : evidenceSection(attempt),
+    attempt === undefined ? undefined : evidenceSection(attempt, input.hostSaid),
     failed && answer !== undefined ? changesSection(answer) : undefined,
     vm === undefined || input.tried.length === 0
       ? undefined

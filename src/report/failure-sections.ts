@@ -9,6 +9,7 @@ import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { Observation, SourceName } from "../model/observation.ts";
 import { SOURCES } from "../sources/kinds/all.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
+import type { Sighting } from "../store/record-stores.ts";
 import type { Block, Cell, ChangeLine, FactRow, Section, SpokenLine } from "./document.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { TriedStart } from "./input.ts";
@@ -64,7 +65,7 @@ function said(label: string, value: string): FactRow {
 }
 
 /** What was said, word for word, in order. */
-export function evidenceSection(attempt: StoredAttempt): Section {
+export function evidenceSection(attempt: StoredAttempt, hostSaid: readonly Sighting[]): Section {
   const spoken = attempt.evidence.filter(({ observation }) => textOf(observation) !== undefined);
   const lines = telling(spoken).map(toLine);
   const left = attempt.evidenceLeftOut + spoken.length - lines.length;
@@ -76,8 +77,19 @@ export function evidenceSection(attempt: StoredAttempt): Section {
         ? { kind: "text", text: "No log said anything about this start." }
         : { kind: "lines", lines },
       ...(left > 0 ? [{ kind: "text", text: `${count(left, "more line")} left out.` } as const] : []),
+      ...(hostSaid.length === 0 ? [] : beside(hostSaid)),
     ],
   };
+}
+
+function beside(hostSaid: readonly Sighting[]): readonly Block[] {
+  const lines = hostSaid.map(({ firstAt, source, text, count }) => {
+    return { at: firstAt, source: speakerOf(source), text, count, decisive: false };
+  });
+  return [
+    { kind: "heading", text: "What the kernel said in this boot beside its starts" },
+    { kind: "lines", lines },
+  ];
 }
 
 /** With more lines than fit, those that the catalogue knows come first; all in order of time. */

@@ -1,5 +1,6 @@
 import type { Answer } from "../answer/answer.ts";
 import { askAnswer, questionOf } from "../answer/ask-answer.ts";
+import { askHostSaid } from "../answer/host-said.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { textOf } from "../facts/fact-value.ts";
@@ -59,6 +60,7 @@ export function gatherReport(
     factsFrom:
       subject.about === "host" ? "are of the host as it is now" : "are of the host as it was at that start",
     answer,
+    hostSaid: attempt === undefined || store === undefined ? [] : askHostSaid(store, attempt, catalogue),
     tried,
     triedEarlier: earlierStarts(store, vm, tried),
     blame:

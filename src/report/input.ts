@@ -3,6 +3,7 @@ import type { Outcome } from "../model/attempt.ts";
 import type { Fact } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
+import type { Sighting } from "../store/record-stores.ts";
 import type { TimeLine } from "./document.ts";
 
 /** Everything that a report is made from: plain values, read before. */
@@ -20,6 +21,8 @@ export interface ReportInput {
   readonly factsFrom: string;
   /** The one answer for the start; undefined for a report of the host alone. */
   readonly answer: Answer | undefined;
+  /** What the kernel said in the start's boot beside its starts. */
+  readonly hostSaid: readonly Sighting[];
   /** Oldest first; starts in a row that went the same way on the same machine are one. */
   readonly tried: readonly TriedStart[];
   /** Starts before the first of `tried`. */

@@ -46,6 +46,8 @@ export interface SightingStore {
   record(lines: readonly SightingInput[]): void;
   /** By last time, newest first. */
   list(filter?: TimeFilter & { readonly signature?: SignatureId }): readonly Sighting[];
+  /** The newest that the kernel said in a boot until `until`, but for those of `except`; in order of their first time. */
+  ofKernel(bootId: BootId, until: number, except: readonly SignatureId[], limit: number): readonly Sighting[];
 }
 
 export interface StoredGap {

@@ -59,6 +59,15 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
      ORDER BY last_at DESC, sighting.number DESC LIMIT ?`,
   );
 
+  const ofKernel = connection.statement<[string, number, string, number, number], Row>(
+    `SELECT boot.id AS boot, source, signature, device, text, count, first_at, last_at, first_monotonic_us
+     FROM (SELECT * FROM sighting INDEXED BY sighting_boot
+       WHERE boot = (SELECT number FROM boot WHERE id = ?) AND source = 'kernel-log' AND text <> ''
+         AND first_at <= ? AND signature NOT IN (SELECT value FROM json_each(?))
+       ORDER BY min(last_at, ?) DESC, number DESC LIMIT ?) AS said
+     JOIN boot ON boot.number = said.boot ORDER BY first_at, said.number`,
+  );
+
   function put(counted: Counted, boot: number | null): void {
     const { line, text, count, firstAt, lastAt } = counted;
     const device = line.device ?? "";
@@ -98,6 +107,8 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
         .all(bootId ?? null, since ?? null, until ?? null, signature ?? null, limit ?? -1)
         .map(toSighting);
     },
+    ofKernel: (bootId, until, except, limit) =>
+      ofKernel.all(bootId, until, JSON.stringify(except), until, limit).map(toSighting),
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Answer } from "../../answer/answer.ts";
 import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
+import { askHostSaid } from "../../answer/host-said.ts";
 import { changeTexts, historyTexts, momentText } from "../../answer/words.ts";
 import type { Evidence } from "../../model/attempt.ts";
 import type { StoredAttempt } from "../../store/attempt-store.ts";
+import type { Sighting } from "../../store/record-stores.ts";
 import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -31,7 +33,7 @@ ${HISTORY_OPTIONS_HELP}
 
 Exit code: 0 for a good start, 3 for one that failed.
 JSON: {"number","vm","outcome",… as in 'starts',"diagnosis":{"summary","causes",…},"evidence":[{"at","source","kind","text",
-"count","matches"}],"evidenceLeftOut","answer":{"class","certainty","why","here","lastGood","failing","comparedWith",
+"count","matches"}],"evidenceLeftOut","hostSaid":[{"at","lastAt","count","signature","device","text"}],"answer":{"class","certainty","why","here","lastGood","failing","comparedWith",
 "changes":[{"knob","sentence","consequences","isNew","probability"}],"otherChanges","demand",
 "goBack":[{"knob","to","sentence"}],"remedies"}}.
 Example: vfio-watch show 12`,
@@ -56,8 +58,9 @@ Example: vfio-watch show 12`,
         return EXIT.failure;
       }
       const answer = askAnswer(store, questionOf(attempt, attempt.number, attempt.snapshotId), catalogue);
-      if (args.flag("json")) io.out(documentText(attemptJson(attempt, answer)));
-      else io.out(`${describeAttempt(attempt, answer, createPaint(io.color), io.columns)}\n`);
+      const said = askHostSaid(store, attempt, catalogue);
+      if (args.flag("json")) io.out(documentText(attemptJson(attempt, said, answer)));
+      else io.out(`${describeAttempt(attempt, said, answer, createPaint(io.color), io.columns)}\n`);
       return attempt.outcome === "started" || attempt.outcome === undefined ? EXIT.ok : EXIT.findings;
     });
   },
@@ -66,6 +69,7 @@ Example: vfio-watch show 12`,
 /** The attempt as a page for a person. */
 export function describeAttempt(
   attempt: StoredAttempt,
+  hostSaid: readonly Sighting[],
   answer: Answer,
   paint: Paint,
   columns: number,
@@ -114,10 +118,21 @@ export function describeAttempt(
       told(`The good start before it: ${momentText(answer.lastGood)}.`),
       ...changeTexts(answer).map((text) => told(text, "- ")),
     );
+  if (hostSaid.length > 0)
+    lines.push(
+      "",
+      paint("bold", "What the kernel said in this boot beside its starts"),
+      ...hostSaid.map((sighting) => told(saidTimes(sighting), "", 2)),
+    );
   lines.push("", paint("bold", "What was said, in order"));
   lines.push(...attempt.evidence.map((entry) => evidenceLine(entry, attempt.openedAt, paint, columns)));
   if (attempt.evidenceLeftOut > 0) lines.push(`(${attempt.evidenceLeftOut} more lines were not kept)`);
   return lines.join("\n");
+}
+
+function saidTimes({ firstAt, lastAt, count, text }: Sighting): string {
+  const again = count > 1 ? ` (${count} times, last ${formatTime(lastAt)})` : "";
+  return `${formatTime(firstAt)}  ${text}${again}`;
 }
 
 function evidenceLine(entry: Evidence, openedAt: number, paint: Paint, columns: number): string {

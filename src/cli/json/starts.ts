@@ -3,6 +3,7 @@ import { answerJson } from "../../answer/json.ts";
 import type { Evidence } from "../../model/attempt.ts";
 import type { Cause, Diagnosis } from "../../model/diagnosis.ts";
 import type { AttemptRow, StoredAttempt } from "../../store/attempt-store.ts";
+import type { Sighting } from "../../store/record-stores.ts";
 import { whatWasSaid } from "../what-was-said.ts";
 import { timeJson } from "./document.ts";
 
@@ -27,7 +28,7 @@ export function startJson(row: AttemptRow): object {
 }
 
 /** A start with all that was said; signatures by id, since their text belongs to the catalogue. */
-export function attemptJson(attempt: StoredAttempt, answer: Answer): object {
+export function attemptJson(attempt: StoredAttempt, hostSaid: readonly Sighting[], answer: Answer): object {
   return {
     number: attempt.number,
     id: attempt.id,
@@ -44,6 +45,7 @@ export function attemptJson(attempt: StoredAttempt, answer: Answer): object {
     diagnosis: attempt.diagnosis === undefined ? null : diagnosisJson(attempt.diagnosis),
     evidence: attempt.evidence.map(evidenceJson),
     evidenceLeftOut: attempt.evidenceLeftOut,
+    hostSaid: hostSaid.map(sightingJson),
     answer: answerJson(answer),
   };
 }
@@ -68,4 +70,8 @@ function evidenceJson({ observation, matches, count, lastAt }: Evidence): object
     text: whatWasSaid(observation),
     matches: matches.map(({ signature, captures }) => ({ signature: signature.id, captures })),
   };
+}
+
+function sightingJson({ firstAt, lastAt, count, signature, device, text }: Sighting): object {
+  return { at: timeJson(firstAt), lastAt: timeJson(lastAt), count, signature, device: device ?? null, text };
 }
