@@ -1,4 +1,5 @@
 import type { BiosRow } from "../history/bios-rows.ts";
+import { isSameBiosVersion } from "../knowledge/bios-version.ts";
 import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import { formatDay } from "../time-words.ts";
 import { type BiosAdvice, isProvenGood } from "./bios-advice.ts";
@@ -75,14 +76,18 @@ function countWords(row: BiosRow | undefined): string {
   return `${worked}, ${failed}, the last on ${formatDay(row.lastSeen)}`;
 }
 
-function elsewhereWords({ elsewhere, now }: BiosAdvice): readonly string[] {
+function elsewhereWords({ elsewhere, now, agesaNow }: BiosAdvice): readonly string[] {
   if (elsewhere === undefined) return [];
   const { agesa, bios, boardsWithAgesa } = elsewhere;
   const said = wordsElsewhere(elsewhere, now);
+  const saysSo =
+    agesaNow !== undefined && now !== undefined && isSameBiosVersion(now, bios)
+      ? "this machine says so"
+      : "this host's history says so";
   const carried =
     agesa === undefined
       ? `Which AGESA ${bios} carries is not known; the vendor's page usually names it.`
-      : `${bios} carries AGESA ${agesa.name} (${agesa.from === "this machine" ? "this machine says so" : "from other machines of this board"})${boardsWithAgesa === 0 ? "" : `, as versions of ${boardsWithAgesa} other known ${boardsWithAgesa === 1 ? "board" : "boards"} do`}.`;
+      : `${bios} carries AGESA ${agesa.name} (${agesa.from === "this machine" ? saysSo : "from other machines of this board"})${boardsWithAgesa === 0 ? "" : `, as versions of ${boardsWithAgesa} other known ${boardsWithAgesa === 1 ? "board" : "boards"} do`}.`;
   return [
     ...(said.length === 0 ? [`No other owner's report of ${bios} on this board is known.`] : said),
     carried,

@@ -1,3 +1,4 @@
+import type { AgesaOnRecord } from "../history/agesa-record.ts";
 import type { BiosRow } from "../history/bios-rows.ts";
 import { boardOfBiosFile, inSpellingOf, isSameBiosVersion } from "../knowledge/bios-version.ts";
 import { numberOf } from "../knowledge/board-names.ts";
@@ -31,6 +32,8 @@ export interface BiosAdviceInput {
   /** Whether a demand of the firmware for 1:1 mappings stops one of them now. */
   readonly demandStops: boolean;
   readonly record: readonly BiosRow[];
+  /** What the versions carried that this host ran, the one seen last first. */
+  readonly agesaRecord: readonly AgesaOnRecord[];
   readonly known: KnownFirmware;
 }
 
@@ -78,10 +81,13 @@ export function adviseBios(input: BiosAdviceInput): BiosAdvice {
   const subject = asked ?? now;
   const isNow = subject !== undefined && now !== undefined && isSameBiosVersion(subject, now);
   const rowOf = (version: string | undefined) => (version === undefined ? undefined : sumOf(record, version));
+  const agesaOf = (version: string) =>
+    (isNow ? agesaNow : undefined) ??
+    input.agesaRecord.find((one) => isSameBiosVersion(one.version, version))?.agesa;
   const elsewhere =
     subject === undefined
       ? undefined
-      : firmwareElsewhere(known, { names, bios: subject, agesa: isNow ? agesaNow : undefined });
+      : firmwareElsewhere(known, { names, bios: subject, agesa: agesaOf(subject) });
   const found = {
     ...{ now, agesaNow, asked, elsewhere, vms },
     otherBoard: input.asked === undefined ? undefined : otherBoardOf(input.asked, names),

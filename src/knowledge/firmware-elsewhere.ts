@@ -17,7 +17,7 @@ export interface BoardNames {
 export interface FirmwareQuestion {
   readonly names: BoardNames;
   readonly bios: string;
-  /** What the machine itself says that this version carries; undefined: looked up. */
+  /** What the machine itself says, or said when it ran it, that this version carries; undefined: looked up. */
   readonly agesa: string | undefined;
 }
 

@@ -7,6 +7,7 @@ import { type Bdf, bootId, vmName } from "../../src/model/identifiers.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { buildForumHost, type ForumHostOptions } from "../helpers/forum-host.ts";
 import { temporaryDirectory } from "../helpers/recorded-tree.ts";
+import { smbiosStructure, smbiosTable } from "../helpers/smbios-table.ts";
 import { opened } from "../store/samples.ts";
 
 const directory = temporaryDirectory();
@@ -18,15 +19,27 @@ const place = (options: ForumHostOptions) => {
   return buildForumHost(`${directory.path}/host-${made}`, options);
 };
 
+type Files = NonNullable<ForumHostOptions["files"]>;
+
+/** SMBIOS as a BIOS with this AGESA has it. */
+function withAgesa(name: string): Files {
+  const table = smbiosTable([smbiosStructure(40, 14, [`AGESA!V9 ${name}`])]);
+  return { "/sys/firmware/dmi/tables/DMI": Buffer.from(table).toString("latin1") };
+}
+
 /** A history with one start of the VM on each of these versions. */
-function history(starts: readonly { readonly bios: string; readonly outcome: Outcome }[]): string {
+function history(
+  starts: readonly { readonly bios: string; readonly outcome: Outcome; readonly files?: Files }[],
+): string {
   made += 1;
   const path = `${directory.path}/history-${made}.db`;
   const store = opened(path);
-  for (const [index, { bios, outcome }] of starts.entries()) {
+  for (const [index, { bios, outcome, files = {} }] of starts.entries()) {
     const at = Date.UTC(2025, 7, 1 + index);
     const id = bootId(`boot-${index}`);
-    const snapshot = makeSnapshot(collectFacts({ paths: place({ bios, demand: outcome !== "started" }) }));
+    const snapshot = makeSnapshot(
+      collectFacts({ paths: place({ bios, demand: outcome !== "started", files }) }),
+    );
     store.boots.begin({ id, startedAt: at, origin: "live" });
     store.snapshots.save(snapshot);
     store.snapshots.link({ bootId: id, at, snapshotId: snapshot.id, reason: "service start" });
@@ -59,7 +72,7 @@ interface Advised {
       readonly here?: { readonly worked: number; readonly failed: number };
     };
     readonly asked?: { readonly bios: string };
-    readonly elsewhere: { readonly sentences: readonly string[]; readonly agesa?: string };
+    readonly elsewhere: { readonly sentences: readonly string[]; readonly agesa?: string | null };
     readonly vms: readonly { readonly vm: string; readonly lastGood?: { readonly bios: string } }[];
   };
 }
@@ -120,6 +133,35 @@ describe("advise before the update of the forum's host", () => {
   it("names the AGESA that other machines of the board have with the version", async () => {
     const { json } = await advise(GOOD, ["--bios", "1.A15"]);
     assert.equal(json.elsewhere.agesa, "ComboAm5PI 1.2.0.2a");
+  });
+
+  it("names the AGESA that this host itself had with an earlier version", async () => {
+    const path = history([
+      { bios: "1.A20", outcome: "started", files: withAgesa("ComboAm5PI 1.2.0.3") },
+      { bios: "1.A63", outcome: "started", files: withAgesa("ComboAm5PI 1.2.0.3a") },
+    ]);
+    const now = { ...GOOD, files: withAgesa("ComboAm5PI 1.2.0.3a") };
+    const earlier = await advise(now, ["--bios", "7E49v1A20"], path);
+    assert.equal(earlier.json.elsewhere.agesa, "ComboAm5PI 1.2.0.3");
+    assert.match(
+      earlier.text.replace(/\s+/g, " "),
+      /1\.A20 carries AGESA ComboAm5PI 1\.2\.0\.3 \(this host's history says so\)/,
+    );
+    const same = await advise(now, ["--bios", "1.A63"], path);
+    assert.match(same.text.replace(/\s+/g, " "), /AGESA ComboAm5PI 1\.2\.0\.3a \(this machine says so\)/);
+    const never = await advise(now, ["--bios", "1.A21"], path);
+    assert.equal(never.json.elsewhere.agesa, null);
+  });
+
+  it("takes the AGESA of another board's version, which was in the machine before, for none of this board's", async () => {
+    const other = { "/sys/class/dmi/id/board_name": "PRO X870-P WIFI (MS-7E47)\n" };
+    const files = { ...withAgesa("ComboAm5PI 1.2.0.3"), ...other };
+    const path = history([
+      { bios: "1.A20", outcome: "started", files },
+      { bios: "1.A63", outcome: "started" },
+    ]);
+    const { json } = await advise(GOOD, ["--bios", "1.A20"], path);
+    assert.equal(json.elsewhere.agesa, null);
   });
 
   it("believes what happened here before what others say", async () => {

@@ -1,6 +1,7 @@
 import { type AdviceVerdict, adviseBios, type BiosAdvice, type VmAtStake } from "../../answer/bios-advice.ts";
 import { type AdviceWords, adviceWords } from "../../answer/bios-advice-words.ts";
 import { textOf } from "../../facts/fact-value.ts";
+import { agesaRecord } from "../../history/agesa-record.ts";
 import { biosRecord } from "../../history/bios-record.ts";
 import { createHostMemory } from "../../host/host-memory.ts";
 import { readHost } from "../../host/host-reading.ts";
@@ -71,6 +72,7 @@ Example: vfio-watch advise --bios 1.A95`,
         vms: atStake(live, preflight, store),
         demandStops: demandStops(preflight),
         record: store === undefined ? [] : biosRecord(store),
+        agesaRecord: store === undefined ? [] : agesaRecord(store.snapshots, names.board),
         known: findKnownFirmware(surroundings, io, fleet),
       });
       const words = adviceWords(advice);
