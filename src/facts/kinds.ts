@@ -20,7 +20,7 @@ import { PCI } from "./kinds/pci.ts";
 import { SECURITY_PROCESSOR } from "./kinds/security-processor.ts";
 import { PLUGINS, SOFTWARE } from "./kinds/software.ts";
 import { THUNDERBOLT } from "./kinds/thunderbolt.ts";
-import { DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
+import { BINDING_IN_WAIT, DEVICE_BINDINGS, VFIO_SETUP } from "./kinds/vfio-setup.ts";
 import { VIDEO_BIOS } from "./kinds/video-bios.ts";
 import { VMS } from "./kinds/vm.ts";
 
@@ -44,6 +44,7 @@ export const FACT_KINDS: readonly FactKind[] = [
   MODULE_PARAMETERS,
   MODPROBE,
   VFIO_SETUP,
+  BINDING_IN_WAIT,
   DEVICE_BINDINGS,
   PCI,
   VIDEO_BIOS,

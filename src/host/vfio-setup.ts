@@ -5,6 +5,7 @@ import { mapReading, type Reading, read, unreadable, valueOr } from "../model/re
 import { type KernelParameter, parameterValues, parseKernelParameters } from "./kernel-parameters.ts";
 import type { PlacedModprobeSetting } from "./modprobe.ts";
 import { readText } from "./read-file.ts";
+import { readBindingAtBoot, readVfsAtBoot } from "./unraid-boot-binding.ts";
 
 /** Places in which a person asks for a device to be held by vfio-pci at boot. */
 export type BindingPlace = "vfio-pci.cfg" | "vfio-pci.ids" | "modprobe.d" | "driver_override";
@@ -39,6 +40,16 @@ export interface VfioSetup {
   readonly unmatched: readonly BindingRequest[];
   /** Lines of `/var/log/vfio-pci-errors`; if there is one, Unraid starts no VM by itself. */
   readonly errors: Reading<readonly string[]>;
+  /** How `vfio-pci.cfg` differs from what this boot found there; absent on what is no Unraid. */
+  readonly changedSinceBoot: Reading<BindingChange>;
+  /** Entries of Unraid's `sriov.cfg`. */
+  readonly vfs: Reading<readonly string[]>;
+}
+
+/** What waits for a reboot. */
+export interface BindingChange {
+  readonly added: readonly BindingRequest[];
+  readonly removed: readonly BindingRequest[];
 }
 
 /** What Unraid binds at boot. */
@@ -89,9 +100,12 @@ export function parseVfioIds(value: string, place: BindingPlace, where: string):
     });
 }
 
-/** What the set-up is put together from; `config` and `errors` are the texts of Unraid's files. */
+/** What the set-up is put together from; `config`, `atBoot` and `errors` are the texts of Unraid's files. */
 interface SetupSources {
   readonly config: Reading<string>;
+  /** `config` as this boot found it. */
+  readonly atBoot: Reading<string>;
+  readonly vfs: Reading<readonly string[]>;
   readonly errors: Reading<string>;
   readonly commandLine: Reading<readonly KernelParameter[]>;
   readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
@@ -99,11 +113,15 @@ interface SetupSources {
 }
 
 /** Reads Unraid's files and puts together who asks for which device and what holds it. */
-export function readVfioSetup(paths: HostPaths, known: Omit<SetupSources, "config" | "errors">): VfioSetup {
+export function readVfioSetup(
+  paths: HostPaths,
+  known: Omit<SetupSources, "config" | "atBoot" | "vfs" | "errors">,
+): VfioSetup {
   const { commandLine, modprobe, devices } = known;
   const config = readText(paths.at(VFIO_PCI_CONFIG));
   const errors = readText(paths.at("/var/log/vfio-pci-errors"));
-  return vfioSetupOf({ config, errors, commandLine, modprobe, devices });
+  const [atBoot, vfs] = [readBindingAtBoot(paths), readVfsAtBoot(paths)];
+  return vfioSetupOf({ config, atBoot, vfs, errors, commandLine, modprobe, devices });
 }
 
 /** Puts together who asks for which device and what holds it. */
@@ -117,9 +135,11 @@ export function vfioSetupOf(sources: SetupSources): VfioSetup {
       .filter((line) => line !== "")
       .slice(0, 50),
   );
-  if (requests.state !== "read") return { asked, requests, bindings: requests, unmatched: [], errors };
+  const changedSinceBoot = changeOf(asked["vfio-pci.cfg"], mapReading(sources.atBoot, parseVfioPciConfig));
+  const rest = { errors, changedSinceBoot, vfs: sources.vfs };
+  if (requests.state !== "read") return { asked, requests, bindings: requests, unmatched: [], ...rest };
   if (sources.devices.state !== "read")
-    return { asked, requests, bindings: sources.devices, unmatched: [], errors };
+    return { asked, requests, bindings: sources.devices, unmatched: [], ...rest };
   const bindings: DeviceBinding[] = [];
   const matched = new Set<BindingRequest>();
   for (const device of sources.devices.value.values()) {
@@ -135,8 +155,25 @@ export function vfioSetupOf(sources: SetupSources): VfioSetup {
     requests,
     bindings: read(bindings),
     unmatched: requests.value.filter((request) => !matched.has(request)),
-    errors,
+    ...rest,
   };
+}
+
+/** Order and spelling of the entries do not count. */
+function changeOf(
+  config: Reading<readonly BindingRequest[]>,
+  atBoot: Reading<readonly BindingRequest[]>,
+): Reading<BindingChange> {
+  if (atBoot.state !== "read") return atBoot;
+  if (config.state === "unreadable") return config;
+  const now = config.state === "read" ? config.value : [];
+  const key = ({ bdf, id, text }: BindingRequest) =>
+    bdf === undefined && id === undefined ? text : `${bdf}|${id}`;
+  const without = (some: readonly BindingRequest[], others: readonly BindingRequest[]) => {
+    const known = new Set(others.map(key));
+    return some.filter((request) => !known.has(key(request)));
+  };
+  return read({ added: without(now, atBoot.value), removed: without(atBoot.value, now) });
 }
 
 function askedFor({ config, commandLine, modprobe, devices }: SetupSources): VfioSetup["asked"] {

@@ -55,6 +55,8 @@ export function hostOf(known: KnownHost): HostReading {
     vfioSetup: read(
       vfioSetupOf({
         config: vfioConfig,
+        atBoot: NOT_SHOWN,
+        vfs: NOT_SHOWN,
         commandLine: parameters,
         errors: NOT_SHOWN,
         modprobe: NOT_SHOWN,

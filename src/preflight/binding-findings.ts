@@ -1,5 +1,11 @@
 import { deviceAt, groupNumbers, isActive, isPassedThrough } from "../diagnosis/host-lookups.ts";
-import { type BindingRequest, type DeviceBinding, isBoundTwice } from "../host/vfio-setup.ts";
+import {
+  type BindingChange,
+  type BindingRequest,
+  type DeviceBinding,
+  isBoundTwice,
+  VFIO_PCI_CONFIG,
+} from "../host/vfio-setup.ts";
 import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
 import type { PreflightFinding, PreflightInput } from "./finding.ts";
@@ -10,9 +16,11 @@ export function bindingFindings(
   vms: readonly VmStatus[],
 ): readonly PreflightFinding[] {
   const bindings = setup.bindings.state === "read" ? setup.bindings.value : [];
+  const change = setup.changedSinceBoot.state === "read" ? setup.changedSinceBoot.value : undefined;
   return [
     ...boundTwice(bindings, host),
-    ...boundInVain(bindings, host),
+    ...boundInVain(bindings, host, change?.added ?? []),
+    ...waitingForReboot(change),
     ...boundByNobody(bindings, host, vms),
     ...withoutDevice(setup.unmatched, host),
     ...scriptErrors(setup.errors.state === "read" ? setup.errors.value : []),
@@ -45,10 +53,15 @@ function boundTwice(bindings: readonly DeviceBinding[], host: HostState): readon
   ];
 }
 
-function boundInVain(bindings: readonly DeviceBinding[], host: HostState): readonly PreflightFinding[] {
+/** What is asked for only since the boot is not asked for in vain: it waits. */
+function boundInVain(
+  bindings: readonly DeviceBinding[],
+  host: HostState,
+  waiting: readonly BindingRequest[],
+): readonly PreflightFinding[] {
   return bindings.flatMap(({ bdf, driver, requests }): readonly PreflightFinding[] => {
     const device = deviceAt(bdf, host);
-    const wishes = asked(requests);
+    const wishes = asked(requests).filter((request) => !waiting.includes(request));
     if (wishes.length === 0 || device === undefined || isPassedThrough(device)) return [];
     return [
       {
@@ -63,6 +76,29 @@ function boundInVain(bindings: readonly DeviceBinding[], host: HostState): reado
       },
     ];
   });
+}
+
+function waitingForReboot(change: BindingChange | undefined): readonly PreflightFinding[] {
+  const { added = [], removed = [] } = change ?? {};
+  if (added.length + removed.length === 0) return [];
+  const texts = (some: readonly BindingRequest[]) => list(some.map(({ text }) => text));
+  const said = [
+    ...(added.length === 0 ? [] : [`${texts(added)} added`]),
+    ...(removed.length === 0 ? [] : [`${texts(removed)} removed`]),
+  ].join(", ");
+  return [
+    {
+      ...NOT_VFIO,
+      check: "preflight.binding-waits-for-reboot",
+      sentence: `The binding was changed in ${VFIO_PCI_CONFIG} and waits for a reboot: ${said}.`,
+      evidence: [
+        ...added.map(({ text }) => `${VFIO_PCI_CONFIG} has ${text}, which it did not at this boot`),
+        ...removed.map(({ text }) => `${VFIO_PCI_CONFIG} had ${text} at this boot, and has it no more`),
+      ],
+      remedies: ["Reboot, so that the binding takes effect; Unraid binds at boot alone."],
+      devices: [...added, ...removed].flatMap(({ bdf }) => bdf ?? []),
+    },
+  ];
 }
 
 /** libvirt takes a managed device from its driver at each start, which graphics drivers do not always survive. */

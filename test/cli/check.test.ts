@@ -267,6 +267,23 @@ describe("check", () => {
     assert.equal(find(nobody.host, "preflight.bound-by-nobody")?.matter, "tidy");
   });
 
+  it("says of a binding that was made since the boot that it waits, and not that it is in vain", async () => {
+    const held = FORUM_DEVICES.map((device) =>
+      device.id === "10de:2805" ? { ...device, driver: "nvidia" } : device,
+    );
+    const asked = "BIND=0000:01:00.0|10de:2805";
+    const files = { "/boot/config/vfio-pci.cfg": asked, "/var/log/vfio-pci": "" };
+    const options = { ...calm, devices: held, commandLine: "quiet" };
+    const waits = await check(host({ ...options, files }));
+    const finding = find(waits.host, "preflight.binding-waits-for-reboot");
+    assert.match(finding?.sentence ?? "", /waits for a reboot: 0000:01:00\.0\|10de:2805 added\.$/);
+    assert.equal(find(waits.host, "preflight.bound-in-vain"), undefined);
+    const log = `Loading config from /boot/config/vfio-pci.cfg\n${asked}---\n`;
+    const inVain = await check(host({ ...options, files: { ...files, "/var/log/vfio-pci": log } }));
+    assert.equal(find(inVain.host, "preflight.binding-waits-for-reboot"), undefined);
+    assert.equal(find(inVain.host, "preflight.bound-in-vain")?.matter, "tidy");
+  });
+
   it("finds a binding that fits no device, and where its card is", async () => {
     const { host: findings } = await check(
       host({ ...calm, files: { "/boot/config/vfio-pci.cfg": "BIND=0000:05:00.0|10de:2805\n" } }),

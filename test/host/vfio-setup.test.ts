@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DEVICE_BINDINGS, VFIO_SETUP } from "../../src/facts/kinds/vfio-setup.ts";
+import { BINDING_IN_WAIT, DEVICE_BINDINGS, VFIO_SETUP } from "../../src/facts/kinds/vfio-setup.ts";
 import { parseKernelParameters } from "../../src/host/kernel-parameters.ts";
 import { readModprobeSettings } from "../../src/host/modprobe.ts";
 import { isBoundTwice, parseVfioIds, parseVfioPciConfig, readVfioSetup } from "../../src/host/vfio-setup.ts";
@@ -104,6 +104,77 @@ test("ids in modprobe.d count, with subsystem and wild cards, and name their fil
       [AUDIO.bdf, ["/etc/modprobe.d/vfio.conf"]],
     ],
   );
+});
+
+/** What Unraid's script says of a file without a line's end, as the webGUI writes it. */
+const bootLog = (config: string) =>
+  `Loading config from /boot/config/vfio-pci.cfg\n${config}---\nProcessing 0000:01:00.0 10de:2805\n---\nvfio-pci binding complete\n`;
+
+for (const [name, files, waits] of [
+  [
+    "nothing where only order and spelling differ",
+    { now: "BIND=01:00.1|10de:22bd 0000:01:00.0|10de:2805" },
+    [],
+  ],
+  [
+    "what was added and what was removed",
+    { now: "BIND=0000:01:00.0|10de:2805 0000:02:00.0|144d:a80c" },
+    ["0000:01:00.1|10de:22bd removed", "0000:02:00.0|144d:a80c added"],
+  ],
+  [
+    "all where the webGUI removed the file",
+    {},
+    ["0000:01:00.0|10de:2805 removed", "0000:01:00.1|10de:22bd removed"],
+  ],
+] as const)
+  test(`a binding that was changed since the boot waits for the next: ${name}`, (context) => {
+    const then = "BIND=0000:01:00.0|10de:2805 0000:01:00.1|10de:22bd";
+    const now = "now" in files ? { "/boot/config/vfio-pci.cfg": files.now } : {};
+    for (const saidBy of [
+      { "/var/log/vfio-pci": bootLog(then) },
+      { "/var/log/vfio-pci": bootLog(`${then}\n`), "/boot/config/vfio-pci.boot": "BIND=0000:09:00.0|1:2" },
+      { "/boot/config/vfio-pci.boot": then },
+    ]) {
+      const result = setup(createHostTree(context, { ...now, ...saidBy }));
+      assert.deepEqual(
+        factsFrom({ vfioSetup: read(result) }, BINDING_IN_WAIT).map(({ value }) => value),
+        [waits.length === 0 ? { state: "absent" } : { state: "value", value: waits }],
+      );
+    }
+  });
+
+test("a boot that found no binding says so before a copy that an earlier boot left", (context) => {
+  const tree = createHostTree(context, {
+    "/boot/config/vfio-pci.cfg": "BIND=0000:01:00.0|10de:2805",
+    "/boot/config/vfio-pci.boot": "BIND=0000:01:00.0|10de:2805",
+    "/var/log/vfio-pci": "",
+  });
+  const { changedSinceBoot } = setup(tree);
+  assert.deepEqual(
+    changedSinceBoot.state === "read" && changedSinceBoot.value.added.map(({ text }) => text),
+    ["0000:01:00.0|10de:2805"],
+  );
+});
+
+test("what a boot found is not known where nothing says it", (context) => {
+  const tree = createHostTree(context, { "/boot/config/vfio-pci.cfg": "BIND=0000:01:00.0|10de:2805" });
+  assert.equal(setup(tree).changedSinceBoot.state, "absent");
+});
+
+test("VFs that Unraid makes at boot are read as the webGUI writes them, and none where that is off", (context) => {
+  const config = {
+    "/boot/config/sriov.cfg": "VFS=0000:04:00.1|8086:1521|3 0000:04:00.0|8086:1521|2 nonsense",
+  };
+  const vfs = (files: Readonly<Record<string, string>>) =>
+    factsFrom({ vfioSetup: read(setup(createHostTree(context, files))) }, VFIO_SETUP).find(
+      ({ key }) => key === "vfio-setup.vfs",
+    )?.value;
+  assert.deepEqual(vfs(config), {
+    state: "value",
+    value: ["0000:04:00.0|8086:1521|2", "0000:04:00.1|8086:1521|3"],
+  });
+  assert.deepEqual(vfs({ ...config, "/boot/config/sriov_disabled": "" }), { state: "absent" });
+  assert.deepEqual(vfs({}), { state: "absent" });
 });
 
 test("devices that cannot be read make the bindings unknown and leave the requests known", (context) => {

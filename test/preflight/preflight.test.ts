@@ -18,6 +18,8 @@ function input(name: string, change: (host: HostState) => Partial<HostState> = (
     host: { ...host, ...change(host) },
     setup: vfioSetupOf({
       config: absent,
+      atBoot: absent,
+      vfs: absent,
       commandLine: absent,
       modprobe: absent,
       devices: read(new Map()),

@@ -23,12 +23,13 @@ export const VFIO_SETUP: FactKind = {
     list("config", "BIND in vfio-pci.cfg"),
     list("ids", "Parameter vfio-pci.ids"),
     list("modprobe-ids", "vfio-pci ids in modprobe.d"),
+    list("vfs", "VFs made at boot (sriov.cfg)"),
     list("unmatched", "Bindings that fit no device", 0),
     { ...list("errors", "Errors of Unraid's VFIO binding", 0), separator: "; ", ordered: true },
   ],
   collect({ vfioSetup }, tell) {
     if (vfioSetup.state !== "read") return tell("vfio-setup", vfioSetup);
-    const { asked, errors, bindings, unmatched } = vfioSetup.value;
+    const { asked, errors, bindings, unmatched, vfs } = vfioSetup.value;
     const ask = (name: string, place: BindingPlace) =>
       tell(
         `vfio-setup.${name}`,
@@ -37,10 +38,40 @@ export const VFIO_SETUP: FactKind = {
     ask("config", "vfio-pci.cfg");
     ask("ids", "vfio-pci.ids");
     ask("modprobe-ids", "modprobe.d");
+    tell("vfio-setup.vfs", vfs);
     tell("vfio-setup.errors", errors);
     tell(
       "vfio-setup.unmatched",
       bindings.state === "unreadable" ? bindings : unmatched.map(({ text }) => text),
+    );
+  },
+};
+
+/** What was changed in Unraid's vfio-pci.cfg since the boot: until the next one it has no effect. */
+export const BINDING_IN_WAIT: FactKind = {
+  group: "vfio-setup",
+  root: "vfio-setup.waits-for-reboot",
+  odds: "other",
+  role: "bystander",
+  forms: [
+    {
+      key: "vfio-setup.waits-for-reboot",
+      type: "list",
+      separator: "; ",
+      label: "Binding that waits for a reboot",
+      importance: 0,
+      shown: "binding",
+    },
+  ],
+  collect({ vfioSetup }, tell) {
+    const root = "vfio-setup.waits-for-reboot";
+    if (vfioSetup.state !== "read") return tell(root, vfioSetup);
+    tell(
+      root,
+      mapReading(vfioSetup.value.changedSinceBoot, ({ added, removed }) => [
+        ...added.map(({ text }) => `${text} added`),
+        ...removed.map(({ text }) => `${text} removed`),
+      ]),
     );
   },
 };

@@ -1,0 +1,45 @@
+import type { HostPaths } from "../host-paths.ts";
+import { mapReading, type Reading, read } from "../model/reading.ts";
+import { readText } from "./read-file.ts";
+
+/** What Unraid's script says at each boot: the file that it works through, word for word. Empty where there was none. */
+const LOG = "/var/log/vfio-pci";
+/** A copy of the file as it was at boot, made since 7.3. It stays from an earlier boot where there was none to copy. */
+const COPY = "/boot/config/vfio-pci.boot";
+/** VFs that Unraid makes at boot, since 7.3. */
+export const SRIOV_CONFIG = "/boot/config/sriov.cfg";
+/** Where it is there, none are made. */
+const SRIOV_DISABLED = "/boot/config/sriov_disabled";
+const ENTRY = /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\|[0-9a-f]{4}:[0-9a-f]{4}\|\d{1,4}$/i;
+const ENTRIES_LIMIT = 256;
+
+/** Text of `vfio-pci.cfg` as this boot found it; empty: it found none. Absent on what is no Unraid. */
+export function readBindingAtBoot(paths: HostPaths): Reading<string> {
+  const log = readText(paths.at(LOG));
+  if (log.state !== "absent") return mapReading(log, bindingInLog);
+  return readText(paths.at(COPY));
+}
+
+/** The file that the log repeats ends without a line's end where the webGUI wrote it, so `---` can stand right behind. */
+function bindingInLog(text: string): string {
+  const [, shown = ""] = /^Loading config from [^\n]*\n([\s\S]*?)---/m.exec(text) ?? [];
+  return shown;
+}
+
+/** Entries of `sriov.cfg`, e.g. `0000:04:00.1|8086:1521|3` for three VFs of that device. */
+export function readVfsAtBoot(paths: HostPaths): Reading<readonly string[]> {
+  const config = readText(paths.at(SRIOV_CONFIG));
+  if (config.state !== "read") return config;
+  const disabled = readText(paths.at(SRIOV_DISABLED));
+  if (disabled.state === "unreadable") return disabled;
+  return disabled.state === "absent" ? read(vfsIn(config.value)) : read([]);
+}
+
+function vfsIn(text: string): readonly string[] {
+  const [, entries = ""] = /^VFS=(.*)$/m.exec(text) ?? [];
+  return entries
+    .replace(/["']/g, "")
+    .split(/\s+/)
+    .filter((entry) => ENTRY.test(entry))
+    .slice(0, ENTRIES_LIMIT);
+}
