@@ -1,4 +1,6 @@
+import type { FactValue } from "../../model/fact.ts";
 import { mapReading, unreadable } from "../../model/reading.ts";
+import { textOf } from "../fact-value.ts";
 import { type FactKind, form } from "../kind.ts";
 import { passedDevices } from "../passed-devices.ts";
 
@@ -17,6 +19,11 @@ export const LINK_WIDTH: FactKind = {
     form("pci.{device}.link-width", "Lanes in use of {device}", 4, {
       breaks: { "pcie-error": "any change", "device-lost": "any change" },
       shown: "hardware",
+      say({ parts, before, after, device }) {
+        const [then, now] = [lanesOf(before), lanesOf(after)];
+        if (then === undefined || now === undefined || parts.device === undefined) return undefined;
+        return `The link of ${device(parts.device)} runs with ${now === 1 ? "1 lane" : `${now} lanes`}, ${then} before`;
+      },
     }),
   ],
   collect(host, tell) {
@@ -35,3 +42,8 @@ export const LINK_WIDTH: FactKind = {
     }
   },
 };
+
+function lanesOf(value: FactValue): number | undefined {
+  const lanes = /^x(\d+)$/.exec(textOf(value) ?? "")?.[1];
+  return lanes === undefined ? undefined : Number(lanes);
+}
