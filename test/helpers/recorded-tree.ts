@@ -23,6 +23,18 @@ export function buildRecordedTree(directory: string, ...recording: readonly stri
 
 /** What diagnosis knows of the host of a recording's snapshot; `vms` names the directory of the VMs' definitions. */
 export function recordedHost(snapshot: string, vms?: string): HostState {
+  const key = JSON.stringify([snapshot, vms]);
+  const known = hosts.get(key);
+  if (known !== undefined) return known;
+  const host = readRecordedHost(snapshot, vms);
+  // Hundreds of runs of a property see the same recording, which stays as it is.
+  if (snapshot.startsWith(recordingPath())) hosts.set(key, host);
+  return host;
+}
+
+const hosts = new Map<string, HostState>();
+
+function readRecordedHost(snapshot: string, vms: string | undefined): HostState {
   const directory = temporaryDirectory();
   try {
     const recorded = readRecordedSnapshot(snapshot);
