@@ -22,8 +22,8 @@ export function readBindingAtBoot(paths: HostPaths): Reading<string> {
 
 /** The file that the log repeats ends without a line's end where the webGUI wrote it, so `---` can stand right behind. */
 function bindingInLog(text: string): string {
-  const [, shown = ""] = /^Loading config from [^\n]*\n([\s\S]*?)---/m.exec(text) ?? [];
-  return shown;
+  const line = text.match(/^\s*BIND=.*$/gm)?.at(-1) ?? "";
+  return line.replace(/---$/, "");
 }
 
 /** Entries of `sriov.cfg`, e.g. `0000:04:00.1|8086:1521|3` for three VFs of that device. */

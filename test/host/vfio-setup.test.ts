@@ -133,6 +133,7 @@ for (const [name, files, waits] of [
     for (const saidBy of [
       { "/var/log/vfio-pci": bootLog(then) },
       { "/var/log/vfio-pci": bootLog(`${then}\n`), "/boot/config/vfio-pci.boot": "BIND=0000:09:00.0|1:2" },
+      { "/var/log/vfio-pci": bootLog(`# --- mine ---\r\n${then}\r\n`) },
       { "/boot/config/vfio-pci.boot": then },
     ]) {
       const result = setup(createHostTree(context, { ...now, ...saidBy }));
