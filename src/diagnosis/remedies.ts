@@ -33,9 +33,6 @@ export interface HostTruths {
   readonly changed?: ReadonlySet<Knob> | undefined;
 }
 
-/** Nothing is known: a text without a host. */
-export const NO_TRUTHS: HostTruths = {};
-
 /**
  * The remedies that contradict nothing that is known, in their order, with the names put in. One that takes a change,
  * a parameter or a kind of card for granted is left out also where that is not known.

@@ -147,26 +147,50 @@ export function schedule(fallback: string, meaning: string): Key<string | undefi
   };
 }
 
+/** What one kind of address has to be. */
+export interface AddressKind {
+  readonly expects: string;
+  readonly protocols: readonly string[];
+  /** Said of what is no address, and of one of another protocol; neither repeats it, for it may hold a secret. */
+  readonly problems: { readonly none: string; readonly protocol: string };
+  /** What else is wrong with it. */
+  readonly check?: (url: URL) => string | undefined;
+}
+
+const WEB: AddressKind = {
+  expects: "an http or https address",
+  protocols: ["https:", "http:"],
+  problems: { none: "is not a web address", protocol: "does not begin with http:// or https://" },
+};
+
 /** An http or https address; undefined while it is empty. Paths of such addresses are secrets more often than not. */
 export function webAddress(meaning: string): Key<URL | undefined> {
+  return address(WEB, meaning);
+}
+
+/** An address of a kind; undefined while it is empty. What follows its host is shown to nobody. */
+export function address(kind: AddressKind, meaning: string): Key<URL | undefined> {
   return {
-    expects: "an http or https address",
+    expects: kind.expects,
     fallback: "",
     meaning,
     secret: "after-host",
     field: { kind: "address" },
-    parse: parseWebAddress,
+    parse: (value) => parseAddress(kind, value),
   };
 }
 
-/** Reads an http or https address; the problem never repeats the text, for it may hold a secret. */
-function parseWebAddress(value: string): Parsed<URL | undefined> {
+/** Reads an address. */
+export function parseAddress(
+  { protocols, problems, check }: AddressKind,
+  value: string,
+): Parsed<URL | undefined> {
   if (value === "") return { value: undefined };
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url === undefined) return { problem: "is not a web address" };
-  if (url.protocol !== "https:" && url.protocol !== "http:")
-    return { problem: "does not begin with http:// or https://" };
-  return { value: url };
+  if (url === undefined) return { problem: problems.none };
+  if (!protocols.includes(url.protocol)) return { problem: problems.protocol };
+  const problem = check?.(url);
+  return problem === undefined ? { value: url } : { problem };
 }
 
 /** A token or password; undefined while it is empty. */
