@@ -8,6 +8,8 @@ export interface VmUnderBios {
   readonly stoppedBy: string | undefined;
   /** What could not be read, so that nobody can say. */
   readonly unknown: string | undefined;
+  /** Why its newest start in this boot failed: that is no matter of foretelling any more. */
+  readonly failed?: string | undefined;
 }
 
 /** Another BIOS than at the last boot: which, what its tables demand now, and which VMs it stops. Pure. */
@@ -27,10 +29,17 @@ export function composeBiosChange(options: {
 }): AlertContent {
   const { change, version, agesa, demands, vms } = options;
   const stopped = vms.filter(({ stoppedBy }) => stoppedBy !== undefined);
-  const unknown = vms.filter((vm) => vm.stoppedBy === undefined && vm.unknown !== undefined);
-  const safe = vms.filter((vm) => vm.stoppedBy === undefined && vm.unknown === undefined);
+  const hasFailed = vms.some(({ failed }) => failed !== undefined);
+  const foretold = vms.filter(({ failed }) => failed === undefined);
+  const unknown = foretold.filter((vm) => vm.stoppedBy === undefined && vm.unknown !== undefined);
+  const safe = foretold.filter((vm) => vm.stoppedBy === undefined && vm.unknown === undefined);
   const verdicts = [
-    ...stopped.map(({ vm, stoppedBy }) => `'${vm}' will not start: ${stoppedBy}`),
+    ...vms.flatMap(({ vm, failed }) =>
+      failed === undefined ? [] : [`'${vm}' did not start in this boot: ${failed}`],
+    ),
+    ...foretold.flatMap(({ vm, stoppedBy }) =>
+      stoppedBy === undefined ? [] : [`'${vm}' will not start: ${stoppedBy}`],
+    ),
     ...unknown.map(({ vm, unknown: why }) => `Whether '${vm}' starts cannot be said: ${why}.`),
     ...(safe.length === 0
       ? []
@@ -40,7 +49,7 @@ export function composeBiosChange(options: {
     kind: "facts-changed",
     importance: stopped.length > 0 ? "alert" : "normal",
     devices: [],
-    subject: subjectOf(version, stopped, unknown.length === 0 && safe.length > 0),
+    subject: subjectOf(version, stopped, !hasFailed && unknown.length === 0 && safe.length > 0),
     cause: verdicts.length === 0 ? "No VM with a passed-through device is known." : verdicts.join(" "),
     changes: [
       change,

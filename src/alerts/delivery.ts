@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import type { AlertStore, Delivery } from "../model/alert.ts";
 import { retryDelay } from "./back-off.ts";
 import type { AlertLog, Channel, SendResult } from "./channel.ts";
@@ -72,6 +72,10 @@ export function createDelivery(options: {
   let lanes = new Map<string, Lane>();
   let running = false;
   let cancelWake: (() => void) | undefined;
+  /** How often the outbox could not be used since it last could, why, and when it was tried last. */
+  let refusals = 0;
+  let refusedFor: string | undefined;
+  let refusedAt = 0;
 
   function pump(): void {
     cancelWake?.();
@@ -198,11 +202,30 @@ export function createDelivery(options: {
   /** The outbox may be on a full or failing disk; the loop outlives that. */
   function fromStore<T>(work: () => T, otherwise: T): T {
     try {
-      return work();
+      const result = work();
+      usable();
+      return result;
     } catch (error) {
-      log.error(`the outbox cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+      refused(error instanceof Error ? error.message : String(error));
       return otherwise;
     }
+  }
+
+  /** Each look into the outbox fails then, and everything that happens is one: the first says it all. */
+  function refused(why: string): void {
+    refusals += 1;
+    refusedAt = steadyNow(clock);
+    if (refusedFor === why) return;
+    refusedFor = why;
+    log.error(`the outbox cannot be used: ${why}`);
+  }
+
+  /** A disk that takes no writes may be read: only when no use was refused for a while it is over. */
+  function usable(): void {
+    if (refusals === 0 || steadyNow(clock) - refusedAt < 2 * STORE_PAUSE) return;
+    log.info(`the outbox can be used again; it could not ${refusals} times`);
+    refusals = 0;
+    refusedFor = undefined;
   }
 
   /** What waits for a channel, the earliest due first. */

@@ -1,6 +1,7 @@
 import type { Alerter } from "../alerts/alerter.ts";
 import { composeBiosChange, type VmUnderBios } from "../alerts/bios-change.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
+import type { Clock } from "../clock.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { textOf } from "../facts/fact-value.ts";
 import { isSameBiosVersion } from "../knowledge/bios-version.ts";
@@ -9,7 +10,7 @@ import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import type { KnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
-import type { BootId } from "../model/identifiers.ts";
+import type { BootId, VmName } from "../model/identifiers.ts";
 import { type VmDefinition, wantsDevices } from "../model/virtual-machine.ts";
 import type { Store } from "../store/store.ts";
 import { isBiosTold, lastCompared, noteBiosTold } from "./compared-facts.ts";
@@ -36,6 +37,9 @@ const IDENTITY = /^firmware\.bios\.(?:version|date)$/;
 /** What follows from the BIOS that people ask about; what VMs and drivers did since is not its doing. */
 const FOLLOWS = /^(?:firmware\.(?!bios\.|agesa|microcode)|firmware-tables\.\w+\.(?!ivmd|rmrr)|iommu)/;
 const MOST_CHANGES = 8;
+/** A start that is under way ends within this as a rule; then what came of it is said, and not foretold (ms). */
+const LOOK_AGAIN_MS = 5_000;
+const LONGEST_WAIT_MS = 60_000;
 
 /** Makes the watch of one run. */
 export function createBiosWatch(options: {
@@ -43,13 +47,19 @@ export function createBiosWatch(options: {
   readonly alerter: Alerter;
   readonly log: ServiceLog;
   readonly bootId: BootId;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly remembered: () => readonly VmDefinition[];
+  /** VMs of which a start is under way, or not told yet. */
+  readonly underWay: () => ReadonlySet<VmName>;
+  /** Why its newest start failed, in this boot and with these devices. */
+  readonly failureOf: (definition: VmDefinition) => string | undefined;
   /** Read when it is asked for, and not kept. */
   readonly known: () => KnownFirmware;
 }): BiosWatch {
-  const { store, alerter, log, bootId } = options;
+  const { store, alerter, log, bootId, clock } = options;
   let isDone = isBiosTold(store, bootId);
+  let waited = 0;
+  let takeBack = () => {};
 
   function tell(before: Snapshot, here: Snapshot, was: Bios, is: Bios, host: HostState): void {
     const changes = diffSnapshots(before, here);
@@ -64,22 +74,33 @@ export function createBiosWatch(options: {
         .filter(({ key }) => FOLLOWS.test(key))
         .slice(0, MOST_CHANGES)
         .map(({ sentence }) => sentence),
-      vms: verdicts(host, options.remembered()),
+      vms: verdicts(host, definitionsIn(host), options.failureOf),
       elsewhere: wordsElsewhere(firmwareElsewhere(options.known(), question), version),
     });
     const key = incidentKey(content, `BIOS ${bootId}`);
     const written = store.durable(() => {
-      alerter.raise({ key, content, at: options.now(), bootId });
+      alerter.raise({ key, content, at: clock.now(), bootId });
       // It is an event and not a state.
-      alerter.resolved(key, options.now());
+      alerter.resolved(key, clock.now());
       noteBiosTold(store, bootId);
     });
     isDone = written.state === "written";
     if (isDone) log.warn(`${content.subject}. ${content.cause}`);
   }
 
-  return {
+  const definitionsIn = ({ vms }: HostState) =>
+    (vms.state === "read" ? vms.value.map(({ definition }) => definition) : options.remembered()).filter(
+      wantsDevices,
+    );
+
+  const isStarting = (host: HostState) => {
+    const underWay = options.underWay();
+    return definitionsIn(host).some(({ name }) => underWay.has(name));
+  };
+
+  const watch: BiosWatch = {
     look(host, snapshotId, whileComingUp) {
+      takeBack();
       if (isDone || snapshotId === undefined) return;
       if (whileComingUp && host.vms.state !== "read" && options.remembered().length === 0) return;
       const last = lastCompared(store);
@@ -91,9 +112,15 @@ export function createBiosWatch(options: {
         last === undefined || last.bootId === bootId ? undefined : store.snapshots.get(last.snapshotId);
       const was = before === undefined ? undefined : biosOf(before);
       if (before === undefined || was === undefined || isSameBuild(was, is)) isDone = true;
-      else tell(before, here, was, is, host);
+      else if (isStarting(host) && waited < LONGEST_WAIT_MS) {
+        takeBack = clock.after(LOOK_AGAIN_MS, () => {
+          waited += LOOK_AGAIN_MS;
+          watch.look(host, snapshotId, whileComingUp);
+        });
+      } else tell(before, here, was, is, host);
     },
   };
+  return watch;
 }
 
 function isSameBuild(one: Bios, other: Bios): boolean {
@@ -133,15 +160,18 @@ function demandsOf({ firmwareDemands }: HostState): readonly string[] | undefine
     .map(({ description, devices }) => `${description}${devices.length === 0 ? " (no device here)" : ""}`);
 }
 
-function verdicts(host: HostState, remembered: readonly VmDefinition[]): readonly VmUnderBios[] {
-  const definitions =
-    host.vms.state === "read" ? host.vms.value.map(({ definition }) => definition) : remembered;
+function verdicts(
+  host: HostState,
+  definitions: readonly VmDefinition[],
+  failureOf: (definition: VmDefinition) => string | undefined,
+): readonly VmUnderBios[] {
   const { groups } = host;
   const unknown =
     groups.state === "unreadable" ? `the IOMMU groups could not be read (${groups.why})` : undefined;
-  return definitions.filter(wantsDevices).map((definition) => ({
+  return definitions.map((definition) => ({
     vm: definition.name,
     stoppedBy: lastingCauses(definition, host)[0]?.sentence,
     unknown,
+    failed: failureOf(definition),
   }));
 }

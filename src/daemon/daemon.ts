@@ -17,6 +17,7 @@ import { loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
 import type { Source } from "../model/source.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
 import { PIPELINE_DEFAULTS, type PipelineSettings } from "../pipeline/options.ts";
 import { createPipeline } from "../pipeline/pipeline.ts";
@@ -212,15 +213,18 @@ async function watchHost(
     host: host.latest,
     ...(volatile !== undefined && { notRecorded: volatile.why }),
   });
+  const failureInThisBoot = ({ name, hostDevices }: VmDefinition) => {
+    const [newest] = store.attempts.list({ vm: name, bootId, limit: 1 });
+    const had = new Set(newest?.devices);
+    return newest?.outcome === "failed" && hostDevices.every(({ bdf }) => had.has(bdf))
+      ? (newest.summary ?? "why is not known.")
+      : undefined;
+  };
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
     remembered: store.vms.present,
     underWay: () => pipeline.underWay(),
-    hasFailed: ({ name, hostDevices }) => {
-      const [newest] = store.attempts.list({ vm: name, bootId, limit: 1 });
-      const had = new Set(newest?.devices);
-      return newest?.outcome === "failed" && hostDevices.every(({ bdf }) => had.has(bdf));
-    },
+    hasFailed: (definition) => failureInThisBoot(definition) !== undefined,
   });
   let isBacklogRead = false;
   const earlyBoot = createEarlyBoot({
@@ -234,7 +238,9 @@ async function watchHost(
     onOver: () => look("the host has come up"),
   });
   const biosWatch = createBiosWatch({
-    ...{ store, alerter: desk.alerter, log, bootId, now: clock.now, remembered: store.vms.present },
+    ...{ store, alerter: desk.alerter, log, bootId, clock, remembered: store.vms.present },
+    underWay: () => pipeline.underWay(),
+    failureOf: failureInThisBoot,
     known: () => loadKnownFirmware(knownFirmwareDirectories(options.settingsFile)).known,
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });

@@ -358,3 +358,27 @@ test("the summary of a storm counts what came after it was queued", async () => 
   assert.equal(clock.now(), START);
   assert.deepEqual(subjects, ["195 more alerts about VM starts that failed"]);
 });
+
+test("an outbox that cannot be used is logged once with its reason, and once with a count when it can again", async () => {
+  const standIn = createStandIn("one", () => ({ delivered: true }));
+  const { delivery, store, pass, said } = createRig([standIn]);
+  delivery.start();
+  store.fail("dueDeliveries", 40);
+  for (let turn = 0; turn < 40; turn++) delivery.nudge();
+  await pass(120_000, 10_000);
+  delivery.nudge();
+  assert.deepEqual(said, [
+    "the outbox cannot be used: database or disk is full",
+    "the outbox can be used again; it could not 40 times",
+  ]);
+});
+
+test("an outbox that can be read and not written is not called usable each time it was read", async () => {
+  const lanes = [createStandIn("one", () => ({ delivered: true })), createStandIn("two", () => undefined)];
+  const { delivery, store, queue, pass, said } = createRig(lanes);
+  queue("one");
+  store.fail("markDelivered", 5);
+  delivery.start();
+  await pass(60_000, 1_000);
+  assert.deepEqual(said, ["the outbox cannot be used: database or disk is full"]);
+});

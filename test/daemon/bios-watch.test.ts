@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createAlerter } from "../../src/alerts/alerter.ts";
 import { alertPolicy } from "../../src/alerts/policy.ts";
+import { createVirtualClock } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config.ts";
 import { createBiosWatch } from "../../src/daemon/bios-watch.ts";
 import { createFactWatch } from "../../src/daemon/fact-watch.ts";
@@ -36,8 +37,15 @@ const OTHER_GROUP = {
   "/sys/kernel/iommu_groups/15/reserved_regions": "0x00000000fee00000 0x00000000feefffff msi\n",
 };
 
+interface BootOptions extends ForumHostOptions {
+  /** VMs of which a start is under way at the first look, and why it fails in the end. */
+  readonly starts?: readonly { readonly name: string; readonly failed?: string }[];
+  /** After so long those starts have ended (ms). */
+  readonly endAfter?: number;
+}
+
 /** A run of the service in a boot: libvirt has told of nothing yet, the history knows the VMs. */
-function boot(context: TestContext, store: Store, name: string, options: ForumHostOptions): void {
+function boot(context: TestContext, store: Store, name: string, options: BootOptions): void {
   const directory = mkdtempSync(join(tmpdir(), "bios-watch-"));
   context.after(() => rmSync(directory, { recursive: true, force: true }));
   const reading = readHost({ paths: buildForumHost(directory, { ...options, files: OTHER_GROUP }) });
@@ -48,11 +56,22 @@ function boot(context: TestContext, store: Store, name: string, options: ForumHo
   const paths = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
   const policy = alertPolicy(loadConfig({ paths }).config, { unraid: false, proxmox: false });
   const alerter = createAlerter({ store: store.alerts, clock: { now: () => START }, policy: () => policy });
-  const common = { store, alerter, log: silent, bootId: id, now: () => START };
-  const watch = createBiosWatch({ ...common, known: knownFirmware, remembered: () => VMS });
+  const common = { store, alerter, log: silent, bootId: id };
+  const clock = createVirtualClock(START);
+  const starts = options.starts ?? [];
+  let isUnderWay = starts.length > 0;
+  const watch = createBiosWatch({
+    ...{ ...common, clock, known: knownFirmware, remembered: () => VMS },
+    underWay: () => new Set(isUnderWay ? starts.map(({ name }) => vmName(name)) : []),
+    failureOf: (definition) =>
+      isUnderWay ? undefined : starts.find(({ name }) => name === definition.name)?.failed,
+  });
   watch.look(hostStateOf(reading), snapshot.id);
   watch.look(hostStateOf(reading), snapshot.id);
-  createFactWatch(common).look(snapshot.id);
+  clock.moveTo(START + (options.endAfter ?? 0));
+  isUnderWay = false;
+  clock.moveTo(clock.now() + 10_000);
+  createFactWatch({ ...common, now: clock.now }).look(snapshot.id);
 }
 
 const told = (store: Store) =>
@@ -98,4 +117,35 @@ test("the same version in the vendor's spelling is no other BIOS", (context) =>
     boot(context, store, "boot 1", { bios: "1.A63", demand: false });
     boot(context, store, "boot 2", { bios: "E7E49AMSI.1A63", demand: false });
     assert.deepEqual(told(store), []);
+  }));
+
+test("a VM that has failed seconds before is not said to be safe or to fail later, but that it failed and why", (context) =>
+  withStore((store) => {
+    boot(context, store, "boot 1", { bios: "1.A63", demand: false });
+    const starts = [{ name: "Ubuntu", failed: "The IOMMU group is shared." }];
+    boot(context, store, "boot 2", { bios: "1.A95", starts, endAfter: 20_000 });
+    const [content] = told(store);
+    assert.match(
+      content?.cause ?? "",
+      /^'Ubuntu' did not start in this boot: The IOMMU group is shared\. 'Windows 11' will not start: /,
+    );
+    assert.doesNotMatch(content?.cause ?? "", /Nothing in the firmware stops/);
+    assert.equal(told(store).length, 1);
+  }));
+
+test("a version that stops no VM is not called harmless where one failed for another reason", (context) =>
+  withStore((store) => {
+    boot(context, store, "boot 1", { bios: "1.A95" });
+    const starts = [{ name: "Ubuntu", failed: "The IOMMU group is shared." }];
+    boot(context, store, "boot 2", { bios: "1.A63", demand: false, starts });
+    const [content] = told(store);
+    assert.equal(content?.subject, "New BIOS 1.A63");
+    assert.match(content?.cause ?? "", /Nothing in the firmware stops 'Windows 11'\.$/);
+  }));
+
+test("a start that never ends does not keep the new BIOS from being told", (context) =>
+  withStore((store) => {
+    boot(context, store, "boot 1", { bios: "1.A63", demand: false });
+    boot(context, store, "boot 2", { bios: "1.A95", starts: [{ name: "Ubuntu" }], endAfter: 90_000 });
+    assert.equal(told(store).length, 1);
   }));
