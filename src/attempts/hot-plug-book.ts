@@ -10,6 +10,8 @@ import type { Unfinished } from "./tracking.ts";
 const QUIET_MS = 500;
 /** So many are remembered for late pieces. */
 const KEPT = 50;
+/** A service that goes on may still read the kernel's word within this time of a hot-plug that is told (ms). */
+const LATE_MS = 10_000;
 
 /** A hot-plug while something may still be said of it. */
 export interface WorkingHotPlug {
@@ -19,6 +21,8 @@ export interface WorkingHotPlug {
   /** What its evidence is, with its times, in order. */
   said: readonly { readonly said: Said; readonly matches: readonly SignatureMatch[] }[];
   isSettled: boolean;
+  /** Nothing more is said of it. */
+  isOver: boolean;
   cancel: () => void;
 }
 
@@ -34,7 +38,7 @@ export interface HotPlugBook {
   find(isMeant: (entry: WorkingHotPlug) => boolean): WorkingHotPlug | undefined;
   /** The observation is evidence of one. */
   tellsOf(observation: Observation): boolean;
-  /** What is said of those that are not settled yet. */
+  /** What is said of those of which more may be said. */
   unfinished(): readonly Unfinished[];
   /** How often something was added. */
   kept(): number;
@@ -44,19 +48,30 @@ export interface HotPlugBook {
 export function createHotPlugBook(options: {
   readonly clock: Clock;
   readonly groups: ReadonlyMap<Bdf, number>;
+  /** Those that an earlier run has told of. */
+  readonly told: ReadonlySet<string>;
   readonly settled: (hotPlug: HotPlug) => void;
 }): HotPlugBook {
-  const { clock, groups } = options;
+  const { clock, groups, told } = options;
   let known: WorkingHotPlug[] = [];
   let kept = 0;
 
   function settleSoon(entry: WorkingHotPlug): void {
     entry.cancel();
     entry.isSettled = false;
+    entry.isOver = false;
     kept += 1;
     entry.cancel = clock.after(QUIET_MS, () => {
       entry.isSettled = true;
       options.settled(entry.value);
+      endLater(entry);
+    });
+  }
+
+  function endLater(entry: WorkingHotPlug): void {
+    entry.cancel = clock.after(LATE_MS, () => {
+      entry.isOver = true;
+      kept += 1;
     });
   }
 
@@ -68,9 +83,17 @@ export function createHotPlugBook(options: {
       const said = [{ said: first, matches }];
       const ofDevices = [...new Set(what.devices.flatMap((device) => groups.get(device) ?? []))];
       const value = { id, bootId, at, steady, ...what, groups: ofDevices, evidence: evidenceOf(said) };
-      const entry: WorkingHotPlug = { value, steady, said, isSettled: false, cancel: () => {} };
+      const entry: WorkingHotPlug = {
+        value,
+        steady,
+        said,
+        isSettled: told.has(id),
+        isOver: false,
+        cancel: () => {},
+      };
       known = [...known, entry].slice(-KEPT);
-      settleSoon(entry);
+      if (entry.isSettled) endLater(entry);
+      else settleSoon(entry);
     },
     join(entry, said, matches) {
       if (hasEvidence(entry.value, said)) return;
@@ -82,7 +105,7 @@ export function createHotPlugBook(options: {
     tellsOf: (observation) => known.some(({ value }) => hasEvidence(value, observation)),
     unfinished: () =>
       known
-        .filter(({ isSettled }) => !isSettled)
+        .filter(({ isOver }) => !isOver)
         .flatMap((entry) => entry.said.map(({ said }) => unfinishedOf(said))),
     kept: () => kept,
   };

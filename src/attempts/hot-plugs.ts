@@ -34,7 +34,7 @@ export interface HotPlugs {
   ): void;
   /** The observation is evidence of one. */
   tellsOf(observation: Observation): boolean;
-  /** What is said of those that are not settled yet. */
+  /** What is said of those of which more may be said. */
   unfinished(): readonly Unfinished[];
   /** How many observations have ever been kept for one. */
   kept(): number;
@@ -47,10 +47,16 @@ export function createHotPlugs(options: {
   readonly book: AttemptBook;
   readonly pen: Pen;
   readonly unclaimed: Unclaimed;
+  readonly told: ReadonlySet<string>;
   readonly settled: (hotPlug: HotPlug) => void;
 }): HotPlugs {
   const { clock, moments, book, pen, unclaimed } = options;
-  const known = createHotPlugBook({ clock, groups: pen.groups, settled: options.settled });
+  const known = createHotPlugBook({
+    clock,
+    groups: pen.groups,
+    told: options.told,
+    settled: options.settled,
+  });
   /** Questions of the host for a device that may still be answered. */
   const asked = new Map<string, Said<KernelRecord>>();
   let everAsked = 0;

@@ -60,6 +60,8 @@ export function createAttemptTracker(options: {
   readonly events: TrackerEvents;
   /** Attempts of this boot that an earlier run of the service stored. */
   readonly stored: readonly StartAttempt[];
+  /** Hot-plugs (by id) that an earlier run has told of. */
+  readonly toldHotPlugs?: ReadonlySet<string>;
   /** Of the past nobody can be asked, and what is not in its logs is not known. */
   readonly isPast?: boolean;
 }): AttemptTracker {
@@ -87,6 +89,7 @@ export function createAttemptTracker(options: {
   const libvirt = createLibvirtSigns(book, pen);
   const hotPlugs = createHotPlugs({
     ...{ clock, moments, book, pen, unclaimed },
+    told: options.toldHotPlugs ?? new Set(),
     settled: (hotPlug) => events.hotPlug?.(hotPlug),
   });
   const refusals = createLoneRefusals({ clock, moments, book, pen, unclaimed, hotPlugs });

@@ -22,6 +22,8 @@ import { createWriting } from "./writing.ts";
 
 /** Late pieces may come to the last starts of a VM that is tried again and again. */
 const STORED_FOR_EACH_VM = 3;
+/** So many hot-plugs of which an earlier run has told are known: more may be said of the newest. */
+const STORED_HOT_PLUGS = 50;
 /** One error of libvirt seldom comes alone (ms). */
 const ASK_AGAIN_MS = 5_000;
 /** Whoever ends the service does not wait longer than this; what is not stored by then is read again (ms). */
@@ -72,6 +74,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     clock,
     settings,
     stored,
+    toldHotPlugs: new Set(
+      apart("reading the hot-plugs of an earlier run", () =>
+        store.hotPlugs.list({ limit: STORED_HOT_PLUGS }).map(({ id }) => id),
+      ),
+    ),
     events: {
       changed,
       settled: (attempt) => judging.add(attempt),
