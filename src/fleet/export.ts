@@ -4,14 +4,15 @@ import { type FleetConnection, FleetRefusal } from "./connect.ts";
 import { type Environment, environmentOf, type StandingDevices, standingDevices } from "./environment.ts";
 import { FAILED_AFTER_MS, type FleetJob, type FleetResult } from "./job.ts";
 import { expectVersion } from "./owner.ts";
+import { LONGEST_TEXT, MOST_LINES, WORD } from "./schema-tables.ts";
 
 const BATCH = 2_000;
 /** So many snapshots are kept from one batch to the next. */
 const MOST_READ = 1_000;
+/** A number of an environment is larger than JavaScript's are exact. */
+const NO_ENVIRONMENT = "0";
 /** A start that is open for so long is not waited for: those after it would never be past the cursor. */
 const LONGEST_OPEN = 86_400_000;
-const MOST_LINES = 20;
-const LONGEST_LINE = 500;
 
 /** What the export needs of the history. */
 export type ExportedHistory = Pick<Store, "exports" | "snapshots">;
@@ -126,9 +127,8 @@ function createSender(
     }
   }
 
-  /** Numbers of words and devices are for ever; of an environment only while no prune can run. */
   async function numberOf(call: "device_number" | "word_number", text: string): Promise<number> {
-    if (text === "") return 0;
+    if (text === "" || (call === "word_number" && !WORD.test(text))) return 0;
     const known = numbers.get(`${call} ${text}`);
     if (known !== undefined) return known;
     const [row] = await fleet.rows<{ number: number }>(`SELECT ${call}($1) AS number`, [text]);
@@ -136,18 +136,18 @@ function createSender(
     return row?.number ?? 0;
   }
 
-  async function environments(ids: readonly (string | undefined)[]): Promise<ReadonlyMap<string, number>> {
+  async function environments(ids: readonly (string | undefined)[]): Promise<ReadonlyMap<string, string>> {
     const wanted = [...new Set(ids.flatMap((id) => id ?? []))];
     readSnapshots(wanted);
-    const byText = new Map<string, number>();
+    const byText = new Map<string, string>();
     for (const text of new Set(wanted.flatMap((id) => read.get(id)?.text ?? []))) {
       if (text === "{}") continue;
-      const [row] = await fleet.rows<{ number: number }>("SELECT environment_number($1::jsonb) AS number", [
+      const [row] = await fleet.rows<{ number: string }>("SELECT environment_number($1::jsonb) AS number", [
         text,
       ]);
-      byText.set(text, row?.number ?? 0);
+      byText.set(text, row?.number ?? NO_ENVIRONMENT);
     }
-    return new Map(wanted.map((id) => [id, byText.get(read.get(id)?.text ?? "") ?? 0]));
+    return new Map(wanted.map((id) => [id, byText.get(read.get(id)?.text ?? "") ?? NO_ENVIRONMENT]));
   }
 
   return {
@@ -155,6 +155,8 @@ function createSender(
     environments,
     /** Locks the cursor; makes one for a history that is new, or was begun anew from what could be saved of it. */
     async findCursor(name: string): Promise<Cursor> {
+      // Numbers hold while the cursor is locked: what nothing speaks of is removed by prune and forget.
+      numbers.clear();
       const [row] = await fleet.rows<{
         id: number;
         name: string;
@@ -190,7 +192,7 @@ function createSender(
         const values = [
           row.openedAt,
           row.number,
-          environmentOfStart.get(snapshotId) ?? 0,
+          environmentOfStart.get(snapshotId) ?? NO_ENVIRONMENT,
           await numberOf("device_number", devices.length === 0 ? "" : (main ?? "unknown")),
           await numberOf("word_number", cause ?? ""),
           await numberOf("word_number", signature ?? ""),
@@ -203,7 +205,7 @@ function createSender(
         `INSERT INTO start (at, host, history, number, environment, device, class, signature, outcome, certainty)
          SELECT to_timestamp(at / 1000), $1, $2, number, environment, device, class, signature, outcome::outcome,
            certainty::certainty
-         FROM unnest($3::float8[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
+         FROM unnest($3::float8[], $4::integer[], $5::bigint[], $6::integer[], $7::integer[], $8::integer[],
            $9::text[], $10::text[]) AS given (at, number, environment, device, class, signature, outcome, certainty)
          ON CONFLICT DO NOTHING`,
         [host, cursor.id, ...columns],
@@ -230,8 +232,7 @@ function createSender(
   async function sendEvidence(cursor: Cursor, rows: readonly ExportedStart[]): Promise<void> {
     for (const { number, vm, summary, outcome } of rows) {
       if (outcome === "started") continue;
-      const lines = exports.lines(number, MOST_LINES).map((line) => line.slice(0, LONGEST_LINE));
-      const texts = [job.machine, vm, summary ?? "", ...lines].map(storable);
+      const texts = [job.machine, vm, summary ?? "", ...exports.lines(number, MOST_LINES)].map(storable);
       const [machine, ownVm, ownSummary, ...ownLines] = texts;
       await fleet.rows(
         `INSERT INTO evidence (host, history, number, machine, vm, summary, lines) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -242,9 +243,9 @@ function createSender(
   }
 }
 
-/** PostgreSQL's text knows no NUL and no half of a surrogate pair. */
+/** Bounded, as the server wants it; its text knows no NUL and no half of a surrogate pair. */
 function storable(text: string): string {
-  return text.replaceAll("\0", "").toWellFormed();
+  return text.replaceAll("\0", "").slice(0, LONGEST_TEXT).toWellFormed();
 }
 
 async function exportBoots(
@@ -264,13 +265,13 @@ async function exportBoots(
       await fleet.rows(
         `INSERT INTO boot (started_at, host, history, number, environment)
          SELECT to_timestamp(at / 1000), $1, $2, number, environment
-         FROM unnest($3::float8[], $4::integer[], $5::integer[]) AS given (at, number, environment) ON CONFLICT DO NOTHING`,
+         FROM unnest($3::float8[], $4::integer[], $5::bigint[]) AS given (at, number, environment) ON CONFLICT DO NOTHING`,
         [
           send.host,
           cursor.id,
           rows.map(({ startedAt }) => startedAt),
           rows.map(({ number }) => number),
-          rows.map(({ snapshotId }) => environments.get(snapshotId ?? "") ?? 0),
+          rows.map(({ snapshotId }) => environments.get(snapshotId ?? "") ?? NO_ENVIRONMENT),
         ],
       );
       await fleet.rows("UPDATE history SET boot_number = $2 WHERE id = $1", [cursor.id, rows.at(-1)?.number]);

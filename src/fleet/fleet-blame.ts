@@ -12,7 +12,7 @@ import type { CauseClass } from "../model/catalogue.ts";
 import type { FactValue } from "../model/fact.ts";
 import { bootId, vmName } from "../model/identifiers.ts";
 import type { Environment } from "./environment.ts";
-import { environmentName, fleetTable } from "./fleet-table.ts";
+import { fleetTable } from "./fleet-table.ts";
 import type { BoardTallies, HostTally } from "./questions.ts";
 
 /** How hosts fare with one value of a suspect. */
@@ -162,7 +162,7 @@ function tallyOf(row: HostTally, host: number, boot: number, number: number, at:
     outcome: row.outcome,
     cause: row.class === "" ? undefined : (row.class as CauseClass),
     devices: [],
-    snapshotId: environmentName(row.environment),
+    snapshotId: row.environment,
     origin: "live" as const,
     count: starts,
     firstAt: at,
@@ -214,7 +214,7 @@ function hostsOfValues(trials: readonly Trial[], { pattern, values }: Division):
 function loneChanges(
   trials: readonly Trial[],
   { pattern, keys }: Division,
-  environments: ReadonlyMap<number, Environment>,
+  environments: ReadonlyMap<string, Environment>,
 ): readonly LoneChange[] {
   const changesMore = createMoreTest(environments, keys);
   const known = trials.flatMap((trial, at) => ((pattern[at] ?? -1) < 0 ? [] : [{ trial, at }]));
@@ -239,10 +239,9 @@ function loneChanges(
  * something else is no change of its own, and what only one side knows is none (law 7). Hosts share environments.
  */
 function createMoreTest(
-  environments: ReadonlyMap<number, Environment>,
+  environments: ReadonlyMap<string, Environment>,
   own: readonly string[],
 ): (was: string, is: string) => boolean {
-  const byName = new Map([...environments].map(([id, facts]) => [environmentName(id), facts]));
   const all = new Set([...environments.values()].flatMap((environment) => Object.keys(environment)));
   const telling = [...all].filter((key) => {
     const role = roleOf(key);
@@ -259,7 +258,7 @@ function createMoreTest(
   const known = new Map<string, boolean>();
   return (wasName, isName) => {
     const name = `${wasName} ${isName}`;
-    const [was, is] = [byName.get(wasName), byName.get(isName)];
+    const [was, is] = [environments.get(wasName), environments.get(isName)];
     const more = known.get(name) ?? (was === undefined || is === undefined || isMore(was, is));
     known.set(name, more);
     return more;

@@ -8,12 +8,7 @@ export interface FleetTable {
   readonly placeOf: ReadonlyMap<string, number>;
 }
 
-/** The name of an environment among snapshots. */
-export function environmentName(id: number): string {
-  return `environment ${id}`;
-}
-
-export function fleetTable(environments: ReadonlyMap<number, Environment>): FleetTable {
+export function fleetTable(environments: ReadonlyMap<string, Environment>): FleetTable {
   const all = [...environments];
   const keys = new Set(all.flatMap(([, environment]) => Object.keys(environment)));
   const columns: FactColumn[] = [];
@@ -37,7 +32,7 @@ export function fleetTable(environments: ReadonlyMap<number, Environment>): Flee
   }
   return {
     table: createFactTable(columns, constants),
-    placeOf: new Map(all.map(([id], place) => [environmentName(id), place])),
+    placeOf: new Map(all.map(([id], place) => [id, place])),
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { type FleetConnection, FleetRefusal } from "./connect.ts";
-import { FLEET_MIGRATIONS, FLEET_SCHEMA, FLEET_VERSION, HOST_ROLE, READER_ROLE } from "./schema.ts";
+import { FLEET_MIGRATIONS, FLEET_SCHEMA, FLEET_VERSION } from "./schema.ts";
+import type { FleetGroups } from "./schema-access.ts";
 
 /** Two owners that prepare one database take turns. */
 const LOCK = 0x5646494f;
@@ -12,15 +13,12 @@ export async function prepareFleet(
 ): Promise<{ readonly from: number; readonly to: number }> {
   return fleet.transaction(async () => {
     await fleet.rows("SELECT pg_advisory_xact_lock($1)", [LOCK]);
-    for (const role of [HOST_ROLE, READER_ROLE]) {
-      const [known] = await fleet.rows("SELECT 1 FROM pg_roles WHERE rolname = $1", [role]);
-      // Roles are the whole server's: another fleet of the same server may have made it.
-      if (known === undefined) await fleet.run(`CREATE ROLE ${role} NOLOGIN`);
-    }
     await fleet.run(
       `CREATE SCHEMA IF NOT EXISTS ${FLEET_SCHEMA}; REVOKE ALL ON SCHEMA ${FLEET_SCHEMA} FROM PUBLIC;
-       SET LOCAL search_path = ${FLEET_SCHEMA}, pg_temp; CREATE TABLE IF NOT EXISTS version (version integer NOT NULL)`,
+       SET LOCAL search_path = ${FLEET_SCHEMA}, pg_temp;
+       CREATE TABLE IF NOT EXISTS version (version integer NOT NULL, hosts name NOT NULL, readers name NOT NULL)`,
     );
+    const groups = await makeGroups(fleet);
     const from = await versionOf(fleet);
     if (from > FLEET_VERSION)
       throw new FleetRefusal(
@@ -28,11 +26,28 @@ export async function prepareFleet(
       );
     for (const { version, sql } of FLEET_MIGRATIONS) {
       if (version <= from) continue;
-      await fleet.run(sql);
-      await fleet.run(`DELETE FROM version; INSERT INTO version VALUES (${version})`);
+      await fleet.run(sql(groups));
+      await fleet.rows("UPDATE version SET version = $1", [version]);
     }
     return { from, to: FLEET_VERSION };
   });
+}
+
+/**
+ * The roles that give a fleet's hosts and readers their rights. Roles are the whole server's, so that each fleet has its
+ * own: else those of one could ask the other. A database that was restored elsewhere gets them again.
+ */
+async function makeGroups(fleet: FleetConnection): Promise<FleetGroups> {
+  const [kept] = await fleet.rows<FleetGroups>("SELECT hosts, readers FROM version");
+  const name = randomBytes(6).toString("hex");
+  const groups = kept ?? { hosts: `vfio_watch_hosts_${name}`, readers: `vfio_watch_readers_${name}` };
+  for (const role of [groups.hosts, groups.readers]) {
+    const [known] = await fleet.rows("SELECT 1 FROM pg_roles WHERE rolname = $1", [role]);
+    if (known === undefined) await fleet.run(`CREATE ROLE ${role} NOLOGIN`);
+  }
+  if (kept === undefined)
+    await fleet.rows("INSERT INTO version VALUES (0, $1, $2)", [groups.hosts, groups.readers]);
+  return groups;
 }
 
 async function versionOf(fleet: FleetConnection): Promise<number> {
@@ -67,7 +82,8 @@ export async function addRole(
   const password = randomBytes(24).toString("base64url");
   return fleet.transaction(async () => {
     await expectVersion(fleet);
-    const group = kind === "host" ? HOST_ROLE : READER_ROLE;
+    const [groups] = await fleet.rows<FleetGroups>(`SELECT hosts, readers FROM ${FLEET_SCHEMA}.version`);
+    const group = kind === "host" ? groups?.hosts : groups?.readers;
     if (kind === "host") {
       const [taken] = await fleet.rows(`SELECT 1 FROM ${FLEET_SCHEMA}.host WHERE added_as = $1`, [label]);
       if (taken !== undefined) throw new FleetRefusal(`there is a host '${label}' already; forget it first`);
@@ -93,6 +109,8 @@ function scramVerifier(password: string): string {
 export interface Forgotten {
   readonly label: string;
   readonly starts: number;
+  /** `locked`: it owns something in another database of the server, so that it can no longer log in but is still there. */
+  readonly role: "removed" | "locked";
 }
 
 /** Removes a host with all its rows and its role; `name` is its label or the beginning of its key. */
@@ -115,10 +133,28 @@ export async function forgetHost(fleet: FleetConnection, name: string): Promise<
     );
     await fleet.rows(`DELETE FROM ${FLEET_SCHEMA}.host WHERE id = $1`, [host.id]);
     await dropUnused(fleet);
-    await fleet.run(`DROP ROLE IF EXISTS "${host.role.replaceAll('"', '""')}"`);
-    return { label: host.label, starts: counted?.starts ?? 0 };
+    return { label: host.label, starts: counted?.starts ?? 0, role: await dropRole(fleet, host.role) };
   });
 }
+
+/** A role may have made things outside of the fleet's schema; what lies in other databases keeps it from being dropped. */
+async function dropRole(fleet: FleetConnection, name: string): Promise<Forgotten["role"]> {
+  const [known] = await fleet.rows("SELECT 1 FROM pg_roles WHERE rolname = $1", [name]);
+  if (known === undefined) return "removed";
+  const role = `"${name.replaceAll('"', '""')}"`;
+  await fleet.run("SAVEPOINT dropping");
+  try {
+    await fleet.run(`GRANT ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    return "removed";
+  } catch (error) {
+    if ((error as { code?: string }).code !== OBJECTS_LEFT) throw error;
+    await fleet.run(`ROLLBACK TO dropping; ALTER ROLE ${role} NOLOGIN PASSWORD NULL`);
+    return "locked";
+  }
+}
+
+/** SQLSTATE of `dependent_objects_still_exist`. */
+const OBJECTS_LEFT = "2BP01";
 
 /** Removes what happened before `before` (UTC epoch milliseconds); returns how many starts. Cursors stay. */
 export async function pruneFleet(fleet: FleetConnection, before: number): Promise<number> {
@@ -156,11 +192,18 @@ async function holdExports(fleet: FleetConnection): Promise<void> {
   await fleet.run(`LOCK TABLE ${FLEET_SCHEMA}.history IN EXCLUSIVE MODE`);
 }
 
-/** Environments that nothing speaks of any more would still tell what a forgotten host was. */
+/** What nothing speaks of any more would still tell what a forgotten host was. */
 async function dropUnused(fleet: FleetConnection): Promise<void> {
   await fleet.rows(
     `DELETE FROM ${FLEET_SCHEMA}.environment AS own WHERE id <> 0
        AND NOT EXISTS (SELECT 1 FROM ${FLEET_SCHEMA}.tally WHERE environment = own.id)
        AND NOT EXISTS (SELECT 1 FROM ${FLEET_SCHEMA}.boot WHERE environment = own.id)`,
+  );
+  await fleet.rows(
+    `DELETE FROM ${FLEET_SCHEMA}.device WHERE id <> 0 AND id NOT IN (SELECT device FROM ${FLEET_SCHEMA}.tally)`,
+  );
+  await fleet.rows(
+    `DELETE FROM ${FLEET_SCHEMA}.word WHERE id <> 0 AND id NOT IN
+       (SELECT class FROM ${FLEET_SCHEMA}.tally UNION SELECT signature FROM ${FLEET_SCHEMA}.start)`,
   );
 }

@@ -2,7 +2,7 @@ import type { Outcome } from "../model/attempt.ts";
 import type { FleetConnection } from "./connect.ts";
 import type { Environment } from "./environment.ts";
 import { expectVersion } from "./owner.ts";
-import { NO_FAULT } from "./schema.ts";
+import { NO_FAULT } from "./schema-access.ts";
 
 // What the server is asked. Times are UTC epoch milliseconds.
 
@@ -32,8 +32,8 @@ export async function readStatus(fleet: FleetConnection): Promise<FleetStatus> {
   const [row] = await fleet.rows<FleetStatus>(
     `SELECT (SELECT count(*)::integer FROM host WHERE first_export IS NOT NULL) AS hosts,
        (SELECT count(*)::integer FROM host WHERE last_export > now() - interval '1 day') AS lately,
-       coalesce(sum(starts), 0)::integer AS starts,
-       coalesce(sum(starts) FILTER (WHERE outcome IN ('failed', 'crashed-early')), 0)::integer AS failed,
+       coalesce(sum(starts), 0)::float8 AS starts,
+       coalesce(sum(starts) FILTER (WHERE outcome IN ('failed', 'crashed-early')), 0)::float8 AS failed,
        (SELECT count(DISTINCT board_key)::integer FROM environment) AS boards,
        (SELECT count(*)::integer - 1 FROM environment) AS environments, ${AT("max(last_at)")} AS "newestAt",
        (SELECT sum(pg_total_relation_size(oid))::float8 FROM pg_class
@@ -69,8 +69,8 @@ export function readHosts(fleet: FleetConnection): Promise<readonly FleetHost[]>
      LEFT JOIN LATERAL (SELECT board, bios, facts ->> 'kernel.release' AS kernel FROM boot
        JOIN environment ON environment.id = boot.environment
        WHERE boot.host = host.id ORDER BY started_at DESC LIMIT 1) AS newest ON true
-     LEFT JOIN LATERAL (SELECT sum(starts)::integer AS starts,
-         (sum(starts) FILTER (WHERE outcome IN ('failed', 'crashed-early')))::integer AS failed,
+     LEFT JOIN LATERAL (SELECT sum(starts)::float8 AS starts,
+         (sum(starts) FILTER (WHERE outcome IN ('failed', 'crashed-early')))::float8 AS failed,
          (array_agg(outcome ORDER BY last_at DESC))[1] AS outcome
        FROM tally WHERE tally.host = host.id AND device <> 0) AS counted ON true
      ORDER BY label`,
@@ -101,14 +101,14 @@ export function readBoards(fleet: FleetConnection): Promise<readonly FleetBoard[
 export interface BoardTallies {
   readonly board: string;
   readonly hosts: ReadonlyMap<number, string>;
-  readonly environments: ReadonlyMap<number, Environment>;
+  readonly environments: ReadonlyMap<string, Environment>;
   readonly tallies: readonly HostTally[];
 }
 
 /** Starts of one host with the same facts that went the same way. */
 export interface HostTally {
   readonly host: number;
-  readonly environment: number;
+  readonly environment: string;
   readonly device: string;
   readonly class: string;
   readonly outcome: Outcome;
@@ -123,7 +123,7 @@ export async function readBoardTallies(
   boardKey: string,
   device?: string,
 ): Promise<BoardTallies | undefined> {
-  const environments = await fleet.rows<{ id: number; board: string; facts: Environment }>(
+  const environments = await fleet.rows<{ id: string; board: string; facts: Environment }>(
     "SELECT id, board, facts FROM environment WHERE board_key = $1",
     [boardKey],
   );

@@ -22,7 +22,7 @@ const COLUMNS = "coalesce(board_vendor, '*') AS vendor, board, bios, agesa, host
 /** What hosts may read of a board: verdicts that at least five hosts stand behind. */
 export function readVerdictsOf(fleet: FleetConnection, boardKey: string): Promise<readonly FleetVerdict[]> {
   return fleet.rows<FleetVerdict>(
-    `SELECT ${COLUMNS}, to_char(month, 'YYYY-MM') AS month FROM vfio_watch.verdict WHERE board_key = $1 ORDER BY bios`,
+    `SELECT ${COLUMNS}, to_char(month, 'YYYY-MM') AS month FROM vfio_watch.verdicts($1) ORDER BY bios`,
     [boardKey],
   );
 }
@@ -39,7 +39,7 @@ export function readVerdicts(fleet: FleetConnection, fewest: number): Promise<re
 /** As the server's own column has it: MSI's number, else the name without spaces, signs and capitals. */
 export function boardKeyOf(board: string): string {
   const number = /\bMS-([0-9A-Z]{4})\b/i.exec(board)?.[1]?.toUpperCase();
-  return number ?? board.toLowerCase().replace(/[^a-z0-9]+/g, "");
+  return number ?? (board.toLowerCase().replace(/[^a-z0-9]+/g, "") || board.toLowerCase());
 }
 
 /** A version on which so many of the hosts fail is bad; on which so few do, good; in between nothing is said. */

@@ -42,13 +42,13 @@ export interface MadeStretch {
 
 /** A board's hosts, each with its stretches in order, a week apart. */
 export function madeFleet(hosts: readonly (readonly MadeStretch[])[]): BoardTallies {
-  const numbers = new Map<string, number>();
-  const environments = new Map<number, Environment>();
+  const numbers = new Map<string, string>();
+  const environments = new Map<string, Environment>();
   const tallies = new Map<string, HostTally>();
   for (const [host, stretches] of hosts.entries()) {
     for (const [week, stretch] of stretches.entries()) {
       const text = JSON.stringify(stretch.environment);
-      const number = numbers.get(text) ?? numbers.size + 1;
+      const number = numbers.get(text) ?? String(numbers.size + 1);
       numbers.set(text, number);
       environments.set(number, stretch.environment);
       const at = BEGINNING + (host + week * 7) * DAY;

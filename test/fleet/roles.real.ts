@@ -203,6 +203,7 @@ test("the command prepares, adds, forgets and prunes, and an error never shows t
     version: 1,
     forgotten: "tower one",
     starts: 0,
+    role: "removed",
   });
   assert.match(await refusal(serverOf(own), "SELECT 1"), /refuses the user/);
   const wrong = await runProgram(["fleet", "add", "x", "--url", url.replace("owner:", "owner:not-")]);

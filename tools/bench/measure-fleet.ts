@@ -140,8 +140,8 @@ SET search_path = vfio_watch;
 INSERT INTO host (role, added_as, key, first_export, last_export)
   SELECT 'bench_' || n, 'bench ' || n, gen_random_uuid(), now(), now() FROM generate_series(1, ${HOSTS}) AS n;
 INSERT INTO history (host, name) SELECT id, 'bench' FROM host WHERE added_as LIKE 'bench %';
-INSERT INTO environment (digest, facts)
-  SELECT sha256(convert_to(facts::text, 'UTF8')), facts FROM (
+INSERT INTO environment (id, facts)
+  SELECT ('x' || left(encode(sha256(convert_to(facts::text, 'UTF8')), 'hex'), 16))::bit(64)::bigint, facts FROM (
     SELECT jsonb_build_object('firmware.board.vendor', 'Vendor ' || board % 7, 'firmware.board.name', 'Board ' || board,
       'firmware.bios.version', '1.' || lpad(bios::text, 2, '0'), 'firmware.bios.date', '01/0' || (1 + bios % 9) || '/2026',
       'firmware.agesa', 'ComboAm5PI 1.2.' || bios, 'hardware.cpu.name', 'AMD Ryzen ' || board % 5,

@@ -60,7 +60,7 @@ JSON: of init {"from","to"}, versions; of add {"label","kind","url"}; of status 
 "healed","by","values":[{"value","broken","hosts","failing"}],"changedAlone":[{"host","from","to","failedBefore",
 "failedAfter"}]}],"otherBoards":[{"board","failing","hosts"}]}; of outliers {"outliers":[{"label","key","board","bios",
 "fails","class","hosts","failing","lastAt","summary"}]}; of verdicts {"verdicts":[{"vendor","board","bios","agesa",
-"hosts","failing","class","month"}]}; of prune {"removed","before"}; of forget {"forgotten","starts"}. Forms: docs/json.
+"hosts","failing","class","month"}]}; of prune {"removed","before"}; of forget {"forgotten","starts","role"}, where role is removed or locked. Forms: docs/json.
 Example: vfio-watch fleet init postgresql://owner@db.lan/fleet
 Example: vfio-watch fleet add tower --url postgresql://owner@db.lan/fleet
 Example: vfio-watch fleet blame --board MS-7E49 --output board.html

@@ -68,9 +68,13 @@ export function forgetInFleet(
     findServer(args.text("url"), io),
     io,
     (fleet) => forgetHost(fleet, name),
-    ({ label, starts }) => {
-      if (args.flag("json")) io.out(documentText({ forgotten: label, starts }));
-      else io.out(`Forgotten: ${printable(label)}, ${starts} starts and its role.\n`);
+    ({ label, starts, role }) => {
+      if (args.flag("json")) io.out(documentText({ forgotten: label, starts, role }));
+      else if (role === "removed") io.out(`Forgotten: ${printable(label)}, ${starts} starts and its role.\n`);
+      else
+        io.out(
+          `Forgotten: ${printable(label)} and ${starts} starts. Its role owns something in another database of this server, so it was only shut out.\n`,
+        );
       return EXIT.ok;
     },
   );
