@@ -79,22 +79,31 @@ export function wrap(text: string, columns: number, indent = ""): string {
   const lines: string[] = [];
   const plain = withoutTabs(text);
   const [leading = ""] = /^ */.exec(plain) ?? [];
+  const indentWidth = textWidth(indent);
   let line = leading;
+  let width = leading.length;
   let isEmpty = true;
+  const begin = () => {
+    line = indent;
+    width = indentWidth;
+    isEmpty = true;
+  };
   for (let word of plain.slice(leading.length).split(" ")) {
-    if (!isEmpty && textWidth(line) + 1 + textWidth(word) > columns) {
+    let wordWidth = textWidth(word);
+    if (!isEmpty && width + 1 + wordWidth > columns) {
       lines.push(line);
-      line = indent;
-      isEmpty = true;
+      begin();
     }
-    while (isEmpty && textWidth(line) + textWidth(word) > columns) {
-      const [fits, rest] = cutAt(word, columns - textWidth(line));
+    while (isEmpty && width + wordWidth > columns) {
+      const [fits, rest] = cutAt(word, columns - width);
       if (fits === "" || rest === "") break;
       lines.push(line + fits);
-      line = indent;
+      begin();
       word = rest;
+      wordWidth = textWidth(word);
     }
     line = isEmpty ? line + word : `${line} ${word}`;
+    width += wordWidth + (isEmpty ? 0 : 1);
     isEmpty = false;
   }
   return [...lines, line].join("\n");

@@ -1,4 +1,3 @@
-import { XMLParser, XMLValidator } from "fast-xml-parser";
 import type { Reading } from "../model/reading.ts";
 import { read, unreadable } from "../model/reading.ts";
 
@@ -14,11 +13,10 @@ export interface XmlElement {
   children(name: string): readonly XmlElement[];
 }
 
-/**
- * The wire allows 4 MiB (REMOTE_STRING_MAX), a VM with hundreds of devices needs a tenth of one. Parsing takes time
- * in proportion, and hostile text takes most: up to a second for what is still read.
- */
+/** The wire allows 4 MiB (REMOTE_STRING_MAX), a VM with hundreds of devices needs a tenth of one. */
 const LARGEST_DOCUMENT = 1024 * 1024;
+/** libvirt's own go down about ten levels. */
+const DEEPEST = 100;
 
 const NAMED_REFERENCES: Readonly<Record<string, string>> = {
   amp: "&",
@@ -28,67 +26,97 @@ const NAMED_REFERENCES: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
+/** What is written down while a document is gone through; whatever somebody asks for is made of it then. */
+interface Node {
+  readonly name: string;
+  /** All attributes as they stand. */
+  readonly attributes: string;
+  readonly inside: Node[];
+  text: string;
+}
+
+const NAME = "[A-Za-z_:\\x80-\\uffff][-.\\w:\\x80-\\uffff]*";
 /**
- * Parses an XML document whose root is `rootName`. A document type is refused as a whole (libvirt writes none,
- * and it is the only way to declare entities), so nothing can expand. Never throws: what cannot be parsed is
- * `unreadable` with the reason.
+ * Data; the name of an element that ends; the name, attributes and `/` of one that begins. Each part can end in one way
+ * only, so that no text makes it try again and again.
+ */
+const MARKUP = new RegExp(
+  [
+    "<(?:!--[^]*?-->",
+    "!\\[CDATA\\[([^]*?)\\]\\]>",
+    "\\?[^]*?\\?>",
+    `/(${NAME})\\s*>`,
+    `(${NAME})((?:\\s+${NAME}\\s*=\\s*(?:"[^"<]*"|'[^'<]*'))*)\\s*(/?)>)`,
+  ].join("|"),
+  "y",
+);
+const ATTRIBUTE = new RegExp(`(${NAME})\\s*=\\s*(?:"([^"]*)"|'([^']*)')`, "g");
+
+/**
+ * Parses an XML document whose root is `rootName`, in one pass: a host may have thousands of VMs. A document type is
+ * refused as a whole (libvirt writes none, and it is the only way to declare entities), so nothing can expand. Never
+ * throws: what cannot be parsed is `unreadable` with the reason.
  */
 export function parseXml(text: string, rootName: string): Reading<XmlElement> {
   if (text.length > LARGEST_DOCUMENT) {
     return unreadable(`XML of ${text.length} characters; more than ${LARGEST_DOCUMENT} are not read`);
   }
   if (/<!(?:DOCTYPE|ENTITY)/i.test(text)) return unreadable("XML with a document type is refused");
-  try {
-    const verdict = XMLValidator.validate(text);
-    if (verdict !== true) return unreadable(`not well-formed XML: ${verdict.err.msg.slice(0, 200)}`);
-    const root: unknown = newParser().parse(text)[rootName];
-    if (root === undefined || Array.isArray(root))
-      return unreadable(`XML without one <${rootName}> at its top`);
-    return read(elementOf(root));
-  } catch (error) {
-    return unreadable(
-      `not readable as XML: ${error instanceof Error ? error.message.slice(0, 200) : "unknown"}`,
-    );
+  const top: Node = { name: "", attributes: "", inside: [], text: "" };
+  const problem = fill(top, text);
+  if (problem !== undefined) return unreadable(`not well-formed XML: ${problem}`);
+  const [root, ...others] = top.inside;
+  if (root === undefined || root.name !== rootName || others.length > 0 || top.text.trim() !== "")
+    return unreadable(`XML without one <${rootName}> at its top`);
+  return read(elementOf(root));
+}
+
+/** Puts everything in the text into `top`; what is wrong with it, or undefined. */
+function fill(top: Node, text: string): string | undefined {
+  const open = [top];
+  let inner = top;
+  let at = 0;
+  for (;;) {
+    const markup = text.indexOf("<", at);
+    const said = text.slice(at, markup < 0 ? undefined : markup);
+    // Between elements there are only line ends and blanks as a rule.
+    if (said !== "" && /\S/.test(said)) inner.text += said;
+    if (markup < 0) break;
+    MARKUP.lastIndex = markup;
+    const found = MARKUP.exec(text);
+    if (found === null) return `what stands at character ${markup} is no markup`;
+    at = MARKUP.lastIndex;
+    const [data, end, start] = [found[1], found[2], found[3]];
+    if (start !== undefined) {
+      const node: Node = { name: start, attributes: found[4] ?? "", inside: [], text: "" };
+      inner.inside.push(node);
+      if (found[5] === "/") continue;
+      if (open.length > DEEPEST) return `more than ${DEEPEST} elements one inside the other`;
+      open.push(node);
+      inner = node;
+    } else if (end !== undefined) {
+      if (open.length === 1 || end !== inner.name) return `</${end.slice(0, 100)}> ends nothing`;
+      open.pop();
+      inner = open.at(-1) ?? top;
+      // Data is no markup, and a reference in it none.
+    } else if (data !== undefined) inner.text += data.replaceAll("&", "&amp;");
   }
+  return open.length === 1 ? undefined : `<${inner.name.slice(0, 100)}> has no end`;
 }
 
-/** References stay as they are here: the parser knows only the named ones, libvirt writes numeric ones too. */
-function newParser(): XMLParser {
-  return new XMLParser({
-    ignoreAttributes: false,
-    attributeNamePrefix: "@",
-    textNodeName: "#text",
-    parseTagValue: false,
-    parseAttributeValue: false,
-    trimValues: false,
-    processEntities: false,
-    ignoreDeclaration: true,
-    ignorePiTags: true,
-    jPath: false,
-  });
-}
-
-/** An element without attributes and children arrives as a bare string. */
-function elementOf(node: unknown): XmlElement {
-  const own = (key: string): unknown => {
-    if (typeof node !== "object" || node === null || !Object.hasOwn(node, key)) return undefined;
-    return (node as Readonly<Record<string, unknown>>)[key];
-  };
-  const children = (name: string): readonly XmlElement[] => {
-    const found = own(name);
-    if (found === undefined) return [];
-    return (Array.isArray(found) ? found : [found]).map(elementOf);
-  };
+function elementOf(node: Node): XmlElement {
+  const children = (name: string) => node.inside.filter((inner) => inner.name === name).map(elementOf);
   return {
     attribute(name) {
-      const value = own(`@${name}`);
-      return typeof value === "string" ? resolveReferences(value) : undefined;
+      for (const [, own, quoted, apostrophes] of node.attributes.matchAll(ATTRIBUTE))
+        if (own === name) return resolveReferences(quoted ?? apostrophes ?? "");
+      return undefined;
     },
-    text() {
-      const value = typeof node === "string" ? node : own("#text");
-      return typeof value === "string" ? resolveReferences(value.trim()) : "";
+    text: () => resolveReferences(node.text.trim()),
+    child(name) {
+      const found = node.inside.find((inner) => inner.name === name);
+      return found && elementOf(found);
     },
-    child: (name) => children(name)[0],
     children,
   };
 }

@@ -2,7 +2,7 @@ import { isActive } from "../diagnosis/host-lookups.ts";
 import type { Certainty } from "../model/diagnosis.ts";
 import { hasOtherDevicesNext, type VmStatus } from "../model/host-state.ts";
 import type { VmName } from "../model/identifiers.ts";
-import type { Reading } from "../model/reading.ts";
+import { mapReading, type Reading } from "../model/reading.ts";
 import { bindingFindings } from "./binding-findings.ts";
 import { bootFindings } from "./boot-findings.ts";
 import type { Matter, Preflight, PreflightFinding, PreflightInput, VmPreflight } from "./finding.ts";
@@ -17,7 +17,9 @@ export function runPreflight(input: PreflightInput): Preflight {
     const wantsDevices = hostDevices.length > 0 || refusal !== undefined;
     return wantsDevices && movedTo === undefined && (only === undefined || name === only);
   });
-  const vms = asked.map((vm) => preflightOf(vm, input));
+  // Only one that runs can have what another wants, and each is compared with all of them.
+  const running = mapReading(host.vms, (known) => known.filter(({ state }) => isActive(state.state)));
+  const vms = asked.map((vm) => preflightOf(vm, { ...input, host: { ...host, vms: running } }));
   const hostFindings = [...movedAway(all, only), ...bindingFindings(input, asked), ...bootFindings(input)];
   const stopping = vms.flatMap(({ findings }) => findings.filter(({ matter }) => matter === "stops"));
   return {

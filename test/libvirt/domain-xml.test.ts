@@ -160,6 +160,27 @@ describe("domain XML", () => {
     assert.equal(vm.name, '$(reboot)<b>\n"x" &amp;');
   });
 
+  it("takes comments, data and processing instructions for what they are", () => {
+    const vm = parsed(
+      `<?xml version="1.0"?>\n<!-- <domain><name>another</name> -->\n<domain type="kvm"><name>a<![CDATA[<b>&amp;]]></name><os><type\n  machine = 'q35' >hvm</type></os></domain>\n`,
+    );
+    assert.equal(vm.name, "a<b>&amp;");
+    assert.equal(vm.machine, "q35");
+  });
+
+  it("refuses what stands where no markup can stand", () => {
+    for (const text of [
+      "<domain><name>vm</name></domain></domain>",
+      "<domain><name>vm</name></domain><domain/>",
+      "<domain><name>vm</name></domain> and more",
+      "<domain type=kvm><name>vm</name></domain>",
+      "<domain type='kvm'id='1'><name>vm</name></domain>",
+      "<domain><name>vm</name><!-- </domain>",
+      "<domain><name>a < b</name></domain>",
+    ])
+      assert.match(refused(text), /XML/, text);
+  });
+
   it("refuses document types, so no entity can explode", () => {
     const bomb = `<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><domain><name>&b;</name></domain>`;
     assert.match(refused(bomb), /document type/);
