@@ -40,7 +40,8 @@ export function diagnose(
   const definition = host === undefined ? undefined : definitionFor(attempt, host);
   const found = host === undefined || definition === undefined ? [] : checkHostState(definition, host);
   const seen = options.stateIsLate === true ? found.map(lessCertain) : found;
-  const known = combine(spoken, seen);
+  const links = options.stateIsLate === true ? undefined : host?.linksNow;
+  const known = withLinks(combine(spoken, seen), attempt, links);
   const causes =
     known.length > 0 || options.findMessages === undefined
       ? known
@@ -52,6 +53,29 @@ export function diagnose(
     deviceRelated: first !== undefined && isDeviceClass(first.class),
     noEffect: first === undefined ? [] : noEffectAdvice(first.class),
   };
+}
+
+/** Failures of which a card that sits badly, or a slot that is too fast for it, is a cause. */
+const LINK_CLASSES: ReadonlySet<CauseClass> = new Set([
+  "device-lost",
+  "power-state-stuck",
+  "reset-failed",
+  "pcie-error",
+]);
+
+/** How the link is at a failure is evidence that nobody has later. */
+function withLinks(
+  causes: readonly Cause[],
+  { devices }: StartAttempt,
+  linksNow: HostState["linksNow"],
+): readonly Cause[] {
+  const [first, ...rest] = causes;
+  if (first === undefined || linksNow === undefined || !LINK_CLASSES.has(first.class)) return causes;
+  const meant = first.devices.length > 0 ? first.devices : devices;
+  // The functions of one card have one link.
+  const cards = Map.groupBy(meant, (bdf) => bdf.replace(/\.\d$/, ""));
+  const links = new Set([...cards.values()].flatMap(([bdf]) => (bdf === undefined ? [] : linksNow(bdf))));
+  return links.size === 0 ? causes : [{ ...first, evidence: [...first.evidence, ...links] }, ...rest];
 }
 
 /** What QEMU and libvirt said in words that no signature knows. */

@@ -12,6 +12,11 @@ export interface CauseParts {
   readonly names?: Readonly<Record<string, string>>;
 }
 
+/** Evidence that is no log line stands in no list of lines: a reserved region, an entry of a table. */
+export function isStateEvidence(line: string): boolean {
+  return /^(?:\/sys\/|\/proc\/|\/dev\/|IVRS: |DMAR: )/.test(line);
+}
+
 /** A cause that was seen in the host's state; its signature is `state.` and the name of the check. */
 export function cause(causeClass: CauseClass, check: string, parts: CauseParts): Cause {
   const id: SignatureId = signatureId(`state.${check}`);

@@ -3,6 +3,7 @@ import { mapReading, type Reading } from "../model/reading.ts";
 import { readFirmwareDemands } from "./firmware-demands.ts";
 import { type HostReading, type HostSources, readHost } from "./host-reading.ts";
 import { formatKernelParameter } from "./kernel-parameters.ts";
+import { linksNow } from "./pci-link.ts";
 
 /** What diagnosis and preflight want to know of a host, as a view of what was read of it. */
 export function hostStateOf(host: HostReading): HostState {
@@ -18,6 +19,7 @@ export function hostStateOf(host: HostReading): HostState {
     vms: host.vms,
     interruptRemapping: host.interruptRemapping,
     kernelParameters: mapReading(host.commandLine, (parameters) => parameters.map(formatKernelParameter)),
+    linksNow: (device) => linksNow(host, device),
   };
 }
 

@@ -96,4 +96,6 @@ export interface HostState {
   readonly interruptRemapping: Reading<boolean>;
   /** Words of `/proc/cmdline`. */
   readonly kernelParameters: Reading<readonly string[]>;
+  /** What the links of a device and of its port run with when it is asked, a line each; it asks the hardware itself. */
+  readonly linksNow?: (device: Bdf) => readonly string[];
 }

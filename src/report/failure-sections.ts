@@ -1,5 +1,6 @@
 import type { Answer } from "../answer/answer.ts";
 import { changeTexts, demandText, failingText, sinceText } from "../answer/words.ts";
+import { isStateEvidence } from "../diagnosis/state-cause.ts";
 import { valueText } from "../facts/fact-value.ts";
 import { vmFactPrefix } from "../facts/key-parts.ts";
 import type { Evidence } from "../model/attempt.ts";
@@ -35,7 +36,7 @@ function causeBlocks({ cause, remedies }: Answer["others"][number], index: numbe
   const where = [...cause.devices, ...cause.groups.map((group) => `IOMMU group ${group}`)].join(", ");
   const rows = [
     ...(where === "" ? [] : [said("Where", where)]),
-    ...cause.evidence.filter(isState).map((line) => said("Seen on the host", line)),
+    ...cause.evidence.filter(isStateEvidence).map((line) => said("Seen on the host", line)),
   ];
   return [
     {
@@ -53,11 +54,6 @@ function adviceBlocks(remedies: readonly string[]): readonly Block[] {
     { kind: "heading", text: "What to do, best first" },
     { kind: "list", ordered: true, items: remedies },
   ];
-}
-
-/** Evidence that is no log line stands in no list of lines: a reserved region, an entry of a table. */
-function isState(line: string): boolean {
-  return /^(?:\/sys\/|\/proc\/|\/dev\/|IVRS: |DMAR: )/.test(line);
 }
 
 function said(label: string, value: string): FactRow {

@@ -5,9 +5,13 @@ import {
   findMessages as findMessagesIn,
   type SaidLine,
 } from "../../src/diagnosis/generated/find-messages.ts";
+import { createMatcher } from "../../src/diagnosis/matcher.ts";
+import { readHostState } from "../../src/host/host-state.ts";
+import { createHostPaths } from "../../src/host-paths.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
-import { vmName } from "../../src/model/identifiers.ts";
+import { type Bdf, vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
+import { catalogue } from "../helpers/shipped-catalogue.ts";
 
 function attemptWith(...said: readonly (readonly ["qemu" | "proxmox" | "libvirt", string])[]): StartAttempt {
   return {
@@ -79,6 +83,30 @@ const SOURCES = `= qemu 9.0.0
 : tpm_open
 E '%s' is not a TPM device.
 `;
+
+test("how the link is goes to the evidence of a failure that a bad link can cause, while it is fresh", () => {
+  const host = {
+    ...readHostState({ paths: createHostPaths("/nowhere") }),
+    linksNow: (bdf: Bdf) => [
+      `/sys/bus/pci/devices/${bdf}: the link is down`,
+      "/sys/bus/pci/devices/port: x1",
+    ],
+  };
+  const failing = (text: string) => {
+    const [base] = attemptWith(["qemu", text]).evidence;
+    assert.ok(base);
+    const evidence = [{ ...base, matches: createMatcher(catalogue).match("qemu", text) }];
+    return { ...attemptWith(), devices: ["0000:03:00.0", "0000:03:00.1"].map((at) => at as Bdf), evidence };
+  };
+  const lost = failing("vfio: Unable to power on device, stuck in D3");
+  assert.deepEqual(diagnose(lost, host).causes[0]?.evidence.slice(1), [
+    "/sys/bus/pci/devices/0000:03:00.0: the link is down",
+    "/sys/bus/pci/devices/port: x1",
+  ]);
+  assert.equal(diagnose(lost, host, { stateIsLate: true }).causes[0]?.evidence.length, 1, "by then it idles");
+  const other = failing("vfio 0000:03:00.0: group 17 is not viable");
+  assert.equal(diagnose(other, host).causes[0]?.evidence.length, 1, "no link is the cause of that");
+});
 
 test("words that no signature knows are looked up in the programs' sources, and say no more than is known there", () => {
   const said = [

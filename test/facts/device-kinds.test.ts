@@ -3,6 +3,7 @@ import { describe, type TestContext, test } from "node:test";
 import { indexFacts, truthsOf } from "../../src/answer/host-truths.ts";
 import { collectFacts } from "../../src/facts/facts-of-host.ts";
 import { createHostMemory } from "../../src/host/host-memory.ts";
+import { readHostState } from "../../src/host/host-state.ts";
 import type { FactValue } from "../../src/model/fact.ts";
 import { parseBdf, vmName } from "../../src/model/identifiers.ts";
 import { createHostTree, type HostTree } from "../helpers/host-tree.ts";
@@ -139,6 +140,46 @@ describe("the ports above a device", () => {
     tree.write(`${PORT}/power/runtime_status`, "suspended\n");
     tree.write(`${PORT}/pci_bus/0000:03/cpuaffinity`, "1\n");
     assert.equal(said(factsIn(tree), `${KEY}.acs-of-path`), "unknown");
+  });
+});
+
+describe("the link", () => {
+  const now = (tree: HostTree, device: string) => {
+    const bdf = parseBdf(device);
+    return bdf === undefined ? [] : (readHostState({ paths: tree.paths }).linksNow?.(bdf) ?? []);
+  };
+  const PORT_LINK = { [`${PORT}/max_link_width`]: "16\n", [`${PORT}/max_link_speed`]: "32.0 GT/s PCIe\n" };
+
+  test("is known by what the device and the port above it could at most", (context) => {
+    const facts = factsIn(host(context, "vfio-pci", PORT_LINK));
+    assert.equal(said(facts, `${KEY}.link-at-most`), "x16, 16.0 GT/s PCIe");
+    assert.equal(said(facts, `${KEY}.port-link-at-most`), "x16, 32.0 GT/s PCIe");
+    assert.equal(factsIn(host(context, "vfio-pci")).has(`${KEY}.port-link-at-most`), false);
+  });
+
+  test("runs at a failure with what device and port say then, and nothing is woken for it", (context) => {
+    const tree = host(context, "vfio-pci", {
+      ...PORT_LINK,
+      [`${CARD}/current_link_speed`]: "2.5 GT/s PCIe\n",
+      [`${PORT}/current_link_width`]: "8\n",
+      [`${PORT}/current_link_speed`]: "2.5 GT/s PCIe\n",
+    });
+    assert.deepEqual(now(tree, "0000:03:00.0"), [
+      `${CARD}: the link runs with x8, 2.5 GT/s PCIe (at most x16, 16.0 GT/s PCIe)`,
+      `${PORT}: the link runs with x8, 2.5 GT/s PCIe (at most x16, 32.0 GT/s PCIe)`,
+    ]);
+    tree.write(`${CARD}/current_link_width`, "63\n");
+    tree.write(`${CARD}/current_link_speed`, "Unknown\n");
+    tree.write(`${PORT}/current_link_width`, "0\n");
+    assert.deepEqual(now(tree, "0000:03:00.0"), [
+      `${CARD}: the link does not answer (at most x16, 16.0 GT/s PCIe)`,
+      `${PORT}: the link is down (at most x16, 32.0 GT/s PCIe)`,
+    ]);
+    // A function that is gone leaves the port that it hung on.
+    assert.deepEqual(now(tree, "0000:03:00.7"), now(tree, "0000:03:00.0").slice(1));
+    tree.write(`${PORT}/power/runtime_status`, "suspended\n");
+    tree.write(`${PORT}/pci_bus/0000:03/cpuaffinity`, "1\n");
+    assert.deepEqual(now(tree, "0000:03:00.7"), []);
   });
 });
 

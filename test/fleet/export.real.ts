@@ -287,6 +287,7 @@ test("a forgotten host leaves nothing, and the others everything", { skip }, asy
   assert.deepEqual(await asked(fleet.owner, (connection) => forgetHost(connection, "one")), {
     label: "one",
     starts: 2,
+    role: "removed",
   });
   assert.deepEqual(await fleet.rows("SELECT added_as FROM host"), [{ added_as: "two" }]);
   assert.equal((await startsOf(fleet, "two")).length, 5);

@@ -113,5 +113,5 @@ test("the entry that the rig put into the firmware is the demand, on the devices
 test("on a host that shows nothing every part says so by itself", () => {
   const empty = readHostState({ paths: createHostPaths(`${directory.path}/nothing`), vms: read([]) });
   for (const [part, reading] of Object.entries({ ...empty, vms: empty.devices }))
-    assert.equal(reading.state, "unreadable", part);
+    if (typeof reading !== "function") assert.equal(reading.state, "unreadable", part);
 });

@@ -2,6 +2,7 @@ import type { Answer } from "../../answer/answer.ts";
 import { askAnswer, questionOf } from "../../answer/ask-answer.ts";
 import { askHostSaid } from "../../answer/host-said.ts";
 import { changeTexts, historyTexts, momentText } from "../../answer/words.ts";
+import { isStateEvidence } from "../../diagnosis/state-cause.ts";
 import type { Evidence } from "../../model/attempt.ts";
 import type { StoredAttempt } from "../../store/attempt-store.ts";
 import type { Sighting } from "../../store/record-stores.ts";
@@ -99,7 +100,11 @@ export function describeAttempt(
     lines.push("", told(attempt.diagnosis.summary));
   else if (attempt.diagnosis !== undefined) {
     lines.push("", paint("bold", "Why"), told(answer.why));
-    if (cause !== undefined) lines.push(`(${cause.class}, ${cause.certainty})`);
+    if (cause !== undefined)
+      lines.push(
+        `(${cause.class}, ${cause.certainty})`,
+        ...cause.evidence.filter(isStateEvidence).map((line) => told(`seen: ${line}`, "", 2)),
+      );
     lines.push(
       ...others.map((other) =>
         told(`${other.cause.sentence} (${other.cause.class})`, `Also ${other.cause.certainty}: `, 3),

@@ -1,3 +1,4 @@
+import { addressOf, createPciTopology } from "../../host/pci-topology.ts";
 import type { FactValue } from "../../model/fact.ts";
 import { mapReading, unreadable } from "../../model/reading.ts";
 import { textOf } from "../fact-value.ts";
@@ -7,8 +8,8 @@ import { passedDevices } from "../passed-devices.ts";
 const NOT_KNOWN = unreadable("the device does not say");
 
 /**
- * How many lanes a device runs with now. A card that sits badly, or shares its lanes, has fewer than it could. (The
- * speed is no fact: it sinks when a GPU idles.)
+ * How many lanes a device runs with now, and what the port above it could at most. A card that sits badly, or shares its
+ * lanes, has fewer than it could. (The speed is no fact: it sinks when a GPU idles. At a failure it is evidence.)
  */
 export const LINK_WIDTH: FactKind = {
   group: "pci",
@@ -25,10 +26,19 @@ export const LINK_WIDTH: FactKind = {
         return `The link of ${device(parts.device)} runs with ${now === 1 ? "1 lane" : `${now} lanes`}, ${then} before`;
       },
     }),
+    form("pci.{device}.port-link-at-most", "Fastest link of the port above {device}", 4, {
+      role: { follows: ["BIOS setting", "BIOS", "card in its slot"] },
+      shown: "hardware",
+    }),
   ],
   collect(host, tell) {
+    if (host.devices.state !== "read") return;
+    const topology = createPciTopology(host.devices.value);
     for (const { identity, device } of passedDevices(host)) {
       if (device.mostLink === undefined) continue;
+      const { segment, bus } = addressOf(device.bdf);
+      const port = topology.bridgeAbove(segment, bus);
+      if (port?.mostLink !== undefined) tell(`pci.${identity}.port-link-at-most`, port.mostLink);
       const key = `pci.${identity}.link-width`;
       if (host.files.isAsleep(device.bdf)) tell(key, unreadable("the device sleeps, and is not woken"));
       else {
