@@ -2,7 +2,7 @@
 
 /** One or more starts that went the same way with the same values in one boot. */
 export interface ModelTrial {
-  /** Boots are numbered in their order. */
+  /** Boots are numbered in their order; one in which the host slept is several. */
   readonly boot: number;
   readonly good: boolean;
   /** Whether the first start of its boot is among them, and whether a later one is. */

@@ -3,7 +3,7 @@ import type { AttemptTally } from "../store/attempt-store.ts";
 import { AKIN, isNoPassthroughFailure } from "./blame-laws.ts";
 import type { ModelTrial } from "./model-trials.ts";
 
-/** Starts of one VM in one boot, with the same facts, that went the same way. */
+/** Starts of one VM in one boot, or in one stretch of it without sleep, with the same facts, that went the same way. */
 export type StartTally = AttemptTally;
 
 /** The class of a failure; unknown where nothing said why. */
@@ -164,7 +164,8 @@ function trialsOf(
   blockOf: BlockOf,
 ): readonly Trial[] {
   const firstAt = new Map<string, number>();
-  const bootOf = (tally: StartTally) => String(tally.bootId ?? `#${tally.firstNumber}`);
+  // A host that wakes up sets its devices up anew: as another boot.
+  const bootOf = (tally: StartTally) => `${tally.bootId ?? `#${tally.firstNumber}`} ${tally.wake ?? 0}`;
   for (const tally of all) {
     if (tally.outcome === "refused") continue;
     const key = `${bootOf(tally)} ${tally.vm}`;
@@ -194,7 +195,7 @@ export function countSides(trials: readonly Trial[]): { readonly good: number; r
   return { good, bad };
 }
 
-/** Boots in which it failed. */
+/** Boots in which it failed; one in which the host slept is several. */
 export function failedBoots(trials: readonly Trial[]): number {
   return new Set(trials.flatMap(({ good, boot }) => (good ? [] : [boot]))).size;
 }

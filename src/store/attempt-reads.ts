@@ -45,6 +45,7 @@ type TallyTuple = [
   lastAt: number,
   firstNumber: number,
   lastNumber: number,
+  wake: number,
 ];
 
 interface FullRow extends Omit<ListRow, "outcome"> {
@@ -64,6 +65,11 @@ interface Devices {
 
 /** Holds everything that counting and choosing need, so that the rows themselves are not read. */
 const TALLY_INDEX = "attempt INDEXED BY attempt_tally";
+
+/** How often its boot had slept before a start: by the clock that nobody sets, where both were read from it. */
+const WAKE = `(SELECT count(*) FROM boot, json_each(boot.sleeps) AS sleep
+  WHERE boot.number = attempt.boot AND iif(steady IS NULL OR sleep.value ->> 1 IS NULL,
+    sleep.value ->> 0 <= opened_at, sleep.value ->> 1 <= steady))`;
 
 /** An attempt whose boot nobody knows stands where its wall time puts it. */
 const BOOT_ORDER = `COALESCE(boot.order_key,
@@ -123,6 +129,9 @@ export function createAttemptReads(
     `SELECT attempt.number, vm, opened_at, outcome, cause FROM ${TALLY_INDEX}
      LEFT JOIN boot ON boot.number = attempt.boot WHERE outcome IS NOT NULL AND outcome <> 'started'
      ORDER BY ${BOOT_ORDER} DESC, ${PLACE} DESC, attempt.number DESC LIMIT ?`,
+  );
+  const anySleep = connection.statement<[], { one: number }>(
+    "SELECT 1 AS one FROM boot WHERE sleeps IS NOT NULL LIMIT 1",
   );
   /** Lists are asked in few shapes; each is prepared once. */
   const listStatements = new Map<string, ReturnType<typeof connection.statement<SqlValue[], ListRow>>>();
@@ -224,10 +233,12 @@ export function createAttemptReads(
     },
     tallies(filter = {}) {
       const { where, values } = conditions(filter, vms);
+      // Only a host that sleeps pays for it: with an expression the groups are no longer in the order of the index.
+      const sleeps = anySleep.get() !== undefined;
       const sql = `SELECT vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin,
-          count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number)
+          count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number), ${sleeps ? WAKE : 0}
         FROM ${TALLY_INDEX} WHERE ${where}
-        GROUP BY vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin`;
+        GROUP BY vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin${sleeps ? ", 13" : ""}`;
       const statement = remembered(tallyStatements, sql, () =>
         connection.tuples<SqlValue[], TallyTuple>(sql),
       );
@@ -252,11 +263,13 @@ export function createAttemptReads(
           lastAt: row[9],
           firstNumber: row[10],
           lastNumber: row[11],
+          ...(row[12] > 0 && { wake: row[12] }),
         }),
       );
       return tallies.sort(
         (a, b) =>
           (a.bootOrdinal ?? 0) - (b.bootOrdinal ?? 0) ||
+          (a.wake ?? 0) - (b.wake ?? 0) ||
           a.firstAt - b.firstAt ||
           a.firstNumber - b.firstNumber,
       );

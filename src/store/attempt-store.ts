@@ -48,11 +48,16 @@ export interface AttemptFilter {
   readonly first?: "newest" | "oldest";
 }
 
-/** Attempts of one VM in one boot that went the same way: what `blame` counts, without loading each of them. */
+/**
+ * Attempts of one VM in one boot, without a sleep of the host in between, that went the same way: what `blame` counts,
+ * without loading each of them.
+ */
 export interface AttemptTally {
   readonly vm: VmName;
   readonly bootId: BootId | undefined;
   readonly bootOrdinal: number | undefined;
+  /** How often the host had slept in that boot before; absent where it had not. */
+  readonly wake?: number;
   readonly outcome: Outcome;
   readonly cause: CauseClass | undefined;
   readonly devices: readonly Bdf[];

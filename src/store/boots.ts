@@ -7,6 +7,10 @@ import type { BootStore } from "./snapshot-store.ts";
 const SPACING = 2 ** 20;
 /** A boot that claims to be older ran without a set clock: nothing that this program knows ran before. */
 const NO_CLOCK_BEFORE = Date.UTC(2012, 0, 1);
+/** What the kernel says of one sleep it says within this time (ms). */
+const ONE_SLEEP_MS = 30_000;
+/** A host that sleeps each night for months need not remember the first of them. */
+const MOST_SLEEPS = 128;
 
 /** Boots for the other tables, which refer to them by number. */
 export interface BootTable extends BootStore {
@@ -14,8 +18,18 @@ export interface BootTable extends BootStore {
   numberOf(id: BootId, at: number, origin: Origin): number;
   /** Number of a known boot. */
   known(id: BootId): number | undefined;
+  /** The host went to sleep at a time; several words of one sleep are one. */
+  noteSleep(number: number, sleep: Sleep): void;
   /** Where boots stand in the sequence, as it is now. */
   positions(): BootPositions;
+}
+
+/** When a host went to sleep. */
+export interface Sleep {
+  /** UTC epoch milliseconds. */
+  readonly at: number;
+  /** By the kernel's own clock, in milliseconds of the boot; undefined where its log was kept without. */
+  readonly steady: number | undefined;
 }
 
 /** Both undefined for a boot that is not known, and for none. */
@@ -58,6 +72,10 @@ export function createBootTable(connection: Connection): BootTable {
   const touch = connection.statement<[number, string, number]>(
     "UPDATE boot SET last_seen_at = ? WHERE id = ? AND last_seen_at < ?",
   );
+  const selectSleeps = connection.statement<[number], { sleeps: string | null }>(
+    "SELECT sleeps FROM boot WHERE number = ?",
+  );
+  const setSleeps = connection.statement<[string, number]>("UPDATE boot SET sleeps = ? WHERE number = ?");
   const end = connection.statement<[string, string]>("UPDATE boot SET end = ? WHERE id = ?");
   const order = connection.statement<[], OrderRow>(
     "SELECT number, order_key, started_at FROM boot ORDER BY order_key",
@@ -143,6 +161,16 @@ export function createBootTable(connection: Connection): BootTable {
       if (stored !== undefined) return stored.number;
       table.begin({ id, startedAt: at, origin });
       return selectNumber.get(id)?.number ?? 0;
+    },
+    noteSleep(number, { at, steady }) {
+      const known = JSON.parse(selectSleeps.get(number)?.sleeps ?? "[]") as [number, number | null][];
+      const isSame = ([otherAt, otherSteady]: [number, number | null]) =>
+        steady !== undefined && otherSteady !== null
+          ? Math.abs(otherSteady - steady) < ONE_SLEEP_MS
+          : Math.abs(otherAt - at) < ONE_SLEEP_MS;
+      if (known.some(isSame)) return;
+      const sleeps = [...known, [Math.round(at), steady === undefined ? null : Math.round(steady)]];
+      setSleeps.run(JSON.stringify(sleeps.slice(-MOST_SLEEPS)), number);
     },
     known: (id) => selectNumber.get(id)?.number,
     positions() {

@@ -366,6 +366,12 @@ ALTER TABLE incident ADD COLUMN opened_boot_id TEXT;
 ALTER TABLE incident ADD COLUMN opened_steady INTEGER;
 `;
 
+// When the host went to sleep divides a boot for `blame`. In the boot's own row, which is written anyway: JSON pairs of wall
+// time and milliseconds of the boot.
+const VERSION_9 = `
+ALTER TABLE boot ADD COLUMN sleeps TEXT;
+`;
+
 /** Every step from an empty file to today, in order. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, sql: VERSION_1 },
@@ -376,6 +382,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, sql: VERSION_6 },
   { version: 7, sql: VERSION_7 },
   { version: 8, sql: VERSION_8 },
+  { version: 9, sql: VERSION_9 },
 ];
 
 /** The version that this program reads and writes. */

@@ -5,6 +5,10 @@ import { boundedText } from "./bounded.ts";
 import type { Connection } from "./connection.ts";
 import type { Sighting, SightingInput, SightingStore } from "./record-stores.ts";
 
+const SLEEP = signatureId("kernel.suspend");
+/** That it woke up says no more. */
+const GOES_TO_SLEEP = /entry|preparing to enter/i;
+
 const MOST_TEXT = 512;
 /** Different texts of one signature in one boot that get a row of their own; the rest share one. */
 const MOST_TEXTS = 64;
@@ -98,6 +102,11 @@ export function createSightingStore(connection: Connection, boots: BootTable): S
           if (bootId !== undefined && !numbers.has(bootId))
             numbers.set(bootId, boots.numberOf(bootId, at, "live"));
           put(counted, numbers.get(bootId) ?? null);
+        }
+        for (const { bootId, signature, text, at, monotonicUs } of lines) {
+          const boot = numbers.get(bootId);
+          if (signature !== SLEEP || typeof boot !== "number" || !GOES_TO_SLEEP.test(text)) continue;
+          boots.noteSleep(boot, { at, steady: monotonicUs === undefined ? undefined : monotonicUs / 1_000 });
         }
       });
     },

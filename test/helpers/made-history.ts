@@ -2,8 +2,9 @@ import { makeSnapshot } from "../../src/facts/snapshot.ts";
 import type { CauseClass } from "../../src/model/catalogue.ts";
 import type { Fact, FactGroup } from "../../src/model/fact.ts";
 import type { Origin } from "../../src/model/history.ts";
-import { type Bdf, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
+import { type Bdf, type BootId, bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { VmDefinition } from "../../src/model/virtual-machine.ts";
+import type { SightingInput } from "../../src/store/record-stores.ts";
 import type { Store } from "../../src/store/store.ts";
 import { factValue } from "./facts.ts";
 
@@ -29,6 +30,8 @@ export interface MadeStart {
   readonly refused?: boolean;
   readonly devices?: readonly string[];
   readonly times?: number;
+  /** The host sleeps before it. */
+  readonly afterSleep?: boolean;
 }
 
 export const DAY = 86_400_000;
@@ -128,6 +131,8 @@ function storeBoot(store: Store, boot: MadeBoot, index: number): void {
   for (const start of boot.starts) {
     for (let time = 0; time < (start.times ?? 1); time++) {
       minute += 1;
+      if (start.afterSleep === true && time === 0)
+        store.sightings.record(sleepAt(id, at + minute * 60_000 - 30_000));
       const openedAt = at + minute * 60_000;
       const { vm = "Windows 11", cause, refused = false } = start;
       const devices = (start.devices ?? [GPU_ADDRESS, AUDIO_ADDRESS]) as Bdf[];
@@ -165,6 +170,15 @@ function storeBoot(store: Store, boot: MadeBoot, index: number): void {
       );
     }
   }
+}
+
+/** What the kernel says when the host goes to sleep and wakes up. */
+function sleepAt(id: BootId, at: number): readonly SightingInput[] {
+  const said = { bootId: id, source: "kernel-log", signature: signatureId("kernel.suspend") } as const;
+  return [
+    { ...said, text: "PM: suspend entry (deep)", at },
+    { ...said, text: "PM: suspend exit", at: at + 10_000 },
+  ];
 }
 
 function factsOf(facts: Facts): readonly Fact[] {
