@@ -81,6 +81,8 @@ export interface DaemonOptions {
 export interface Daemon {
   /** One line a source: what it sees, or what is missing and what it would take. */
   describe(): readonly string[];
+  /** Where what is seen is kept. */
+  place(): string;
   /** Whether the loop turns, every source is alive and commits succeed; for watchdogs. */
   isHealthy(): boolean;
   /** Takes up changed settings. */
@@ -449,6 +451,8 @@ async function watchHost(
     state: "running",
     daemon: {
       describe: stateWriter.describe,
+      place: () =>
+        volatile === undefined ? `the history is ${store.path}` : "the history is in memory and ends with it",
       isHealthy: () => stateWriter.isFresh() && sources.every(isAlive) && !store.troubles().some(isStuck),
       reload,
       async stop() {

@@ -50,6 +50,7 @@ export async function startRestartingDaemon(options: DaemonOptions): Promise<Dae
     state: "running",
     daemon: {
       describe: () => current?.describe() ?? [],
+      place: () => current?.place() ?? "it starts anew",
       // While it starts anew nothing is stuck.
       isHealthy: () => current?.isHealthy() ?? !isRefused,
       reload: () => current?.reload(),

@@ -78,7 +78,7 @@ async function watch(args: ParsedArguments, io: CommandIo, asked: Signals): Prom
   const { daemon } = started;
   const sources = daemon.describe();
   for (const line of sources) log.info(line);
-  log.info(`vfio-watch ${version} is watching; the history is ${first.database}`);
+  log.info(`vfio-watch ${version} is watching; ${daemon.place()}`);
   const systemd = createSystemdNotifier({ environment: io.env, clock: systemClock, log });
   systemd.ready(`watching; ${sources.length} sources tried`, daemon.isHealthy);
   asked.onReload(() => daemon.reload());
