@@ -1,5 +1,6 @@
 import type { DeviceTruth, HostTruths } from "../diagnosis/remedies.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
+import { parametersInFacts } from "../facts/host-of-facts.ts";
 import { vmFactPrefix } from "../facts/key-parts.ts";
 import { addressOwner } from "../history/subject.ts";
 import type { Snapshot } from "../model/fact.ts";
@@ -41,7 +42,7 @@ export function indexFacts({ facts }: Snapshot): FactIndex {
       const users = values.get(`pci.${identity}.window-users`);
       return users === undefined || users.state === "unknown" ? undefined : listOf(users);
     },
-    parameters: values.get("kernel.parameter")?.state === "value" ? parametersOf(facts) : undefined,
+    parameters: values.get("kernel.parameter")?.state === "value" ? parametersInFacts(facts) : undefined,
   };
 }
 
@@ -97,12 +98,4 @@ function windowUsersOf(facts: FactIndex, devices: readonly Bdf[]): readonly stri
 
 function isKnown(facts: FactIndex, bdf: Bdf): boolean {
   return facts.identitiesAt(bdf).some((identity) => facts.windowUsersOf(identity) !== undefined);
-}
-
-function parametersOf(facts: Snapshot["facts"]): readonly string[] {
-  return facts.flatMap(({ key, value }) => {
-    const name = /^kernel\.parameter\.(.+)$/.exec(key)?.[1]?.replaceAll("%2e", ".").replaceAll("%25", "%");
-    if (name === undefined) return [];
-    return listOf(value).map((one) => (one === "set" ? name : `${name}=${one}`));
-  });
 }

@@ -26,6 +26,8 @@ export type Watching =
 /** The state of host and history in what a person asks first. */
 export interface Brief {
   readonly watching: Watching;
+  /** Which machine the history is of, where that is another one; what will not start is then of it, too. */
+  readonly machine: string | undefined;
   readonly boots: number;
   readonly starts: number;
   readonly openIncidents: number;
@@ -61,6 +63,7 @@ export function readBrief(
   catalogue: Catalogue,
   watching: Watching,
   preflight: Preflight | undefined,
+  machine?: string,
 ): Brief {
   const { rows } = store.stats();
   const lastFailure = readLastFailure(store, catalogue);
@@ -71,6 +74,7 @@ export function readBrief(
       : readTimeLine(store, { limit: RECENT }).findLast((entry) => entry.kind === "change");
   return {
     watching,
+    machine,
     boots: rows.boots,
     starts: rows.attempts,
     openIncidents: store.alerts.incidents({ openOnly: true }).length,

@@ -14,7 +14,10 @@ export function describeBrief(brief: Brief, paint: Paint, columns: number, now: 
     return `${paint("bold", label.padEnd(LABEL))}${color === undefined ? shown : paint(color, shown)}`;
   };
   const { lastStart, lastFailure, stopped, changed } = brief;
-  const lines = [watchingLine(brief, line, now)];
+  const lines = [
+    ...(brief.machine === undefined ? [] : [line("History of", brief.machine, "yellow")]),
+    watchingLine(brief, line, now),
+  ];
   lines.push(
     line("History", `${count(brief.boots, "boot")}, ${count(brief.starts, "VM start")}${alerts(brief)}`),
   );

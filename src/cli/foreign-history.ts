@@ -4,16 +4,18 @@ import { readBootIdentity } from "../host/boot-identity.ts";
 import { readMachine } from "../host/machine.ts";
 import type { HostPaths } from "../host-paths.ts";
 import type { Snapshot } from "../model/fact.ts";
+import type { BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
 import { formatMinute } from "../time-words.ts";
-import { Refusal } from "./command.ts";
 
 /** A history of another machine than the one that the command runs on. */
 export interface ForeignHistory {
   /** Which, in words: `another machine (board X)`. */
   readonly machine: string;
   /** The newest facts of that machine, in the place of what this host is now. */
-  readonly newest: { readonly label: string; readonly snapshot: Snapshot } | undefined;
+  readonly newest:
+    | { readonly label: string; readonly snapshot: Snapshot; readonly bootId: BootId }
+    | undefined;
 }
 
 /** Whether the history is of another machine; undefined where it is of this one. */
@@ -32,15 +34,7 @@ export function findForeign(store: Store, paths: HostPaths): ForeignHistory | un
         : {
             label: `the newest facts of that machine, boot b${boot.ordinal} (${formatMinute(boot.startedAt)})`,
             snapshot,
+            bootId: boot.id,
           },
   };
-}
-
-/** For commands that look at the host: throws `Refusal` where the history is of another one, whose host is not here. */
-export function refuseForeign(store: Store, paths: HostPaths, command: string): void {
-  const foreign = findForeign(store, paths);
-  if (foreign === undefined) return;
-  throw new Refusal(
-    `this history is of ${foreign.machine}, and ${command} looks at the host that it runs on; run it there, or ask the history: show, blame, diff, facts, report.`,
-  );
 }

@@ -1,4 +1,4 @@
-import { type HostReading, readHost } from "../host/host-reading.ts";
+import type { HostReading } from "../host/host-reading.ts";
 import { type BoardNames, firmwareElsewhere } from "../knowledge/firmware-elsewhere.ts";
 import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import { type KnownFirmware, loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
@@ -33,13 +33,13 @@ export function boardNamesOf({ dmi }: Pick<HostReading, "dmi">): BoardNames {
   };
 }
 
-/** What other owners' records say of this board with the BIOS in use, a sentence each; empty where they say nothing. */
+/** What other owners' records say of a board with the BIOS in use, a sentence each; empty where they say nothing. */
 export async function readElsewhere(
   surroundings: Surroundings,
   io: Pick<CommandIo, "err">,
   fleet: "ask the fleet" | "what it said last",
+  host: Pick<HostReading, "dmi" | "agesa">,
 ): Promise<readonly string[]> {
-  const host = readHost({ paths: surroundings.paths });
   const names = boardNamesOf(host);
   const bios = valueOr(host.dmi["bios.version"], undefined);
   if (bios === undefined) return [];

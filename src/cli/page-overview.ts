@@ -5,6 +5,7 @@ import { makeOverview, type Overview } from "../report/overview.ts";
 import type { PreflightVm } from "../report/page-input.ts";
 import { verdictOf } from "../report/page-preflight.ts";
 import type { Store } from "../store/store.ts";
+import { thisHost } from "./check-host.ts";
 import type { CommandIo } from "./command.ts";
 import { readPageVms } from "./page-vms.ts";
 import { findCatalogue, type Surroundings } from "./surroundings.ts";
@@ -15,7 +16,12 @@ export async function readOverview(
   store: Store | undefined,
   io: Pick<CommandIo, "err">,
 ): Promise<Overview> {
-  const { vms } = await readPageVms(surroundings, findCatalogue(surroundings, io), store);
+  const { vms } = readPageVms(
+    surroundings,
+    await thisHost(surroundings, store),
+    findCatalogue(surroundings, io),
+    store,
+  );
   const now = Date.now();
   if (store === undefined)
     return makeOverview({

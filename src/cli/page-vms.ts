@@ -2,19 +2,20 @@ import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { read, unreadable } from "../model/reading.ts";
 import type { PreflightView } from "../report/page-input.ts";
 import type { Store } from "../store/store.ts";
-import { checkHost } from "./check-host.ts";
-import { type LiveVms, readLiveVms } from "./live-vms.ts";
+import { type AskedHost, checkHost } from "./check-host.ts";
+import type { LiveVms } from "./live-vms.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Each VM of the host with what would happen if somebody started it now. */
-export async function readPageVms(
+export function readPageVms(
   surroundings: Surroundings,
+  host: AskedHost,
   catalogue: Catalogue,
   store: Store | undefined,
-): Promise<Omit<PreflightView, "elsewhere">> {
-  const live = await readLiveVms(surroundings.paths, store);
+): Omit<PreflightView, "elsewhere"> {
+  const { live } = host;
   const vms = live.vms.state === "read" ? live.vms.value : [];
-  const preflight = checkHost(surroundings, live, catalogue, store);
+  const preflight = checkHost(surroundings, host, catalogue, store);
   return {
     vms: vms.map(({ definition, state }) => {
       const own = preflight.vms.find(({ vm }) => vm === definition.name);

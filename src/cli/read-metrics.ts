@@ -4,10 +4,9 @@ import { valueOr } from "../model/reading.ts";
 import { type HostInfo, type MetricsInput, renderMetrics, type VmOutlook } from "../report/metrics.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-import { checkHost } from "./check-host.ts";
+import { checkHost, thisHost } from "./check-host.ts";
 import type { CommandIo } from "./command.ts";
 import { boardNamesOf } from "./known-firmware.ts";
-import { readLiveVms } from "./live-vms.ts";
 import { findCatalogue, type Surroundings } from "./surroundings.ts";
 
 /** Everything for a collector, as far as it can be had; what cannot is said: a missing series is taken for what it is. */
@@ -59,9 +58,9 @@ async function outlooks(
   store: Store | undefined,
   io: CommandIo,
 ): Promise<readonly VmOutlook[] | undefined> {
-  const live = await readLiveVms(surroundings.paths, store);
-  if (live.vms.state !== "read") return undefined;
-  const { vms } = checkHost(surroundings, live, findCatalogue(surroundings, io), store);
+  const host = await thisHost(surroundings, store);
+  if (host.live.vms.state !== "read") return undefined;
+  const { vms } = checkHost(surroundings, host, findCatalogue(surroundings, io), store);
   return vms.map(({ vm, findings, answer }) => {
     const isStopped = findings.some(({ matter, certainty }) => matter === "stops" && certainty === "certain");
     return { vm, willStart: !isStopped, class: isStopped ? (answer?.cause?.class ?? "unknown") : "" };

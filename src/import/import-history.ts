@@ -1,9 +1,8 @@
-import { listOf, textOf } from "../facts/fact-value.ts";
-import { nameOfKeyPart } from "../facts/key-parts.ts";
+import { textOf } from "../facts/fact-value.ts";
+import { definitionsInFacts } from "../facts/host-of-facts.ts";
 import { machineOf } from "../history/known-machine.ts";
 import { isSameBoard } from "../knowledge/board-names.ts";
-import type { Fact } from "../model/fact.ts";
-import { type Bdf, type BootId, deviceOfUnknownVm, parseBdf, vmName } from "../model/identifiers.ts";
+import { type Bdf, type BootId, deviceOfUnknownVm } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
@@ -271,19 +270,7 @@ function knownDefinitions(materials: readonly NamedMaterial[], store: Store): re
 function storedDefinitions(store: Store): readonly VmDefinition[] {
   const imported = store.boots.list().filter(({ origin }) => origin === "imported");
   const ids = [...new Set(imported.flatMap(({ snapshotId }) => snapshotId ?? []))].slice(-BOOTS_LOOKED_AT);
-  return ids.flatMap((id) => (store.snapshots.get(id)?.facts ?? []).flatMap(definitionIn));
-}
-
-function definitionIn({ key, value }: Fact): readonly VmDefinition[] {
-  const name = /^vm\.([^.]+)\.devices$/.exec(key)?.[1];
-  if (name === undefined) return [];
-  const hostDevices = listOf(value).flatMap((text) => {
-    const bdf = parseBdf(/[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/.exec(text)?.[0] ?? "");
-    return bdf === undefined ? [] : [{ bdf, managed: true }];
-  });
-  if (hostDevices.length === 0) return [];
-  const unknown = { uuid: "", machine: "", firmware: "bios", memoryKiB: 0, hugepages: false } as const;
-  return [{ ...unknown, name: vmName(nameOfKeyPart(name)), hostDevices }];
+  return ids.flatMap((id) => definitionsInFacts(store.snapshots.get(id)?.facts ?? []));
 }
 
 /** Boots of earlier imports with a start of nobody's, whose device a VM has that has become known. */

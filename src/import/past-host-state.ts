@@ -1,5 +1,5 @@
-import { listOf, textOf } from "../facts/fact-value.ts";
-import { nameOfKeyPart } from "../facts/key-parts.ts";
+import { textOf } from "../facts/fact-value.ts";
+import { parametersInFacts } from "../facts/host-of-facts.ts";
 import type { Fact } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type Bdf, parseBdf, type VmName } from "../model/identifiers.ts";
@@ -7,7 +7,6 @@ import { type Reading, read, unreadable } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 
 const PAST = "not known of a boot of the past";
-const PARAMETER = "kernel.parameter.";
 
 /**
  * What may be concluded from about a start of the past: only what holds for a whole boot, and which VMs ran at the
@@ -23,11 +22,7 @@ export function hostOfPastBoot(
     value === undefined ? unreadable(PAST) : read(value);
   const version = textOf(byKey.get("firmware.bios.version"));
   const remapping = textOf(byKey.get("iommu.interrupt-remapping"));
-  const parameters = facts.flatMap(({ key, value }) =>
-    key.startsWith(PARAMETER)
-      ? listOf(value).map((each) => spelled(nameOfKeyPart(key.slice(PARAMETER.length)), each))
-      : [],
-  );
+  const parameters = parametersInFacts(facts);
   const vms = definitions.map((definition) => ({
     definition,
     state: running.has(definition.name)
@@ -46,11 +41,6 @@ export function hostOfPastBoot(
     interruptRemapping: known(remapping === undefined ? undefined : remapping === "on"),
     kernelParameters: known(parameters.length === 0 ? undefined : parameters),
   };
-}
-
-/** As on the command line; facts have a word for one without a value. */
-function spelled(name: string, value: string): string {
-  return value === "set" ? name : `${name}=${value === "(empty)" ? "" : value}`;
 }
 
 /** Which IOMMU group each device was in, as the facts have it. */

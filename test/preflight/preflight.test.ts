@@ -92,7 +92,7 @@ describe("preflight", () => {
     );
     assert.ok(vm.answer !== undefined);
     assert.equal(needsAction(preflight), true);
-    const live = { from: "libvirt", statesKnown: true };
+    const live = { live: { from: "libvirt", statesKnown: true }, machine: undefined };
     const text = describePreflight(preflight, [], live, createPaint(false), 110);
     assert.match(
       text,

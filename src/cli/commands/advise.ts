@@ -3,8 +3,6 @@ import { type AdviceWords, adviceWords } from "../../answer/bios-advice-words.ts
 import { textOf } from "../../facts/fact-value.ts";
 import { agesaRecord } from "../../history/agesa-record.ts";
 import { biosRecord } from "../../history/bios-record.ts";
-import { createHostMemory } from "../../host/host-memory.ts";
-import { readHost } from "../../host/host-reading.ts";
 import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
 import { wantsDevices } from "../../model/virtual-machine.ts";
@@ -13,13 +11,12 @@ import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
-import { checkHost } from "../check-host.ts";
+import { aboutMachine, askedHost, checkHost } from "../check-host.ts";
 import { type Command, EXIT, refusePositionals, UsageError } from "../command.ts";
 import { askFleetOfBoard } from "../fleet-says.ts";
-import { refuseForeign } from "../foreign-history.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { boardNamesOf, findKnownFirmware } from "../known-firmware.ts";
-import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import type { LiveVms } from "../live-vms.ts";
 import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
 
 const LONGEST_VERSION = 100;
@@ -54,13 +51,12 @@ Example: vfio-watch advise --bios 1.A95`,
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
     const store = opened.state === "open" ? opened.store : undefined;
     try {
-      if (store !== undefined) refuseForeign(store, surroundings.paths, "advise");
-      const live = await readLiveVms(surroundings.paths, store);
+      const askedAbout = await askedHost(surroundings, store);
+      const { live, reading: host } = askedAbout;
       const preflight =
         live.vms.state === "read"
-          ? checkHost(surroundings, live, findCatalogue(surroundings, io), store)
+          ? checkHost(surroundings, askedAbout, findCatalogue(surroundings, io), store)
           : undefined;
-      const host = readHost({ paths: surroundings.paths, vms: live.vms, memory: createHostMemory() });
       const names = boardNamesOf(host);
       const now = valueOr(host.dmi["bios.version"], undefined);
       const fleet = await askFleetOfBoard(surroundings, names.board ?? names.product, now);
@@ -79,9 +75,14 @@ Example: vfio-watch advise --bios 1.A95`,
       const unread = live.vms.state === "read" ? undefined : "The VMs of this host could not be read.";
       const noHistory =
         store === undefined ? "There is no history here, so nothing is proven of this host." : undefined;
-      const notes = [...fleet.sentences, unread, noHistory].filter((note) => note !== undefined);
+      const about = aboutMachine(askedAbout);
+      const notes = [about, ...fleet.sentences, unread, noHistory].filter((note) => note !== undefined);
       if (args.flag("json")) io.out(documentText({ ...adviceJson(advice, words), notes }));
-      else io.out(`${describeAdvice(advice, words, notes, createPaint(io.color), io.columns)}\n`);
+      else {
+        if (about !== undefined) io.out(`${wrap(printable(about), io.columns)}\n\n`);
+        const shown = notes.filter((note) => note !== about);
+        io.out(`${describeAdvice(advice, words, shown, createPaint(io.color), io.columns)}\n`);
+      }
       return EXIT_OF[advice.verdict];
     } finally {
       store?.close();

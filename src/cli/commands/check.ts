@@ -5,12 +5,11 @@ import { needsAction } from "../../preflight/preflight.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
-import { checkHost } from "../check-host.ts";
+import { type AskedHost, aboutMachine, askedHost, checkHost } from "../check-host.ts";
 import { type Command, EXIT, Refusal, UsageError } from "../command.ts";
-import { refuseForeign } from "../foreign-history.ts";
 import { documentText } from "../json/document.ts";
 import { readElsewhere } from "../known-firmware.ts";
-import { type LiveVms, readLiveVms } from "../live-vms.ts";
+import type { LiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
 import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
 
@@ -22,6 +21,7 @@ export const checkCommand: Command = {
   help: `
 Looks at the host as it is now: firmware's demands for 1:1 mappings, IOMMU groups, devices that are gone or moved,
 who holds them, VFIO, boot parameters that are not in effect, and Unraid's own refusals. Needs root to see everything.
+With a history of another machine (--database) it is that machine that is looked at, as its newest facts have it.
 
 ${HISTORY_OPTIONS_HELP}
 
@@ -41,16 +41,19 @@ Example: vfio-watch check "Windows 11"`,
     const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
     const store = opened.state === "open" ? opened.store : undefined;
     try {
-      if (store !== undefined) refuseForeign(store, surroundings.paths, "check");
-      const live = await readLiveVms(surroundings.paths, store);
+      const asked = await askedHost(surroundings, store);
+      const { live, machine } = asked;
       if (live.vms.state !== "read") throw new Refusal(unreadVms(live.vms));
       const known = live.vms.value.map(({ definition }) => definition.name);
-      const only = said === undefined ? undefined : meantVm(said, known, "on this host");
-      const preflight = checkHost(surroundings, live, findCatalogue(surroundings, io), store, only);
-      const elsewhere = await readElsewhere(surroundings, io, "ask the fleet");
+      const only =
+        said === undefined
+          ? undefined
+          : meantVm(said, known, machine === undefined ? "on this host" : `on ${machine}`);
+      const preflight = checkHost(surroundings, asked, findCatalogue(surroundings, io), store, only);
+      const elsewhere = await readElsewhere(surroundings, io, "ask the fleet", asked.reading);
       const document = { from: live.from, ...preflightJson(preflight), elsewhere };
       if (args.flag("json")) io.out(documentText(document));
-      else io.out(`${describePreflight(preflight, elsewhere, live, createPaint(io.color), io.columns)}\n`);
+      else io.out(`${describePreflight(preflight, elsewhere, asked, createPaint(io.color), io.columns)}\n`);
       return needsAction(preflight) ? EXIT.findings : EXIT.ok;
     } finally {
       store?.close();
@@ -92,15 +95,19 @@ const ELSEWHERE = "What other owners say, which proves nothing of this host";
 export function describePreflight(
   { vms, host, noEffect, unchecked }: Preflight,
   elsewhere: readonly string[],
-  live: Pick<LiveVms, "from" | "statesKnown">,
+  asked: Pick<AskedHost, "machine"> & { readonly live: Pick<LiveVms, "from" | "statesKnown"> },
   paint: Paint,
   columns: number,
 ): string {
   const lines: string[] = [];
+  const { live } = asked;
+  const about = aboutMachine(asked);
+  if (about !== undefined) lines.push(wrap(printable(about), columns), "");
+  const begun = lines.length;
   if (vms.length === 0) lines.push("No VM with a passed-through device is defined, so nothing can stop one.");
   for (const { vm, verdict, findings, answer } of vms) {
     const name = `'${printable(vm)}'`;
-    if (lines.length > 0) lines.push("");
+    if (lines.length > begun) lines.push("");
     switch (verdict) {
       case "runs":
         lines.push(runningLine(name, findings, paint));
@@ -127,7 +134,7 @@ export function describePreflight(
   lines.push(...noEffect.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
   if (unchecked.length > 0) lines.push("", paint("yellow", "Could not be looked at"));
   lines.push(...unchecked.map((text) => wrap(`- ${printable(text)}`, columns, "  ")));
-  if (!live.statesKnown)
+  if (!live.statesKnown && about === undefined)
     lines.push(
       "",
       wrap(`The VMs are from ${printable(live.from)}; which of them run is not known.`, columns),

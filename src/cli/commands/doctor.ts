@@ -8,13 +8,12 @@ import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type Brief, readBrief, readWatching, type Watching } from "../brief.ts";
-import { checkHost } from "../check-host.ts";
+import { askedHost, checkHost, thisHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, refusePositionals } from "../command.ts";
 import { describeBrief } from "../describe-brief.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { startJson } from "../json/starts.ts";
 import { readLiveFacts } from "../live-facts.ts";
-import { readLiveVms } from "../live-vms.ts";
 import { findMissing, type Missing, type MissingInput } from "../missing.ts";
 import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
 
@@ -89,11 +88,13 @@ async function lookAround<T>(
   const store = opened.state === "open" ? opened.store : undefined;
   try {
     const catalogue = findCatalogue(surroundings, io);
-    const live = await readLiveVms(surroundings.paths, store);
-    const preflight = live.vms.state === "read" ? checkHost(surroundings, live, catalogue, store) : undefined;
+    const asked = await (database === undefined ? thisHost : askedHost)(surroundings, store);
+    const { live } = asked;
+    const preflight =
+      live.vms.state === "read" ? checkHost(surroundings, asked, catalogue, store) : undefined;
     return await use({
       ...{ surroundings, watching, store, preflight },
-      brief: store && readBrief(store, catalogue, watching, preflight),
+      brief: store && readBrief(store, catalogue, watching, preflight, asked.machine),
       historyProblem:
         opened.state === "refused" && opened.reason !== "missing"
           ? `${opened.why} ${opened.remedy}`

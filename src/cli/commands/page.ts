@@ -9,6 +9,7 @@ import { LONGEST_FILE } from "../../settings/flat-file.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { parseCount } from "../arguments.ts";
+import { thisHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { readElsewhere } from "../known-firmware.ts";
 import { explainStart, type StartExplained, type StartQuestion } from "../page-answer.ts";
@@ -147,6 +148,7 @@ async function readPage(
   const store = opened.state === "open" ? opened.store : undefined;
   try {
     const catalogue = findCatalogue(surroundings, io);
+    const host = await thisHost(surroundings, store);
     return {
       now,
       service,
@@ -157,8 +159,8 @@ async function readPage(
           ? `${opened.why} ${opened.remedy}`
           : undefined,
       preflight: {
-        ...withFailures(await readPageVms(surroundings, catalogue, store), store),
-        elsewhere: await readElsewhere(surroundings, io, "what it said last"),
+        ...withFailures(readPageVms(surroundings, host, catalogue, store), store),
+        elsewhere: await readElsewhere(surroundings, io, "what it said last", host.reading),
       },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],
       alerts: store === undefined ? [] : readAlerts(store, now),
