@@ -7,6 +7,7 @@ import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
 import {
   finishedView,
   hasEvidence,
+  isUndiagnosed,
   openAttempt,
   resumeAttempt,
   type WorkingAttempt,
@@ -77,6 +78,8 @@ export function createAttemptBook(options: {
   const byVm = new Map<VmName, WorkingAttempt[]>();
   const timers = new Map<string, () => void>();
   const closedSince = new Map<string, number>();
+  /** Settled ones to settle again once the backlog is read: something new came, or a kill came before the diagnosis. */
+  const dueAgain = new Set(options.stored.filter(isUndiagnosed).map(({ id }) => id));
   const steadyNow = () => moments.now().steady;
 
   /** All of them, until there is another one: they are looked through for each record of a flood. */
@@ -126,7 +129,10 @@ export function createAttemptBook(options: {
   }
 
   function settleWhenQuiet(attempt: WorkingAttempt): void {
-    if (!isReleased()) return;
+    if (!isReleased()) {
+      dueAgain.add(attempt.id);
+      return;
+    }
     const since = closedSince.get(attempt.id) ?? steadyNow();
     closedSince.set(attempt.id, since);
     const longest = since + settings.quietMs * LONGEST_WAIT_IN_QUIET_PERIODS;
@@ -221,10 +227,11 @@ export function createAttemptBook(options: {
     tellsOf: (said) => all().some((attempt) => hasEvidence(attempt, said)),
     release() {
       for (const attempt of all()) {
-        if (attempt.settled) continue;
+        if (attempt.settled && !dueAgain.has(attempt.id)) continue;
         if (attempt.closed !== undefined) settleWhenQuiet(attempt);
         else watchSettling(attempt);
       }
+      dueAgain.clear();
     },
   };
 }

@@ -111,6 +111,11 @@ function tellsOfStarted(observation: Observation, vm: VmName): boolean {
   );
 }
 
+/** Late evidence is stored at once, and its diagnosis when things are quiet; the service may end between the two. */
+export function isUndiagnosed({ outcome, diagnosis }: StartAttempt): boolean {
+  return outcome !== undefined && outcome !== "started" && diagnosis === undefined;
+}
+
 /** How an attempt ended that was closed but not announced when the service was killed. */
 export function outcomeOf(stored: StartAttempt): Outcome {
   if (isRefusal(stored)) return "refused";

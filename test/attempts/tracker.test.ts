@@ -464,10 +464,24 @@ describe("a start attempt", () => {
     const seen = [logStart("Windows 11", 0, [GPU]), kernel(400, GPU), logEnd("Windows 11", 600, "failed")];
     for (const observation of seen) first.feed(observation);
     first.clock.moveTo(T0 + 5000);
-    const again = bench({ stored: first.outcomes() });
+    const diagnosis = { causes: [], summary: "", deviceRelated: true, noEffect: [] };
+    const again = bench({ stored: first.outcomes().map((attempt) => ({ ...attempt, diagnosis })) });
     for (const observation of seen) again.feed(observation);
     again.clock.moveTo(T0 + 60_000);
     assert.equal(again.told.length, 0);
+  });
+
+  it("that an earlier run stored with late evidence and did not live to diagnose is settled again", () => {
+    const first = bench();
+    first.feed(logStart("Windows 11", 0, [GPU]));
+    first.feed(logEnd("Windows 11", 600, "failed"));
+    first.clock.moveTo(T0 + 5000);
+    const again = bench({ stored: first.outcomes() });
+    again.clock.moveTo(T0 + 60_000);
+    assert.deepEqual(
+      again.told.map(({ vm, outcome }) => [vm, outcome]),
+      [["Windows 11", "failed"]],
+    );
   });
 
   it("of the backlog waits until every source has read it", () => {

@@ -204,6 +204,16 @@ describe("a service that is ended at any moment of a failure that was recorded",
     );
   });
 
+  it("diagnoses late evidence again that it stored as it was stopped", () => {
+    const boot = recording("iommu-off");
+    const last = boot.observations.length - 1;
+    const ends = [
+      { at: last - 2, afterMs: 5_000, downMs: 0, how: "killed" },
+      { at: last, afterMs: 0, downMs: 0, how: "stopped" },
+    ] as const;
+    assert.deepEqual(outcomes(boot, ends), outcomes(boot, []));
+  });
+
   it("keeps a refusal that only the kernel tells, ended within the time that others have to speak of it", () => {
     const boot = recording("rmrr-intel");
     const observations = boot.observations.filter(
