@@ -16,10 +16,11 @@ export function cutAtWord(
   measure: (text: string) => number = (whole) => whole.length,
 ): string {
   if (measure(text) <= limit) return text;
-  const fits = (end: number) => measure(`${text.slice(0, end).trimEnd()}…`) <= limit;
+  const kept = (end: number) => text.slice(0, end).trimEnd();
+  const fits = (end: number) => measure(`${kept(end)}…`) <= limit;
   const ends = [...text.matchAll(/\S(?=\s)/g)].map((match) => match.index + 1);
   const end = lastThat(ends, fits) ?? lastThat(characterEnds(text), fits) ?? 0;
-  return end === 0 ? "" : `${text.slice(0, end)}…`;
+  return kept(end) === "" ? "" : `${kept(end)}…`;
 }
 
 /** Size of a text in UTF-8. */

@@ -145,6 +145,8 @@ test("cutting keeps whole words, never breaks a character, and never exceeds the
   assert.equal(cutAtWord("abcdefgh", 5), "abcd…");
   assert.equal(cutAtWord("😀😀😀", 5), "😀😀…");
   assert.equal(cutAtWord("short", 5), "short");
+  assert.equal(cutAtWord("a  longer", 3), "a…");
+  assert.equal(cutAtWord(" \u0800", 3, bytes), "");
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 1, max: 60 }), (text, limit) => {
       const cut = cutAtWord(text, limit, bytes);
