@@ -2,8 +2,10 @@ import { textOf } from "../facts/fact-value.ts";
 import { ownSpellings } from "../knowledge/bios-version.ts";
 import type { CauseClass } from "../model/catalogue.ts";
 import { biosBuilds } from "./builds.ts";
-import type { FactTable } from "./fact-table.ts";
+import { eachOnce, type FactTable } from "./fact-table.ts";
 import { isFailure, type StartTally } from "./trials.ts";
+
+const VERSION = "firmware.bios.version";
 
 /** How starts went on one BIOS version. */
 export interface BiosRow {
@@ -34,9 +36,10 @@ export function biosRows(
   const rows = Map.groupBy(tallies.keys(), (at) => indexes[at] ?? -1);
   return [...rows].map(([index, ats]): BiosRow => {
     const own = ats.flatMap((at) => tallies[at] ?? []);
-    const versions = [...new Set(ats.map((at) => places[at] ?? -1))].flatMap((place) =>
-      place < 0 ? [] : (textOf(table.valueAt("firmware.bios.version", place)) ?? []),
+    const said = eachOnce(table, [VERSION], new Set(ats.map((at) => places[at] ?? -1)), (place) =>
+      place < 0 ? undefined : textOf(table.valueAt(VERSION, place)),
     );
+    const versions = [...new Set(said)].filter((version) => version !== undefined);
     const build = values[index];
     const failures = own.filter(isFailure);
     const causes = new Map<CauseClass | "unknown", number>();

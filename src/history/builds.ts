@@ -1,7 +1,7 @@
 import { textOf } from "../facts/fact-value.ts";
 import { ownSpellings } from "../knowledge/bios-version.ts";
 import type { FactValue } from "../model/fact.ts";
-import type { FactTable } from "./fact-table.ts";
+import { eachOnce, type FactTable } from "./fact-table.ts";
 
 /** What a fact, or several together, said at each trial. */
 export interface TrialValues {
@@ -37,14 +37,19 @@ function buildValues(places: Int32Array, table: FactTable, facts: BuildFacts): T
   const read = (key: string | undefined, place: number) => {
     return key === undefined || place < 0 ? undefined : textOf(table.valueAt(key, place));
   };
-  const distinct = [...new Set(places)];
-  const said = new Map(distinct.map((place) => [place, read(facts.main, place)?.trim()]));
-  const names = facts.name?.([...new Set(said.values())].filter((version) => version !== undefined));
-  const builds = distinct.map((place) => {
-    const own = said.get(place);
+  const keys = [facts.main, facts.detail, facts.other].filter((key) => key !== undefined);
+  const said = eachOnce(table, keys, places, (place) => ({
+    own: read(facts.main, place)?.trim(),
+    detail: read(facts.detail, place),
+    other: read(facts.other, place),
+  }));
+  const distinct = [...new Set(said)];
+  const versions = [...new Set(distinct.map(({ own }) => own))].filter((version) => version !== undefined);
+  const names = facts.name?.(versions);
+  const builds = distinct.map((facts) => {
+    const { own, detail, other } = facts;
     const version = own === undefined ? undefined : (names?.get(own) ?? own);
-    const date = read(facts.detail, place) ?? (version === undefined ? read(facts.other, place) : undefined);
-    return { place, version, date };
+    return { facts, version, date: detail ?? (version === undefined ? other : undefined) };
   });
   const fold = (text: string) => text.toLowerCase();
   const datesOf = new Map<string, Set<string>>();
@@ -80,8 +85,8 @@ function buildValues(places: Int32Array, table: FactTable, facts: BuildFacts): T
     }
     return number;
   };
-  const byPlace = new Map(builds.map((build) => [build.place, indexOf(build)]));
-  return { values, indexes: places.map((place) => byPlace.get(place) ?? -1) };
+  const numberOf = new Map(builds.map((build) => [build.facts, indexOf(build)]));
+  return { values, indexes: Int32Array.from(said, (one) => numberOf.get(one) ?? -1) };
 }
 
 /** DMI writes dates as 08/05/2025; a kernel's build ends with its own. */

@@ -3,7 +3,7 @@ import { refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import { isRelaxed, platformOf } from "./blame-laws.ts";
 import type { Weighed } from "./blame-model.ts";
 import { type Boundary, boundaryOf } from "./boundary.ts";
-import type { FactTable } from "./fact-table.ts";
+import { eachOnce, type FactTable } from "./fact-table.ts";
 import type { KnobColumn } from "./knob-column.ts";
 import type { ModelTrial } from "./model-trials.ts";
 import type { Subject } from "./subject.ts";
@@ -35,11 +35,14 @@ export function viewOfDirect(
 ): DirectView {
   const places = trials.map(({ tally }) => placeOf.get(tally.snapshotId ?? "") ?? -1);
   const platform = platformOf(table, places);
-  const supposed = eachOnce(places, (place) => minds(table, place, platform));
+  const supposed = eachOnce(table, MINDING, places, (place) => minds(table, place, platform));
   // A kernel that refused although it should not carries the check under an old number: the line lies elsewhere.
   const isElsewhere = trials.some(({ good }, at) => !good && supposed[at] === false);
   const refuses = isElsewhere ? supposed.map((one) => one ?? true).map(() => true) : supposed;
-  const region = eachOnce(places, (place) => (place < 0 ? undefined : regionAt(table, place, subject)));
+  const shown = [...subject.groups].flatMap((group) => [directKey(group), membersKey(group)]);
+  const region = eachOnce(table, shown, places, (place) =>
+    place < 0 ? undefined : regionAt(table, place, subject),
+  );
   const seen: ModelTrial[] = [];
   const kept: number[] = [];
   for (const [at, trial] of trials.entries()) {
@@ -60,36 +63,32 @@ export function outcomesOf(trials: readonly Trial[], view: DirectView | undefine
   return outcomes;
 }
 
-/** Thousands of starts share some snapshots, and neighbours mostly the same one. */
-function eachOnce<T>(places: readonly number[], of: (place: number) => T): readonly T[] {
-  const known = new Map<number, T>();
-  return places.map((place) => {
-    if (!known.has(place)) known.set(place, of(place));
-    return known.get(place) as T;
-  });
-}
-
 function negated(value: boolean | undefined): boolean | undefined {
   return value === undefined ? undefined : !value;
 }
 
+const RELEASE = "kernel.release";
+const PARAMETERS = ["kernel.parameter.intel_iommu", "kernel.parameter.amd_iommu"];
+/** What decides whether a kernel minds a direct region. */
+const MINDING = [RELEASE, ...PARAMETERS];
+
 function minds(table: FactTable, place: number, platform: "amd" | "intel" | undefined): boolean | undefined {
   if (place < 0) return undefined;
-  const parameters = ["intel_iommu", "amd_iommu"].map((name) =>
-    table.valueAt(`kernel.parameter.${name}`, place),
-  );
+  const parameters = PARAMETERS.map((key) => table.valueAt(key, place));
   if (isRelaxed(parameters)) return false;
-  const release = textOf(table.valueAt("kernel.release", place));
+  const release = textOf(table.valueAt(RELEASE, place));
   return release === undefined ? undefined : refusesDirectRegions(release, platform);
 }
+
+const directKey = (group: string) => `iommu.group.${group}.direct`;
+const membersKey = (group: string) => `iommu.group.${group}.members`;
 
 function regionAt(table: FactTable, place: number, subject: Subject): boolean | undefined {
   let isRead = false;
   for (const group of subject.groups) {
-    const { state } = table.valueAt(`iommu.group.${group}.direct`, place);
+    const { state } = table.valueAt(directKey(group), place);
     if (state === "value") return true;
-    if (state === "absent" && table.valueAt(`iommu.group.${group}.members`, place).state === "value")
-      isRead = true;
+    if (state === "absent" && table.valueAt(membersKey(group), place).state === "value") isRead = true;
   }
   return isRead ? false : undefined;
 }

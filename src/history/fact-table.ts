@@ -16,6 +16,8 @@ export interface FactTable {
   indexAt(column: FactColumn, place: number): number;
   /** The value of any key in the snapshot at `place`. */
   valueAt(key: string, place: number): FactValue;
+  /** The column of a key that is not the same in all snapshots. */
+  columnOf(key: string): FactColumn | undefined;
   /** Every value that the fact has in any snapshot. */
   valuesOf(key: string): readonly FactValue[];
 }
@@ -88,6 +90,7 @@ export function createFactTable(
     columns,
     constants,
     indexAt,
+    columnOf: (key) => byKey.get(key),
     valuesOf(key) {
       const constant = constants.get(key);
       return constant === undefined ? (byKey.get(key)?.values ?? []) : [constant];
@@ -101,6 +104,47 @@ export function createFactTable(
       return isAbsentAt(key, place) ? ABSENT : NOT_COLLECTED;
     },
   };
+}
+
+/**
+ * What a function of these facts alone says at each place, negative ones being nowhere. It is asked once for each
+ * combination of their values: thousands of snapshots share few.
+ */
+export function eachOnce<T>(
+  table: FactTable,
+  keys: readonly string[],
+  places: Iterable<number>,
+  of: (place: number) => T,
+): readonly T[] {
+  const at = Int32Array.from(places);
+  let combination = Int32Array.from(at, (place) => (place < 0 ? 0 : 1));
+  for (const key of keys) {
+    if (table.constants.has(key)) continue;
+    const column = table.columnOf(key);
+    const most = (column?.values.length ?? 0) + 2;
+    const numbers = new Map<number, number>();
+    combination = combination.map((earlier, index) => {
+      const place = at[index] as number;
+      const value = place < 0 ? 0 : valueNumber(table, key, column, place);
+      const pair = earlier * most + value;
+      const number = numbers.get(pair) ?? numbers.size;
+      numbers.set(pair, number);
+      return number;
+    });
+  }
+  const known = new Map<number, T>();
+  return Array.from(combination, (number, index) => {
+    if (!known.has(number)) known.set(number, of(at[index] as number));
+    return known.get(number) as T;
+  });
+}
+
+/** Which of its values a fact has at a place: after those that are told, absent and not collected. */
+function valueNumber(table: FactTable, key: string, column: FactColumn | undefined, place: number): number {
+  const index = column?.indexes[place] ?? ABSENT_INDEX;
+  if (index >= 0) return index;
+  const told = column?.values.length ?? 0;
+  return table.valueAt(key, place).state === "absent" ? told : told + 1;
 }
 
 /** Which things, and things of which kind, a snapshot holds; worked out when first asked for. */

@@ -59,16 +59,17 @@ export function inSpellingOf(own: string | undefined, spelling: string): string 
  * release, else the first.
  */
 export function ownSpellings(versions: readonly string[]): ReadonlyMap<string, string> {
-  const groups: string[][] = [];
+  const groups: { readonly version: string; readonly keys: readonly string[] }[][] = [];
   for (const version of versions) {
-    const own = groups.find(([first = ""]) => isSameBiosVersion(first, version));
-    if (own === undefined) groups.push([version]);
-    else own.push(version);
+    const keys = biosVersionKeys(version);
+    const own = groups.find(([first]) => first?.keys.some((key) => keys.includes(key)));
+    if (own === undefined) groups.push([{ version, keys }]);
+    else own.push({ version, keys });
   }
   return new Map(
     groups.flatMap((group) => {
-      const shown = group.find((spelling) => biosVersionKeys(spelling).length === 1) ?? group[0] ?? "";
-      return group.map((version) => [version, shown] as const);
+      const shown = group.find(({ keys }) => keys.length === 1) ?? group[0];
+      return group.map(({ version }) => [version, shown?.version ?? version] as const);
     }),
   );
 }
