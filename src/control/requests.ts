@@ -16,7 +16,10 @@ export type ControlRequest =
   | { readonly ask: "import"; readonly history: string }
   /** Tells every line of the log from now on, each as JSON, until whoever asks ends its side of the connection. */
   | { readonly ask: "watch"; readonly history: string }
-  /** How the newest start of a VM since `since` went; waits up to `waitMs` for one that has not settled. */
+  /**
+   * How the newest start of a VM (its name or UUID) since `since` went, and why; waits up to `waitMs` for one that has
+   * not settled.
+   */
   | {
       readonly ask: "start";
       readonly history: string;
@@ -37,7 +40,21 @@ export type StartAnswer =
       readonly number: number;
       readonly openedAt: number;
       readonly outcome: Outcome;
+      /** Of one that did not go well. */
+      readonly explained?: StartExplained;
     };
+
+/** What is told about a start that failed where there is little room. Plain texts. */
+export interface StartExplained {
+  readonly vm: VmName;
+  readonly why: string;
+  /** Best first. */
+  readonly remedies: readonly string[];
+  /** When it last worked (UTC epoch milliseconds). */
+  readonly lastGoodAt?: number;
+  /** Since then. */
+  readonly changes: readonly string[];
+}
 
 /** What each question is answered with. */
 export interface ControlAnswers {
@@ -95,7 +112,7 @@ const READERS: { readonly [Ask in ControlAsk]: Read<Ask> } = {
   import: (_fields, history) => ({ ask: "import", history }),
   watch: (_fields, history) => ({ ask: "watch", history }),
   start({ vm, since, waitMs }, history) {
-    if (!isText(vm, LONGEST_NAME)) return "'vm' is the name of a VM";
+    if (!isText(vm, LONGEST_NAME)) return "'vm' is the name or the UUID of a VM";
     if (!isWithin(since, 0, Number.MAX_SAFE_INTEGER)) return "'since' is a time in milliseconds";
     if (!isWithin(waitMs, 0, LONGEST_WAIT)) return `'waitMs' is at most ${LONGEST_WAIT}`;
     return { ask: "start", history, vm: vmName(vm), since, waitMs };

@@ -12,10 +12,12 @@ import { readBootIdentity } from "../host/boot-identity.ts";
 import { createHostMemory } from "../host/host-memory.ts";
 import { readMachine } from "../host/machine.ts";
 import { createPciNames } from "../host/pci-names.ts";
+import { readVmDefinitions } from "../host/virtual-machines.ts";
 import type { HostPaths } from "../host-paths.ts";
 import { loadKnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { HostState } from "../model/host-state.ts";
 import { type BootId, type SignatureId, bootId as toBootId } from "../model/identifiers.ts";
+import { valueOr } from "../model/reading.ts";
 import type { Source } from "../model/source.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { createMessageFinder } from "../pipeline/message-finder.ts";
@@ -247,7 +249,10 @@ async function watchHost(
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
   const logSettled = createSettledLog(log);
-  const startAnswers = createStartAnswers({ store, clock });
+  const startAnswers = createStartAnswers({
+    ...{ store, clock, catalogue, signatures },
+    vms: () => valueOr(readVmDefinitions(paths), []),
+  });
   const overview =
     options.overviewCommand &&
     createOverviewKeeper({

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import type { Overview } from "../../src/report/overview.ts";
 import { needsPrograms } from "../helpers/needs.ts";
@@ -48,7 +49,11 @@ const overview: Overview = {
 /** Leaves in the host's files what a service that runs (this process) keeps there. */
 function serviceRuns(kept: object | null = overview, silentMs = 0): void {
   const steady = Number(process.hrtime.bigint() / 1_000_000n) - silentMs;
-  const state = { pid: process.pid, steady: { startedAt: 0, writtenAt: steady } };
+  const state = {
+    pid: process.pid,
+    database: "/the/history.db",
+    steady: { startedAt: 0, writtenAt: steady },
+  };
   host.writeFile("/run/vfio-watch/state.json", JSON.stringify(state));
   if (kept === null) rmSync(host.at("/run/vfio-watch/overview.json"), { force: true });
   else host.writeFile("/run/vfio-watch/overview.json", JSON.stringify(kept));
@@ -125,41 +130,60 @@ test("a file that holds nonsense breaks no page", needsPhp, async () => {
 
 const answer = (query: string) => get(`${INCLUDE}/answer.php?${query}`);
 
+/** Listens in the service's place; notes what it is asked, and says this. */
+async function serviceSays(reply: string): Promise<{ readonly asked: string[]; close(): Promise<void> }> {
+  const asked: string[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => {
+      asked.push(bytes.toString());
+      socket.end(reply);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(host.at("/run/vfio-watch/control"), resolve));
+  return { asked, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+const done = (told: object) => `${JSON.stringify({ kind: "done", answer: told })}\n`;
+
 test(
-  "the answer for a start is the program's, asked for the time in which it was tried",
+  "the answer for a start is the service's, asked for the time in which it was tried, and starts nothing",
   needsPhp,
   async () => {
     serviceRuns();
-    const told = {
-      state: "failed",
-      number: 5,
-      vm: HOSTILE,
-      why: "W",
-      remedies: [],
-      lastGoodAt: 1_795_423_800_000,
-    };
-    program(`echo '${JSON.stringify({ ...told, vm: "v", changes: [] })}'`);
+    const explained = { vm: "v", why: HOSTILE, remedies: [], changes: [], lastGoodAt: 1_795_423_800_000 };
+    const service = await serviceSays(done({ state: "settled", number: 5, outcome: "failed", explained }));
     const before = Date.now();
-    const { text } = await answer(`vm=${UUID}&ago=2500`);
-    assert.equal(JSON.parse(text).number, 5);
-    assert.match(JSON.parse(text).lastGood, /^2026-11-23 \d\d:\d\d$/);
-    const asked = /^page answer --vm (\S+) --since (\d+) --wait 8000$/.exec(host.readFile(RAN).trim());
-    assert.equal(asked?.[1], UUID);
-    const since = Number(asked?.[2]);
+    const told = JSON.parse((await answer(`vm=${UUID}&ago=2500`)).text);
+    assert.deepEqual([told.state, told.number, told.why], ["failed", 5, HOSTILE]);
+    assert.match(told.lastGood, /^2026-11-23 \d\d:\d\d$/);
+    const { since, ...asked } = JSON.parse(service.asked.join(""));
+    assert.deepEqual(asked, { ask: "start", vm: UUID, waitMs: 8000, history: "/the/history.db" });
     assert.ok(since <= before - 2500 && since > before - 15_000, `${before - since} ms before`);
+    assert.ok(!existsSync(host.at(RAN)), "no program has run");
+    await service.close();
   },
 );
 
 test(
-  "there is no answer where the program has none, the service is off, or the question is none",
+  "there is no answer where the service has none, is off, or says nothing sensible, and none to no question",
   needsPhp,
   async () => {
     serviceRuns();
-    for (const said of ["exit 1", "echo nonsense", `echo '{"state":"none"}'`]) {
-      program(said);
+    for (const said of [
+      done({ state: "none" }),
+      done({ state: "settled", number: 5, outcome: "started" }),
+      '{"kind":"refused","reason":"busy","why":"w","remedy":"r"}\n',
+      "nonsense\n",
+      '{"kind":"done"}\n',
+      "",
+    ]) {
+      const service = await serviceSays(said);
       assert.equal((await answer(`vm=${UUID}&ago=1`)).text, '{"state":"none"}', said);
+      await service.close();
     }
-    program("exit 1");
+    // It has gone without a word, and somebody else listens nowhere.
+    assert.equal((await answer(`vm=${UUID}&ago=1`)).text, '{"state":"none"}');
+    const service = await serviceSays(done({ state: "none" }));
     for (const wrong of [
       "",
       "vm=x&ago=1",
@@ -171,6 +195,7 @@ test(
       assert.equal((await answer(wrong)).status, 400, wrong);
     rmSync(host.at("/run/vfio-watch/state.json"));
     assert.equal((await answer(`vm=${UUID}&ago=1`)).text, '{"state":"off"}');
-    assert.ok(!existsSync(host.at(RAN)), "none of them reached the program");
+    assert.deepEqual(service.asked, [], "none of them reached the service");
+    await service.close();
   },
 );

@@ -12,7 +12,7 @@ import { parseCount } from "../arguments.ts";
 import { thisHost } from "../check-host.ts";
 import { type Command, type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { readElsewhere } from "../known-firmware.ts";
-import { explainStart, type StartExplained, type StartQuestion } from "../page-answer.ts";
+import { explainStart, type PageAnswer, type StartQuestion } from "../page-answer.ts";
 import { readOverview } from "../page-overview.ts";
 import { chooseStart, findOlderLogs, readAlerts, withFailures } from "../page-view.ts";
 import { readPageVms } from "../page-vms.ts";
@@ -73,7 +73,16 @@ Example: vfio-watch page tools`,
       return EXIT.ok;
     }
     if (part === "answer" && others.length === 0) {
-      io.out(jsonText(await explain(startQuestion(args), surroundings, io), 1));
+      const question = startQuestion(args);
+      const service = readService(io.env);
+      const answer: PageAnswer =
+        service.state === "stopped"
+          ? { state: "off" }
+          : await explainStart(question, {
+              runtimeDirectory: runtimeDirectory(io.env),
+              history: service.runtime.database,
+            });
+      io.out(jsonText(answer, 1));
       return EXIT.ok;
     }
     if (part !== "tools" || others.length > 0)
@@ -108,27 +117,6 @@ function startQuestion(args: ParsedArguments): StartQuestion {
   if (!/^\d{1,5}$/.test(wait) || Number(wait) > LONGEST_WAIT)
     throw new UsageError(`--wait takes milliseconds up to ${LONGEST_WAIT}, not '${wait}'`);
   return { uuid, since: Number(since), waitMs: Number(wait) };
-}
-
-async function explain(
-  question: StartQuestion,
-  surroundings: Surroundings,
-  io: CommandIo,
-): Promise<StartExplained | { readonly state: "off" }> {
-  const { service, opened } = openPageHistory(surroundings, io);
-  if (service.state === "stopped" || opened.state === "refused") {
-    if (opened.state === "open") opened.store.close();
-    return { state: "off" };
-  }
-  const { store } = opened;
-  try {
-    return await explainStart(question, {
-      ...{ surroundings, store, io },
-      runtimeDirectory: runtimeDirectory(io.env),
-    });
-  } finally {
-    store.close();
-  }
 }
 
 /** The history that the service keeps, else the one that the settings name. */

@@ -3,8 +3,7 @@
  * Why the newest start of a VM failed, as JSON, for Unraid's own message about it: `vm` is its UUID, `ago` how many
  * milliseconds ago the start was asked for, which needs no two clocks that agree. Only reads; waits for the diagnosis.
  */
-define('VFIO_WATCH_PATIENCE', 12);
-require_once __DIR__ . '/overview.php';
+require_once __DIR__ . '/service.php';
 
 /** Milliseconds that the service may take to know why. */
 const VFIO_WATCH_WAIT = 8000;
@@ -25,10 +24,11 @@ if (vfio_watch_overview()['service'] === 'off') {
     exit('{"state":"off"}');
 }
 $since = max(0, (int) ($_SERVER['REQUEST_TIME_FLOAT'] * 1000) - $ago - VFIO_WATCH_SLACK);
-$answer = vfio_watch_run(['page', 'answer', '--vm', $vm, '--since', (string) $since, '--wait', (string) VFIO_WATCH_WAIT]);
-$told = json_decode($answer['output'], true);
-if (($told['state'] ?? '') !== 'failed') {
+$asked = ['ask' => 'start', 'vm' => $vm, 'since' => $since, 'waitMs' => VFIO_WATCH_WAIT];
+$told = vfio_watch_ask($asked, VFIO_WATCH_WAIT / 1000 + 2);
+$explained = $told['explained'] ?? null;
+if (!is_array($explained)) {
     exit('{"state":"none"}');
 }
-$told['lastGood'] = isset($told['lastGoodAt']) ? vfio_watch_time($told['lastGoodAt']) : '';
-echo json_encode($told, JSON_INVALID_UTF8_SUBSTITUTE);
+$explained['lastGood'] = isset($explained['lastGoodAt']) ? vfio_watch_time($explained['lastGoodAt']) : '';
+echo json_encode(['state' => 'failed', 'number' => $told['number'] ?? 0] + $explained, JSON_INVALID_UTF8_SUBSTITUTE);
