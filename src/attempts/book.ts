@@ -2,10 +2,14 @@ import type { Clock } from "../clock.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
+import { createIdentities, identityOf } from "./identities.ts";
 import { type Moment, type Moments, type Said, SET_CLOCK_MS } from "./moments.ts";
+import { createRecent } from "./recent.ts";
 import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
+import { hadDevicesAt } from "./windows.ts";
 import {
   finishedView,
+  forgetAttempt,
   hasEvidence,
   isUndiagnosed,
   openAttempt,
@@ -42,26 +46,21 @@ export interface AttemptBook {
   /** Attempts of the VM in order of time. */
   of(vm: VmName): readonly WorkingAttempt[];
   all(): readonly WorkingAttempt[];
+  /** All but those that were over before that time: in a storm those are nearly all, and each record asks. */
+  notOverAt(steady: number): Iterable<WorkingAttempt>;
   unsettled(): readonly WorkingAttempt[];
   /** Those of which anything has changed since this was asked last. */
   takeChanged(): readonly WorkingAttempt[];
   /** The attempts whose VM ran at that time, or was about to: libvirt gives it its devices before anything else. */
   runningAt(steady: number): readonly WorkingAttempt[];
-  /** The starts whose log begins soon after that time. */
-  begunSoonAfter(steady: number): readonly WorkingAttempt[];
+  /** The VM's newest start whose log begins soon after that time. */
+  begunSoonAfter(vm: VmName, steady: number): WorkingAttempt | undefined;
   /** Whether the observation is evidence of an attempt already. */
   knows(observation: Observation): boolean;
   /** As `knows`, or counted there as a repetition. Slower: for the few observations that would open an attempt. */
   tellsOf(said: Said): boolean;
   release(): void;
 }
-
-const OF_ONE_VM: ReadonlySet<Observation["kind"]> = new Set([
-  "domain-log-start",
-  "domain-log-line",
-  "domain-log-end",
-  "vm-control-error",
-]);
 
 /** Makes the book; `isReleased` is false while the sources still read what happened before the service came up. */
 export function createAttemptBook(options: {
@@ -91,20 +90,28 @@ export function createAttemptBook(options: {
   }
 
   const changed = new Set<WorkingAttempt>();
+  const known = createIdentities();
+  const recent = createRecent(all);
 
   function insert(attempt: WorkingAttempt): void {
     everything = undefined;
     changed.add(attempt);
+    recent.add(attempt);
     const attempts = byVm.get(attempt.vm) ?? [];
     attempts.push(attempt);
     attempts.sort((a, b) => a.opened.steady - b.opened.steady);
     if (attempts.length > KEPT_FOR_EACH_VM) {
       const oldest = attempts.findIndex((candidate) => candidate.settled);
       const [left] = oldest < 0 ? [] : attempts.splice(oldest, 1);
-      if (left !== undefined) changed.delete(left);
+      if (left !== undefined) {
+        changed.delete(left);
+        recent.delete(left);
+        forgetAttempt(left);
+      }
     }
     byVm.set(attempt.vm, attempts);
   }
+
   for (const stored of options.stored)
     insert(
       resumeAttempt(
@@ -112,6 +119,7 @@ export function createAttemptBook(options: {
         stored.steady === undefined
           ? moments.of(stored.openedAt)
           : { at: stored.openedAt, steady: stored.steady },
+        known,
       ),
     );
 
@@ -172,12 +180,13 @@ export function createAttemptBook(options: {
 
   return {
     open(vm, first) {
-      const attempt = openAttempt(vm, first);
+      const attempt = openAttempt(vm, first, known);
       insert(attempt);
       return attempt;
     },
     close(attempt, at, outcome) {
       changed.add(attempt);
+      recent.add(attempt);
       attempt.closed = endOf(attempt, at);
       attempt.outcome = outcome;
       attempt.settled = false;
@@ -193,37 +202,29 @@ export function createAttemptBook(options: {
     current: (vm) => byVm.get(vm)?.at(-1),
     of: (vm) => byVm.get(vm) ?? [],
     all,
-    runningAt: (steady) =>
-      [...byVm.values()]
-        .map((attempts) => attempts.findLast(({ opened }) => opened.steady <= steady))
-        .filter((attempt) => attempt !== undefined)
-        .filter(
-          ({ outcome, started, hasLogStart, closed, ended }) =>
-            (outcome === "started" ||
-              outcome === "crashed-early" ||
-              started !== undefined ||
-              (hasLogStart && (closed === undefined || closed.steady > steady))) &&
-            (ended === undefined || ended.steady > steady),
+    notOverAt: recent.notOverAt,
+    runningAt(steady) {
+      const running: WorkingAttempt[] = [];
+      for (const attempts of byVm.values()) {
+        const attempt = attempts.findLast(({ opened }) => opened.steady <= steady);
+        if (attempt !== undefined && hadDevicesAt(attempt, steady)) running.push(attempt);
+      }
+      return running;
+    },
+    begunSoonAfter: (vm, steady) =>
+      byVm
+        .get(vm)
+        ?.findLast(
+          ({ hasLogStart, opened }) =>
+            hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
         ),
-    begunSoonAfter: (steady) =>
-      all().filter(
-        ({ hasLogStart, opened }) =>
-          hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
-      ),
     takeChanged() {
       const taken = [...changed];
       changed.clear();
       return taken;
     },
     unsettled: () => all().filter((attempt) => !attempt.settled),
-    knows(observation) {
-      const identity = `${observation.source}\u0000${observation.identity}`;
-      const has = (attempt: WorkingAttempt) => attempt.identities.has(identity);
-      // A VM's own log is evidence of its own starts alone, and in a storm there are thousands of others.
-      if (OF_ONE_VM.has(observation.kind) && "vm" in observation && observation.vm !== undefined)
-        return (byVm.get(observation.vm) ?? []).some(has);
-      return all().some(has);
-    },
+    knows: (observation) => known.has(identityOf(observation)),
     tellsOf: (said) => all().some((attempt) => hasEvidence(attempt, said)),
     release() {
       for (const attempt of all()) {

@@ -60,18 +60,14 @@ function whatIsSaid(observation: Claimable, [first]: readonly SignatureMatch[]):
 }
 
 /** The attempts that it may belong to, time apart. */
-export function candidatesFor(entry: Waiting, all: readonly WorkingAttempt[]): readonly WorkingAttempt[] {
-  return all.filter((attempt) => mayConcern(attempt, entry));
-}
-
-/** The same without those that were over before it was said, which in a storm are nearly all. */
-export function openCandidatesFor(entry: Waiting, all: readonly WorkingAttempt[]): readonly WorkingAttempt[] {
-  const { steady } = entry.observation;
-  return all.filter((attempt) => !isOver(attempt, steady) && mayConcern(attempt, entry));
+export function candidatesFor(entry: Waiting, all: Iterable<WorkingAttempt>): readonly WorkingAttempt[] {
+  const candidates: WorkingAttempt[] = [];
+  for (const attempt of all) if (mayConcern(attempt, entry)) candidates.push(attempt);
+  return candidates;
 }
 
 /** Whether the observation can belong to the attempt by what it names; when it was said is not looked at. */
-function mayConcern(attempt: WorkingAttempt, { observation, groups, device }: Waiting): boolean {
+export function mayConcern(attempt: WorkingAttempt, { observation, groups, device }: Waiting): boolean {
   const { bootId } = observation;
   // What the boot before left unclaimed is no word about this one's starts, whatever the clocks say.
   if (bootId !== undefined && attempt.bootId !== undefined && bootId !== attempt.bootId) return false;

@@ -39,8 +39,8 @@ export interface AttemptTracker {
   underWay(): ReadonlySet<VmName>;
   /** VMs that ran at a time (by the clock that nobody sets), with the devices they had. */
   runningAt(steady: number): ReadonlyMap<VmName, readonly Bdf[]>;
-  /** VMs whose log begins soon after a time: they may have had their devices then. */
-  begunSoonAfter(steady: number): ReadonlyMap<VmName, readonly Bdf[]>;
+  /** The devices of a VM whose log begins soon after a time: it may have had them then. */
+  begunSoonAfter(vm: VmName, steady: number): readonly Bdf[] | undefined;
   /** The VMs and definitions known so far. */
   definitions(): ReadonlyMap<VmName, VmDefinition>;
 }
@@ -190,7 +190,10 @@ export function createAttemptTracker(options: {
     },
     underWay: () => new Set(book.unsettled().map(({ vm }) => vm)),
     runningAt: (steady) => devicesByVm(book.runningAt(steady)),
-    begunSoonAfter: (steady) => devicesByVm(book.begunSoonAfter(steady)),
+    begunSoonAfter(vm, steady) {
+      const attempt = book.begunSoonAfter(vm, steady);
+      return attempt && [...attempt.devices];
+    },
     definitions: () => pen.definitions.present(),
   };
 }

@@ -8,7 +8,7 @@ import {
   type Claimable,
   canBelong,
   candidatesFor,
-  openCandidatesFor,
+  mayConcern,
   type Waiting,
 } from "./claims.ts";
 import { type Moments, unfinishedOf } from "./moments.ts";
@@ -69,7 +69,7 @@ export function createUnclaimed(options: {
   function claim(
     entry: Waiting,
     nearby: boolean,
-    candidates = openCandidatesFor(entry, book.all()),
+    candidates = candidatesFor(entry, book.notOverAt(entry.observation.steady)),
   ): boolean {
     const { observation, matches } = entry;
     const attempt = bestOf(candidates, entry, nearby);
@@ -87,21 +87,21 @@ export function createUnclaimed(options: {
     const all = book.all();
     const changed = book.takeChanged();
     // Hundreds of VMs may fail while a thousand records about a few devices wait.
-    const candidates = new Map<string, readonly WorkingAttempt[]>();
+    const candidatesOf = onceForEach((entry) => candidatesFor(entry, all));
+    const changedOf = onceForEach((entry) => candidatesFor(entry, changed));
     keepOnly((entry) => {
       const isFresh = newest - entry.observation.steady <= UNCLAIMED_FOR;
       // What fitted nowhere at the last look fits at most where something has changed since.
-      if (looked.has(entry) && !changed.some((attempt) => canBelong(attempt, entry))) return isFresh;
-      const own = candidates.get(entry.about) ?? candidatesFor(entry, all);
-      candidates.set(entry.about, own);
-      return !claim(entry, true, own) && isFresh;
+      if (looked.has(entry) && !changedOf(entry).some((attempt) => canBelong(attempt, entry))) return isFresh;
+      return !claim(entry, true, candidatesOf(entry)) && isFresh;
     });
     looked = new Set(waiting);
   }
 
   function sweepFor(attempt: WorkingAttempt): void {
     if (!isReleased()) return;
-    keepOnly((entry) => !canBelong(attempt, entry) || !claim(entry, true));
+    const concerns = onceForEach((entry) => mayConcern(attempt, entry));
+    keepOnly((entry) => !concerns(entry) || !canBelong(attempt, entry) || !claim(entry, true));
   }
 
   function keepOnly(isKept: (entry: Waiting) => boolean): void {
@@ -188,4 +188,14 @@ function isWorthKeeping(observation: Claimable, matches: readonly SignatureMatch
   if (observation.kind === "vfio-node") return observation.group !== undefined;
   if (matches.some((match) => match.signature.role !== "noise")) return true;
   return observation.kind === "libvirtd-record" && observation.level === "error" && matches.length === 0;
+}
+
+/** Answers once for all that may belong to the same attempts. */
+function onceForEach<T>(work: (entry: Waiting) => T): (entry: Waiting) => T {
+  const known = new Map<string, T>();
+  return (entry) => {
+    const answer = known.get(entry.about) ?? work(entry);
+    known.set(entry.about, answer);
+    return answer;
+  };
 }

@@ -48,3 +48,16 @@ export function distance({ opened, closed }: WorkingAttempt, steady: number): nu
   if (steady < opened.steady) return opened.steady - steady;
   return closed !== undefined && steady > closed.steady ? steady - closed.steady : 0;
 }
+
+/** Whether its VM ran at a time after it began, or was about to. */
+export function hadDevicesAt(
+  { outcome, started, hasLogStart, closed, ended }: WorkingAttempt,
+  steady: number,
+): boolean {
+  const ran =
+    outcome === "started" ||
+    outcome === "crashed-early" ||
+    started !== undefined ||
+    (hasLogStart && (closed === undefined || closed.steady > steady));
+  return ran && (ended === undefined || ended.steady > steady);
+}

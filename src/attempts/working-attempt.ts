@@ -3,6 +3,7 @@ import type { SignatureMatch } from "../model/catalogue.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
 import { hasStarted } from "../model/virtual-machine.ts";
+import { type Identities, identityOf } from "./identities.ts";
 import { type Moment, momentOf, observationOf, type Said } from "./moments.ts";
 
 /** More lines than this that no signature knows say nothing new about one start; the rest is passed over. */
@@ -43,10 +44,12 @@ export interface WorkingAttempt {
   readonly evidence: Evidence[];
   /** What the evidence is known by, with the steady times of its first and last repetition. */
   readonly identities: Map<string, { readonly first: number; readonly last: number }>;
+  /** The same of all attempts of its book. */
+  readonly known: Identities;
 }
 
-/** Opens an attempt with its first sign. */
-export function openAttempt(vm: VmName, first: Said): WorkingAttempt {
+/** Opens an attempt with its first sign; `known` is what the evidence of all attempts of its book is known by. */
+export function openAttempt(vm: VmName, first: Said, known: Identities): WorkingAttempt {
   return {
     id: `${first.bootId ?? "unknown-boot"}/${vm}/${first.at}/${first.identity}`,
     vm,
@@ -64,6 +67,7 @@ export function openAttempt(vm: VmName, first: Said): WorkingAttempt {
     groups: new Set(),
     evidence: [],
     identities: new Map(),
+    known,
   };
 }
 
@@ -71,12 +75,19 @@ export function openAttempt(vm: VmName, first: Said): WorkingAttempt {
  * Takes up an attempt that an earlier run of the service stored, which began at `opened`. The wall clock was seldom set,
  * nor did the host sleep, while it went on.
  */
-export function resumeAttempt(stored: StartAttempt, opened: Moment): WorkingAttempt {
+export function resumeAttempt(stored: StartAttempt, opened: Moment, known: Identities): WorkingAttempt {
   const steadyOf = (at: number) => opened.steady + Math.max(0, at - opened.at);
   const momentAt = (at: number | undefined) => (at === undefined ? undefined : { at, steady: steadyOf(at) });
   const has = (kind: Observation["kind"]) => stored.evidence.some((entry) => entry.observation.kind === kind);
   const closed = stored.outcome === undefined && stored.closedAt !== undefined;
   const started = stored.evidence.find(({ observation }) => tellsOfStarted(observation, stored.vm));
+  const identities = new Map(
+    stored.evidence.map(({ observation, lastAt }) => [
+      identityOf(observation),
+      { first: steadyOf(observation.at), last: steadyOf(lastAt) },
+    ]),
+  );
+  for (const identity of identities.keys()) known.add(identity);
   return {
     id: stored.id,
     vm: stored.vm,
@@ -94,13 +105,14 @@ export function resumeAttempt(stored: StartAttempt, opened: Moment): WorkingAtte
     devices: new Set(stored.devices),
     groups: new Set(stored.groups),
     evidence: [...stored.evidence],
-    identities: new Map(
-      stored.evidence.map(({ observation, lastAt }) => [
-        identityOf(observation),
-        { first: steadyOf(observation.at), last: steadyOf(lastAt) },
-      ]),
-    ),
+    identities,
+    known,
   };
+}
+
+/** Its book keeps it no longer. */
+export function forgetAttempt({ identities, known }: WorkingAttempt): void {
+  for (const identity of identities.keys()) known.remove(identity);
 }
 
 function tellsOfStarted(observation: Observation, vm: VmName): boolean {
@@ -169,6 +181,7 @@ export function addEvidence(
   const most = matches.length === 0 ? MAXIMUM_EVIDENCE : MAXIMUM_KNOWN_EVIDENCE;
   if (attempt.evidence.length >= most && !DECIDING_KINDS.has(observation.kind)) return false;
   attempt.identities.set(identity, { first: said.steady, last: said.steady });
+  attempt.known.add(identity);
   // Where its source goes on is a long text, and the position's own business.
   const { resume: _position, ...kept } = observation;
   const entry: Evidence = { observation: kept as Observation, matches, count: 1, lastAt: observation.at };
@@ -220,10 +233,6 @@ export function hasFatalCause(attempt: Pick<StartAttempt, "evidence">): boolean 
   return attempt.evidence.some((entry) =>
     entry.matches.some(({ signature }) => signature.role === "cause" && signature.severity === "fatal"),
   );
-}
-
-function identityOf(observation: Observation): string {
-  return `${observation.source}\u0000${observation.identity}`;
 }
 
 /** Kernel lines repeat by the thousand; only the same text from the same device is the same message. */

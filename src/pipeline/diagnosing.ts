@@ -11,6 +11,8 @@ import { statusFromLog } from "./vm-states.ts";
 
 /** While starts wait to be judged, the host is read again this seldom (ms). */
 const HOST_IS_FRESH_MS = 250;
+/** And so much longer than the reading takes, which on a host with thousands of functions is a second. */
+const READING_SHARE = 20;
 /** Drivers come and go; what the host is this long after a failure proves less (ms). */
 const STATE_IS_LATE_MS = 30_000;
 
@@ -39,7 +41,7 @@ export function createDiagnosing(options: {
     catalogue: pipeline.matcher.catalogue,
     ...(pipeline.findMessages !== undefined && { findMessages: pipeline.findMessages }),
   };
-  let hostOfStorm: { readonly host: HostState; readonly at: number } | undefined;
+  let hostOfStorm: { readonly host: HostState; readonly until: number } | undefined;
 
   function readHost(): HostState {
     const host = pipeline.readHost(vms());
@@ -49,10 +51,12 @@ export function createDiagnosing(options: {
 
   /** One reading serves the starts of a storm. */
   function hostNow(): HostState {
-    const now = steadyNow(clock);
-    if (hostOfStorm !== undefined && now - hostOfStorm.at < HOST_IS_FRESH_MS) return hostOfStorm.host;
+    const began = steadyNow(clock);
+    if (hostOfStorm !== undefined && began < hostOfStorm.until) return hostOfStorm.host;
     const host = readHost();
-    if (options.isStorm()) hostOfStorm = { host, at: now };
+    const now = steadyNow(clock);
+    if (options.isStorm())
+      hostOfStorm = { host, until: now + Math.max(HOST_IS_FRESH_MS, (now - began) * READING_SHARE) };
     return host;
   }
 
@@ -66,10 +70,9 @@ export function createDiagnosing(options: {
       if (isOfEarlierBoot) return diagnose(attempt, undefined, means);
       const beganAt = attempt.steady ?? steadyNow(clock);
       const running = tracker.runningAt(beganAt);
-      const beginning = tracker.begunSoonAfter(attempt.closedSteady ?? beganAt);
       const known = vms().map((vm): VmStatus => {
         const { name } = vm.definition;
-        const had = running.get(name) ?? beginning.get(name);
+        const had = running.get(name) ?? tracker.begunSoonAfter(name, attempt.closedSteady ?? beganAt);
         if (had === undefined) return vm;
         const reason = running.has(name) ? "at the time" : BEGINNING;
         // By now it may have ended and been given other devices.

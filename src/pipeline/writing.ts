@@ -84,28 +84,33 @@ export function createWriting(options: {
     cancelSave?.();
     cancelSave = undefined;
     // What is about to be judged is stored with its diagnosis.
-    const attempts = [...dirty.values()].filter(({ id }) => !judging.has(id)).slice(0, STORED_AT_ONCE);
+    const waiting = [...dirty.values()].filter(({ id }) => !judging.has(id)).slice(0, STORED_AT_ONCE);
+    const attempts: StartAttempt[] = [];
     const all = unstored.starts();
     const settled: UnstoredStart[] = [];
     const hotPlugs = unstored.hotPlugs();
     let isAll = false;
-    const isCritical = attempts.length > 0 || all.length > 0 || hotPlugs.length > 0;
+    const isCritical = waiting.length > 0 || all.length > 0 || hotPlugs.length > 0;
     if (!isCritical && !unfinished.isDue() && sightings.length === 0 && positions.size === 0) return true;
     if (isCritical) apart("storing facts", () => pipeline.saveFacts?.());
     const write = isCritical ? store.durable : store.batched;
     const until = performance.now() + TURN_MS;
     const written = write(() => {
-      for (const attempt of attempts)
-        apart("storing a start", () => saveAttempt(attempt, snapshotOf(attempt.id)));
+      // The answer for each is asked here as well: what there is no time for is stored in the next turn.
+      const isOver = () => attempts.length + settled.length > 0 && performance.now() >= until;
       for (const start of all) {
-        // The answer for each is asked here as well: what there is no time for is stored in the next turn.
-        if (settled.length > 0 && performance.now() >= until) break;
+        if (isOver()) break;
         settled.push(start);
         const { attempt, snapshotId, told } = start;
         const wasSettled = store.attempts.find(attempt.id)?.outcome !== undefined;
         const number = apart("storing a start", () => saveAttempt(attempt, snapshotId));
         if (number === undefined) continue;
         apart("telling of a start", () => pipeline.onSettled(attempt, number, snapshotId, told, wasSettled));
+      }
+      for (const attempt of waiting) {
+        if (isOver()) break;
+        attempts.push(attempt);
+        apart("storing a start", () => saveAttempt(attempt, snapshotOf(attempt.id)));
       }
       for (const { hotPlug, told } of hotPlugs) {
         const summary = summaryOf(hotPlug);

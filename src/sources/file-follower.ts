@@ -63,6 +63,8 @@ export interface FileFollowerOptions {
 }
 
 const CHUNK_BYTES = 64 * 1024;
+/** Lines are handed over for so long at a time; then what else waits has its turn (ms). */
+const TURN_MS = 20;
 
 /** Follows one text file. Nothing stays open between two calls. */
 export function createFileFollower(options: FileFollowerOptions): FileFollower {
@@ -111,6 +113,7 @@ export function createFileFollower(options: FileFollowerOptions): FileFollower {
       let offset = position?.offset ?? 0;
       let skipping = position?.skipping ?? false;
       let bytesRead = 0;
+      let turnEnds = performance.now() + TURN_MS;
       if (size - offset > maxBacklogBytes) {
         const bytes = size - maxBacklogBytes - offset;
         offset += bytes;
@@ -144,6 +147,9 @@ export function createFileFollower(options: FileFollowerOptions): FileFollower {
           if (!skipping) emit(index, end, end + 1, false);
           skipping = false;
           index = end + 1;
+          if (performance.now() < turnEnds) continue;
+          await nextTurn();
+          turnEnds = performance.now() + TURN_MS;
         }
         if (stopped) return read(bytesRead);
         const rest = chunk.length - index;
@@ -160,6 +166,7 @@ export function createFileFollower(options: FileFollowerOptions): FileFollower {
         position = positionIn(index, skipping);
         if (atEnd || chunk.length <= context) break;
         await nextTurn();
+        turnEnds = performance.now() + TURN_MS;
       }
       if (last) drainedTo = { inode: stats.ino, size, mtimeMs: stats.mtimeMs };
       return read(bytesRead);

@@ -1,4 +1,4 @@
-import type { AlertContent, AlertStore, Delivery, Incident } from "../model/alert.ts";
+import type { AlertContent, AlertStore, Delivery } from "../model/alert.ts";
 import { vmName } from "../model/identifiers.ts";
 import { boundedJson, boundedText } from "./bounded.ts";
 import type { Connection, SqlValue } from "./connection.ts";
@@ -25,6 +25,11 @@ interface ChannelRow {
   readonly lastDeliveredAt: number | null;
 }
 
+interface ToldTime {
+  readonly kind: AlertContent["kind"];
+  readonly at: number;
+}
+
 const DELIVERY_COLUMNS = `delivery.number, incident.id AS incident, channel, delivery.content, created_at, due_at,
   tries, state, last_error, finished_at FROM delivery JOIN incident ON incident.number = delivery.incident`;
 const MOST_ERROR = 512;
@@ -48,24 +53,27 @@ export function createAlertTable(connection: Connection): AlertStore {
          (SELECT max(order_key) FROM boot AS around WHERE around.started_at <= incident.last_at), 0) DESC,
        coalesce(incident.steady, last_at - coalesce(boot.started_at, 0)) DESC, incident.number DESC LIMIT ?`,
   );
+  const lately = connection.statement<[number], ToldTime & { id: string }>(
+    `SELECT id, content ->> '$.kind' AS kind, last_told_at AS at FROM incident
+     WHERE last_told_at IS NOT NULL ORDER BY last_told_at DESC LIMIT ?`,
+  );
   const byAttempt = connection.statement<[string], IncidentRow>(
     `SELECT ${INCIDENT_COLUMNS} FROM incident WHERE attempt_id = ? ORDER BY number DESC LIMIT 1`,
   );
   const silenced = connection.statement<[string, number], { silenced_until: number }>(
     "SELECT silenced_until FROM incident WHERE key = ? AND silenced_until > ? ORDER BY number DESC LIMIT 1",
   );
-  /** Asked for each start of a storm that is held back, and changed by those alone that are told. */
-  let told: { readonly incidents: readonly Incident[]; readonly asOf: string } | undefined;
+  /** Of each incident that was told; asked for each start of a storm, and changed by those alone that are told. */
+  let told: { readonly times: Map<string, ToldTime>; readonly asOf: string } | undefined;
   const saveAs = (changing: string) =>
     connection.statement<SqlValue[]>(
       `INSERT INTO incident (${INCIDENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET (${changing}) = (${changing.replaceAll(/\w+/g, "excluded.$&")})`,
     );
   // SQLite writes the page of every index of which a column is named, changed or not.
-  const indexed = connection.statement<
-    [string],
-    { key: string; closed_at: number | null; last_told_at: number | null }
-  >("SELECT key, closed_at, last_told_at FROM incident WHERE id = ?");
+  const indexed = connection.statement<[string], { key: string; closed_at: number | null }>(
+    "SELECT key, closed_at FROM incident WHERE id = ?",
+  );
   const saveWhole = saveAs(INCIDENT_COLUMNS.replace("id, ", ""));
   const saveRest = saveAs(INCIDENT_COLUMNS.replace("id, key, ", "").replace("closed_at, ", ""));
   const enqueue = connection.statement<[string, string, string, number, number]>(
@@ -118,18 +126,17 @@ export function createAlertTable(connection: Connection): AlertStore {
     silencedUntil: (key, now) => silenced.get(key, Math.floor(now))?.silenced_until,
     toldTimes(kind) {
       const asOf = connection.outsideChanges();
-      if (told?.asOf !== asOf) {
-        const newest = list.all(0, TOLD_LATELY).filter(({ last_told_at }) => last_told_at !== null);
-        told = { incidents: newest.map(toIncident), asOf };
+      if (told?.asOf !== asOf || told.times.size > 2 * TOLD_LATELY) {
+        const times = lately.all(TOLD_LATELY).map(({ id, ...time }) => [id, time] as const);
+        told = { times: new Map(times), asOf };
       }
-      return told.incidents.flatMap(({ lastToldAt, content }) =>
-        content.kind === kind ? (lastToldAt ?? []) : [],
-      );
+      return [...told.times.values()].flatMap((time) => (time.kind === kind ? time.at : []));
     },
     saveIncident(incident) {
       connection.durable(() => {
         const stored = indexed.get(incident.id);
-        if ((stored?.last_told_at ?? null) !== wholeOrNull(incident.lastToldAt)) told = undefined;
+        if (incident.lastToldAt === undefined) told?.times.delete(incident.id);
+        else told?.times.set(incident.id, { kind: incident.content.kind, at: incident.lastToldAt });
         const isIndexedSame =
           stored?.key === incident.key && stored.closed_at === wholeOrNull(incident.closedAt);
         (isIndexedSame ? saveRest : saveWhole).run(
@@ -165,7 +172,8 @@ export function createAlertTable(connection: Connection): AlertStore {
       (channel === undefined ? nextDue.get() : nextDueThrough.get(channel))?.at ?? undefined,
     deliveriesOf: (incidentId) => ofIncident.all(incidentId).map(toDelivery),
     markDelivered(id, at) {
-      connection.durable(() => delivered.run(Math.round(at), id));
+      // A power cut may have it told again; a storm of alerts must not wait for the disk twice for each.
+      connection.batched(() => delivered.run(Math.round(at), id));
     },
     markFailed(id, error, nextDueAt) {
       connection.durable(() => failed.run(boundedText(error, MOST_ERROR), Math.round(nextDueAt), id));
