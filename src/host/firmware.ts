@@ -1,4 +1,5 @@
 import type { HostPaths } from "../host-paths.ts";
+import { isPlaceholder } from "../knowledge/board-names.ts";
 import { absent, mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import type { HostMemory } from "./host-memory.ts";
 import { readBeginning, readBytes, readNames, readValue } from "./read-file.ts";
@@ -21,10 +22,6 @@ const DMI_FILES = {
 export type DmiField = keyof typeof DMI_FILES;
 export const DMI_FIELDS = Object.keys(DMI_FILES) as readonly DmiField[];
 
-/** What vendors leave in a field that they forgot to fill. */
-const PLACEHOLDER =
-  /^(?:default string|to be filled by o\.?e\.?m\.?|not (?:specified|applicable|available)|system (?:manufacturer|product name|version)|none|n\/?a|unknown|o\.?e\.?m\.?|x+|\.*)$/i;
-
 const SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 const SETTINGS_LIMIT = 2000;
 /** A BIOS setting that the board shows. */
@@ -40,7 +37,7 @@ export interface FirmwareSetting {
 export function readDmi(paths: HostPaths, memory: HostMemory, field: DmiField): Reading<string> {
   const file = DMI_FILES[field];
   const reading = memory.onceABoot(`DMI ${file}`, () => readValue(paths.at(`/sys/class/dmi/id/${file}`)));
-  return reading.state === "read" && PLACEHOLDER.test(reading.value) ? absent : reading;
+  return reading.state === "read" && isPlaceholder(reading.value) ? absent : reading;
 }
 
 /** `uefi` or `legacy`. */

@@ -1,4 +1,4 @@
-import { isSameBoard } from "./board-names.ts";
+import { isPlaceholder, isSameBoard, isSameVendor } from "./board-names.ts";
 
 /** A BIOS version of a board, and the AGESA that it carries. */
 export interface AgesaEntry {
@@ -25,12 +25,20 @@ export function parseAgesaMap(text: string): readonly AgesaEntry[] {
   });
 }
 
-/** The map's entries for one board. */
+/** The map's entries for one board, as SMBIOS names it. A board whose vendor says nothing is one of such a vendor. */
 export function entriesOfBoard(
   map: readonly AgesaEntry[],
-  { vendor, board }: { readonly vendor: string | undefined; readonly board: string | undefined },
+  names: {
+    readonly vendor: string | undefined;
+    readonly board: string | undefined;
+    readonly systemVendor?: string | undefined;
+    readonly product?: string | undefined;
+  },
 ): readonly AgesaEntry[] {
-  return board === undefined
-    ? []
-    : map.filter((entry) => isSameBoard(entry.board, board) && isSameBoard(entry.vendor, vendor ?? ""));
+  const board = names.board ?? names.product;
+  if (board === undefined) return [];
+  const vendors = [names.vendor, names.systemVendor].filter((vendor) => vendor !== undefined);
+  const isVendor = (vendor: string) =>
+    vendors.some((own) => isSameVendor(own, vendor)) || (names.vendor === undefined && isPlaceholder(vendor));
+  return map.filter((entry) => isSameBoard(entry.board, board) && isVendor(entry.vendor));
 }

@@ -1,7 +1,7 @@
 import { compareAgesa, fitsAgesa, isSameAgesa, parseAgesa } from "./agesa.ts";
 import { type AgesaEntry, entriesOfBoard } from "./agesa-map.ts";
 import { fitsVersions, isSameBiosVersion } from "./bios-version.ts";
-import { isSameBoard } from "./board-names.ts";
+import { isSameBoard, isSameVendor } from "./board-names.ts";
 import type { FirmwareRecord } from "./known-firmware-file.ts";
 import type { KnownFirmware } from "./load-known-firmware.ts";
 
@@ -73,12 +73,15 @@ function withVerdict(record: FirmwareRecord, verdict: Verdict | undefined) {
 
 /** Whether a record is about this board. Some vendors name the machine in the board's field, others in the system's. */
 export function isOfBoard(record: FirmwareRecord, names: BoardNames): boolean {
-  const isOneOf = (wanted: readonly string[], own: readonly (string | undefined)[]) =>
-    wanted.some((text) => text === "*" || own.some((name) => name !== undefined && isSameBoard(text, name)));
+  const isOneOf = (
+    wanted: readonly string[],
+    own: readonly (string | undefined)[],
+    isSame: (one: string, other: string) => boolean,
+  ) => wanted.some((text) => text === "*" || own.some((name) => name !== undefined && isSame(text, name)));
   return (
-    isOneOf(record.vendors, [names.vendor, names.systemVendor]) &&
-    isOneOf(record.boards, [names.board, names.product]) &&
-    (record.products.length === 0 || isOneOf(record.products, [names.product]))
+    isOneOf(record.boards, [names.board, names.product], isSameBoard) &&
+    isOneOf(record.vendors, [names.vendor, names.systemVendor], isSameVendor) &&
+    (record.products.length === 0 || isOneOf(record.products, [names.product], isSameBoard))
   );
 }
 

@@ -42,7 +42,9 @@ export function wordsElsewhere(elsewhere: FirmwareElsewhere, own?: string): read
       lines.push(`Others say that the same version works: ${goodWords(good).join("; ")}.`);
   } else if (worked.length > 0)
     lines.push(`This board: ${workedWords(worked)}; of ${bios} nothing is known.`);
-  lines.push(...detailWords(bad), ...otherBadWords(otherVersions, bios, own));
+  // Who says that this version works may know one that does not.
+  const others = [...good.filter(({ boards }) => !boards.includes("*")), ...otherVersions];
+  lines.push(...detailWords(bad), ...otherBadWords(others, bios, own));
   const alike = sameAgesa.filter(({ verdict }) => verdict === "bad");
   if (agesa !== undefined && alike.length > 0)
     lines.push(
@@ -105,7 +107,7 @@ function workedWords(worked: readonly Counted[]): string {
 
 function otherBadWords(records: readonly FirmwareRecord[], bios: string, own?: string): readonly string[] {
   return records
-    .filter(({ confidence }) => confidence === "reported")
+    .filter((record) => record.confidence === "reported" && speaksIll(record))
     .flatMap((record) => {
       const versions = record.bad
         .filter((version) => !isSameBiosVersion(version, bios))
@@ -117,6 +119,11 @@ function otherBadWords(records: readonly FirmwareRecord[], bios: string, own?: s
         return [`This board with AGESA ${record.badAgesa.join(" or ")}: ${said}.`];
       return [`This board, version not said: ${said}.`, ...detailWords([record])];
     });
+}
+
+/** A record of nothing but versions that work says no ill of others; one of no version at all does. */
+function speaksIll({ good, bad, goodAgesa, badAgesa }: FirmwareRecord): boolean {
+  return bad.length + badAgesa.length > 0 || good.length + goodAgesa.length === 0;
 }
 
 function detailWords(records: readonly FirmwareRecord[]): readonly string[] {

@@ -2,11 +2,16 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it, test } from "node:test";
+import { type DmiField, readDmi } from "../../src/host/firmware.ts";
+import { createHostMemory } from "../../src/host/host-memory.ts";
 import { parseAgesa } from "../../src/knowledge/agesa.ts";
+import { isSameBoard, isSameVendor } from "../../src/knowledge/board-names.ts";
 import { type BoardNames, firmwareElsewhere, isOfBoard } from "../../src/knowledge/firmware-elsewhere.ts";
 import { wordsElsewhere } from "../../src/knowledge/firmware-words.ts";
 import { readKnownFirmwareFile } from "../../src/knowledge/known-firmware-file.ts";
 import { loadKnownFirmware } from "../../src/knowledge/load-known-firmware.ts";
+import { valueOr } from "../../src/model/reading.ts";
+import { createHostTree } from "../helpers/host-tree.ts";
 import { temporaryDirectory } from "../helpers/recorded-tree.ts";
 
 const shipped = join(import.meta.dirname, "../../config/known-firmware");
@@ -42,15 +47,28 @@ describe("the shipped knowledge", () => {
     assert.deepEqual(odd, []);
   });
 
-  it("finds every version of the map again from SMBIOS strings", () => {
-    for (const { vendor, board: name, bios, agesa } of known.agesa) {
-      const found = firmwareElsewhere(known, { names: board(vendor, name), bios, agesa: undefined });
-      const versions = known.agesa.filter(
-        (entry) => entry.board === name && entry.vendor === vendor && entry.bios === bios,
-      );
+  it("finds every version of the map again from SMBIOS strings, as Linux shows them", (context) => {
+    const tree = createHostTree(context, {});
+    const read = (file: string, text: string, field: DmiField) => {
+      tree.write(`/sys/class/dmi/id/${file}`, `${text}\n`);
+      return valueOr(readDmi(tree.paths, createHostMemory(), field), undefined);
+    };
+    const boards = Map.groupBy(known.agesa, ({ vendor, board: name }) => `${vendor}\n${name}`);
+    for (const own of boards.values()) {
+      const [{ vendor, board: name, bios } = { vendor: "", board: "", bios: "" }] = own;
+      const names = {
+        vendor: read("board_vendor", vendor, "board.vendor"),
+        board: read("board_name", `${name} `, "board.name"),
+        systemVendor: read("sys_vendor", "System manufacturer", "system.vendor"),
+        product: read("product_name", "To be filled by O.E.M.", "system.product"),
+      };
+      const found = firmwareElsewhere(known, { names, bios, agesa: undefined });
+      const pairs = found.versions.map((version) => `${version.bios} ${version.agesa}`);
+      for (const entry of own)
+        assert.ok(pairs.includes(`${entry.bios} ${entry.agesa}`), `${vendor} ${name} ${entry.bios}`);
       assert.ok(
-        versions.some((entry) => entry.agesa === found.agesa?.name),
-        `${vendor} ${name} ${bios}: ${found.agesa?.name} instead of ${agesa}`,
+        own.some(({ bios: other, agesa }) => other === bios && agesa === found.agesa?.name),
+        `${vendor} ${name}`,
       );
     }
   });
@@ -62,6 +80,57 @@ describe("the shipped knowledge", () => {
       );
       assert.ok(isOfBoard(record, { ...board(vendor, name), product: record.products[0] }), name);
     }
+  });
+});
+
+describe("a board", () => {
+  const SPELLINGS: readonly (readonly [map: string, also: readonly string[]])[] = [
+    [
+      "Micro-Star International Co., Ltd.",
+      [
+        "MSI",
+        "Micro-Star International Co., Ltd",
+        "MICRO-STAR INTERNATIONAL CO.,LTD",
+        "Micro-Star International Co., Ltd. ",
+      ],
+    ],
+    ["ASUSTeK COMPUTER INC.", ["ASUSTeK Computer INC.", "ASUSTeK Computer Inc.", "ASUS", "Asus"]],
+    ["Gigabyte Technology Co., Ltd.", ["GIGABYTE", "GIGABYTE TECHNOLOGY CO.,LTD", "Gigabyte"]],
+    ["HP", ["Hewlett-Packard", "Hewlett Packard", "HP Inc."]],
+    ["Dell Inc.", ["Dell", "DELL INC"]],
+    ["BIOSTAR Group", ["BIOSTAR", "Biostar Group"]],
+    ["LENOVO", ["Lenovo"]],
+  ];
+
+  it("is of its vendor in each of the spellings that machines have, and of no other", () => {
+    for (const [vendor, others] of SPELLINGS) {
+      for (const other of others) assert.ok(isSameVendor(vendor, other), other);
+      for (const [stranger] of SPELLINGS) assert.equal(isSameVendor(vendor, stranger), vendor === stranger);
+    }
+    for (const [one, other] of [
+      ["ASRock", "ASRock Industrial"],
+      ["HP", "HPE"],
+      ["Technology Co., Ltd.", "Computer Inc."],
+    ] as const)
+      assert.ok(!isSameVendor(one, other), other);
+  });
+
+  it("is the same with and without MSI's number, Gigabyte's ending, blanks and capitals", () => {
+    for (const [one, other] of [
+      ["MPG X870E CARBON WIFI (MS-7E49)", "MPG X870E CARBON WIFI"],
+      ["MPG X870E CARBON WIFI (MS-7E49)", "MS-7E49"],
+      ["B550 AORUS ELITE V2", "B550 AORUS ELITE V2-CF"],
+      ["TUF GAMING B650-PLUS", "  Tuf Gaming B650-Plus   "],
+      ["主板 一", "主板 一"],
+    ] as const)
+      assert.ok(isSameBoard(one, other), other);
+    for (const [one, other] of [
+      ["MAG B650 TOMAHAWK WIFI (MS-7D75)", "MAG B650 TOMAHAWK WIFI (MS-7E75)"],
+      ["TUF GAMING B650-PLUS", "TUF GAMING B650-PLUS WIFI"],
+      ["主板 一", "主板 二"],
+      ["", ""],
+    ] as const)
+      assert.ok(!isSameBoard(one, other), other);
   });
 });
 
@@ -106,6 +175,32 @@ describe("what is said of a version", () => {
     assert.match(told(other, "F3", "ComboAM4PI 1.0.0.1"), /1\.0\.0\.1|lost passed-through devices/);
     assert.equal(told(other, "F30", "ComboAM4PI 1.0.0.4"), "");
   });
+});
+
+test("a record of versions that worked says ill of none, and one of a good version may know a bad one", () => {
+  const record = { board: ["Board Y"], class: "device-lost", confidence: "reported", owners: 7 };
+  const of = (...more: readonly object[]) => {
+    const records = more.map((one) => ({ ...record, ...one }));
+    const file = readKnownFirmwareFile(JSON.stringify({ vendor: ["V"], records }));
+    assert.deepEqual(file.problems, []);
+    return (bios: string) =>
+      wordsElsewhere(
+        firmwareElsewhere(
+          { records: file.records, agesa: [] },
+          { names: board("V", "Board Y"), bios, agesa: undefined },
+        ),
+        bios,
+      );
+  };
+  assert.deepEqual(of({ good: ["3"] })("5"), ["This board: 3 worked for seven; of 5 nothing is known."]);
+  assert.deepEqual(of({ goodAgesa: ["ComboAM5 1.0.0.7"] })("5"), []);
+  assert.deepEqual(of({ good: ["3"], bad: ["4"] })("3"), [
+    "This board with 3: passthrough worked on it for seven other owners.",
+    "This board with 4: seven other owners lost passed-through devices on it (device lost).",
+  ]);
+  assert.deepEqual(of({ owners: 1 })("3"), [
+    "This board, version not said: one other owner lost passed-through devices on it (device lost).",
+  ]);
 });
 
 test("a record that is wrong is left out alone and named with its line", () => {
