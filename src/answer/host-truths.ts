@@ -15,9 +15,13 @@ export interface FactIndex {
   driverOf(identity: string): string | undefined;
   /** Words of `/proc/cmdline`; undefined where it was not read. */
   readonly parameters: readonly string[] | undefined;
+  /** By option of the kernel's build whether it has it; those that were not read are missing. */
+  readonly kernelOptions: ReadonlyMap<string, boolean>;
   /** What has a part of the device's BARs; undefined where it was not read. */
   windowUsersOf(identity: string): readonly string[] | undefined;
 }
+
+const KERNEL_OPTION = "kernel.option.";
 
 /** Goes through all facts, which are many on a host with many VMs: once for each snapshot. */
 export function indexFacts({ facts }: Snapshot): FactIndex {
@@ -42,6 +46,13 @@ export function indexFacts({ facts }: Snapshot): FactIndex {
       const users = values.get(`pci.${identity}.window-users`);
       return users === undefined || users.state === "unknown" ? undefined : listOf(users);
     },
+    kernelOptions: new Map(
+      facts.flatMap(({ key, value }) =>
+        key.startsWith(KERNEL_OPTION) && value.state !== "unknown"
+          ? [[key.slice(KERNEL_OPTION.length), value.state === "value" && value.value !== "n"] as const]
+          : [],
+      ),
+    ),
     parameters: values.get("kernel.parameter")?.state === "value" ? parametersInFacts(facts) : undefined,
   };
 }
@@ -56,6 +67,7 @@ export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: read
   const pages = text(`${vmFactPrefix(vm)}hugepages`);
   return {
     kernel,
+    kernelOptions: facts.kernelOptions,
     cpu: cpuOf(text),
     system: /-pve$/.test(kernel ?? "") ? "proxmox" : systemOf(text("software.os.name")),
     loader: text("boot-loader.running"),

@@ -281,6 +281,7 @@ function isValid(name: string, text: string): boolean {
   const choices = (CHOICES as Readonly<Partial<Record<string, readonly string[]>>>)[name];
   if (choices !== undefined) return choices.includes(text);
   if (name === "kernel") return isVersionRange(text);
+  if (name === "kernel-option") return /^[A-Z][A-Z0-9_]+$/.test(text);
   return name === "device" ? /^[0-9a-f]{4}:[0-9a-f]{0,4}\*?$/.test(text) : text !== "";
 }
 

@@ -15,6 +15,8 @@ export interface DeviceTruth {
 /** What is so on a host, as far as advice depends on it; undefined: not known. */
 export interface HostTruths {
   readonly kernel?: string | undefined;
+  /** Whether the kernel was built with an option, without `CONFIG_`; those of which it is not known are missing. */
+  readonly kernelOptions?: ReadonlyMap<string, boolean> | undefined;
   readonly cpu?: "amd" | "intel" | undefined;
   readonly system?: "unraid" | "proxmox" | "other" | undefined;
   readonly loader?: string | undefined;
@@ -75,6 +77,8 @@ function isSo(condition: Condition, value: string, truths: HostTruths): boolean 
   switch (condition) {
     case "kernel":
       return truths.kernel === undefined ? undefined : isInRange(truths.kernel, value);
+    case "kernel-option":
+      return truths.kernelOptions?.get(value);
     case "device":
       return some(truths.devices, ({ id }) => fits(id, value));
     case "driver":

@@ -60,6 +60,7 @@ export type StartRole = (typeof START_ROLES)[number];
 /** What a remedy's conditions can ask; see `docs/signatures.md`. */
 export const CONDITIONS = [
   "kernel",
+  "kernel-option",
   "cpu",
   "system",
   "loader",

@@ -47,6 +47,7 @@ const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined }
 const hosts: fc.Arbitrary<Host> = fc
   .record({
     cpu: maybe(fc.constantFrom("amd" as const, "intel" as const)),
+    kernelOptions: maybe(fc.boolean().map((has) => new Map([["ACPI_TABLE_UPGRADE", has]]))),
     kernel: maybe(fc.constantFrom("5.10.1", "6.1.176", "6.12.54-Unraid", "6.17.2-pve")),
     system: maybe(fc.constantFrom("unraid" as const, "proxmox" as const, "other" as const)),
     devices: maybe(
@@ -134,6 +135,7 @@ const CLAIMS: readonly (readonly [says: RegExp, isTrue: (host: Host) => boolean]
   [/this protection is on/, ({ truths }) => truths.preBootDmaProtection === "on"],
   [/look for Pre-boot DMA/, ({ truths }) => truths.preBootDmaProtection === undefined],
   [/override the firmware's table/, ({ truths }) => truths.secureBoot !== "on"],
+  [/ACPI_TABLE_UPGRADE/, ({ truths }) => truths.kernelOptions?.get("ACPI_TABLE_UPGRADE") !== false],
   [/Unraid: |\(Unraid|Tools, System Devices/, ({ truths }) => is(truths.system, "unraid")],
   [/^Bind the device to vfio-pci at boot:/, ({ truths }) => truths.system !== "unraid"],
   [/softdep amdgpu/, (host) => drivers(host).includes("amdgpu")],
