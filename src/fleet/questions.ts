@@ -97,6 +97,15 @@ export function readBoards(fleet: FleetConnection): Promise<readonly FleetBoard[
   );
 }
 
+/** The boards that there are, each as it was named first. */
+export function readBoardNames(
+  fleet: FleetConnection,
+): Promise<readonly { readonly boardKey: string; readonly board: string }[]> {
+  return fleet.rows(
+    `SELECT board_key AS "boardKey", min(board) AS board FROM environment WHERE board_key IS NOT NULL GROUP BY board_key`,
+  );
+}
+
 /** Tallies of the hosts with one board. */
 export interface BoardTallies {
   readonly board: string;

@@ -151,3 +151,22 @@ test("a service for which every source is switched off watches nothing, and says
   assert.equal(code, EXIT.findings);
   assert.match(out, /Nothing is watched: the setting SOURCES is none\./);
 });
+
+test("of a fleet it says how far it is, how many starts wait by now, and why the last try failed", async () => {
+  const fleet = {
+    ...{ server: "db.lan:5432/fleet", position: 0, waiting: 0, exportedAt: 0, lastError: undefined },
+    retryAt: undefined,
+  };
+  const none = await status({ fleet });
+  assert.match(none.out, /Fleet: db\.lan:5432\/fleet: no start to send yet, 1 waiting, last 1970-01-01/);
+  const away = { ...fleet, position: 1, lastError: "db.lan:5432/fleet: no route", retryAt: 60_000 };
+  const failing = await status({ fleet: away });
+  assert.equal(failing.code, EXIT.findings);
+  assert.match(failing.out, /sent up to start 1, 0 waiting[\s\S]*no route; tried again at 1970-01-01/);
+  const { service } = JSON.parse((await status({ fleet }, "--json")).out);
+  assert.deepEqual([service.fleet.position, service.fleet.waiting], [0, 1]);
+  assert.match(
+    (await status({ fleet: { ...fleet, position: undefined } })).out,
+    /nothing sent in this run yet/,
+  );
+});

@@ -110,6 +110,7 @@ test("blame over hosts is the same answer as on one, with the hosts that say so"
     "ms-7e49",
   );
   assert.deepEqual([faults[0]?.certainty, faults[0]?.changedAlone.length], ["confirmed", 10]);
+  assert.equal((await ask("blame", "--board", "MPG X870E Carbon WiFi")).code, 3, "as people write it");
   const none = await ask("blame", "--board", "MS-7E49", "--device", "1002:744c");
   assert.match(none.out, /No start of/);
   assert.match((await ask("blame", "--board", "unheard of")).out, /No host has the board/);

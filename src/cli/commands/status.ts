@@ -37,7 +37,7 @@ Example: vfio-watch status`,
     const surroundings = findSurroundings(io.env, args.text("database"));
     const found = readRuntimeState(stateFile(runtimeDirectory(io.env)));
     const now = Date.now();
-    const service = found?.running === true ? withSilence(found.state, now) : undefined;
+    let service = found?.running === true ? withSilence(found.state, now) : undefined;
     const database = args.text("database") ?? service?.database ?? surroundings.database;
     if (args.flag("metrics")) {
       io.out(await readMetrics(surroundings, service, database, io));
@@ -46,6 +46,7 @@ Example: vfio-watch status`,
     let history: HistoryStatus | undefined;
     await withHistory(database, io, (store) => {
       history = readHistory(store, service);
+      service = service && withLag(service, store);
       return EXIT.ok;
     });
     if (args.flag("json")) {
@@ -87,6 +88,13 @@ function withSilence(service: RuntimeState, now: number): RuntimeState {
   if (silent <= STUCK_AFTER) return service;
   const problem = `It has not said anything for ${formatSpan(silent)}, so it watches no longer: restart it.`;
   return { ...service, problems: [problem, ...service.problems] };
+}
+
+/** What waited at the last export is not what waits now, above all where the fleet's server is away. */
+function withLag(service: RuntimeState, store: Store): RuntimeState {
+  const { fleet } = service;
+  if (fleet?.position === undefined) return service;
+  return { ...service, fleet: { ...fleet, waiting: store.exports.countStarts(fleet.position) } };
 }
 
 function readHistory(store: Store, service: RuntimeState | undefined): HistoryStatus {
@@ -206,7 +214,7 @@ function fleetLines(fleet: RuntimeState["fleet"], paint: Paint, columns: number)
   const reached =
     position === undefined
       ? "nothing sent in this run yet"
-      : `sent up to start ${position}, ${waiting} waiting, last ${formatTime(exportedAt ?? 0)}`;
+      : `${position === 0 ? "no start to send yet" : `sent up to start ${position}`}, ${waiting} waiting, last ${formatTime(exportedAt ?? 0)}`;
   const again = retryAt === undefined ? "" : `; tried again at ${formatTime(retryAt)}`;
   const lines = [wrap(printable(`Fleet: ${server}: ${reached}`), columns, "  ")];
   if (lastError !== undefined)

@@ -6,6 +6,7 @@ import { describeFleetBlame } from "../../fleet/fleet-words.ts";
 import {
   beginQuestions,
   type FleetBoard,
+  readBoardNames,
   readBoards,
   readBoardTallies,
   readHosts,
@@ -13,10 +14,12 @@ import {
   readStatus,
 } from "../../fleet/questions.ts";
 import { boardKeyOf, readVerdicts, recordsOf, verdictFiles } from "../../fleet/verdicts.ts";
+import { isSameBoard } from "../../knowledge/board-names.ts";
 import { describeFleetReport } from "../../report/fleet-report.ts";
 import { renderHtml } from "../../report/html.ts";
 import { renderMarkdown } from "../../report/markdown.ts";
 import { renderText } from "../../report/text.ts";
+import { count } from "../../report/words.ts";
 import { createPaint, formatSpan, formatTime, printable } from "../../terminal-text.ts";
 import { table, wrap } from "../../text-columns.ts";
 import { type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
@@ -53,8 +56,8 @@ export function fleetStatus(rest: readonly string[], args: ParsedArguments, io: 
     else {
       const { hosts, lately, starts, failed, boards, environments, newestAt, bytes } = status;
       io.out(
-        `${hosts} hosts, ${lately} of them heard of within a day; ${boards} boards, ${environments} environments.\n` +
-          `${starts} starts, ${failed} failed; the newest ${formatTime(newestAt ?? undefined)}. ${(bytes / 1e6).toFixed(1)} MB.\n`,
+        `${count(hosts, "host")}, ${lately} of them heard of within a day; ${count(boards, "board")}, ${count(environments, "environment")}.\n` +
+          `${count(starts, "start")}, ${failed} failed; the newest ${formatTime(newestAt ?? undefined)}. ${(bytes / 1e6).toFixed(1)} MB.\n`,
       );
     }
     return EXIT.ok;
@@ -83,7 +86,7 @@ export function fleetHosts(rest: readonly string[], args: ParsedArguments, io: C
         `${host.failed} of ${host.starts} failed`,
       ]);
       io.out(
-        `${table([["host", "key", "cluster", "heard of", "board", "BIOS", "kernel", "starts"], ...rows])}\n`,
+        `${table([["host", "key", "cluster", "heard of", "board", "BIOS", "kernel", "starts"], ...rows], io.columns, { header: true })}\n`,
       );
     }
     return EXIT.ok;
@@ -101,7 +104,8 @@ export function fleetBoards(rest: readonly string[], args: ParsedArguments, io: 
         ...[String(hosts), String(failing)],
         cause === "" ? "unknown" : dash(cause),
       ]);
-      io.out(`${table([["board", "BIOS", "AGESA", "hosts", "fail", "mostly"], ...rows])}\n`);
+      const header = ["board", "BIOS", "AGESA", "hosts", "fail", "mostly"];
+      io.out(`${table([header, ...rows], io.columns, { header: true })}\n`);
     }
     return EXIT.ok;
   });
@@ -154,6 +158,15 @@ function failingBoards(boards: readonly FleetBoard[]): readonly FailingBoard[] {
     .sort((a, b) => b.failing - a.failing);
 }
 
+/** By its name as people write it: MSI's without the number, too. */
+async function findBoard(fleet: FleetConnection, named: string): Promise<string> {
+  const key = boardKeyOf(named);
+  const boards = await readBoardNames(fleet);
+  const own =
+    boards.find(({ boardKey }) => boardKey === key) ?? boards.find(({ board }) => isSameBoard(board, named));
+  return own?.boardKey ?? key;
+}
+
 const DEVICE = /^[0-9a-f]{4}:[0-9a-f]{4}(?:\/[0-9a-f]{4}:[0-9a-f]{4})?$/;
 const MOST_OTHERS = 10;
 
@@ -167,7 +180,7 @@ export function fleetBlame(rest: readonly string[], args: ParsedArguments, io: C
   const find = async (fleet: FleetConnection): Promise<FoundBlame | { readonly nothing: string }> => {
     const named = args.text("board");
     const failing = named === undefined ? failingBoards(await readBoards(fleet)) : [];
-    const key = named === undefined ? failing[0]?.boardKey : boardKeyOf(named);
+    const key = named === undefined ? failing[0]?.boardKey : await findBoard(fleet, named);
     if (key === undefined)
       return { nothing: "No start has failed on any host, so there is nothing to blame." };
     const data = await readBoardTallies(fleet, key, device);
@@ -222,10 +235,13 @@ function formatOf(named: string | undefined, output: string | undefined): Format
 function blameText(blame: FleetBlame, others: readonly FailingBoard[], io: CommandIo): string {
   const paint = createPaint(io.color);
   const text = describeFleetBlame(blame);
-  const lines = [paint("bold", printable(text.headline))];
+  const lines = [paint("bold", wrap(printable(text.headline), io.columns))];
   for (const sentence of [text.hosts, text.certainty])
     if (sentence !== "") lines.push(wrap(printable(sentence), io.columns));
-  if (text.table.length > 0) lines.push("", table(text.table.map((row) => row.map(printable))));
+  if (text.table.length > 0) {
+    const rows = text.table.map((row) => row.map(printable));
+    lines.push("", table(rows, io.columns, { header: true }));
+  }
   if (text.others.length > 0) lines.push("", paint("bold", "Another fault"));
   lines.push(...text.others.map((other) => wrap(`- ${printable(other)}`, io.columns, "  ")));
   if (others.length > 0) lines.push("", paint("bold", "Other boards on which hosts fail"));
@@ -293,7 +309,7 @@ export function fleetVerdicts(
       if (directory !== undefined) {
         mkdirSync(directory, { recursive: true });
         for (const { name, text } of files) writeFileSync(join(directory, name), text);
-        io.err(`${records.length} records in ${files.length} files.\n`);
+        io.err(`${count(records.length, "record")} in ${count(files.length, "file")}.\n`);
       } else if (args.flag("json")) io.out(documentText({ verdicts }));
       else for (const { text } of files) io.out(text);
       return EXIT.ok;

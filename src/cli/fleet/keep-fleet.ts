@@ -1,4 +1,5 @@
 import { addRole, forgetHost, prepareFleet, pruneFleet } from "../../fleet/owner.ts";
+import { count } from "../../report/words.ts";
 import { printable } from "../../terminal-text.ts";
 import { type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { documentText, timeJson } from "../json/document.ts";
@@ -70,10 +71,11 @@ export function forgetInFleet(
     (fleet) => forgetHost(fleet, name),
     ({ label, starts, role }) => {
       if (args.flag("json")) io.out(documentText({ forgotten: label, starts, role }));
-      else if (role === "removed") io.out(`Forgotten: ${printable(label)}, ${starts} starts and its role.\n`);
+      else if (role === "removed")
+        io.out(`Forgotten: ${printable(label)}, ${count(starts, "start")} and its role.\n`);
       else
         io.out(
-          `Forgotten: ${printable(label)} and ${starts} starts. Its role owns something in another database of this server, so it was only shut out.\n`,
+          `Forgotten: ${printable(label)} and ${count(starts, "start")}. Its role owns something in another database of this server, so it was only shut out.\n`,
         );
       return EXIT.ok;
     },
@@ -96,7 +98,10 @@ export function pruneInFleet(rest: readonly string[], args: ParsedArguments, io:
     (fleet) => pruneFleet(fleet, before),
     (starts) => {
       if (args.flag("json")) io.out(documentText({ removed: starts, before: timeJson(before) }));
-      else io.out(`Removed: ${starts} starts from before ${new Date(before).toISOString().slice(0, 10)}.\n`);
+      else
+        io.out(
+          `Removed: ${count(starts, "start")} from before ${new Date(before).toISOString().slice(0, 10)}.\n`,
+        );
       return EXIT.ok;
     },
   );
