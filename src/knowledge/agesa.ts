@@ -22,13 +22,18 @@ export function parseAgesa(text: string): Agesa | undefined {
   };
 }
 
-/** Vendors write one family in several ways: ComboAM5PI, ComboAm5PI, Combo-AM4, AGESA ComboAM4v2. */
+/** Vendors write one family in several ways: ComboAM5PI, Combo-AM4, AGESA ComboAM4v2, AM4 Combo V2 PI, ComboV2PI. */
 function familyOf(text: string): string {
-  return text
+  const name = text
     .toLowerCase()
     .replace(/agesa(?:!v\d+)?/, "")
     .replace(/[^a-z0-9]/g, "")
     .replace(/pi(?=$|fp|fl|sp|am)/, "");
+  if (!name.includes("combo")) return name;
+  // The second is AM4's alone.
+  const second = name.includes("v2") ? "v2" : "";
+  const [socket = second === "" ? "" : "am4"] = /am\d/.exec(name) ?? [];
+  return `combo${socket}${second}`;
 }
 
 function letterOf(letter: string): number {

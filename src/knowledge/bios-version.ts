@@ -13,8 +13,12 @@ const SPELLINGS: readonly (readonly [
     /^E?[0-9A-Z]{4}[A-Z]{1,2}MS[0-9A-Z]?\.([0-9A-Z])([0-9A-Z]{2,3})$/,
     ([first, rest]) => [`${first}.${rest}`],
   ],
-  // MSI's download (7E49V1A63; of older boards 7C56VA9 for A.90).
-  [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z]{2,3})$/, ([first, rest]) => [`${first}.${rest}`]],
+  // MSI's download (7E49V1A63); it leaves a nought at the end out: 7E66V2A3 for 2.A30, of older boards 7C56VA9 for A.90.
+  [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z]{3})$/, ([first, rest]) => [`${first}.${rest}`]],
+  [
+    /^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z]{2})$/,
+    ([first, rest]) => [`${first}.${rest}`, `${first}.${rest}0`],
+  ],
   [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z])$/, ([first, rest]) => [`${first}.${rest}0`]],
   // Lenovo: the build and in brackets the release, R1YET38W (1.15 ).
   [/^([0-9A-Z]{8}) ?\( ?(\d+\.\d+) ?\)$/, ([build = "", release = ""]) => [build, release]],
@@ -23,9 +27,13 @@ const SPELLINGS: readonly (readonly [
   // ASUS laptops: the model in front, GA402XY.310.
   [/^[A-Z]{1,3}\d{3,4}[A-Z]{0,3}\.(\d{3})$/, ([release = ""]) => [release]],
   // Gigabyte's file: the board in front, X670EAORUSPRO.F30.
-  [/^[0-9A-Z]{4,}\.(F[A-Z]?\d{1,3}[A-Z]?)$/, ([release = ""]) => [release]],
+  [/^[0-9A-Z-]{4,}\.(F[A-Z]?\d{1,3}[A-Z]?)$/, ([release = ""]) => [release]],
+  // ASUS's file: the board in front, ROG-STRIX-X670E-E-GAMING-WIFI-ASUS-2613.
+  [/^[0-9A-Z-]+-ASUS-(\d{4})$/, ([release = ""]) => [release]],
   // ASRock: P for a release to everybody, which its page leaves out, P4.60. L is another build and stays.
   [/^P(\d+\.\d+[A-Z]?)$/, ([release = ""]) => [release]],
+  // What people write in front.
+  [/^V(?:ER(?:SION)?)?\.? ?(\d[0-9A-Z.]*)$/, ([release = ""]) => [release]],
 ];
 
 const FILE_ENDING = /\.(?:ZIP|ROM|CAP|BIN|EXE)$/;
@@ -42,8 +50,13 @@ export function biosVersionKeys(spelling: string): readonly string[] {
 
 /** Whether two spellings mean one version of the same board's BIOS (`1.A63`, `E7E49AMSI.1A63`). */
 export function isSameBiosVersion(one: string, other: string): boolean {
-  const keys = biosVersionKeys(one);
-  return biosVersionKeys(other).some((key) => keys.includes(key));
+  const keys = biosVersionKeys(one).map(withoutNoughts);
+  return biosVersionKeys(other).some((key) => keys.includes(withoutNoughts(key)));
+}
+
+/** Three numbers and more are written with noughts in front and without: 01.03.02. */
+function withoutNoughts(key: string): string {
+  return /^(?:\d+\.){2,}\d+$/.test(key) ? key.replace(/\b0+(?=\d)/g, "") : key;
 }
 
 /** A version as a machine that says `own` of itself would say it: MSI's file name becomes what SMBIOS has. */

@@ -13,6 +13,8 @@ test("one AGESA is the same in all spellings that vendors give it", () => {
   assert.ok(isSameAgesa("AGESA!V9 ComboAm5PI 1.2.0.1", "ComboAM5PI 1.2.0.1"));
   assert.ok(isSameAgesa("Combo-AM4 1.0.0.3", "ComboAM4PI 1.0.0.3"));
   assert.ok(isSameAgesa("ComboAm5PI 1.2.0.0a Patch A", "ComboAM5PI 1.2.0.0a PatchA"));
+  assert.ok(isSameAgesa("AM4 AGESA Combo V2 PI 1.2.0.8", "ComboAM4v2PI 1.2.0.8"));
+  assert.ok(isSameAgesa("AGESA ComboV2PI-1.2.0.F", "ComboAm4v2PI 1.2.0.F"));
   assert.ok(!isSameAgesa("ComboAm5PI 1.2.0.3", "ComboAm5PI 1.2.0.3a"));
   assert.ok(!isSameAgesa("ComboAM4PI 1.2.0.3", "ComboAM4v2PI 1.2.0.3"));
   assert.ok(!isSameAgesa("what", "what"));

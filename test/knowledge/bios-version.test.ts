@@ -23,6 +23,13 @@ test("a vendor's file name, what people write and what SMBIOS says are one versi
     ["GA402XY.310", "310"],
     ["X670EAORUSPRO.F30", "F30"],
     ["F22b", "f22B"],
+    ["7E66v2A3", "2.A30"],
+    ["7E66v2A3", "2.A3"],
+    ["X670E-AORUS-PRO.F30", "F30"],
+    ["ROG-STRIX-X670E-E-GAMING-WIFI-ASUS-2613.CAP", "2613"],
+    ["v1.40", "1.40"],
+    ["Version 1.40", "1.40"],
+    ["V82 Ver. 01.03.02", "1.3.2"],
   ] as const) {
     assert.ok(isSameBiosVersion(one, other), `${one} = ${other}`);
     assert.ok(isSameBiosVersion(other, one), `${other} = ${one}`);
@@ -34,6 +41,9 @@ test("different versions stay different, however they are spelled", () => {
     ["E7E49AMSI.1A63", "1.A95"],
     ["E7C56AMS.A90", "A.9"],
     ["7C56vA9", "A.9A"],
+    ["7E66v2A3", "2.A31"],
+    ["1.05", "1.5"],
+    ["V1.10", "1.1"],
     ["P4.60", "L4.60"],
     ["R1YET38W (1.15 )", "R1YET39W (1.16 )"],
     ["F30", "F30a"],
