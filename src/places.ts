@@ -24,8 +24,27 @@ export function databaseFile(
   if (env.STATE_DIRECTORY) return join(env.STATE_DIRECTORY.split(":")[0] ?? "", "history.db");
   if (unraid) return paths.at(ON_FLASH);
   if (process.getuid?.() === 0) return paths.at(IN_STATE);
+  return ofUser(env);
+}
+
+function ofUser(env: NodeJS.ProcessEnv): string {
   const state = env.XDG_STATE_HOME || join(env.HOME || "/tmp", ".local", "state");
   return join(state, "vfio-watch", "history.db");
+}
+
+/**
+ * The history that a command asks: where this user has none of their own and root's service keeps one, that one, so that
+ * they hear that it needs root and not that there is none.
+ */
+export function askedDatabase(
+  loaded: Pick<LoadedConfig, "config" | "origins">,
+  paths: HostPaths,
+  unraid: boolean,
+  env: NodeJS.ProcessEnv,
+): string {
+  const own = databaseFile(loaded, paths, unraid, env);
+  const roots = paths.at(IN_STATE);
+  return own === ofUser(env) && !existsSync(own) && existsSync(dirname(roots)) ? roots : own;
 }
 
 /** The shipped `config` directory: beside the sources in a checkout, beside the bundle in a release. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdirSync } from "node:fs";
+import { after, test } from "node:test";
 import { configPaths, loadConfig } from "../src/config.ts";
 import { createHostPaths } from "../src/host-paths.ts";
-import { databaseFile } from "../src/places.ts";
+import { askedDatabase, databaseFile } from "../src/places.ts";
+import { temporaryDirectory } from "./helpers/recorded-tree.ts";
 
 const paths = createHostPaths("/nonexistent-root");
 const load = (environment: Record<string, string>) =>
@@ -25,4 +27,16 @@ test("without a name systemd's state directory is the place, then one of the use
       ? "/nonexistent-root/var/lib/vfio-watch/history.db"
       : "/home/someone/.local/state/vfio-watch/history.db",
   );
+});
+
+test("a command of a user without a history asks root's, where there is one, unless another is named", () => {
+  const { path, remove } = temporaryDirectory();
+  after(remove);
+  const withRoots = createHostPaths(path);
+  mkdirSync(withRoots.at("/var/lib/vfio-watch"), { recursive: true });
+  const of = (environment: Record<string, string>) =>
+    askedDatabase(load(environment), withRoots, false, { HOME: `${path}/someone`, ...environment });
+  assert.equal(of({}), `${path}/var/lib/vfio-watch/history.db`);
+  assert.equal(of({ VFIO_WATCH_DATABASE: "/elsewhere/own.db" }), "/elsewhere/own.db");
+  assert.equal(of({ STATE_DIRECTORY: "/state" }), "/state/history.db");
 });

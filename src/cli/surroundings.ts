@@ -4,10 +4,10 @@ import { type Catalogue, loadCatalogue } from "../diagnosis/catalogue.ts";
 import { createHostPaths, type HostPaths } from "../host-paths.ts";
 import type { Signature } from "../model/catalogue.ts";
 import type { SignatureId } from "../model/identifiers.ts";
-import { databaseFile, shippedConfigDirectory, userSignatures } from "../places.ts";
+import { askedDatabase, shippedConfigDirectory, userSignatures } from "../places.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-import { type CommandIo, EXIT } from "./command.ts";
+import { type CommandIo, EXIT, Refusal } from "./command.ts";
 
 /** What every command finds out first: the host's root, the settings, where things lie. */
 export interface Surroundings {
@@ -28,7 +28,7 @@ export function findSurroundings(env: NodeJS.ProcessEnv, databaseOption?: string
     unraid: places.unraid,
     settingsFile: places.overrideFile,
     loaded,
-    database: databaseOption ?? databaseFile(loaded, paths, places.unraid, env),
+    database: databaseOption ?? askedDatabase(loaded, paths, places.unraid, env),
   };
 }
 
@@ -67,6 +67,21 @@ export async function withHistory(
   } finally {
     opened.store.close();
   }
+}
+
+/**
+ * The history for a command that has something to say without one, too; `why` is then why it is not there. Throws
+ * `Refusal` where somebody has named it.
+ */
+export function openIfThere(
+  { database }: Surroundings,
+  named: string | undefined,
+): { readonly store: Store | undefined; readonly why: string | undefined } {
+  const opened = openStore({ path: database, readOnly: true, clock: { now: Date.now } });
+  if (opened.state === "open") return { store: opened.store, why: undefined };
+  const why = `${opened.why} ${opened.remedy}`;
+  if (named !== undefined) throw new Refusal(why);
+  return { store: undefined, why: opened.reason === "missing" ? undefined : why };
 }
 
 /** Options of every command that reads the history. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { COMMAND_LOADERS, type CommandName } from "../../src/cli/commands.ts";
 import { createProgressBar } from "../../src/cli/progress-bar.ts";
 import { mayBeHidden } from "../../src/daemon/runtime-state.ts";
 import { textWidth } from "../../src/text-columns.ts";
-import { runProgram } from "../helpers/command-io.ts";
+import { type CommandOutcome, runProgram } from "../helpers/command-io.ts";
 import { BIOS_A95, bad, good, hostFacts, storeHistory } from "../helpers/made-history.ts";
 import { temporaryDirectory } from "../helpers/recorded-tree.ts";
 import { opened } from "../store/samples.ts";
@@ -18,6 +18,11 @@ after(() => directory.remove());
 const root = join(directory.path, "root");
 mkdirSync(root);
 const env = { VFIO_WATCH_ROOT: root, VFIO_WATCH_RUNTIME_DIRECTORY: join(directory.path, "run") };
+// A host with another board: what it has must never be told as that of the history.
+const other = join(directory.path, "other");
+mkdirSync(join(other, "sys/class/dmi/id"), { recursive: true });
+writeFileSync(join(other, "sys/class/dmi/id/board_name"), "PRIME B550-PLUS\n");
+chmodSync(directory.path, 0o755);
 const [full, empty] = ["full", "empty"].map((name) => join(directory.path, `${name}.db`)) as [string, string];
 const store = opened(full);
 storeHistory(store, [
@@ -30,32 +35,61 @@ storeHistory(store, [
 store.close();
 opened(empty).close();
 
-/** Commands that read the history, as somebody asks them first. */
+/** Commands that read the history, as somebody asks them first, and where they take a VM how. */
 const ASKED: readonly (readonly [CommandName, ...string[]])[] = [
-  ...(["status", "doctor", "starts", "show", "check", "advise", "blame", "history", "boots"] as const).map(
-    (name) => [name] as const,
-  ),
-  ...(["diff", "facts", "report", "alerts"] as const).map((name) => [name] as const),
+  ["status"],
+  ["doctor"],
+  ["starts", "--vm"],
+  ["show"],
+  ["check", ""],
+  ["advise"],
+  ["blame", "--vm"],
+  ["history", "--vm"],
+  ["boots"],
+  ["diff", "--vm"],
+  ["facts"],
+  ["report", "--vm"],
+  ["alerts"],
 ];
+const NOBODY = 65534;
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 describe("every command that reads the history", () => {
-  for (const [name, ...args] of ASKED) {
-    it(`${name} prints one valid document from an empty and from a full one`, async () => {
-      for (const database of [empty, full]) {
-        const { code, out } = await runProgram([name, ...args, "--json", "--database", database], env);
+  for (const [name, option] of ASKED) {
+    it(`${name} prints one valid document from an empty, a full and a foreign one`, async () => {
+      for (const [database, itsRoot] of [[empty], [full], [full, other]]) {
+        const args = [name, "--json", "--database", database ?? ""];
+        const { code, out } = await runProgram(args, { ...env, VFIO_WATCH_ROOT: itsRoot ?? root });
         assert.ok([0, 1, 3, 4].includes(code), `${code}`);
         assert.equal(out.trimEnd().split(/^}$/m).length, 2, "one document, which the helper has validated");
         assert.doesNotMatch(out, /[^0-9]1[0-9]{12}[^0-9]/, "no time is a number");
+        if (itsRoot !== undefined) assert.doesNotMatch(out, /B550/, "nothing of the host that it runs on");
       }
     });
+
+    if (option !== undefined)
+      it(`${name} refuses a VM that nobody knows, with those that there are`, async () => {
+        // The host that the history is of, so that 'check' knows its VMs.
+        const args = [name, ...(option === "" ? [] : [option]), "Windoze 11"];
+        const at = { ...env, VFIO_WATCH_ROOT: other };
+        const { code, out, err } = await runProgram([...args, "--database", full], at);
+        assert.deepEqual({ code, out }, { code: 1, out: "" });
+        assert.match(err, /there is no VM 'Windoze 11'.*'Windows 11'/);
+        const json = await runProgram([...args, "--json", "--database", full], at);
+        assert.equal(json.code, 1);
+        assert.match(JSON.parse(json.out).error, /there is no VM 'Windoze 11'/);
+      });
 
     // The report is a document to hand in, in a form that no terminal wraps.
     if (name !== "report")
       it(`${name} fits a terminal of 60 columns`, async () => {
-        const { out, err } = await runProgram([name, ...args, "--database", full], env, { columns: 60 });
-        for (const line of out.split("\n"))
-          if (!(name === "blame" && line.startsWith("BIOS E7E49AMSI")))
+        for (const itsRoot of [root, other]) {
+          const at = { ...env, VFIO_WATCH_ROOT: itsRoot };
+          const { out, err } = await runProgram([name, "--database", full], at, { columns: 60 });
+          // The answer of blame is its first line, whatever the width, for who takes that line alone.
+          for (const line of out.split("\n").slice(name === "blame" ? 1 : 0))
             assert.ok(textWidth(line) <= 60, `${line}\n${err}`);
+        }
       });
   }
 
@@ -70,16 +104,43 @@ describe("every command that reads the history", () => {
   });
 
   it("ends quietly where nobody reads on", () => {
-    const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-    const line = `"${process.execPath}" "${main}" starts --database "${full}"; echo "code $?" >&2`;
-    const { stderr } = spawnSync("bash", ["-c", `{ ${line}; } | true`], {
-      encoding: "utf8",
-      env: { ...process.env, ...env },
+    // One way out for all; of these one prints less than a pipe holds, one more.
+    for (const name of ["starts", "report"]) {
+      const line = `"${process.execPath}" "${MAIN}" ${name} --database "${full}"; echo "code $?" >&2`;
+      const { stderr } = spawnSync("bash", ["-c", `{ ${line}; } | true`], {
+        encoding: "utf8",
+        env: { ...process.env, ...env },
+      });
+      assert.match(stderr, /^code 0$/m);
+      assert.doesNotMatch(stderr, /EPIPE|Error/);
+    }
+  });
+
+  it("says to an ordinary user that root's history needs root", { skip: needsNobody() }, async () => {
+    const helper = fileURLToPath(new URL("../helpers/run-programs.ts", import.meta.url));
+    const runs = ASKED.map(([name]) => [name, "--json", "--database", full]);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [helper, JSON.stringify(runs)], {
+      ...{ uid: NOBODY, gid: NOBODY, cwd: "/", encoding: "utf8" },
+      env: { ...process.env, ...env, HOME: "/nonexistent" },
     });
-    assert.match(stderr, /^code 0$/m);
-    assert.doesNotMatch(stderr, /EPIPE|Error/);
+    assert.equal(status, 0, stderr);
+    const outcomes = JSON.parse(stdout) as readonly CommandOutcome[];
+    for (const [index, { code, out }] of outcomes.entries()) {
+      const name = ASKED[index]?.[0] ?? "";
+      assert.match(out, /full\.db may not be read by this user\. Run the command as root/, name);
+      assert.equal(code, name === "doctor" ? 3 : 1, name);
+    }
+    assert.equal(outcomes.length, ASKED.length);
   });
 });
+
+/** Why nothing can be run here as a user without rights; false where it can. */
+function needsNobody(): string | false {
+  if (process.geteuid?.() !== 0) return "needs root, to become a user without rights";
+  const user = { uid: NOBODY, gid: NOBODY };
+  const files = [MAIN, process.execPath].map((file) => spawnSync("test", ["-r", file], user).status);
+  return files.every((status) => status === 0) ? false : "needs a checkout that every user can read";
+}
 
 describe("what an ordinary user can see", () => {
   it("is not that no service runs, where there is one of root's", () => {

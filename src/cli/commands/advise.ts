@@ -7,7 +7,6 @@ import { wordsElsewhere } from "../../knowledge/firmware-words.ts";
 import { valueOr } from "../../model/reading.ts";
 import { wantsDevices } from "../../model/virtual-machine.ts";
 import type { Preflight } from "../../preflight/finding.ts";
-import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
@@ -17,7 +16,13 @@ import { askFleetOfBoard } from "../fleet-says.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { boardNamesOf, findKnownFirmware } from "../known-firmware.ts";
 import type { LiveVms } from "../live-vms.ts";
-import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
+import {
+  findCatalogue,
+  findSurroundings,
+  HISTORY_OPTIONS,
+  HISTORY_OPTIONS_HELP,
+  openIfThere,
+} from "../surroundings.ts";
 
 const LONGEST_VERSION = 100;
 
@@ -48,8 +53,7 @@ Example: vfio-watch advise --bios 1.A95`,
     if (asked !== undefined && (asked === "" || asked.length > LONGEST_VERSION))
       throw new UsageError("--bios needs a version, such as 1.A95");
     const surroundings = findSurroundings(io.env, args.text("database"));
-    const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
-    const store = opened.state === "open" ? opened.store : undefined;
+    const { store, why } = openIfThere(surroundings, args.text("database"));
     try {
       const askedAbout = await askedHost(surroundings, store);
       const { live, reading: host } = askedAbout;
@@ -74,7 +78,9 @@ Example: vfio-watch advise --bios 1.A95`,
       const words = adviceWords(advice);
       const unread = live.vms.state === "read" ? undefined : "The VMs of this host could not be read.";
       const noHistory =
-        store === undefined ? "There is no history here, so nothing is proven of this host." : undefined;
+        store === undefined
+          ? `${why ?? "There is no history here."} So nothing is proven of this host.`
+          : undefined;
       const about = aboutMachine(askedAbout);
       const notes = [about, ...fleet.sentences, unread, noHistory].filter((note) => note !== undefined);
       if (args.flag("json")) io.out(documentText({ ...adviceJson(advice, words), notes }));

@@ -2,7 +2,6 @@ import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
 import type { Preflight, PreflightFinding } from "../../preflight/finding.ts";
 import { needsAction } from "../../preflight/preflight.ts";
-import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type AskedHost, aboutMachine, askedHost, checkHost } from "../check-host.ts";
@@ -11,7 +10,13 @@ import { documentText } from "../json/document.ts";
 import { readElsewhere } from "../known-firmware.ts";
 import type { LiveVms } from "../live-vms.ts";
 import { meantVm } from "../meant-vm.ts";
-import { findCatalogue, findSurroundings, HISTORY_OPTIONS, HISTORY_OPTIONS_HELP } from "../surroundings.ts";
+import {
+  findCatalogue,
+  findSurroundings,
+  HISTORY_OPTIONS,
+  HISTORY_OPTIONS_HELP,
+  openIfThere,
+} from "../surroundings.ts";
 
 /** Says what will stop a VM before it is started. */
 export const checkCommand: Command = {
@@ -38,8 +43,7 @@ Example: vfio-watch check "Windows 11"`,
     if (others.length > 0) throw new UsageError("one VM at a time, in quotes when its name has spaces");
     const surroundings = findSurroundings(io.env, args.text("database"));
     // Without a history the check still says what is; only where it came from stays open.
-    const opened = openStore({ path: surroundings.database, readOnly: true, clock: { now: Date.now } });
-    const store = opened.state === "open" ? opened.store : undefined;
+    const { store, why } = openIfThere(surroundings, args.text("database"));
     try {
       const asked = await askedHost(surroundings, store);
       const { live, machine } = asked;
@@ -49,7 +53,9 @@ Example: vfio-watch check "Windows 11"`,
         said === undefined
           ? undefined
           : meantVm(said, known, machine === undefined ? "on this host" : `on ${machine}`);
-      const preflight = checkHost(surroundings, asked, findCatalogue(surroundings, io), store, only);
+      const checked = checkHost(surroundings, asked, findCatalogue(surroundings, io), store, only);
+      const unread = why === undefined ? [] : [`the history, so nothing is said of what changed: ${why}`];
+      const preflight = { ...checked, unchecked: [...checked.unchecked, ...unread] };
       const elsewhere = await readElsewhere(surroundings, io, "ask the fleet", asked.reading);
       const document = { from: live.from, ...preflightJson(preflight), elsewhere };
       if (args.flag("json")) io.out(documentText(document));
@@ -113,7 +119,13 @@ export function describePreflight(
         lines.push(runningLine(name, findings, paint));
         break;
       case "nothing-stops-it":
-        lines.push(`${paint("green", "ok")}  Nothing that can be seen stops ${name} from starting.`);
+        lines.push(
+          wrap(
+            `${paint("green", "ok")}  Nothing that can be seen stops ${name} from starting.`,
+            columns,
+            "    ",
+          ),
+        );
         break;
       case "may-not-start":
         lines.push(paint("yellow", `${name} may not start:`));

@@ -1,7 +1,6 @@
 import { createReadStream, statSync } from "node:fs";
 import { answerJson } from "../../answer/json.ts";
 import { historyTexts } from "../../answer/words.ts";
-import { systemClock } from "../../clock.ts";
 import type { Catalogue } from "../../diagnosis/catalogue.ts";
 import { createExplainer, createTellingMatcher } from "../../diagnosis/explain/explain.ts";
 import type { Explanation, OtherStart } from "../../diagnosis/explain/explanation.ts";
@@ -15,7 +14,6 @@ import { readUnpacked, TooLarge } from "../../import/text-files.ts";
 import { isSameBoard } from "../../knowledge/board-names.ts";
 import { loadMessages } from "../../knowledge/load-messages.ts";
 import { shippedConfigDirectory } from "../../places.ts";
-import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type Command, type CommandIo, EXIT, UsageError } from "../command.ts";
@@ -27,6 +25,7 @@ import {
   findSurroundings,
   HISTORY_OPTIONS,
   HISTORY_OPTIONS_HELP,
+  openIfThere,
   type Surroundings,
 } from "../surroundings.ts";
 
@@ -75,7 +74,7 @@ Example: vfio-watch explain error.txt
     if (given === undefined) return EXIT.failure;
     const explained = explain(given.text);
     const explanation = { ...explained, unread: explained.unread + given.unread };
-    const own = ownAnswer(surroundings, catalogue, explanation);
+    const own = ownAnswer(surroundings, args.text("database"), catalogue, explanation);
     if (args.flag("json")) {
       const json = {
         ...explanationJson(null, explanation),
@@ -107,14 +106,14 @@ type ToldHere = OwnAnswer & { readonly where: "this host" | "that machine" };
 
 /** Where the history of the machine holds such a start, its answer is worth more than the text's. */
 function ownAnswer(
-  { database, paths }: Surroundings,
+  surroundings: Surroundings,
+  named: string | undefined,
   catalogue: Catalogue,
   explanation: Explanation,
 ): ToldHere | undefined {
-  const opened = openStore({ path: database, readOnly: true, clock: systemClock });
   // There mostly is no history where a text is explained, and the text is explained all the same.
-  if (opened.state !== "open") return undefined;
-  const { store } = opened;
+  const { store } = openIfThere(surroundings, named);
+  if (store === undefined) return undefined;
   const { causes, vms, devices, host } = explanation;
   try {
     const { board } = machineOf(store);
@@ -122,9 +121,14 @@ function ownAnswer(
     if (host.board !== undefined && board !== undefined && !isSameBoard(host.board, board)) return undefined;
     const row = newestRow(store, (one) => isTold(one, { class: causes[0]?.class, vms, devices }));
     const own = row && answerOf(store, catalogue, row);
-    return own && { ...own, where: findForeign(store, paths) === undefined ? "this host" : "that machine" };
+    return (
+      own && {
+        ...own,
+        where: findForeign(store, surroundings.paths) === undefined ? "this host" : "that machine",
+      }
+    );
   } finally {
-    opened.store.close();
+    store.close();
   }
 }
 

@@ -65,7 +65,7 @@ function isGroup(text: string): text is FactGroup {
 
 /** The facts as a page for a person: those that are so, then what could not be learned and why. */
 export function describeFacts(label: string, facts: readonly Fact[], paint: Paint, columns: number): string {
-  const lines = [paint("bold", `Facts of ${printable(label)}`)];
+  const lines = [paint("bold", wrap(`Facts of ${printable(label)}`, columns))];
   for (const group of FACT_GROUPS) {
     const own = facts.filter((fact) => fact.group === group && !isAnchor(fact));
     if (own.length === 0) continue;

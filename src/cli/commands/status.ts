@@ -28,7 +28,8 @@ ${HISTORY_OPTIONS_HELP}
   --metrics          Prometheus' text format, for the textfile collector of node_exporter
 
 Exit code: 0 when the service runs, 1 when it does not, 3 when it runs and something needs attention; 0 with --metrics.
-JSON: {"running","service","database","starts","channels","gaps","troubles"}.
+JSON: {"running","service","database","starts","channels","gaps","troubles","unseen"}; "unseen" has what this user cannot
+see, a sentence each.
 Example: vfio-watch status`,
   options: { ...HISTORY_OPTIONS, metrics: { type: "boolean" } },
   async run(args, io) {
@@ -43,23 +44,34 @@ Example: vfio-watch status`,
       io.out(await readMetrics(surroundings, service, database, io));
       return EXIT.ok;
     }
+    const unseen: string[] = [];
+    const said = {
+      ...io,
+      err(text: string) {
+        unseen.push(text.replace(/^vfio-watch: /, "").trim());
+        io.err(text);
+      },
+    };
     let history: HistoryStatus | undefined;
-    await withHistory(database, io, (store) => {
+    await withHistory(database, said, (store) => {
       history = readHistory(store, service);
       service = service && withLag(service, store);
       return EXIT.ok;
     });
+    const isHidden = service === undefined && mayBeHidden(io.env);
     if (args.flag("json")) {
-      io.out(documentText(statusJson(service, history)));
+      if (isHidden) unseen.push(HIDDEN);
+      io.out(documentText({ ...statusJson(service, history), unseen }));
     } else {
-      io.out(
-        `${describeStatus(service, found?.state, history, createPaint(io.color), io.columns, now, mayBeHidden(io.env))}\n`,
-      );
+      const paint = createPaint(io.color);
+      io.out(`${describeStatus(service, found?.state, history, paint, io.columns, now, isHidden)}\n`);
     }
     if (service === undefined) return EXIT.failure;
     return needsAttention(service, history) ? EXIT.findings : EXIT.ok;
   },
 };
+
+const HIDDEN = "Whether root's service runs cannot be seen by this user: sudo vfio-watch status";
 
 interface HistoryStatus {
   readonly database: ReturnType<Store["stats"]> & { readonly path: string };
@@ -131,12 +143,7 @@ function describeStatus(
   const lines: string[] = [];
   if (service === undefined) {
     lines.push(
-      isHidden
-        ? paint(
-            "yellow",
-            wrap("Whether root's service runs cannot be seen by this user: sudo vfio-watch status", columns),
-          )
-        : paint("red", "The service is not running."),
+      isHidden ? paint("yellow", wrap(HIDDEN, columns)) : paint("red", "The service is not running."),
     );
     if (left !== undefined)
       lines.push(
