@@ -97,6 +97,14 @@ export function drivesDevices(speaker: Speaker): boolean {
 /** Words that stand only in what is said about VMs and the devices that they are given. */
 const OF_VMS = /vfio|iommufd|hostdev|hostpci|qemu|libvirt|\bvirsh\b|\bvirDomain|\bkvm:|pass-?through/i;
 
+/** Whether a text speaks of VMs or of devices that are given to them, and not of a package or a service of that name. */
+export function saysOfVms(text: string): boolean {
+  return OF_VMS.test(text.replaceAll(OF_PACKAGES, ""));
+}
+
+const OF_PACKAGES =
+  /(?:package|library|module|unit|service|\bpip|\bapt|\bdnf|repository)\W+\S*(?:libvirt|qemu|vfio)\S*|\S*(?:libvirt|qemu)\S*\.(?:service|socket|so|h|pc|deb|rpm)\b/gi;
+
 /** Whether this speaker can have said a message of that layer. Most programs can say one only where they speak of VMs. */
 export function canSay(speaker: Speaker, layer: Layer, text: string): boolean {
   switch (speaker.kind) {

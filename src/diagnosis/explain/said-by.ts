@@ -53,6 +53,11 @@ const KERNEL_DEVICE =
 const KERNEL_WORDS =
   /^(?:DMAR(?:-IR)?|AMD-Vi|ACPI|NVRM|pcieport|genirq|EDAC|x86\/|BUG|watchdog|INFO: task|Call Trace|Command line|Kernel command line|Linux version|vfio_(?:cap|ecap|pin|bar)\w*|VFIO - |iommu(?=: )|vgaarb|clocksource|systemd-udevd)\b/;
 
+/** Of a log that names no host and no program: `dmesg --time-format iso`, or what somebody cut out. */
+const KERNEL_BEGINS = /^(?:DMAR(?:-IR)?|AMD-Vi|NVRM|genirq|vfio_\w+|iommu|[a-z]\w*_\w*_\w+)(?:\(\))?: /;
+/** Only dmesg writes so. */
+const ISO_OF_DMESG = /\d,\d{6}[+-]/;
+
 /** Reads what stands in front of a message, however many tools have put something there. Never throws. */
 export function readSaidBy(line: string): SaidBy {
   let text = line.trimStart();
@@ -99,7 +104,7 @@ export function readSaidBy(line: string): SaidBy {
         return { speaker: { kind: "libvirt" }, when, text };
       }
       if (LIBVIRT_DOMAIN_LOG.test(text)) return { speaker: { kind: "libvirt" }, when, text };
-      speaker = afterTag() ?? speaker;
+      speaker = ISO_OF_DMESG.test(iso[0]) ? { kind: "kernel" } : (afterTag() ?? speaker);
       continue;
     }
     const syslog = SYSLOG.exec(text);
@@ -130,6 +135,7 @@ export function readSaidBy(line: string): SaidBy {
   return { speaker, when, text };
 
   function afterTag(): Speaker | undefined {
+    if (KERNEL_DEVICE.test(text) || KERNEL_BEGINS.test(text)) return { kind: "kernel" };
     const tag = TAG.exec(text);
     if (tag === null || /^(?:error|warning|internal|info|note)$/i.test(tag[2] ?? "")) return undefined;
     const named = speakerNamed(tag[2] ?? "");

@@ -1,6 +1,7 @@
 import type { CauseClass, SignatureMatch, StartRole } from "../../model/catalogue.ts";
+import { signatureId } from "../../model/identifiers.ts";
 import { isAskedFor } from "../matcher.ts";
-import { isAboutHostDevice } from "../rank.ts";
+import { isAboutHostDevice, isDeviceClass } from "../rank.ts";
 import { drivesDevices, runsVms } from "../speakers.ts";
 import type { SpokenLine } from "./spoken.ts";
 
@@ -54,9 +55,22 @@ function proofOf(line: SpokenLine): StartRole | undefined {
       (startRole(match) === "stops" && !isAboutHostDevice(match)) ||
       (startRole(match) === "option" && !isOfRunningVm(line)),
   );
-  if (stops) return "stops";
+  if (stops || (told.some(isFailedTask) && told.some(isOfDevice))) return "stops";
   if (told.some((match) => startRole(match) === "ended")) return "ended";
   return told.length === 1 && told.every(isForm) ? "form" : undefined;
+}
+
+/** Proxmox gives devices to VMs in no other task than a start. */
+const FAILED_TASK = signatureId("proxmox.task-failed");
+
+function isFailedTask({ signature: { id } }: SignatureMatch): boolean {
+  return id === FAILED_TASK;
+}
+
+function isOfDevice(match: SignatureMatch): boolean {
+  const { class: ownClass, layer } = match.signature;
+  if (ownClass === "benign-noise" || ownClass === "start-failure-wrapper") return false;
+  return layer !== "kernel" && isTrouble(match) && isDeviceClass(ownClass);
 }
 
 /** How near, in blocks, what was asked for stands to what came of it; commands may have long output between. */

@@ -32,7 +32,7 @@ export function causesInUnknownLines(
     .filter(
       ({ speaker }) => isKernelAsked || speaker.kind !== "kernel" || /vfio/i.test(speaker.driver ?? ""),
     );
-  return unknownCauses(lines.slice(-MOST_LOOKED_UP), find);
+  return unknownCauses(lines.slice(-MOST_LOOKED_UP), find, isFailure);
 }
 
 /** Known to mean nothing. */

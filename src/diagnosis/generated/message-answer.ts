@@ -45,7 +45,8 @@ const TROUBLE =
   /fail|unable|cannot|can't|can not|could ?n[o']t|couldn't|\bnot\b|\bno\b|invalid|unsupported|missing|error|time[ds]? ?out|stuck|lost|giv(?:e|ing) up|(?:\b|_)fault|illegal|corrupt|bad\b|broken|refus|reject|denied|deny|conflict|mismatch|unexpected|unknown|wrong|bug\b|disabl|ineligible|inconsistent|overflow|exceed|too (?:many|small|large|long|big)|hang|hung|dead|wedged|fallen|containment|without|busy|in use|down\b|removed|abort|halt|required|blocked/i;
 
 /** A driver that asks, or says how it helps itself, goes on. */
-const HEDGED = /\?|\bassum|\boptional\b|\banyway\b|fall(?:s|ing)? ?back|harmless|\bignor(?:ed|ing)\b/i;
+const HEDGED =
+  /\?|\bassum|\boptional\b|\breliable\b|\banyway\b|fall(?:s|ing)? ?back|harmless|\bignor(?:ed|ing)\b/i;
 
 /**
  * Whether a format tells of something that goes wrong. Drivers call good news an error and bad news a note; what QEMU

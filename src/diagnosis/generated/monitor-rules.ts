@@ -13,6 +13,7 @@ export const MONITOR_RULES: readonly ClassRule[] = [
     says: /slot|\bbus\b|unit/,
     class: "vm-config-invalid",
   },
+  { from: ANY_MONITOR, says: /not support hot-?(?:un)?plug|no '%s' bus found/, class: "vm-config-invalid" },
   {
     from: ANY_MONITOR,
     says: /migrat|snapshot|checkpoint|backup|vmstate|\bblock ?job|mirror|dump(?!xml)|savevm|loadvm|replicat|incoming|guest agent|hot-?(?:un)?plug|screenshot|\bclone\b/,

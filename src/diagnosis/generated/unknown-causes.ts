@@ -1,6 +1,9 @@
 import { indexMessages, type MessageIndex } from "../../knowledge/message-data.ts";
+import { parseFormat } from "../../knowledge/message-format.ts";
 import type { Cause } from "../../model/diagnosis.ts";
+import type { Speaker } from "../../model/speaker.ts";
 import { devicesIn, groupsIn } from "../explain/names.ts";
+import { isNobodyKnown, saysOfVms } from "../speakers.ts";
 import { type FoundMessage, findMessages, type SaidLine } from "./find-messages.ts";
 import { messageAnswer } from "./message-answer.ts";
 
@@ -32,15 +35,21 @@ const OF_KERNEL = 3;
 /**
  * The causes that lines speak for which no signature knows, best first: by rule and so only possible ones. To be asked
  * where nothing better is known, with the lines around a failure and no others, for a driver of the host may say
- * anything.
+ * anything. Where nothing failed, anybody may have said what QEMU and libvirt say in a few common words.
  */
-export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): readonly Cause[] {
+export function unknownCauses(
+  lines: readonly SaidLine[],
+  find: MessageFinder,
+  isFailure = true,
+): readonly Cause[] {
   const candidates = lines.flatMap(({ speaker, text }) =>
     text.split("\n").map((line) => ({ speaker, text: line })),
   );
   const found = find(candidates).flatMap((message, index) => {
     const text = candidates[index]?.text ?? "";
-    const answer = message === undefined ? undefined : messageAnswer(message, text);
+    const isMeant =
+      message !== undefined && (isFailure || isTelling(message, candidates[index]?.speaker, text));
+    const answer = isMeant ? messageAnswer(message, text) : undefined;
     return answer?.class === undefined ? [] : [{ ...answer, class: answer.class, text }];
   });
   const ranked = found.sort(
@@ -66,6 +75,13 @@ export function unknownCauses(lines: readonly SaidLine[], find: MessageFinder): 
 }
 
 const MOST_EVIDENCE = 4;
+/** Characters that only such a message has together. */
+const TELLING = 32;
+
+function isTelling({ known }: FoundMessage, speaker: Speaker | undefined, text: string): boolean {
+  if (rankOf(known.program) === OF_KERNEL || (speaker !== undefined && !isNobodyKnown(speaker))) return true;
+  return saysOfVms(text) || parseFormat(known.format).weight >= TELLING;
+}
 
 function rankOf(program: string): number {
   if (program === "kernel" || program === "nvidia" || program === "vendor-reset") return OF_KERNEL;

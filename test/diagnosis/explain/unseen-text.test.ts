@@ -77,4 +77,72 @@ describe("a text of a kind that was missed once", () => {
     ].join("\n");
     assert.equal(first(text)?.class, "host-resource-missing");
   });
+
+  it("takes a task of Proxmox that failed over a device for a start, and one of a container or a backup for none", () => {
+    const reset = explain("TASK ERROR: can't reset PCI device '0000:47:00.0'");
+    assert.deepEqual([reset.vmStartFailure, reset.causes[0]?.class], [true, "reset-failed"]);
+    for (const other of [
+      "TASK ERROR: startup for container '311' failed",
+      "INFO: Backup job finished with errors\nTASK ERROR: job errors",
+    ])
+      assert.equal(explain(other).vmStartFailure, false, other);
+  });
+
+  it("is understood in the languages of libvirt", () => {
+    const german = "Fehler: Gerät 0000:47:00.0 nicht gefunden: Zugriff auf /sys/x nicht möglich";
+    assert.equal(first(german)?.class, "device-missing");
+    assert.equal(first("错误：非受管的 PCI 设备 0000:47:00.0 必须手动从主机分离")?.class, "driver-binding");
+    for (const start of [
+      "Falha ao iniciar o domínio 'jogo'",
+      "erreur : Impossible de démarrer le domaine « jeu »",
+      "Не удалось запустить домен 'игра'",
+    ])
+      assert.equal(explain(start).vmStartFailure, true, start);
+  });
+
+  it("knows the kernel behind dmesg's own ISO time, and where the host and the program were cut away", () => {
+    const words = "vfio-pci 0000:47:00.0: not ready 65535ms after bus reset; giving up";
+    for (const stamp of ["2025-04-10T21:02:44,511902+02:00 ", "2025-04-10 21:02:44 ", "Apr 10 21:02:44 "])
+      assert.equal(first(`${stamp}${words}`)?.class, "reset-failed", stamp);
+    const unsafe =
+      'vfio_iommu_type1_attach_group: No interrupt remapping for this device. Use the module param "allow_unsafe_interrupts"';
+    assert.equal(first(`2025-04-10T21:02:44,511902+02:00 ${unsafe}`)?.class, "interrupt-remapping-missing");
+  });
+
+  it("says nothing of VMs where another program uses a few common words that libvirt uses too", () => {
+    for (const text of [
+      "cargo: error\nPackage libvirt was not found in the search path",
+      "Failed to connect to bus: No medium found",
+      "fetch failed: Could not resolve host: mirror.example",
+      "tool: could not initialize NVML: version mismatch",
+    ])
+      assert.deepEqual(explain(text).causes, [], text);
+  });
+
+  it("does not take a remark of the kernel about clocks or memory ranges for trouble", () => {
+    assert.deepEqual(
+      explain("kvm: SMP vm created on host with unstable TSC; guest TSC will not be reliable").causes,
+      [],
+    );
+    const rmrr =
+      "DMAR: [Firmware Bug]: No firmware reserved region can cover this RMRR [0x00000000aa000000-0x00000000aaffffff], contact BIOS vendor for fixes";
+    assert.deepEqual(explain(rmrr).causes, []);
+  });
+
+  it("knows a card that NVIDIA's driver on the host cannot set up any more", () => {
+    const text = "NVRM: GPU 0000:47:00.0: RmInitAdapter failed! (0x23:0xffff:1401)";
+    assert.equal(first(text)?.class, "reset-failed");
+    assert.equal(explain(text).vmStartFailure, false);
+  });
+
+  it("knows memory that an option asks for, a ROM file that may not be read, and a group that Xen refuses", () => {
+    const memory =
+      "qemu-system-x86_64: -object memory-backend-memfd,id=m0,size=9000M: failed to resize memfd: Cannot allocate memory";
+    assert.equal(first(memory)?.class, "memory-alloc-failed");
+    const rom =
+      'qemu-kvm: -device vfio-pci,host=0000:47:00.0: failed to open romfile "/root/x.rom": Permission denied';
+    assert.equal(first(rom)?.class, "access-denied");
+    const xen = "(XEN) [VT-D] It's disallowed to assign 0000:47:00.0 with shared RMRR at 6b800000 for Dom9.";
+    assert.equal(first(xen)?.class, "iommu-direct-mapping-required");
+  });
 });
