@@ -8,6 +8,7 @@ import type { StoredAttempt } from "../store/attempt-store.ts";
 import type { StoreTrouble } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
 import type { ImportSource } from "./find-sources.ts";
+import { COST_OF_A_RECORD } from "./limits.ts";
 import { findSameBoot, idOf, type KnownBoot } from "./match-boots.ts";
 import type { Material, PastBoot, PastObservation } from "./past-boot.ts";
 import { type TakeInParts, type TakenBoot, takeInBoot, takeInLoose } from "./take-in.ts";
@@ -40,13 +41,19 @@ export interface NamedMaterial {
   readonly material: Material;
 }
 
+/**
+ * From so many characters on, what was read is stored before more is read: hundreds of sources do not fit into memory, and
+ * whatever is taken in first, together or apart, the history says the same.
+ */
+const STORED_FROM = 2_000_000;
 /** A log may go on a little after the last thing that is known of a boot (ms). */
 const QUIET_END = 3_600_000;
 const BEFORE_BOOT = 5_000;
 
 /**
  * Reads all sources and takes their boots into the history, each once, however many sources show it. What was there
- * stays; doing it again changes nothing. `runningBoot` is left to the service, which sees it itself.
+ * stays; doing it again changes nothing. `runningBoot` is left to the service, which sees it itself. What was read is stored
+ * whenever it comes to `storedFrom` characters.
  */
 export async function importHistory(options: {
   readonly sources: readonly ImportSource[];
@@ -54,10 +61,13 @@ export async function importHistory(options: {
   readonly runningBoot: KnownBoot | undefined;
   readonly now: number;
   readonly progress: (text: string) => void;
+  readonly storedFrom?: number;
 }): Promise<ImportResult> {
-  const { sources, progress } = options;
+  const { sources, progress, parts, storedFrom = STORED_FROM } = options;
   const read: ReadSource[] = [];
-  const materials: NamedMaterial[] = [];
+  let taken = NOTHING_TAKEN;
+  let materials: NamedMaterial[] = [];
+  let kept = 0;
   for (const [index, source] of sources.entries()) {
     const place = `[${index + 1}/${sources.length}] ${source.name}`;
     progress(place);
@@ -69,15 +79,61 @@ export async function importHistory(options: {
       read.push({ name: source.name, refused: material, boots: 0, notes: [] });
       continue;
     }
+    const warning = otherMachine(material, parts.store, materials);
+    const notes = warning === undefined ? material.notes : [warning, ...material.notes];
     materials.push({ name: source.name, material });
-    read.push({ name: source.name, refused: undefined, boots: material.boots.length, notes: material.notes });
+    read.push({ name: source.name, refused: undefined, boots: material.boots.length, notes });
+    kept += sizeOf(material);
+    if (kept < storedFrom || index === sources.length - 1) continue;
+    taken = bothTaken(taken, takeInMaterials(materials, options));
+    if (taken.trouble !== undefined) return { sources: read, ...taken };
+    materials = [];
+    kept = 0;
   }
-  const warned = read.map((source) => {
-    const material = materials.find(({ name }) => name === source.name)?.material;
-    const warning = material && otherMachine(material, options.parts.store, materials);
-    return warning === undefined ? source : { ...source, notes: [warning, ...source.notes] };
-  });
-  return { sources: warned, ...takeInMaterials(materials, options) };
+  return { sources: read, ...bothTaken(taken, takeInMaterials(materials, options)) };
+}
+
+type Taken = Omit<ImportResult, "sources">;
+
+const NOTHING_TAKEN: Taken = {
+  boots: [],
+  withoutBoot: { newAttempts: 0, attempts: 0 },
+  runningBootLeftOut: false,
+  trouble: undefined,
+};
+
+/** What a source keeps in memory, as the limits count it: characters. */
+function sizeOf({ boots, loose }: Material): number {
+  const said = (all: readonly PastObservation[]) =>
+    all.reduce(
+      (sum, { observation }) =>
+        sum + COST_OF_A_RECORD + ("text" in observation ? observation.text.length : 0),
+      0,
+    );
+  return boots.reduce((sum, boot) => sum + COST_OF_A_RECORD + said(boot.observations), said(loose));
+}
+
+/** The later one knows of a boot what both have brought. */
+function bothTaken(before: Taken, after: Taken): Taken {
+  const boots = new Map(before.boots.map((boot) => [boot.id, boot]));
+  for (const boot of after.boots) {
+    const same = boots.get(boot.id);
+    boots.set(
+      boot.id,
+      same === undefined
+        ? boot
+        : { ...boot, isNew: same.isNew, newAttempts: same.newAttempts + boot.newAttempts },
+    );
+  }
+  return {
+    boots: [...boots.values()].sort((a, b) => a.startedAt - b.startedAt),
+    withoutBoot: {
+      newAttempts: before.withoutBoot.newAttempts + after.withoutBoot.newAttempts,
+      attempts: before.withoutBoot.attempts + after.withoutBoot.attempts,
+    },
+    runningBootLeftOut: before.runningBootLeftOut || after.runningBootLeftOut,
+    trouble: after.trouble,
+  };
 }
 
 /** A history of two machines blames the one for what the other has; taken in it is all the same. */
@@ -140,16 +196,17 @@ export function takeInMaterials(
 }
 
 function storedBoots(store: Store, runningBoot: KnownBoot | undefined): readonly KnownBoot[] {
+  const factsOf = new Map<string, Pick<KnownBoot, "bios" | "kernelRelease">>();
   const stored = store.boots.list().map((boot): KnownBoot => {
+    const { id, startedAt, lastSeenAt, snapshotId = "" } = boot;
     const factIn = (key: string) =>
-      boot.snapshotId === undefined ? undefined : textOf(store.snapshots.fact(boot.snapshotId, key)?.value);
-    return {
-      id: boot.id,
-      startedAt: boot.startedAt,
-      lastSeenAt: boot.lastSeenAt,
+      snapshotId === "" ? undefined : textOf(store.snapshots.fact(snapshotId, key)?.value);
+    const facts = factsOf.get(snapshotId) ?? {
       bios: factIn("firmware.bios.version"),
       kernelRelease: factIn("kernel.release"),
     };
+    factsOf.set(snapshotId, facts);
+    return { id, startedAt, lastSeenAt, ...facts };
   });
   if (runningBoot === undefined) return stored;
   return [...stored.filter(({ id }) => id !== runningBoot.id), runningBoot];

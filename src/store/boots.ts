@@ -84,12 +84,11 @@ export function createBootTable(connection: Connection): BootTable {
     "SELECT max(order_key) AS last FROM boot",
   );
   const setKey = connection.statement<[number, number]>("UPDATE boot SET order_key = ? WHERE number = ?");
-  const list = connection.statement<[], BootRow>(
-    `SELECT number, id, started_at, last_seen_at, end, origin,
-       (SELECT snapshot.id FROM snapshot_moment AS moment JOIN snapshot ON snapshot.number = moment.snapshot
-        WHERE moment.boot = boot.number ORDER BY moment.number DESC LIMIT 1) AS snapshot
-     FROM boot ORDER BY order_key`,
-  );
+  const columns = `number, id, started_at, last_seen_at, end, origin,
+    (SELECT snapshot.id FROM snapshot_moment AS moment JOIN snapshot ON snapshot.number = moment.snapshot
+     WHERE moment.boot = boot.number ORDER BY moment.number DESC LIMIT 1) AS snapshot`;
+  const list = connection.statement<[], BootRow>(`SELECT ${columns} FROM boot ORDER BY order_key`);
+  const one = connection.statement<[string], BootRow>(`SELECT ${columns} FROM boot WHERE id = ?`);
   const ordinal = connection.statement<[string], { ordinal: number }>(
     `SELECT count(*) AS ordinal FROM boot AS own JOIN boot AS earlier ON earlier.order_key <= own.order_key
      WHERE own.id = ? HAVING count(*) > 0`,
@@ -154,7 +153,10 @@ export function createBootTable(connection: Connection): BootTable {
       connection.durable(() => end.run(how, id));
     },
     list: () => list.all().map((row, index) => toRecord(row, index + 1)),
-    get: (id) => table.list().find((boot) => boot.id === id),
+    get(id) {
+      const row = one.get(id);
+      return row === undefined ? undefined : toRecord(row, table.ordinalOf(id) ?? 0);
+    },
     ordinalOf: (id) => ordinal.get(id)?.ordinal,
     numberOf(id, at, origin) {
       const stored = selectNumber.get(id);

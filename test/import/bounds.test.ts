@@ -235,6 +235,43 @@ it("keeps the newest whatever the order, and counts the rest", () => {
   assert.deepEqual(keep(things.toSorted((a, b) => ((a.at * 7919) % 997) - ((b.at * 7919) % 997))), forwards);
 });
 
+it("stores what it has read before it reads more than fits, and the history and what is told are the same", async (context) => {
+  const take = async (storedFrom: number) => {
+    const bench = createWorkbench(context);
+    const starts = [...GOOD.starts, { at: AT + 1_200_000, works: true }];
+    const paths = [
+      bench.write("a.zip", archiveWith({})),
+      bench.write("b.zip", archiveWith({ [`qemu/${VM}.txt`]: makeDomainLog(starts) })),
+      bench.write(`${VM}.log`, makeDomainLog([{ at: AT - 86_400_000, works: false }])),
+    ];
+    const storedBefore: number[] = [];
+    const sources = findSources(paths, {
+      paths: createHostPaths(bench.directory),
+      isKnown,
+      journal: { journalctl: ["false"], clock: systemClock, patienceMs: 20_000 },
+    }).map(({ name, read }) => ({
+      name,
+      read(progress: (text: string) => void) {
+        storedBefore.push(bench.store.stats().rows.attempts);
+        return read(progress);
+      },
+    }));
+    const now = Date.UTC(2026, 11, 31);
+    const { parts } = bench;
+    const options = { sources, parts, runningBoot: undefined, now, progress: () => {}, storedFrom };
+    const { boots, withoutBoot } = await importHistory(options);
+    // The copies of an archive are not made at one moment.
+    const contents = JSON.stringify(bench.contents(), (key, value) => (key === "lastSeenAt" ? 0 : value));
+    return { storedBefore, contents, boots, withoutBoot };
+  };
+  const together = await take(Number.POSITIVE_INFINITY);
+  const apart = await take(1);
+  assert.deepEqual(together.storedBefore, [0, 0, 0]);
+  assert.deepEqual(apart.storedBefore, [0, 1, 2]);
+  assert.deepEqual({ ...apart, storedBefore: [] }, { ...together, storedBefore: [] });
+  assert.equal(apart.boots[0]?.newAttempts, 2);
+});
+
 it("runs the command in a child whose memory is bounded, and passes its exit code on", () => {
   const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
   const run = spawnSync(

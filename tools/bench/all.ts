@@ -7,8 +7,9 @@ import { parseArgs } from "node:util";
 import { buildRelease } from "../build.ts";
 import { type BenchHost, type BenchService, createBenchHost } from "./bench-service.ts";
 import { type BudgetRow, formatTable, type JudgedRow, judge } from "./budget.ts";
-import { measureBlame, measureFlood, measureSnapshots } from "./measure-apart.ts";
+import { historyVersion, measureBlame, measureFlood, measureSnapshots } from "./measure-apart.ts";
 import { measureFleet } from "./measure-fleet.ts";
+import { measureGrowth } from "./measure-growth.ts";
 import {
   measureAlert,
   measureCap,
@@ -24,7 +25,7 @@ import { measureThroughput } from "./measure-throughput.ts";
 const HELP = `Measures every budget of the design and prints a table; the numbers go to bench-results.json.
 
   --long            idle for ten minutes instead of one
-  --only PART,…     some of: start, service, cap, throughput, flood, storm, blame, snapshot, fleet
+  --only PART,…     some of: start, service, cap, throughput, flood, storm, blame, growth, snapshot, fleet
   --mtail FILE      the program to compare with, where it is not on the PATH
 
 Exit code 1 when a budget is missed in the median and in the best run.`;
@@ -37,6 +38,7 @@ const PARTS = [
   "flood",
   "storm",
   "blame",
+  "growth",
   "snapshot",
   "fleet",
 ] as const;
@@ -142,6 +144,10 @@ async function measureAll(directory: string): Promise<void> {
     );
   }
   if (wanted.has("blame")) await attempt("blame", () => take(measureBlame(program)));
+  if (wanted.has("growth")) {
+    const kept = join(tmpdir(), "vfio-watch-bench-growth", historyVersion());
+    await attempt("growth", async () => take(await measureGrowth(program, kept)));
+  }
   if (wanted.has("fleet")) await attempt("fleet", async () => take(await measureFleet(directory, program)));
   if (wanted.has("snapshot")) await attempt("snapshot", () => take(measureSnapshots(directory)));
 }

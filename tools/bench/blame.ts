@@ -23,7 +23,8 @@ export interface BlameTimes {
 const QUERIES = 7;
 const COMMANDS = 5;
 
-function open(path: string, readOnly: boolean): Store {
+/** Opens a history, or throws why it cannot be. */
+export function openHistory(path: string, readOnly: boolean): Store {
   const opened = openStore({ path, readOnly, clock: { now: Date.now } });
   if (opened.state === "refused") throw new Error(`${opened.why} ${opened.remedy}`);
   return opened.store;
@@ -42,7 +43,7 @@ function timed(work: () => unknown): number {
 /** Builds ten years of history at `path` unless they are there. Returns the seconds it took. */
 export function buildTenYears(path: string): number {
   if (existsSync(path)) return 0;
-  const store = open(path, false);
+  const store = openHistory(path, false);
   const took = timed(() => buildHistory(store)) / 1000;
   store.close();
   return took;
@@ -58,7 +59,7 @@ export function measureQuestions(path: string, program: string): readonly BlameT
       let headline = "";
       const queries = Array.from({ length: QUERIES }, () => {
         // Opened anew each time, as the command does.
-        const store = open(path, true);
+        const store = openHistory(path, true);
         const took = timed(() => {
           headline = describeBlame(askBlame(store, asked)).headline;
         });

@@ -58,8 +58,8 @@ export function measureFlood(): readonly BudgetRow[] {
   ];
 }
 
-/** `blame` over ten years; the history is built once and kept for the next run. */
-export function measureBlame(program: string): readonly BudgetRow[] {
+/** A name that changes with whatever a kept history is made by. */
+export function historyVersion(): string {
   const sources = [
     "store-ten-years.ts",
     "ten-year-facts.ts",
@@ -68,8 +68,13 @@ export function measureBlame(program: string): readonly BudgetRow[] {
   ];
   const hash = createHash("sha256");
   for (const source of sources) hash.update(readFileSync(new URL(source, import.meta.url)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** `blame` over ten years; the history is built once and kept for the next run. */
+export function measureBlame(program: string): readonly BudgetRow[] {
   const directory = join(tmpdir(), "vfio-watch-bench-ten-years");
-  const path = join(directory, `${hash.digest("hex").slice(0, 16)}.db`);
+  const path = join(directory, `${historyVersion()}.db`);
   mkdirSync(directory, { recursive: true });
   if (!existsSync(path)) {
     // Under another name until it is whole.

@@ -49,10 +49,11 @@ SOURCE is one or more of
 
 The same again changes nothing, one boot out of several sources is one boot, and what the service saw itself stays as
 it is. The boot that runs now is left to the service. All of it is marked as imported wherever it is shown.
-Logs are read in UTF-8 and UTF-16, also packed with gzip. Nothing is unpacked to disk, and whatever the files hold, the
-import stays within 150 MB of memory: of one log the newest 1000 boots, of one source the newest 5000 VM starts and 16
-million characters of what was said are taken in, of one file 256 MB and 4 million lines are read. What is left out is
-counted and said, also in "notes". The service may run: it lets the import write beside it and watches on.
+Logs are read in UTF-8 and UTF-16, also packed with gzip. Nothing is unpacked to disk, and however many files there are
+and whatever they hold, the import stays within 150 MB of memory: of one log the newest 1000 boots, of one source the
+newest 5000 VM starts and 16 million characters of what was said are taken in, of one file 256 MB and 4 million lines are
+read. What is left out is counted and said, also in "notes". The service may run: it lets the import write beside it and
+watches on.
 
   --database FILE    another history than the service's, for somebody else's diagnostics; every command that
                      reads takes the same option
