@@ -4,7 +4,8 @@
 #
 #   npm run package && sudo tools/real-debian.sh bookworm [dist/vfio-watch_*_amd64.deb [NEWER.deb]]
 #
-# Needs root, mmdebstrap and systemd-container; the tree is made once in ${TMPDIR:-/tmp} and used again.
+# Needs root, mmdebstrap and systemd-container; the tree is made once in ${TMPDIR:-/tmp} and used again. HOST_NODE names
+# a Node (18, 20, 24 …) that the host is to have already, as /usr/bin/node; without it the host has none.
 set -euo pipefail
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 suite=${1:?which Debian: bookworm or trixie}
@@ -17,7 +18,8 @@ root=${TMPDIR:-/tmp}/vfio-watch-$suite
   --include=systemd,systemd-sysv,dbus,init-system-helpers,postfix "$suite" "$root"
 cp "$package" "$root/root/first.deb"
 cp "$newer" "$root/root/second.deb"
-rm -f "$root/root/result" "$root/var/mail/root"
+rm -f "$root/root/result" "$root/var/mail/root" "$root/usr/bin/node"
+[ -z "${HOST_NODE:-}" ] || cp "$HOST_NODE" "$root/usr/bin/node"
 cat >"$root/root/inside.sh" <<'INSIDE'
 #!/bin/bash
 exec >/root/result 2>&1
@@ -27,7 +29,7 @@ until_true() {
   for _ in $(seq 60); do "${@:2}" >/dev/null 2>&1 && return 0; sleep 1; done
   echo "FAILED: $1 never came"
 }
-command -v node || echo "there is no Node on this host"
+node --version 2>/dev/null || echo "there is no Node on this host"
 postconf -e inet_interfaces=loopback-only "mydestination=localhost,$(hostname)"
 systemctl restart postfix
 
@@ -37,6 +39,7 @@ until_true "the service" systemctl is-active -q vfio-watch
 systemctl is-active vfio-watch
 systemctl is-enabled vfio-watch
 vfio-watch --version
+readlink "/proc/$(systemctl show -P MainPID vfio-watch)/exe"
 
 step a test mail
 mkdir -p /etc/vfio-watch /var/log/libvirt/qemu

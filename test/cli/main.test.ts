@@ -1,10 +1,32 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { EXIT } from "../../src/cli/command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES } from "../../src/cli/commands.ts";
 import { runProgram } from "../helpers/command-io.ts";
 
 const run = (...args: string[]) => runProgram(args, {}, { columns: 100 });
+
+/** As a user starts the program from a checkout. */
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+describe("from a checkout", () => {
+  it("is plain JavaScript behind its name, by which an older Node goes", () => {
+    assert.match(realpathSync(MAIN), /\/src\/main\.js$/);
+  });
+
+  it("turns an older Node away with one sentence and no stack", (context) => {
+    const old = ["/usr/bin/node", "/usr/local/bin/node"].find((path) =>
+      /^v(?:1\d|2[01])\./.test(spawnSync(path, ["--version"], { encoding: "utf8" }).stdout ?? ""),
+    );
+    if (old === undefined) return context.skip("this machine has no Node older than 22");
+    const { status, stdout, stderr } = spawnSync(old, [MAIN, "status"], { encoding: "utf8" });
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: "" });
+    assert.match(stderr, /^vfio-watch: this is Node \d+\S+ it needs Node 22\.18 or newer\. [^\n]*\n$/);
+  });
+});
 
 describe("the command line", () => {
   it("lists every command when asked for help, and on standard error when asked for nothing", async () => {
