@@ -99,6 +99,28 @@ test("a failure that is over says so instead of its reason", needsPhp, async () 
   assert.doesNotMatch(rows, /It was\./);
 });
 
+test("a failure that is over says so beside a VM that will not start now", needsPhp, async () => {
+  serviceRuns({ ...overview, failure: { ...overview.failure, isOver: true } });
+  const { rows } = await tile();
+  assert.match(rows, /<\/a>, started since, but not any more<\/p>/);
+  assert.doesNotMatch(rows, /has started since/);
+});
+
+test("moments and days are in the owner's form, names in quotation marks as they are", needsPhp, async () => {
+  host.writeFile("/boot/config/plugins/dynamix/dynamix.cfg", '[display]\ndate="%d.%m.%Y"\ntime="%R"\n');
+  const [vm] = overview.vms;
+  const why = "'on 2026-01-02' fails, with which it worked on 2026-11-23 (2026-02-10): 2026-01-21 12:02 UTC.";
+  const picture = "<svg><text>11-23 08:50</text><text>2026-11-23</text></svg>";
+  serviceRuns({ ...overview, vms: [{ ...vm, why }], picture });
+  const { rows } = await tile();
+  rmSync(host.at("/boot/config/plugins/dynamix/dynamix.cfg"));
+  assert.match(
+    rows,
+    /&apos;on 2026-01-02&apos; fails, with which it worked on 23\.11\.2026 \(10\.02\.2026\): 21\.01\.2026, \d\d:02\./,
+  );
+  assert.match(rows, /<text>23-11 08:50<\/text><text>23-11-2026<\/text>/);
+});
+
 test(
   "without a service nothing is shown but that it is off, nor with one that has not looked yet",
   needsPhp,

@@ -14,6 +14,7 @@ const SCREENS = [1280, 390];
 const LOOKS = THEMES.flatMap((theme) => SCREENS.map((width) => ({ theme, width })));
 /** What the pages of Unraid complain about by themselves: there is no nginx with its channels here. Chromium gives advice. */
 const NOT_OURS = /WebSocket|404|net::ERR|NchanSubscriber|cpuPowerSubscription|^\[DOM\]/;
+const IS_MARKED = `document.querySelector(".vfio-watch-mark") !== null || document.getElementById("vfio-watch-off")`;
 const START = {
   icon: `document.getElementById("vm-${VM_UUID}")`,
   entry: `[...document.querySelectorAll(".dropdown-menu a")].find((entry) => entry.textContent.trim() === "Start")`,
@@ -70,10 +71,8 @@ for (const version of skip === false ? webguiVersions() : []) {
       );
     };
     /** As a person does it: a click on the VM's picture, one on Start. */
-    const start = async () => {
-      await until(
-        `document.querySelector(".vfio-watch-mark") !== null || document.getElementById("vfio-watch-off")`,
-      );
+    const start = async (isReady = IS_MARKED) => {
+      await until(isReady);
       await page.evaluate(`${START.icon}.click()`);
       await until(`${START.entry} !== undefined`);
       await page.evaluate(`${START.entry}.click()`);
@@ -114,10 +113,13 @@ for (const version of skip === false ? webguiVersions() : []) {
           `document.querySelector(".sweet-alert .vfw-why")?.parentElement.innerText`,
         );
         assert.match(told, /demands a fixed 1:1 memory mapping for 0000:01:00\.0/);
-        assert.match(told, /What to do first\s+Go back to BIOS E7E49AMSI\.1A63/);
         assert.match(
           told,
-          /Changed since it last started \([^)]+\)\s+BIOS E7E49AMSI\.1A63 .* → E7E49AMSI\.1A95/,
+          /What to do first\s+Go back to BIOS E7E49AMSI\.1A63, with which it last worked on 23-11-2026/,
+        );
+        assert.match(
+          told,
+          /Changed since it last started \([^)]+\)\s+BIOS E7E49AMSI\.1A63 \(10-02-2026\) → E7E49AMSI\.1A95/,
         );
         assert.match(
           await page.evaluate<string>(`document.querySelector(".vfio-watch-answer a").getAttribute("href")`),
@@ -141,6 +143,23 @@ for (const version of skip === false ? webguiVersions() : []) {
         );
         await page.evaluate(`document.querySelector(".sweet-alert button.confirm").click()`);
         await until(`document.querySelector(".vfio-watch-mark .fa-ban") !== null`);
+      }
+      nothingBroke();
+    });
+
+    test("a start from the Dashboard is explained in Unraid's message there", async () => {
+      for (const look of [
+        { theme: "white", width: 1280 },
+        { theme: "black", width: 390 },
+      ]) {
+        await open("/Dashboard", look);
+        await start(`${START.icon} !== null`);
+        const told = await until<string>(
+          `document.querySelector(".sweet-alert .vfw-why")?.parentElement.innerText`,
+        );
+        assert.match(told, /1:1[\s\S]*What to do first\s+Go back to BIOS E7E49AMSI\.1A63/);
+        await picture("popup-dashboard", look);
+        await page.evaluate(`document.querySelector(".sweet-alert button.confirm").click()`);
       }
       nothingBroke();
     });

@@ -30,5 +30,10 @@ $explained = $told['explained'] ?? null;
 if (!is_array($explained)) {
     exit('{"state":"none"}');
 }
+foreach (['why', 'remedies', 'changes'] as $part) {
+    $explained[$part] = is_array($explained[$part] ?? null)
+        ? array_values(array_map(vfio_watch_sentence(...), $explained[$part]))
+        : vfio_watch_sentence($explained[$part] ?? null);
+}
 $explained['lastGood'] = isset($explained['lastGoodAt']) ? vfio_watch_time($explained['lastGoodAt']) : '';
 echo json_encode(['state' => 'failed', 'number' => $told['number'] ?? 0] + $explained, JSON_INVALID_UTF8_SUBSTITUTE);

@@ -14,8 +14,8 @@ foreach ($overview['vms'] ?? [] as $vm) {
         'uuid' => vfio_watch_text($vm['uuid'] ?? null),
         'verdict' => vfio_watch_text($vm['verdict'] ?? null),
         'word' => vfio_watch_text($vm['word'] ?? null),
-        'why' => vfio_watch_text($vm['why'] ?? null),
-        'todo' => vfio_watch_text($vm['todo'] ?? null),
+        'why' => vfio_watch_sentence($vm['why'] ?? null),
+        'todo' => vfio_watch_sentence($vm['todo'] ?? null),
         'start' => is_int($failed['number'] ?? null) ? $failed['number'] : null,
         'failedAt' => is_array($failed) ? vfio_watch_time($failed['at'] ?? null) : '',
     ];

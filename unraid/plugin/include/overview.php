@@ -59,13 +59,17 @@ function vfio_watch_time(mixed $at): string
     if (!is_numeric($at)) {
         return 'at an unknown time';
     }
-    static $format = null;
-    $format ??= vfio_watch_time_format();
-    return vfio_watch_date($format === '' ? '%F %R' : $format, intdiv((int) $at, 1000));
+    return vfio_watch_date(vfio_watch_forms()['moment'] ?? '%F %R', intdiv((int) $at, 1000));
 }
 
 /** A text of the overview, wherever it may be missing. */
 function vfio_watch_text(mixed $value): string
 {
     return is_string($value) ? $value : '';
+}
+
+/** The same where it is a sentence, with its times in the owner's form. */
+function vfio_watch_sentence(mixed $value): string
+{
+    return vfio_watch_times(vfio_watch_text($value));
 }

@@ -45,7 +45,7 @@ function vfio_watch_tile(): array
     ));
     return [
         'state' => vfio_watch_tile_state($overview['vms'] ?? [], $stopped),
-        'rows' => vfio_watch_tile_vms($stopped) . vfio_watch_tile_failure($overview['failure'] ?? null, array_column($stopped, 'why'))
+        'rows' => vfio_watch_tile_vms($stopped) . vfio_watch_tile_failure($overview['failure'] ?? null, $stopped)
             . vfio_watch_tile_update($overview['update'] ?? null) . vfio_watch_tile_picture($overview),
     ];
 }
@@ -67,30 +67,35 @@ function vfio_watch_tile_vms(array $stopped): string
     $html = '';
     foreach (array_slice($stopped, 0, VFIO_WATCH_MOST_VMS) as $vm) {
         $tone = ($vm['tone'] ?? '') === 'bad' ? 'bad' : 'warning';
-        $todo = vfio_watch_text($vm['todo'] ?? null);
+        $todo = vfio_watch_sentence($vm['todo'] ?? null);
         $html .= '<p><b>' . vfio_watch_html(vfio_watch_text($vm['name'] ?? null)) . '</b> '
             . vfio_watch_tone($tone, vfio_watch_text($vm['word'] ?? null)) . '<br>'
-            . vfio_watch_html(vfio_watch_text($vm['why'] ?? null))
+            . vfio_watch_html(vfio_watch_sentence($vm['why'] ?? null))
             . ($todo === '' ? '' : '<br><b>What to do first:</b> ' . vfio_watch_html($todo)) . '</p>';
     }
     $more = count($stopped) - VFIO_WATCH_MOST_VMS;
     return $html . ($more > 0 ? '<p><a href="' . VFIO_WATCH_PAGE . "\">and $more more</a></p>" : '');
 }
 
-/** @param string[] $said what stands above it already */
-function vfio_watch_tile_failure(?array $failure, array $said): string
+/** @param array<int, array> $stopped the VMs that stand above it already */
+function vfio_watch_tile_failure(?array $failure, array $stopped): string
 {
     if ($failure === null) {
         return '<p><span class="vfw-key">Last failure</span> none on record</p>';
     }
     $number = (int) ($failure['number'] ?? 0);
-    $why = vfio_watch_text($failure['why'] ?? null);
+    $vm = vfio_watch_text($failure['vm'] ?? null);
+    $above = current(array_filter($stopped, fn($one) => ($one['name'] ?? '') === $vm));
+    $why = vfio_watch_sentence($failure['why'] ?? null);
+    if (($failure['isOver'] ?? false) === true) {
+        // What is now stands above.
+        $since = $above !== false ? ', started since, but not any more' : ' ' . vfio_watch_tone('good', 'has started since');
+    } else {
+        $isSaid = $above !== false && vfio_watch_sentence($above['why'] ?? null) === $why;
+        $since = $isSaid ? '' : '<br>' . vfio_watch_html($why);
+    }
     return '<p><span class="vfw-key">Last failure</span> <a href="' . VFIO_WATCH_PAGE . "?start=$number#vfw-chosen\">"
-        . vfio_watch_html(vfio_watch_text($failure['vm'] ?? null)) . ', ' . vfio_watch_html(vfio_watch_time($failure['at'] ?? null)) . '</a>'
-        . (($failure['isOver'] ?? false) === true
-            ? ' ' . vfio_watch_tone('good', 'has started since')
-            : (in_array($why, $said, true) ? '' : '<br>' . vfio_watch_html($why)))
-        . '</p>';
+        . vfio_watch_html($vm) . ', ' . vfio_watch_html(vfio_watch_time($failure['at'] ?? null)) . "</a>$since</p>";
 }
 
 function vfio_watch_tile_update(?array $update): string
@@ -98,14 +103,14 @@ function vfio_watch_tile_update(?array $update): string
     if ($update === null) {
         return '';
     }
-    return '<p><span class="vfw-key">Last update</span> ' . vfio_watch_html(vfio_watch_text($update['sentence'] ?? null))
+    return '<p><span class="vfw-key">Last update</span> ' . vfio_watch_html(vfio_watch_sentence($update['sentence'] ?? null))
         . ', seen ' . vfio_watch_html(vfio_watch_time($update['at'] ?? null)) . '</p>';
 }
 
 /** Markup that the program has made and escaped. */
 function vfio_watch_tile_picture(array $overview): string
 {
-    $picture = vfio_watch_text($overview['picture'] ?? null);
+    $picture = vfio_watch_sentence($overview['picture'] ?? null);
     return $picture === '' ? '' : '<a class="vfw-picture" href="' . VFIO_WATCH_PAGE . "\" title=\"Open VFIO Watch\">$picture</a>";
 }
 

@@ -11,7 +11,7 @@ $start = filter_input(INPUT_GET, 'start', FILTER_VALIDATE_INT, ['options' => ['m
 $arguments = is_int($start) ? ['page', 'tools', '--start', (string) $start] : ['page', 'tools'];
 ['output' => $output, 'problem' => $problem] = vfio_watch_run($arguments);
 if ($problem === '') {
-    echo vfio_watch_times($output, vfio_watch_time_format());
+    echo vfio_watch_times($output);
 } else {
     echo '<div class="vfio-watch-problem" role="alert"><b>VFIO Watch cannot say anything.</b><pre>', vfio_watch_html($problem), '</pre></div>';
 }
