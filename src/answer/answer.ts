@@ -8,6 +8,7 @@ import type { Change } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import { type ChangeLine, changeLines, NEVER_BY_BIOS, type SuspectShare } from "./change-lines.ts";
 import { type GoBack, goBacks } from "./go-back.ts";
+import { withUnraidPage } from "./unraid-pages.ts";
 
 /** A start, or a boot, as it is spoken of. */
 export interface Moment {
@@ -115,7 +116,7 @@ export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
     goBack,
     remedies: [
       ...remedies.filter(({ first }) => first).map(({ text }) => text),
-      ...goBack.map(({ sentence }) => sentence),
+      ...goBack.map(({ sentence }) => withUnraidPage(sentence, truths)),
       ...remedies.filter(({ first }) => !first).map(({ text }) => text),
     ],
     others: causes.slice(1).map((other) => ({
@@ -130,7 +131,7 @@ function chosen(cause: Cause, truths: HostTruths, catalogue: Catalogue): ReturnT
   return [
     ...remedies.map((text) => ({ text, first: false })),
     ...chooseRemedies(remediesFor(catalogue, cause), truths, { devices, groups, names }),
-  ];
+  ].map(({ text, first }) => ({ text: withUnraidPage(text, truths), first }));
 }
 
 function withChanges(truths: HostTruths, lines: readonly ChangeLine[] | undefined): HostTruths {

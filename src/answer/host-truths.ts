@@ -70,6 +70,7 @@ export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: read
     kernelOptions: facts.kernelOptions,
     cpu: cpuOf(text),
     system: /-pve$/.test(kernel ?? "") ? "proxmox" : systemOf(text("software.os.name")),
+    systemVersion: text("software.os.version"),
     loader: text("boot-loader.running"),
     devices: devicesOf(facts, devices),
     parameters: facts.parameters,

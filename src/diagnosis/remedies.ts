@@ -19,6 +19,8 @@ export interface HostTruths {
   readonly kernelOptions?: ReadonlyMap<string, boolean> | undefined;
   readonly cpu?: "amd" | "intel" | undefined;
   readonly system?: "unraid" | "proxmox" | "other" | undefined;
+  /** Of the operating system, e.g. `7.2.3`. */
+  readonly systemVersion?: string | undefined;
   readonly loader?: string | undefined;
   /** The devices of the VM in question. */
   readonly devices?: readonly DeviceTruth[] | undefined;

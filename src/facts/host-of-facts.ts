@@ -48,7 +48,7 @@ export function hostOfFacts(facts: readonly Fact[], vms?: readonly VmDefinition[
     }),
     vfioSetup: read(
       vfioSetupOf({
-        ...{ config: NOT_KEPT, atBoot: NOT_KEPT, vfs: NOT_KEPT, errors: NOT_KEPT },
+        ...{ config: NOT_KEPT, atBoot: NOT_KEPT, vfs: NOT_KEPT, vfSettings: NOT_KEPT, errors: NOT_KEPT },
         ...{ modprobe: NOT_KEPT, devices: NOT_KEPT, commandLine },
       }),
     ),

@@ -8,6 +8,8 @@ const LOG = "/var/log/vfio-pci";
 const COPY = "/boot/config/vfio-pci.boot";
 /** VFs that Unraid makes at boot, since 7.3. */
 export const SRIOV_CONFIG = "/boot/config/sriov.cfg";
+/** What becomes of each of them: bound to vfio-pci or not, its address on the network. */
+export const VF_CONFIG = "/boot/config/sriovvfs.cfg";
 /** Where it is there, none are made. */
 const SRIOV_DISABLED = "/boot/config/sriov_disabled";
 const ENTRY = /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\|[0-9a-f]{4}:[0-9a-f]{4}\|\d{1,4}$/i;
@@ -21,21 +23,31 @@ export function readBindingAtBoot(paths: HostPaths): Reading<string> {
 }
 
 /** The file that the log repeats ends without a line's end where the webGUI wrote it, so `---` can stand right behind. */
-function bindingInLog(text: string): string {
+export function bindingInLog(text: string): string {
   const line = text.match(/^\s*BIND=.*$/gm)?.at(-1) ?? "";
   return line.replace(/---$/, "");
 }
 
 /** Entries of `sriov.cfg`, e.g. `0000:04:00.1|8086:1521|3` for three VFs of that device. */
 export function readVfsAtBoot(paths: HostPaths): Reading<readonly string[]> {
-  const config = readText(paths.at(SRIOV_CONFIG));
+  return mapReading(readUnlessDisabled(paths, SRIOV_CONFIG), vfsIn);
+}
+
+/** Text of `sriovvfs.cfg`; empty where no VFs are made. */
+export function readVfSettings(paths: HostPaths): Reading<string> {
+  return readUnlessDisabled(paths, VF_CONFIG);
+}
+
+function readUnlessDisabled(paths: HostPaths, path: string): Reading<string> {
+  const config = readText(paths.at(path));
   if (config.state !== "read") return config;
   const disabled = readText(paths.at(SRIOV_DISABLED));
   if (disabled.state === "unreadable") return disabled;
-  return disabled.state === "absent" ? read(vfsIn(config.value)) : read([]);
+  return disabled.state === "absent" ? config : read("");
 }
 
-function vfsIn(text: string): readonly string[] {
+/** Entries of the text of `sriov.cfg`. */
+export function vfsIn(text: string): readonly string[] {
   const [, entries = ""] = /^VFS=(.*)$/m.exec(text) ?? [];
   return entries
     .replace(/["']/g, "")

@@ -1,14 +1,19 @@
 import type { HostPaths } from "../host-paths.ts";
 import type { PciDevice } from "../model/host-state.ts";
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
-import { mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
+import { absent, mapReading, type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import { type KernelParameter, parameterValues, parseKernelParameters } from "./kernel-parameters.ts";
 import type { PlacedModprobeSetting } from "./modprobe.ts";
 import { readText } from "./read-file.ts";
-import { readBindingAtBoot, readVfsAtBoot } from "./unraid-boot-binding.ts";
+import { readBindingAtBoot, readVfSettings, readVfsAtBoot, VF_CONFIG } from "./unraid-boot-binding.ts";
 
 /** Places in which a person asks for a device to be held by vfio-pci at boot. */
-export type BindingPlace = "vfio-pci.cfg" | "vfio-pci.ids" | "modprobe.d" | "driver_override";
+export type BindingPlace =
+  | "vfio-pci.cfg"
+  | "sriovvfs.cfg"
+  | "vfio-pci.ids"
+  | "modprobe.d"
+  | "driver_override";
 
 /** One wish to bind: by address, by vendor and device, or both (then Unraid's script wants both to fit). */
 export interface BindingRequest {
@@ -85,6 +90,26 @@ export function parseVfioPciConfig(text: string): readonly BindingRequest[] {
     });
 }
 
+/**
+ * Reads Unraid's `sriovvfs.cfg`, `VFSETTINGS=` and entries `address|vendor:device|class|vfio|MAC` with white space between
+ * them: the VFs that it binds to vfio-pci. The network address is left out, it is nobody's business.
+ */
+export function parseVfSettings(text: string): readonly BindingRequest[] {
+  const [, entries = ""] = /^VFSETTINGS=(.*)$/m.exec(text) ?? [];
+  return entries
+    .replace(/["']/g, "")
+    .split(/\s+/)
+    .slice(0, ENTRIES_LIMIT)
+    .flatMap((entry) => {
+      const [address = "", id = "", , bound] = entry.split("|");
+      const bdf = parseBdf(address);
+      if (bdf === undefined || !ID.test(id) || bound !== "1") return [];
+      return [
+        { place: "sriovvfs.cfg", bdf, id: id.toLowerCase(), where: VF_CONFIG, text: `${bdf}|${id}` } as const,
+      ];
+    });
+}
+
 /** Reads the value of vfio-pci's `ids` option: `vendor:device[:subvendor:subdevice[:class[:mask]]]`, with commas. */
 export function parseVfioIds(value: string, place: BindingPlace, where: string): readonly BindingRequest[] {
   return value
@@ -106,6 +131,8 @@ interface SetupSources {
   /** `config` as this boot found it. */
   readonly atBoot: Reading<string>;
   readonly vfs: Reading<readonly string[]>;
+  /** Absent on what is no Unraid. */
+  readonly vfSettings?: Reading<string>;
   readonly errors: Reading<string>;
   readonly commandLine: Reading<readonly KernelParameter[]>;
   readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
@@ -115,13 +142,17 @@ interface SetupSources {
 /** Reads Unraid's files and puts together who asks for which device and what holds it. */
 export function readVfioSetup(
   paths: HostPaths,
-  known: Omit<SetupSources, "config" | "atBoot" | "vfs" | "errors">,
+  known: Pick<SetupSources, "commandLine" | "modprobe" | "devices">,
 ): VfioSetup {
   const { commandLine, modprobe, devices } = known;
   const config = readText(paths.at(VFIO_PCI_CONFIG));
   const errors = readText(paths.at("/var/log/vfio-pci-errors"));
-  const [atBoot, vfs] = [readBindingAtBoot(paths), readVfsAtBoot(paths)];
-  return vfioSetupOf({ config, atBoot, vfs, errors, commandLine, modprobe, devices });
+  const boot = {
+    atBoot: readBindingAtBoot(paths),
+    vfs: readVfsAtBoot(paths),
+    vfSettings: readVfSettings(paths),
+  };
+  return vfioSetupOf({ config, ...boot, errors, commandLine, modprobe, devices });
 }
 
 /** Puts together who asks for which device and what holds it. */
@@ -176,9 +207,16 @@ function changeOf(
   return read({ added: without(now, atBoot.value), removed: without(atBoot.value, now) });
 }
 
-function askedFor({ config, commandLine, modprobe, devices }: SetupSources): VfioSetup["asked"] {
+function askedFor({
+  config,
+  vfSettings = absent,
+  commandLine,
+  modprobe,
+  devices,
+}: SetupSources): VfioSetup["asked"] {
   return {
     "vfio-pci.cfg": mapReading(config, parseVfioPciConfig),
+    "sriovvfs.cfg": mapReading(vfSettings, parseVfSettings),
     "vfio-pci.ids": mapReading(commandLine, (parameters) => {
       // The kernel's own parameter parser takes the last one when a module parameter is repeated.
       const last = parameterValues(parameters, "vfio-pci.ids").at(-1) ?? "";
@@ -208,6 +246,7 @@ function askedFor({ config, commandLine, modprobe, devices }: SetupSources): Vfi
 
 const PLACE_FILES: Partial<Record<BindingPlace, string>> = {
   "vfio-pci.cfg": VFIO_PCI_CONFIG,
+  "sriovvfs.cfg": VF_CONFIG,
   "vfio-pci.ids": "/proc/cmdline",
 };
 

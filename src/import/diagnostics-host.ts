@@ -1,8 +1,9 @@
 import type { Plugin } from "../host/software.ts";
+import { bindingInLog, vfsIn } from "../host/unraid-boot-binding.ts";
 import { parseDomainXml } from "../libvirt/domain-xml.ts";
 import type { IommuGroup } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
-import { absent, read } from "../model/reading.ts";
+import { absent, mapReading, read } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { decodeText } from "./decode-text.ts";
 import { type KnownHost, NOT_SHOWN } from "./known-host.ts";
@@ -29,7 +30,7 @@ export async function readHostFiles(text: ReadText, bundle: FileBundle, notes: N
     ...(members !== undefined && { groups: read(groupsOf(members)) }),
     ...(devices.size > 0 && { devices: read(devices) }),
     ...(commandLine !== "" && { commandLine }),
-    ...binding(await text("config/vfio-pci.cfg"), bundle),
+    ...(await binding(text, bundle)),
     ...(await system(text, bundle)),
     ...(definitions !== undefined && { definitions: read(definitions) }),
   };
@@ -74,13 +75,31 @@ function boardAndBios(text: string): KnownHost {
   };
 }
 
-/** Without damage, a copy of the flash's configuration that lacks the file says that there is none. */
-function binding(text: string | undefined, bundle: FileBundle): KnownHost {
-  if (text !== undefined) return { vfioConfig: read(text) };
+/** What Unraid binds and makes at boot: its files on the flash stick, and what its scripts said of them in this boot. */
+async function binding(text: ReadText, bundle: FileBundle): Promise<KnownHost> {
+  const config = await text("config/vfio-pci.cfg");
+  // Without damage, a copy of the flash's configuration that lacks it says that there is none.
   const hasConfig = bundle.paths.includes("config/domain.cfg") || bundle.paths.includes("config/ident.cfg");
-  return bundle.whole && hasConfig && !bundle.paths.includes("config/vfio-pci.cfg")
-    ? { vfioConfig: absent }
-    : {};
+  const isMissing = bundle.whole && hasConfig && !bundle.paths.includes("config/vfio-pci.cfg");
+  const log = await text("logs/vfio-pci.txt");
+  // A file that no archive has switches both off.
+  const isOff = (await text("logs/sriov.txt"))?.includes("SRIOV Processing disabled") === true;
+  const sriov = async (name: string) => {
+    const own = await text(`config/${name}`);
+    return own === undefined ? undefined : read(isOff ? "" : own);
+  };
+  const [vfs, vfSettings] = [await sriov("sriov.cfg"), await sriov("sriovvfs.cfg")];
+  return {
+    ...(config !== undefined ? { vfioConfig: read(config) } : isMissing && { vfioConfig: absent }),
+    ...(log !== undefined && isWholeLog(log) && { vfioAtBoot: read(bindingInLog(log)) }),
+    ...(vfs !== undefined && { vfs: mapReading(vfs, vfsIn) }),
+    ...(vfSettings !== undefined && { vfSettings }),
+  };
+}
+
+/** The script repeats the file first of all; where there is none it says nothing. */
+function isWholeLog(log: string): boolean {
+  return log.trim() === "" || /^\s*BIND=/m.test(log);
 }
 
 async function system(text: ReadText, bundle: FileBundle): Promise<KnownHost> {

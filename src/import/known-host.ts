@@ -32,6 +32,12 @@ export interface KnownHost
   readonly kernelLines?: readonly string[];
   /** Text of Unraid's `vfio-pci.cfg`. */
   readonly vfioConfig?: Reading<string>;
+  /** The same as the boot found it. */
+  readonly vfioAtBoot?: Reading<string>;
+  /** Entries of Unraid's `sriov.cfg`. */
+  readonly vfs?: Reading<readonly string[]>;
+  /** Text of Unraid's `sriovvfs.cfg`. */
+  readonly vfSettings?: Reading<string>;
 }
 
 /** One wording for all, so that equal knowledge makes equal snapshots. */
@@ -40,7 +46,8 @@ export const NOT_SHOWN = unreadable(WHY_NOT_KNOWN);
 
 /** The host of the past, with everything unreadable that the material does not show (law 7). */
 export function hostOf(known: KnownHost): HostReading {
-  const { dmi, commandLine, kernelLines, vfioConfig = NOT_SHOWN, ...shown } = known;
+  const { dmi, commandLine, kernelLines, vfioConfig = NOT_SHOWN, ...others } = known;
+  const { vfioAtBoot = NOT_SHOWN, vfs = NOT_SHOWN, vfSettings = NOT_SHOWN, ...shown } = others;
   const nothing = unknownHost(WHY_NOT_KNOWN);
   const parameters = commandLine === undefined ? NOT_SHOWN : read(parseKernelParameters(commandLine));
   const remapped = kernelLines === undefined ? undefined : remappingInKernelLog(kernelLines);
@@ -55,8 +62,8 @@ export function hostOf(known: KnownHost): HostReading {
     vfioSetup: read(
       vfioSetupOf({
         config: vfioConfig,
-        atBoot: NOT_SHOWN,
-        vfs: NOT_SHOWN,
+        atBoot: vfioAtBoot,
+        ...{ vfs, vfSettings },
         commandLine: parameters,
         errors: NOT_SHOWN,
         modprobe: NOT_SHOWN,

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { watchedBootLoaderFiles } from "../host/boot-loader-files.ts";
 import { MODPROBE_FILES } from "../host/modprobe.ts";
-import { SRIOV_CONFIG } from "../host/unraid-boot-binding.ts";
+import { SRIOV_CONFIG, VF_CONFIG } from "../host/unraid-boot-binding.ts";
 import { DOMAIN_CONFIG } from "../host/unraid-policy.ts";
 import { VFIO_PCI_CONFIG } from "../host/vfio-setup.ts";
 import { VM_DEFINITIONS } from "../host/virtual-machines.ts";
@@ -27,6 +27,7 @@ export function defaultConfigFiles(paths: HostPaths): readonly WatchedFiles[] {
     ...MODPROBE_FILES,
     VFIO_PCI_CONFIG,
     SRIOV_CONFIG,
+    VF_CONFIG,
     DOMAIN_CONFIG,
     `${VM_DEFINITIONS}/*.xml`,
   ];

@@ -4,9 +4,15 @@ import fc from "fast-check";
 import { BINDING_IN_WAIT, DEVICE_BINDINGS, VFIO_SETUP } from "../../src/facts/kinds/vfio-setup.ts";
 import { parseKernelParameters } from "../../src/host/kernel-parameters.ts";
 import { readModprobeSettings } from "../../src/host/modprobe.ts";
-import { isBoundTwice, parseVfioIds, parseVfioPciConfig, readVfioSetup } from "../../src/host/vfio-setup.ts";
+import {
+  type BindingPlace,
+  isBoundTwice,
+  parseVfioIds,
+  parseVfioPciConfig,
+  readVfioSetup,
+} from "../../src/host/vfio-setup.ts";
 import type { PciDevice } from "../../src/model/host-state.ts";
-import { absent, read, unreadable } from "../../src/model/reading.ts";
+import { absent, read, unreadable, valueOr } from "../../src/model/reading.ts";
 import { factsFrom } from "../helpers/facts.ts";
 import { createHostTree, type HostTree } from "../helpers/host-tree.ts";
 import { bdf } from "../helpers/recorded-tree.ts";
@@ -162,6 +168,9 @@ test("what a boot found is not known where nothing says it", (context) => {
   assert.equal(setup(tree).changedSinceBoot.state, "absent");
 });
 
+const requestsOf = (tree: Parameters<typeof setup>[0], place: BindingPlace) =>
+  valueOr(setup(tree).asked[place], []).map(({ text }) => text);
+
 test("VFs that Unraid makes at boot are read as the webGUI writes them, and none where that is off", (context) => {
   const config = {
     "/boot/config/sriov.cfg": "VFS=0000:04:00.1|8086:1521|3 0000:04:00.0|8086:1521|2 nonsense",
@@ -176,6 +185,23 @@ test("VFs that Unraid makes at boot are read as the webGUI writes them, and none
   });
   assert.deepEqual(vfs({ ...config, "/boot/config/sriov_disabled": "" }), { state: "absent" });
   assert.deepEqual(vfs({}), { state: "absent" });
+});
+
+test("VFs that Unraid binds at boot are asked for, without their network address, and none where that is off", (context) => {
+  const files = {
+    "/boot/config/sriovvfs.cfg":
+      "VFSETTINGS=0000:04:11.5|8086:1520|0x02|1|62:00:04:11:05:01 0000:04:11.6|8086:1520|0x02|0|62:00:04:11:06:01 x|1",
+  };
+  const tree = createHostTree(context, files);
+  assert.deepEqual(requestsOf(tree, "sriovvfs.cfg"), ["0000:04:11.5|8086:1520"]);
+  const facts = factsFrom({ vfioSetup: read(setup(tree)) }, VFIO_SETUP);
+  assert.deepEqual(facts.find(({ key }) => key === "vfio-setup.vfs-bound")?.value, {
+    state: "value",
+    value: ["0000:04:11.5|8086:1520"],
+  });
+  assert.ok(!JSON.stringify(facts).includes("62:00"));
+  const off = createHostTree(context, { ...files, "/boot/config/sriov_disabled": "" });
+  assert.deepEqual(requestsOf(off, "sriovvfs.cfg"), []);
 });
 
 test("devices that cannot be read make the bindings unknown and leave the requests known", (context) => {

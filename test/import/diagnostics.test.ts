@@ -188,6 +188,27 @@ describe("importing Unraid's diagnostics", () => {
     );
   });
 
+  it("reads what Unraid bound and made at boot, and what waits for the next one", async (context) => {
+    const bind = "BIND=0000:01:00.0|10de:2805";
+    const { bench, paths } = write(context, {
+      ...GOOD,
+      change(files) {
+        files.set("logs/vfio-pci.txt", `Loading config from /boot/config/vfio-pci.cfg\r\n${bind}---\r\n`);
+        files.set("config/sriov.cfg", "VFS=0000:04:00.0|8086:1521|2");
+        files.set("config/sriovvfs.cfg", "VFSETTINGS=0000:04:11.5|8086:1520|0x02|1|62:00:04:11:05:01\n");
+      },
+    });
+    await bench.import(paths);
+    const facts = new Map(
+      bench.store.snapshots
+        .get(bench.store.boots.list()[0]?.snapshotId ?? "")
+        ?.facts.map(({ key, value }) => [key, textOf(value)]),
+    );
+    assert.equal(facts.get("vfio-setup.waits-for-reboot"), "0000:01:00.1|10de:22bd added");
+    assert.equal(facts.get("vfio-setup.vfs"), "0000:04:00.0|8086:1521|2");
+    assert.equal(facts.get("vfio-setup.vfs-bound"), "0000:04:11.5|8086:1520");
+  });
+
   it("compares with a boot that the service sees live without inventing a change", async (context) => {
     const { bench, paths } = write(context, GOOD);
     await bench.import(paths);

@@ -24,6 +24,7 @@ export const VFIO_SETUP: FactKind = {
     list("ids", "Parameter vfio-pci.ids"),
     list("modprobe-ids", "vfio-pci ids in modprobe.d"),
     list("vfs", "VFs made at boot (sriov.cfg)"),
+    list("vfs-bound", "VFs bound at boot (sriovvfs.cfg)"),
     list("unmatched", "Bindings that fit no device", 0),
     { ...list("errors", "Errors of Unraid's VFIO binding", 0), separator: "; ", ordered: true },
   ],
@@ -36,6 +37,7 @@ export const VFIO_SETUP: FactKind = {
         mapReading(asked[place], (requests) => requests.map(({ text }) => text)),
       );
     ask("config", "vfio-pci.cfg");
+    ask("vfs-bound", "sriovvfs.cfg");
     ask("ids", "vfio-pci.ids");
     ask("modprobe-ids", "modprobe.d");
     tell("vfio-setup.vfs", vfs);
