@@ -37,7 +37,7 @@ export type Hypothesis =
 
 export type Weighed = Hypothesis & { readonly probability: number };
 
-/** Ordinary failures happen on everything that works; what is broken fails nearly always, or at least often. */
+/** Ordinary failures happen on everything that works; what is broken fails nearly always, or often, or at times. */
 export const ORDINARY: { readonly sound: Grid; readonly broken: Grid } = {
   sound: [
     [0.002, 0.3],
@@ -46,10 +46,11 @@ export const ORDINARY: { readonly sound: Grid; readonly broken: Grid } = {
     [0.08, 0.1],
   ],
   broken: [
-    [0.995, 0.5],
-    [0.95, 0.27],
+    [0.995, 0.48],
+    [0.95, 0.26],
     [0.8, 0.13],
-    [0.5, 0.1],
+    [0.5, 0.08],
+    [0.3, 0.05],
   ],
 };
 

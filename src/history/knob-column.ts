@@ -23,6 +23,9 @@ export interface KnobColumn {
 /** The start was another VM's, so what this one is defined as plays no part. */
 export const ANOTHER_VM: FactValue = { state: "unknown", why: "a start of another VM" };
 
+/** The outcome of a trial that failed, among the numbers of `outcomesOf`. */
+export const FAILED = 0;
+
 export type Maker = (
   kind: KnobKind,
   family: string,
@@ -34,8 +37,8 @@ export type Maker = (
 
 /**
  * Loops over thousands of trials for hundreds of facts, so without a call or an allocation for each of them. What is the
- * same wherever the outcome turned explains nothing, and is not made; of several hosts, that one failed and another did
- * not is a turn as well.
+ * same wherever the outcome turned, and has no value with which nothing ever failed, explains nothing and is not made; of
+ * several hosts, that one failed and another did not is a turn as well.
  */
 export function createMaker(outcomes: Uint8Array, ofSeveralHosts: boolean): Maker {
   return (kind, family, group, key, given, parts = [key]) => {
@@ -59,11 +62,30 @@ export function createMaker(outcomes: Uint8Array, ofSeveralHosts: boolean): Make
       last = at;
     }
     if (ofSeveralHosts) turned = dividesOutcomes(pattern, outcomes);
-    if (!turned) return undefined;
+    if (!turned && !hasSoundValue(pattern, outcomes, seen.length)) return undefined;
     const told = seen.map((index) => values[index] ?? ABSENT);
     const safe = told.indexOf(ANOTHER_VM);
     return { kind, family, group, key, parts, values: told, pattern, ...(safe >= 0 && { safe }) };
   };
+}
+
+/** So many starts that went well, and none that failed, make a value a sound one. */
+const SOUND_STARTS = 3;
+
+/**
+ * Whether nothing ever failed with one value and something did with another. What is broken only now and then mostly
+ * works at first, so that the outcome turns later than the value.
+ */
+function hasSoundValue(pattern: Int32Array, outcomes: Uint8Array, values: number): boolean {
+  const good = new Int32Array(values);
+  const failed = new Uint8Array(values);
+  for (let at = 0; at < pattern.length; at += 1) {
+    const value = pattern[at] as number;
+    if (value < 0) continue;
+    if (outcomes[at] === FAILED) failed[value] = 1;
+    else good[value] = (good[value] as number) + 1;
+  }
+  return failed.includes(1) && good.some((count, value) => count >= SOUND_STARTS && failed[value] === 0);
 }
 
 /** Whether starts with one value went otherwise than starts with another one. */

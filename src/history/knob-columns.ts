@@ -2,7 +2,7 @@ import { ABSENT } from "../facts/fact-value.ts";
 import { familyOf, oddsOf } from "../facts/vocabulary.ts";
 import { biosBuilds, kernelBuilds, type TrialValues } from "./builds.ts";
 import { ABSENT_INDEX, type FactColumn, type FactTable, UNKNOWN_INDEX } from "./fact-table.ts";
-import { ANOTHER_VM, createMaker, type KnobColumn } from "./knob-column.ts";
+import { ANOTHER_VM, createMaker, FAILED, type KnobColumn } from "./knob-column.ts";
 import { areOfSeveralHosts } from "./model-trials.ts";
 import { relationColumns } from "./relation-columns.ts";
 import { addressOwner, type Subject, vmKey } from "./subject.ts";
@@ -55,7 +55,10 @@ export function knobColumns(
   return found.filter((column) => column !== undefined);
 }
 
-/** Whether a fact may have changed where the outcome turned: most have not, which a few comparisons tell. */
+/**
+ * Whether a fact may have changed where the outcome turned, or have had a value with which nothing failed: most have
+ * not, which a few comparisons tell.
+ */
 function createTurnTest(
   trials: readonly Trial[],
   outcomes: Uint8Array,
@@ -72,6 +75,11 @@ function createTurnTest(
       : [before.place, place];
   });
   const vms = new Set(trials.map(({ tally }) => tally.vm)).size;
+  const placesOf = (failed: boolean) => [
+    ...new Set(known.flatMap(({ outcome, place }) => ((outcome === FAILED) === failed ? [place] : []))),
+  ];
+  const failing = placesOf(true);
+  const working = placesOf(false);
   return ({ key, indexes, values }) => {
     if (vms > 1 && key.startsWith("vm.")) return true;
     for (let at = 0; at < turns.length; at += 2) {
@@ -79,7 +87,8 @@ function createTurnTest(
       if (was !== (indexes[turns[at + 1] as number] ?? ABSENT_INDEX)) return true;
       if (was < 0 || values[was]?.state === "unknown") return true;
     }
-    return false;
+    const failed = new Set(failing.map((place) => indexes[place]));
+    return working.some((place) => !failed.has(indexes[place]));
   };
 }
 

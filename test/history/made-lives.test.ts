@@ -104,6 +104,19 @@ const KINDS: Readonly<Record<string, (draw: Draw) => Life>> = {
     ),
     causes: ["BIOS"],
   }),
+  "a BIOS with which two of five boots fail, which the first few need not": (draw) => {
+    const host = createHost(draw);
+    const cause = draw.pick(OPAQUE);
+    const planted = { "firmware.bios.version": "1B01", "firmware.bios.date": "05/05/2026" };
+    return {
+      boots: [
+        ...boots(draw, host, draw.between(12, 40), {}, 0, cause),
+        ...boots(draw, host, draw.between(0, 3), planted, 0, cause),
+        ...boots(draw, host, draw.between(15, 25), planted, 0.4, cause),
+      ],
+      causes: ["BIOS"],
+    };
+  },
   "a BIOS built anew under its name": (draw) => ({
     boots: broken(draw, { "firmware.bios.date": "09/30/2025" }, draw.pick(OPAQUE)),
     causes: ["BIOS"],
