@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, steadyNow } from "../clock.ts";
 import type { HostMemory } from "../host/host-memory.ts";
 import { type HostReading, type HostSources, readHost } from "../host/host-reading.ts";
 import { hostStateOf } from "../host/host-state.ts";
@@ -14,6 +14,13 @@ import { tellsOfRemapping } from "./kernel-text-filter.ts";
 const KERNEL_LINES_KEPT = 200;
 /** Changes come in bursts (an editor's save, a driver's bind), so they are looked at a moment later (ms). */
 const LOOK_AFTER = 1_000;
+/** After a reset or a sleep of the host links are trained and drivers bound for some seconds (ms). */
+const CALM_AFTER = 5_000;
+/** A card that is reset again and again is not looked at each time (ms). */
+const RESETS_LOOKED_AT_EVERY = 60_000;
+/** Words of the kernel after which a card may be other than before: its link, its power state, whether it is there. */
+const SET_UP_ANEW =
+  /\bPM: (?:suspend exit|[Ff]inishing wakeup|hibernation: hibernation exit)|Waking up from system sleep|pciehp: Slot\([^)]+\): (?:Link|Card|No link)|\bretrain|available PCIe bandwidth|reset recovery - restoring BARs/;
 
 /** What the host is now, and when it is worth looking again. */
 export interface HostWatch {
@@ -49,6 +56,8 @@ export function createHostWatch(options: {
   let vms: Reading<readonly VmStatus[]> = unreadable("neither libvirt nor Proxmox has told of the VMs yet");
   let host: HostState | undefined;
   let isLookDue = false;
+  let isResetDue = false;
+  let resetLookedAt = Number.NEGATIVE_INFINITY;
   /** The groups as they were stored last. */
   let remembered = "";
 
@@ -78,6 +87,17 @@ export function createHostWatch(options: {
     });
   }
 
+  function lookAfterReset(): void {
+    if (isResetDue) return;
+    isResetDue = true;
+    const wait = Math.max(CALM_AFTER, resetLookedAt + RESETS_LOOKED_AT_EVERY - steadyNow(clock));
+    clock.after(wait, () => {
+      isResetDue = false;
+      resetLookedAt = steadyNow(clock);
+      options.look("a card or the host was set up anew");
+    });
+  }
+
   return {
     reading,
     read: readNow,
@@ -90,6 +110,7 @@ export function createHostWatch(options: {
         case "kernel-record":
           if (kernelLines.length < KERNEL_LINES_KEPT && tellsOfRemapping(observation.text))
             kernelLines.push(observation.text);
+          if (SET_UP_ANEW.test(observation.text)) lookAfterReset();
           break;
         case "vm-inventory":
           vms = read(known());

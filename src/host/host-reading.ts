@@ -31,6 +31,7 @@ import {
 } from "./kernel.ts";
 import { type KernelOptions, readKernelOptions } from "./kernel-options.ts";
 import type { KernelParameter } from "./kernel-parameters.ts";
+import { readLinkTarget } from "./link-target.ts";
 import { type PlacedModprobeSetting, readModprobeSettings } from "./modprobe.ts";
 import { readAcs } from "./pci-acs.ts";
 import { type PciFunctions, readPciDevices } from "./pci-devices.ts";
@@ -100,6 +101,8 @@ export interface HostFiles {
   value(path: string): Reading<string>;
   /** What a PCI Express port has switched on of Access Control Services, see `readAcs`. */
   acs(bdf: Bdf): Reading<string>;
+  /** The speed up to which a PCI Express port trains its link, see `readLinkTarget`. */
+  linkTarget(bdf: Bdf): Reading<string>;
   /** Whether a PCI function sleeps, so that nothing may be asked of it. */
   isAsleep(bdf: Bdf): boolean;
 }
@@ -193,6 +196,7 @@ export function readHost(sources: HostSources): HostReading {
       names: (path) => within(`/${path.split("/")[1]}`, () => readNames(paths.at(path)))(),
       value: (path) => within(`/${path.split("/")[1]}`, () => readValue(paths.at(path)))(),
       acs: (bdf) => within("/sys", () => readAcs(paths, bdf, memory))(),
+      linkTarget: (bdf) => within("/sys", () => readLinkTarget(paths, bdf))(),
       isAsleep: (bdf) => isAsleep(paths.at(`/sys/bus/pci/devices/${bdf}`)),
     }),
   });
@@ -237,7 +241,13 @@ export function unknownHost(why: string): HostReading {
     qemu: unknown,
     plugins: unknown,
     hardware: unknown,
-    files: { names: () => unknown, value: () => unknown, acs: () => unknown, isAsleep: () => false },
+    files: {
+      names: () => unknown,
+      value: () => unknown,
+      acs: () => unknown,
+      linkTarget: () => unknown,
+      isAsleep: () => false,
+    },
   };
 }
 

@@ -14,9 +14,14 @@ const KEY = "pci.1002:744c/1849:5315";
 /** BAR 0 of 256 MiB at 0xd0000000. */
 const RESOURCE = "0x00000000d0000000 0x00000000dfffffff 0x000000000014220c\n";
 
-/** A classic configuration space, and behind it ACS with this control register as the second extended capability. */
-function configSpace(control: number | undefined): Buffer {
+/** A classic configuration space of a port that trains its link up to a speed (1: 2.5 GT/s, 4: 16), and behind it ACS with this control register as the second extended capability. */
+function configSpace(control: number | undefined, speed = 4): Buffer {
   const space = Buffer.alloc(0x300);
+  // Power management first, then PCI Express of the second version with its Link Control 2.
+  space.writeUInt8(0x50, 0x34);
+  space.writeUInt16LE(0x5801, 0x50);
+  space.writeUInt32LE(0x0042_0010, 0x58);
+  space.writeUInt8(speed, 0x88);
   space.writeUInt32LE(control === undefined ? 0x00010001 : 0x14810001, 0x100);
   if (control !== undefined) {
     space.writeUInt32LE(0x0001000d, 0x148);
@@ -227,5 +232,35 @@ describe("memory encryption", () => {
     const tree = host(context, "amdgpu", { ...flags(""), "/proc/cmdline": "mem_encrypt=on\n" });
     assert.equal(said(factsIn(tree), "kernel.memory-encryption.sme"), "absent");
     assert.equal(said(factsIn(tree), "kernel.memory-encryption.sev"), "absent");
+  });
+});
+
+describe("the speed that a port trains its link up to", () => {
+  const target = `${KEY}.port-speed-target`;
+
+  test("is told, and read again, for a reset may have lowered it", (context) => {
+    const tree = host(context, "vfio-pci");
+    const memory = createHostMemory();
+    assert.equal(said(factsIn(tree, memory), target), "16.0 GT/s");
+    tree.write(`${PORT}/config`, configSpace(0, 1));
+    assert.equal(said(factsIn(tree, memory), target), "2.5 GT/s");
+  });
+
+  test("is not known of a port that sleeps, without root, and of one that has gone", (context) => {
+    const asleep = host(context, "vfio-pci", {
+      [`${PORT}/power/runtime_status`]: "suspended\n",
+      [`${PORT}/pci_bus/0000:03/cpuaffinity`]: "1\n",
+    });
+    assert.equal(said(factsIn(asleep), target), "unknown");
+    const others = host(context, "vfio-pci", { [`${PORT}/config`]: configSpace(0).subarray(0, 64) });
+    assert.equal(said(factsIn(others), target), "unknown");
+    const gone = Buffer.alloc(0x100, 0xff);
+    assert.equal(said(factsIn(host(context, "vfio-pci", { [`${PORT}/config`]: gone })), target), "unknown");
+  });
+
+  test("is absent of a port that has no such register", (context) => {
+    const first = configSpace(0);
+    first.writeUInt32LE(0x0041_0010, 0x58);
+    assert.equal(said(factsIn(host(context, "vfio-pci", { [`${PORT}/config`]: first })), target), "absent");
   });
 });

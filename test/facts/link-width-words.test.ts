@@ -29,3 +29,16 @@ it("says at a failed start that the link of a card lost lanes", async () => {
 it("says nothing of the lanes of a card that slept, whose link nobody could read", async () => {
   assert.doesNotMatch(await shownAfter("x16", UNREADABLE), /lanes/i);
 });
+
+it("says at a failed start that the port above a card holds its link at a lower speed", async () => {
+  let shown = "";
+  await withStore(async (store) => {
+    const speed = (text: string) => hostFacts({ [`pci.${GPU_IDENTITY}.port-speed-target`]: text });
+    storeHistory(store, [
+      { facts: speed("16.0 GT/s"), starts: [good()] },
+      { facts: speed("2.5 GT/s"), starts: [bad(1, "reset-failed")] },
+    ]);
+    shown = (await runProgram(["show", "2", "--database", store.path], {}, { columns: 200 })).out;
+  });
+  assert.match(shown, /^- The link of NVIDIA [^\n]* is held at 2\.5 GT\/s, 16\.0 GT\/s before$/m);
+});

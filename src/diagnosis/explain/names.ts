@@ -87,6 +87,7 @@ const VM_FORMS: readonly RegExp[] = [
   /\bvirt-launcher-([\w.-]+)-[a-z0-9]{5}\b/g,
   /\b(?:virtualmachineinstance\/|VirtualMachineInstance (?!failed\b)|describe vmi? |virtctl start )(?:[\w.-]+\/)?([\w.-]*\w)/g,
   /\/(?:incus|lxd)(?:\/logs)?\/([\w.-]+)\/qemu\.(?:conf|log)/g,
+  /\b(?:incus|lxc) (?:info|start|restart|console) (?:--(?:show-log|console|project \S{1,60}) ){0,3}(?:[\w-]{1,60}:)?([\w][\w.-]*)/g,
   /<domain\b[^<>\n]*>\s*<name>([^<>\n]+)<\/name>/g,
   /virt-install [^\n]{0,400}?--name[ =]"?([\w.+-]+)/g,
   /\bdomain '([^'\n]+)'/g,

@@ -8,8 +8,8 @@ import { passedDevices } from "../passed-devices.ts";
 const NOT_KNOWN = unreadable("the device does not say");
 
 /**
- * How many lanes a device runs with now, and what the port above it could at most. A card that sits badly, or shares its
- * lanes, has fewer than it could. (The speed is no fact: it sinks when a GPU idles. At a failure it is evidence.)
+ * How many lanes a device runs with now, how fast the port above it lets it be, and what that could at most. A card that
+ * sits badly, or shares its lanes, has fewer than it could. (The speed in use is no fact: it sinks when a GPU idles.)
  */
 export const LINK_WIDTH: FactKind = {
   group: "pci",
@@ -26,6 +26,17 @@ export const LINK_WIDTH: FactKind = {
         return `The link of ${device(parts.device)} runs with ${now === 1 ? "1 lane" : `${now} lanes`}, ${then} before`;
       },
     }),
+    form("pci.{device}.port-speed-target", "Speed that the port above {device} is set to", 4, {
+      breaks: { "pcie-error": "any change", "device-lost": "any change", "reset-failed": "any change" },
+      shown: "hardware",
+      say({ parts, before, after, device }) {
+        const [then, now] = [textOf(before), textOf(after)];
+        if (then === undefined || now === undefined || parts.device === undefined) return undefined;
+        return speedOf(now) < speedOf(then)
+          ? `The link of ${device(parts.device)} is held at ${now}, ${then} before`
+          : `The link of ${device(parts.device)} may run at ${now}, ${then} before`;
+      },
+    }),
     form("pci.{device}.port-link-at-most", "Fastest link of the port above {device}", 4, {
       role: { follows: ["BIOS setting", "BIOS", "card in its slot"] },
       shown: "hardware",
@@ -39,6 +50,7 @@ export const LINK_WIDTH: FactKind = {
       const { segment, bus } = addressOf(device.bdf);
       const port = topology.bridgeAbove(segment, bus);
       if (port?.mostLink !== undefined) tell(`pci.${identity}.port-link-at-most`, port.mostLink);
+      if (port !== undefined) tell(`pci.${identity}.port-speed-target`, host.files.linkTarget(port.bdf));
       const key = `pci.${identity}.link-width`;
       if (host.files.isAsleep(device.bdf)) tell(key, unreadable("the device sleeps, and is not woken"));
       else {
@@ -52,6 +64,10 @@ export const LINK_WIDTH: FactKind = {
     }
   },
 };
+
+function speedOf(text: string): number {
+  return Number.parseFloat(text);
+}
 
 function lanesOf(value: FactValue): number | undefined {
   const lanes = /^x(\d+)$/.exec(textOf(value) ?? "")?.[1];

@@ -18,6 +18,15 @@ describe("VMs", () => {
     assert.deepEqual(vmsIn("$ qvm-start sys-net"), ["sys-net"]);
     assert.deepEqual(vmsIn("GUEST HOOK: 103 pre-start"), ["103"]);
   });
+  test("are read from the commands of incus and lxc, whatever options stand before the name", () => {
+    for (const text of [
+      "Try `incus info --show-log desk` for more info",
+      "$ incus info desk --show-log",
+      "lxc start --console local:desk",
+    ])
+      assert.deepEqual(vmsIn(text), ["desk"], text);
+    assert.deepEqual(vmsIn("incus info --show-log"), []);
+  });
   test("are read from their TPM's log and their UEFI's settings", () => {
     assert.deepEqual(vmsIn("Failed to create file '/var/lib/libvirt/qemu/nvram/win10_VARS.fd'"), ["win10"]);
     assert.deepEqual(vmsIn("see /var/log/swtpm/libvirt/qemu/win10-swtpm.log"), ["win10"]);
