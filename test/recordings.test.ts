@@ -88,6 +88,7 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     { vm: "other", outcome: "started" },
     ...[1, 2, 3].map(() => windows("failed", "iommu-direct-mapping-required", GPU, 8)),
   ],
+  "agesa-update": [windows("started"), windows("failed", "iommu-direct-mapping-required", GPU)],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),

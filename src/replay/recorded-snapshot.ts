@@ -13,6 +13,10 @@ export interface RecordedSnapshot {
   readonly units: readonly string[] | undefined;
   /** Files of `/sys/class/dmi/id`. */
   readonly dmi: ReadonlyMap<string, string> | undefined;
+  /** The whole SMBIOS table, `/sys/firmware/dmi/tables/DMI`. */
+  readonly smbios: Uint8Array | undefined;
+  /** `/proc/iomem`. */
+  readonly ioMemory: string | undefined;
   readonly commandLine: string | undefined;
   /** `/proc/version`. */
   readonly version: string | undefined;
@@ -61,6 +65,8 @@ export function readRecordedSnapshot(directory: string): RecordedSnapshot {
     devices: devices === undefined ? undefined : parseRecordedDevices(devices, kernelLines ?? []),
     ...(groups === undefined ? { groups: undefined, units: undefined } : parseRecordedGroups(groups)),
     dmi: dmi === undefined ? undefined : parseAssignments(dmi),
+    smbios: bytesOf(join(boot, "smbios")),
+    ioMemory: here("iomem.txt"),
     commandLine: ofBoot("cmdline.txt"),
     version: ofBoot("version.txt"),
     tables: readTables(boot),
@@ -71,8 +77,12 @@ export function readRecordedSnapshot(directory: string): RecordedSnapshot {
 }
 
 function textOf(path: string): string | undefined {
+  return bytesOf(path)?.toString("utf8");
+}
+
+function bytesOf(path: string): Buffer | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readFileSync(path);
   } catch {
     // Not part of this recording; the caller says so where it matters.
     return undefined;

@@ -43,6 +43,8 @@ export function buildHostTree(directory: string, tree: HostTree): HostPaths {
     for (const unit of tree.units) folder(`/sys/class/iommu/${unit}`);
   }
   for (const [name, value] of tree.dmi ?? []) file(`/sys/class/dmi/id/${name}`, `${value}\n`);
+  if (tree.smbios !== undefined) file("/sys/firmware/dmi/tables/DMI", tree.smbios);
+  if (tree.ioMemory !== undefined) file("/proc/iomem", tree.ioMemory);
   if (tree.commandLine !== undefined) file("/proc/cmdline", tree.commandLine);
   if (tree.version !== undefined) {
     const [, release = "", build = ""] = /^Linux version (\S+).*? (#\d+ .*)$/m.exec(tree.version) ?? [];

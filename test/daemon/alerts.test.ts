@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import type { HostPaths } from "../../src/host-paths.ts";
-import { createWatchedHost, until } from "../helpers/watched-host.ts";
-import { fakeVm, startFakeLibvirtd } from "../libvirt/fake-libvirtd.ts";
+import { createWatchedHost, fakeLibvirt, until } from "../helpers/watched-host.ts";
+import { fakeVm } from "../libvirt/fake-libvirtd.ts";
 
 const OLD_BIOS = ["bios-update", "boot1-good-start-amd", "snap-before"];
 const NEW_BIOS = ["bios-update", "boot2-ivmd-amd", "snap-before"];
@@ -28,13 +27,6 @@ async function ntfyServer(context: TestContext) {
   await once(server, "listening");
   context.after(() => server.close());
   return { titles, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/topic` };
-}
-
-async function fakeLibvirt(context: TestContext, paths: HostPaths) {
-  mkdirSync(paths.at("/run/libvirt"), { recursive: true });
-  const libvirt = await startFakeLibvirtd(paths.at("/run/libvirt/libvirt-sock"));
-  context.after(() => libvirt.stop());
-  return libvirt;
 }
 
 test("a start that fails after a BIOS update is told once, with cause and change, and its recovery too", async (context) => {

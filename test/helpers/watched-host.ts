@@ -22,6 +22,7 @@ import { readRecordedSnapshot } from "../../src/replay/recorded-snapshot.ts";
 import { buildHostTree } from "../../src/replay/recorded-tree.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { startFakeLibvirtd } from "../libvirt/fake-libvirtd.ts";
 import { recordingPath } from "./recorded-tree.ts";
 import { createSkippingClock, type SkippingClock } from "./skipping-clock.ts";
 
@@ -193,4 +194,12 @@ function createLog(paths: HostPaths, clock: SkippingClock): Omit<Boot, "paths"> 
 export async function until(what: () => boolean, why = "it did not come to pass"): Promise<void> {
   for (let tries = 0; tries < 1_000 && !what(); tries += 1) await delay(10);
   assert.ok(what(), why);
+}
+
+/** A libvirtd that speaks its protocol, at the socket of a host made of files; it goes when the test ends. */
+export async function fakeLibvirt(context: TestContext, paths: HostPaths) {
+  mkdirSync(paths.at("/run/libvirt"), { recursive: true });
+  const libvirt = await startFakeLibvirtd(paths.at("/run/libvirt/libvirt-sock"));
+  context.after(() => libvirt.stop());
+  return libvirt;
 }
