@@ -29,15 +29,18 @@ export function adviceWords(advice: BiosAdvice): AdviceWords {
 }
 
 function answerOf(advice: BiosAdvice): string {
-  const { asked, now, otherBoard, goodHere } = advice;
+  const { asked, now, isNow, otherBoard, goodHere } = advice;
   switch (advice.verdict) {
     case "wrong-board":
       return `Do not flash it: that file is for the board ${otherBoard}, and this one is another.`;
     case "failed-here":
+      if (isNow) return `${asked} is in use, and VMs with passed-through devices failed on it on this host.`;
       return `Do not go to ${asked}: VMs with passed-through devices failed on it on this host.`;
     case "worked-here":
       return `${asked} is proven on this host: passed-through devices worked on it.`;
     case "failed-elsewhere":
+      if (isNow)
+        return `${asked} is in use, and others had trouble with it. Whether this host has it too is not proven.`;
       return `Better not ${asked}: others had trouble with it. Whether this host would have it too is not proven.`;
     case "worked-elsewhere":
       return `Nothing is known against ${asked}, and it worked for others. On this host it is not proven.`;
@@ -76,7 +79,7 @@ function countWords(row: BiosRow | undefined): string {
   return `${worked}, ${failed}, the last on ${formatDay(row.lastSeen)}`;
 }
 
-function elsewhereWords({ elsewhere, now, agesaNow }: BiosAdvice): readonly string[] {
+function elsewhereWords({ elsewhere, now, agesaNow, hasAgesa }: BiosAdvice): readonly string[] {
   if (elsewhere === undefined) return [];
   const { agesa, bios, boardsWithAgesa } = elsewhere;
   const said = wordsElsewhere(elsewhere, now);
@@ -90,7 +93,7 @@ function elsewhereWords({ elsewhere, now, agesaNow }: BiosAdvice): readonly stri
       : `${bios} carries AGESA ${agesa.name} (${agesa.from === "this machine" ? saysSo : "from other machines of this board"})${boardsWithAgesa === 0 ? "" : `, as versions of ${boardsWithAgesa} other known ${boardsWithAgesa === 1 ? "board" : "boards"} do`}.`;
   return [
     ...(said.length === 0 ? [`No other owner's report of ${bios} on this board is known.`] : said),
-    carried,
+    ...(agesa === undefined && !hasAgesa ? [] : [carried]),
   ];
 }
 

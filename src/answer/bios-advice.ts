@@ -26,6 +26,8 @@ export interface BiosAdviceInput {
   /** What the machine runs; undefined where it does not say. */
   readonly now: string | undefined;
   readonly agesaNow: string | undefined;
+  /** On an Intel machine there is none. */
+  readonly hasAgesa: boolean;
   /** The version that is asked about; undefined: whether to change at all. */
   readonly asked: string | undefined;
   readonly vms: readonly VmAtStake[];
@@ -53,6 +55,9 @@ export type AdviceVerdict =
 
 export interface BiosAdvice {
   readonly now: string | undefined;
+  /** Whether it is asked about the version that is in use. */
+  readonly isNow: boolean;
+  readonly hasAgesa: boolean;
   readonly agesaNow: string | undefined;
   /** In the machine's own spelling. */
   readonly asked: string | undefined;
@@ -89,7 +94,7 @@ export function adviseBios(input: BiosAdviceInput): BiosAdvice {
       ? undefined
       : firmwareElsewhere(known, { names, bios: subject, agesa: agesaOf(subject) });
   const found = {
-    ...{ now, agesaNow, asked, elsewhere, vms },
+    ...{ now, isNow, agesaNow, asked, elsewhere, vms, hasAgesa: input.hasAgesa },
     otherBoard: input.asked === undefined ? undefined : otherBoardOf(input.asked, names),
     nowHere: rowOf(now),
     askedHere: rowOf(asked),

@@ -37,10 +37,17 @@ const SPELLINGS: readonly (readonly [
 ];
 
 const FILE_ENDING = /\.(?:ZIP|ROM|CAP|BIN|EXE)$/;
+/** Behind a version on the vendor's page: 7E49v1A95(Beta version). */
+const BETA = /[ _-]?\(?\bBETA\b[^)]*\)?$/;
+
+/** A spelling without what does not belong to the version. */
+function bareVersion(spelling: string): string {
+  return spelling.trim().replace(/\s+/g, " ").toUpperCase().replace(FILE_ENDING, "").replace(BETA, "");
+}
 
 /** The versions that a spelling can mean, in one form; two spellings that share one mean the same version. */
 export function biosVersionKeys(spelling: string): readonly string[] {
-  const text = spelling.trim().replace(/\s+/g, " ").toUpperCase().replace(FILE_ENDING, "");
+  const text = bareVersion(spelling);
   for (const [form, meant] of SPELLINGS) {
     const [whole, ...parts] = form.exec(text) ?? [];
     if (whole !== undefined) return [...new Set([...meant(parts), text])];
@@ -89,7 +96,7 @@ export function ownSpellings(versions: readonly string[]): ReadonlyMap<string, s
 
 /** The board (`7E49` of MS-7E49) that a name of MSI's names with the version; undefined where it names none. */
 export function boardOfBiosFile(spelling: string): string | undefined {
-  const text = spelling.trim().toUpperCase().replace(FILE_ENDING, "");
+  const text = bareVersion(spelling);
   return (
     /^E?([0-9A-Z]{4})[A-Z]{1,2}MS[0-9A-Z]?\./.exec(text)?.[1] ??
     /^([0-9][0-9A-Z]{3})V[0-9A-Z]{2,4}$/.exec(text)?.[1]

@@ -82,8 +82,8 @@ async function advise(
   args: readonly string[],
   database?: string,
 ): Promise<Advised> {
-  const env = { VFIO_WATCH_ROOT: place(options).root };
-  const all = ["advise", ...args, "--database", database ?? `${directory.path}/none.db`];
+  const env = { VFIO_WATCH_ROOT: place(options).root, VFIO_WATCH_DATABASE: `${directory.path}/none.db` };
+  const all = ["advise", ...args, ...(database === undefined ? [] : ["--database", database])];
   const text = await runProgram(all, env);
   const json = await runProgram([...all, "--json"], env);
   assert.equal(json.err, "");
@@ -128,6 +128,21 @@ describe("advise before the update of the forum's host", () => {
     const { code, text, json } = await advise(GOOD, ["--bios", "1.A20"]);
     assert.deepEqual([code, json.verdict], [4, "unknown"]);
     assert.match(text, /That is no all-clear/);
+  });
+
+  it("does not warn of going to the version that is in use already", async () => {
+    const { code, text } = await advise({ bios: "1.A95", demand: false }, [
+      "--bios",
+      "7E49v1A95(Beta version)",
+    ]);
+    assert.equal(code, 3);
+    assert.match(text, /^1\.A95 is in use, and others had trouble with it\./);
+  });
+
+  it("speaks of no AGESA on a machine that has none", async () => {
+    const intel = { ...GOOD, files: { "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vmx\n" } };
+    assert.doesNotMatch((await advise(intel, ["--bios", "1.A20"])).text, /AGESA/);
+    assert.match((await advise(GOOD, ["--bios", "1.A20"])).text, /Which AGESA 1\.A20 carries is not known/);
   });
 
   it("names the AGESA that other machines of the board have with the version", async () => {

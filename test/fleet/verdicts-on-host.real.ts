@@ -42,8 +42,9 @@ test("check and advise say what the fleet says, and what it said last when it ca
   const url = fleet.url.replace(/\/\/.*@/, `//${own.user}:${own.password}@`);
   const { root } = buildForumHost(join(directory, "host"), { bios: "E7E49AMSI.1A63", demand: false });
   const ask = (...words: string[]) =>
-    runProgram([...words, "--database", join(directory, "history.db")], {
+    runProgram(words, {
       VFIO_WATCH_ROOT: root,
+      VFIO_WATCH_DATABASE: join(directory, "history.db"),
       VFIO_WATCH_FLEET_URL: url,
     });
   const sentence =
@@ -64,8 +65,9 @@ test("check and advise say what the fleet says, and what it said last when it ca
   );
   assert.doesNotMatch(away.out, new RegExp(own.password ?? "none"));
   await postgres.start();
-  const alone = await runProgram(["check", "--database", join(directory, "history.db")], {
+  const alone = await runProgram(["check"], {
     VFIO_WATCH_ROOT: root,
+    VFIO_WATCH_DATABASE: join(directory, "history.db"),
   });
   assert.doesNotMatch(alone.out, /fleet/i, "a host of no fleet hears nothing of one");
   assert.equal(serverOf(url).user, own.user);

@@ -28,6 +28,9 @@ test("a vendor's file name, what people write and what SMBIOS says are one versi
     ["X670E-AORUS-PRO.F30", "F30"],
     ["ROG-STRIX-X670E-E-GAMING-WIFI-ASUS-2613.CAP", "2613"],
     ["v1.40", "1.40"],
+    ["7E49v1A95(Beta version)", "1.A95"],
+    ["1.A95 beta", "1.A95"],
+    ["4.60 (beta 2)", "P4.60"],
     ["Version 1.40", "1.40"],
     ["V82 Ver. 01.03.02", "1.3.2"],
   ] as const) {
