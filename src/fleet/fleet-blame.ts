@@ -32,6 +32,8 @@ export interface LoneChange {
   readonly to: number;
   readonly failedBefore: boolean;
   readonly failedAfter: boolean;
+  /** Whether the host had the value that it came to before. */
+  readonly isReturn: boolean;
 }
 
 /** The answer for one fault of a board's hosts: the same blame as on one host, and how many hosts say so. */
@@ -219,16 +221,23 @@ function loneChanges(
   const changesMore = createMoreTest(environments, keys);
   const known = trials.flatMap((trial, at) => ((pattern[at] ?? -1) < 0 ? [] : [{ trial, at }]));
   const changes = new Map<string, LoneChange>();
+  /** Values that the host in hand has had. */
+  const had = new Set<number>();
   for (const [place, { trial, at }] of known.entries()) {
     const before = known[place - 1];
+    const to = pattern[at] ?? -1;
+    if (before?.trial.block !== trial.block) had.clear();
+    const isReturn = had.has(to);
+    had.add(to);
     if (before === undefined || before.trial.block !== trial.block) continue;
-    const [from, to] = [pattern[before.at] ?? -1, pattern[at] ?? -1];
+    const from = pattern[before.at] ?? -1;
     if (from === to) continue;
     if (changesMore(before.trial.tally.snapshotId ?? "", trial.tally.snapshotId ?? "")) continue;
     changes.set(`${trial.block} ${from} ${to}`, {
       ...{ host: trial.block ?? -1, from, to },
       failedBefore: !before.trial.good,
       failedAfter: !trial.good,
+      isReturn,
     });
   }
   return [...changes.values()];

@@ -34,7 +34,7 @@ export function hostSentence({ values, changes, name, family }: FleetFault): str
   const shares = ordered.slice(0, MOST_VALUES).map(({ value, hosts, failing }, at) => {
     const share = `${failing} of ${hosts}`;
     return at === 0
-      ? `${share} ${owners(hosts)} of this board ${name.on(value)} fail`
+      ? `${share} ${owners(hosts)} of this board ${name.on(value)} ${hosts === 1 ? "fails" : "fail"}`
       : `${share} ${name.on(value)}`;
   });
   const forth = changes.filter(
@@ -45,14 +45,21 @@ export function hostSentence({ values, changes, name, family }: FleetFault): str
   );
   const worked = forth.filter(({ failedBefore }) => !failedBefore);
   const failed = back.filter(({ failedBefore }) => failedBefore);
-  const what = /^(?:BIOS|kernel|QEMU|libvirt|operating system)$/.test(family) ? `the ${family}` : family;
+  const [returned, left] = [
+    failed.filter(({ isReturn }) => isReturn),
+    failed.filter(({ isReturn }) => !isReturn),
+  ];
+  const what = /^(?:BIOS|kernel|operating system)$/.test(family) ? `the ${family}` : family;
   const turns = [
     worked.length === 0
       ? ""
       : `of ${hostsWord(worked)} on which only ${what} changed, ${count(worked, ({ failedAfter }) => failedAfter)} broke`,
-    failed.length === 0
+    returned.length === 0
       ? ""
-      : `of ${hostsWord(failed)} on which only ${what} went back, ${count(failed, ({ failedAfter }) => !failedAfter)} work again`,
+      : `of ${hostsWord(returned)} on which only ${what} went back, ${workAgain(returned)}`,
+    left.length === 0
+      ? ""
+      : `of ${hostsWord(left)} on which only ${what} changed to another, ${workAgain(left)}`,
   ].filter(Boolean);
   return `${[shares.join(", "), ...turns].join("; ")}.`;
 }
@@ -65,6 +72,11 @@ function owners(hosts: number): string {
 
 function hostsWord({ length }: readonly unknown[]): string {
   return length === 1 ? "1 host" : `${length} hosts`;
+}
+
+function workAgain(changes: readonly LoneChange[]): string {
+  const working = count(changes, ({ failedAfter }) => !failedAfter);
+  return `${working} ${working === 1 ? "works" : "work"} again`;
 }
 
 function count(changes: readonly LoneChange[], isSo: (change: LoneChange) => boolean): number {

@@ -68,6 +68,29 @@ test("hosts that went back prove it, and only a host of its own can go back", ()
   );
 });
 
+test("a newer version that mends is no way back, and one host is one", () => {
+  const mended = environment({ "firmware.bios.version": "1.B00", "firmware.bios.date": "06/01/2026" });
+  const sentence = (hosts: number) =>
+    describeFleetBlame(
+      askFleetBlame(
+        madeFleet(
+          repeatHost(hosts, [
+            { environment: environment(NEW_BIOS), bad: 3 },
+            { environment: mended, good: 4 },
+          ]),
+        ),
+      ),
+    ).hosts;
+  assert.equal(
+    sentence(5),
+    "5 of 5 owners of this board on 1.A7D fail, 0 of 5 on 1.B00; of 5 hosts on which only the BIOS changed to another, 5 work again.",
+  );
+  assert.equal(
+    sentence(1),
+    "1 of 1 owner of this board on 1.A7D fails, 0 of 1 on 1.B00; of 1 host on which only the BIOS changed to another, 1 works again.",
+  );
+});
+
 test("where the kernel changed in the same turn, hosts on which it did not are what decides", () => {
   const kernel = { "kernel.release": "6.12.60-Unraid" };
   const both = repeatHost(20, [

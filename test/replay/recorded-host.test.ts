@@ -40,7 +40,8 @@ test("a later snapshot shows its own devices, and the firmware and parameters of
 
 test("what a recording does not hold is unreadable, never absent", () => {
   const host = recordedHost(join(directory.path, "no-such-recording", "snap-before"));
-  for (const [part, reading] of Object.entries(host)) assert.equal(reading.state, "unreadable", part);
+  for (const [part, reading] of Object.entries(host))
+    if (typeof reading !== "function") assert.equal(reading.state, "unreadable", part);
 });
 
 test("a damaged VM definition says which one it is", () => {
