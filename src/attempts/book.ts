@@ -2,14 +2,13 @@ import type { Clock } from "../clock.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
-import { createIdentities, identityOf } from "./identities.ts";
+import { identityOf } from "./identities.ts";
 import { type Moment, type Moments, type Said, SET_CLOCK_MS } from "./moments.ts";
-import { createRecent } from "./recent.ts";
+import { createShelf } from "./shelf.ts";
 import type { TrackerEvents, TrackerSettings } from "./tracking.ts";
 import { hadDevicesAt } from "./windows.ts";
 import {
   finishedView,
-  forgetAttempt,
   hasEvidence,
   isUndiagnosed,
   openAttempt,
@@ -17,8 +16,6 @@ import {
   type WorkingAttempt,
 } from "./working-attempt.ts";
 
-/** Attempts kept in memory for each VM: enough for late pieces of a VM that is retried in quick succession. */
-const KEPT_FOR_EACH_VM = 12;
 /** A start that libvirt does not announce for so long is judged by its log alone (ms). */
 const LONGEST_START_MS = 900_000;
 /** Without libvirt's word a start is not called good sooner: QEMU may still be pinning memory (ms). */
@@ -74,52 +71,21 @@ export function createAttemptBook(options: {
   readonly isStartAnnounced: () => boolean;
 }): AttemptBook {
   const { clock, moments, settings, events, isReleased } = options;
-  const byVm = new Map<VmName, WorkingAttempt[]>();
+  const shelf = createShelf(clock);
   const timers = new Map<string, () => void>();
   const closedSince = new Map<string, number>();
   /** Settled ones to settle again once the backlog is read: something new came, or a kill came before the diagnosis. */
   const dueAgain = new Set(options.stored.filter(isUndiagnosed).map(({ id }) => id));
   const steadyNow = () => moments.now().steady;
 
-  /** All of them, until there is another one: they are looked through for each record of a flood. */
-  let everything: readonly WorkingAttempt[] | undefined;
-
-  function all(): readonly WorkingAttempt[] {
-    everything ??= [...byVm.values()].flat();
-    return everything;
-  }
-
-  const changed = new Set<WorkingAttempt>();
-  const known = createIdentities();
-  const recent = createRecent(all);
-
-  function insert(attempt: WorkingAttempt): void {
-    everything = undefined;
-    changed.add(attempt);
-    recent.add(attempt);
-    const attempts = byVm.get(attempt.vm) ?? [];
-    attempts.push(attempt);
-    attempts.sort((a, b) => a.opened.steady - b.opened.steady);
-    if (attempts.length > KEPT_FOR_EACH_VM) {
-      const oldest = attempts.findIndex((candidate) => candidate.settled);
-      const [left] = oldest < 0 ? [] : attempts.splice(oldest, 1);
-      if (left !== undefined) {
-        changed.delete(left);
-        recent.delete(left);
-        forgetAttempt(left);
-      }
-    }
-    byVm.set(attempt.vm, attempts);
-  }
-
   for (const stored of options.stored)
-    insert(
+    shelf.put(
       resumeAttempt(
         stored,
         stored.steady === undefined
           ? moments.of(stored.openedAt)
           : { at: stored.openedAt, steady: stored.steady },
-        known,
+        shelf.known,
       ),
     );
 
@@ -180,13 +146,12 @@ export function createAttemptBook(options: {
 
   return {
     open(vm, first) {
-      const attempt = openAttempt(vm, first, known);
-      insert(attempt);
+      const attempt = openAttempt(vm, first, shelf.known);
+      shelf.put(attempt);
       return attempt;
     },
     close(attempt, at, outcome) {
-      changed.add(attempt);
-      recent.add(attempt);
+      shelf.changed(attempt, "end");
       attempt.closed = endOf(attempt, at);
       attempt.outcome = outcome;
       attempt.settled = false;
@@ -194,40 +159,36 @@ export function createAttemptBook(options: {
       settleWhenQuiet(attempt);
     },
     touched(attempt) {
-      changed.add(attempt);
+      shelf.changed(attempt);
       events.changed(finishedView(attempt));
       if (attempt.closed !== undefined) settleWhenQuiet(attempt);
     },
     watchSettling,
-    current: (vm) => byVm.get(vm)?.at(-1),
-    of: (vm) => byVm.get(vm) ?? [],
-    all,
-    notOverAt: recent.notOverAt,
+    current: (vm) => shelf.of(vm).at(-1),
+    of: shelf.of,
+    all: shelf.all,
+    notOverAt: shelf.notOverAt,
     runningAt(steady) {
       const running: WorkingAttempt[] = [];
-      for (const attempts of byVm.values()) {
+      for (const attempts of shelf.ofEachVm()) {
         const attempt = attempts.findLast(({ opened }) => opened.steady <= steady);
         if (attempt !== undefined && hadDevicesAt(attempt, steady)) running.push(attempt);
       }
       return running;
     },
     begunSoonAfter: (vm, steady) =>
-      byVm
-        .get(vm)
-        ?.findLast(
+      shelf
+        .of(vm)
+        .findLast(
           ({ hasLogStart, opened }) =>
             hasLogStart && opened.steady > steady && opened.steady <= steady + LOG_LAG_MS,
         ),
-    takeChanged() {
-      const taken = [...changed];
-      changed.clear();
-      return taken;
-    },
-    unsettled: () => all().filter((attempt) => !attempt.settled),
-    knows: (observation) => known.has(identityOf(observation)),
-    tellsOf: (said) => all().some((attempt) => hasEvidence(attempt, said)),
+    takeChanged: shelf.takeChanged,
+    unsettled: () => shelf.all().filter((attempt) => !attempt.settled),
+    knows: (observation) => shelf.known.has(identityOf(observation)),
+    tellsOf: (said) => shelf.all().some((attempt) => hasEvidence(attempt, said)),
     release() {
-      for (const attempt of all()) {
+      for (const attempt of shelf.all()) {
         if (attempt.settled && !dueAgain.has(attempt.id)) continue;
         if (attempt.closed !== undefined) settleWhenQuiet(attempt);
         else watchSettling(attempt);

@@ -1,7 +1,14 @@
 import type { Alerter } from "../alerts/alerter.ts";
 import { composeFailure, composeHotPlug, composeRecovery, composeWillNotStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
-import { askAnswer, linesBetween, questionOf } from "../answer/ask-answer.ts";
+import type { Answer } from "../answer/answer.ts";
+import {
+  type AnswerQuestion,
+  askAnswer,
+  createAsker,
+  linesBetween,
+  questionOf,
+} from "../answer/ask-answer.ts";
 import { type Clock, steadyNow } from "../clock.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
 import type { AlertContent } from "../model/alert.ts";
@@ -41,6 +48,8 @@ export interface Alerting {
   ): void;
 }
 
+/** Hundreds of VMs may fail at once: what their answers have in common is read once in so long (ms). */
+const MOMENT_MS = 100;
 /** A failure that is told again is at most so many starts old. */
 const LOOK_BACK = 500;
 
@@ -58,6 +67,16 @@ export function createAlerting(options: {
   const { store, alerter, catalogue, bootId, clock } = options;
   /** The last answer for each VM: a storm of the same failure on the same host has one. */
   const answered = new Map<string, { readonly of: string; readonly content: AlertContent }>();
+  /** Held weakly: after its moment the facts that it has read are only in the way. */
+  let shared: { readonly ask: WeakRef<ReturnType<typeof createAsker>>; readonly madeAt: number } | undefined;
+
+  function ask(question: AnswerQuestion): Answer {
+    const now = steadyNow(clock);
+    const known = shared !== undefined && now - shared.madeAt < MOMENT_MS ? shared.ask.deref() : undefined;
+    const asker = known ?? createAsker(store, catalogue);
+    if (known === undefined) shared = { ask: new WeakRef(asker), madeAt: now };
+    return asker(question);
+  }
 
   function attemptSettled(
     attempt: StartAttempt,
@@ -123,7 +142,7 @@ export function createAlerting(options: {
     if (known?.of === of) return marked({ ...known.content, command: `vfio-watch show ${number}` });
     const composed = composeFailure({
       ...{ attempt, number },
-      answer: askAnswer(store, questionOf(attempt, number, snapshotId), catalogue),
+      answer: ask(questionOf(attempt, number, snapshotId)),
       deviceNames: deviceNames(options.host()),
     });
     const content = marked(composed);
@@ -166,7 +185,7 @@ export function createAlerting(options: {
       const composed = composeWillNotStart({
         vm: name,
         isRunning,
-        answer: askAnswer(store, question, catalogue),
+        answer: ask(question),
         deviceNames: deviceNames(options.host()),
       });
       const content = marked(composed);

@@ -327,7 +327,6 @@ async function watchHost(
     source.start((observation) => {
       lastObservationAt = clock.now();
       lastObservationSteady = steadyNow(clock);
-      floodGear.observed();
       pipeline.observe(observation);
       host.learn(observation, pipeline.vms);
       if (observation.kind === "vm-lifecycle") overview?.note();

@@ -5,8 +5,6 @@ import type { Clock } from "../clock.ts";
 const LINES = 20_000;
 /** That many in less time than this are a flood (ms): what is not optimized reads three times as many. */
 const FLOOD_WITHIN = 200;
-/** What is observed is matched, joined and stored, and takes so many times as long as a line that says nothing. */
-const LINES_OF_ONE = 50;
 
 /**
  * Makes JavaScript's engine small, for a process that idles for weeks; to be called before anything else. V8's
@@ -22,15 +20,10 @@ export function makeEngineThrifty(setFlags: (flags: string) => void = setFlagsFr
   setFlags("--heap-growing-percent=20");
 }
 
-/**
- * Lets V8 optimize while a flood of lines or a storm of starts lasts: then speed decides how much of the kernel's buffer is
- * lost, and how late people are told.
- */
+/** Lets V8 optimize while a flood lasts: then speed decides how much of the kernel's buffer is lost. */
 export interface FloodGear {
   /** A line was read; cheap. */
   lineRead(): void;
-  /** Something was observed; cheap. */
-  observed(): void;
   /** To be called now and then; takes the compiler out again once the flood is over. */
   look(): void;
 }
@@ -44,22 +37,17 @@ export function createFloodGear(options: {
   let lines = 0;
   let countedSince = clock.now();
   let floodAt: number | undefined;
-
-  function count(more: number): void {
-    lines += more;
-    if (lines < LINES) return;
-    const now = clock.now();
-    const isFlood = now - countedSince < FLOOD_WITHIN;
-    lines = 0;
-    countedSince = now;
-    if (!isFlood) return;
-    if (floodAt === undefined) setFlags("--opt");
-    floodAt = now;
-  }
-
   return {
-    lineRead: () => count(1),
-    observed: () => count(LINES_OF_ONE),
+    lineRead() {
+      if (++lines < LINES) return;
+      const now = clock.now();
+      const isFlood = now - countedSince < FLOOD_WITHIN;
+      lines = 0;
+      countedSince = now;
+      if (!isFlood) return;
+      if (floodAt === undefined) setFlags("--opt");
+      floodAt = now;
+    },
     look() {
       if (floodAt === undefined || clock.now() - floodAt < FLOOD_WITHIN) return;
       floodAt = undefined;

@@ -35,12 +35,6 @@ test("only a flood brings the optimizing compiler in, once, and it goes when the
   assert.deepEqual(flags, ["--opt", "--no-opt", "--opt"]);
 });
 
-test("a storm of starts brings it in as well, though few lines tell of it", () => {
-  const { flags, gear } = gearOfLines();
-  for (let observation = 0; observation < 1_000; observation++) gear.observed();
-  assert.deepEqual(flags, ["--opt"]);
-});
-
 test("the flags are ones that this Node understands, and take effect while it runs", () => {
   // V8 ignores a flag that it does not know, and says so on standard error.
   const module = join(import.meta.dirname, "../../src/daemon/engine-thrift.ts");
