@@ -283,8 +283,8 @@ export function syslogSource(
         ...ordered.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0),
       );
       const reader = createSyslogReader({ wallClock: ownWallClock, referenceAt: writtenAt, isKnown, limits });
-      for (const path of ordered) {
-        if (ordered.length > 1) progress(basename(path));
+      for (const [index, path] of ordered.entries()) {
+        if (ordered.length > 1) progress(`${basename(path)}, file ${index + 1} of ${ordered.length}`);
         await lines.read(logOnDisk(path, newest), reader.line);
       }
       if (reader.understood() === 0) return ["No line of it could be understood.", ...notes.list()].join(" ");

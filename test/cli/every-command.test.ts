@@ -168,8 +168,15 @@ describe("the progress of an import", () => {
   it("is one line on a terminal, and a line each elsewhere", () => {
     assert.equal(told(false, "[1/2] a", "[2/2] b"), "vfio-watch: [1/2] a\nvfio-watch: [2/2] b\n");
     assert.equal(
-      told(true, "[1/2] a", "storing boot 4 of 4"),
-      "\r[##########..........] a\u001b[K\r[####################] storing boot 4…\u001b[K\r\u001b[K",
+      told(true, "[1/2] a", "[2/2] /boot/logs: syslog.3, file 2 of 2", "storing boot 4 of 4"),
+      [
+        "[....................] a",
+        "[###############.....] syslog.3, file…",
+        "[###############.....] storing boot 4…",
+      ]
+        .map((line) => `\r${line}\u001b[K`)
+        .join("")
+        .concat("\r\u001b[K"),
     );
   });
 });
