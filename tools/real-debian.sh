@@ -18,7 +18,7 @@ root=${TMPDIR:-/tmp}/vfio-watch-$suite
   --include=systemd,systemd-sysv,dbus,init-system-helpers,postfix "$suite" "$root"
 cp "$package" "$root/root/first.deb"
 cp "$newer" "$root/root/second.deb"
-rm -f "$root/root/result" "$root/var/mail/root" "$root/usr/bin/node"
+rm -rf "$root/root/result" "$root/var/mail/root" "$root/usr/bin/node" "$root/var/log/libvirt"
 [ -z "${HOST_NODE:-}" ] || cp "$HOST_NODE" "$root/usr/bin/node"
 cat >"$root/root/inside.sh" <<'INSIDE'
 #!/bin/bash

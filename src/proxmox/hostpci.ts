@@ -33,7 +33,7 @@ export function readHostpci(vmid: string, settings: Settings, node: NodeDevices)
   for (let index = 0; index < MOST; index++) {
     const key = `hostpci${index}`;
     const value = settings.get(key);
-    if (value === undefined) continue;
+    if (value === undefined || !isWellFormed(value)) continue;
     const device = parseHostpci(key, value, node);
     refusal ??= syntaxRefusal(device, node) ?? modeRefusal(device, settings, parsed);
     parsed.push(device);
@@ -62,6 +62,29 @@ export function readHostpci(vmid: string, settings: Settings, node: NodeDevices)
     if (bdf !== undefined && !found.has(bdf)) found.set(bdf, { bdf, managed: false });
   }
   return { devices: [...found.values()], refusal };
+}
+
+const ADDRESS = "(?:[a-f0-9]{4,}:)?[a-f0-9]{2}:[a-f0-9]{2}(?:\\.[a-f0-9])?";
+const HOST = new RegExp(`^${ADDRESS}(?:;${ADDRESS})*$`);
+const BOOLEANS: readonly string[] = ["rombar", "pcie", "x-vga", "legacy-igd"];
+
+/**
+ * Whether Proxmox can read the value. One that it cannot (edited by hand) it passes over with a warning, and starts the VM
+ * without the device (`PVE::QemuServer::parse_vm_config`, `PVE::JSONSchema::parse_property_string`). A key that this
+ * program does not know may be one of a newer Proxmox.
+ */
+function isWellFormed(value: string): boolean {
+  const seen = new Set<string>();
+  for (const part of value.split(",").filter((text) => text.trim() !== "")) {
+    const [, named, said = part] = /^([^=]+)=(.+)$/s.exec(part) ?? [];
+    if (named === undefined && part.includes("=")) return false;
+    const key = named ?? "host";
+    if (seen.has(key)) return false;
+    seen.add(key);
+    if (key === "host" && !HOST.test(said)) return false;
+    if (BOOLEANS.includes(key) && !/^(?:1|on|yes|true|0|off|no|false)$/i.test(said)) return false;
+  }
+  return true;
 }
 
 function parseHostpci(key: string, value: string, node: NodeDevices): Hostpci {

@@ -115,6 +115,26 @@ test("what a configuration leaves out is Proxmox's default, and what cannot be r
   ]);
 });
 
+test("a device setting that Proxmox cannot read is passed over, as Proxmox starts the VM without it", (context) => {
+  const unreadable = [
+    "0000:01:00,pcie=1,x-vga=1;0000:02:00",
+    "0000:01:00,pcie=maybe",
+    "0000:01:00,0000:02:00",
+    "host=0000:01:00,host=0000:02:00",
+    "gpu",
+    "0000:1:0.0",
+    "0000:01:00,=1",
+  ];
+  for (const value of unreadable) {
+    const { paths } = nodeWith(context, {
+      7: `machine: q35\nhostpci0: ${value}\nhostpci1: 0000:02:00.0,,later=1\n`,
+    });
+    const [vm] = definitions(paths);
+    assert.deepEqual(devicesOf(vm), ["0000:02:00.0"], value);
+    assert.equal(vm?.refusal, undefined, value);
+  }
+});
+
 test("devices are in the order of their numbers, whole devices where no function is given, and each once", (context) => {
   const { paths } = nodeWith(context, {
     101: "hostpci10: 0001:01:00\nhostpci2: 0000:02:00.0;0000:03:10\nhostpci3: 02:00.0\nhostpci16: 01:00.0\n",
