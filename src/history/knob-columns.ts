@@ -75,9 +75,10 @@ function createTurnTest(
       : [before.place, place];
   });
   const vms = new Set(trials.map(({ tally }) => tally.vm)).size;
-  const placesOf = (failed: boolean) => [
-    ...new Set(known.flatMap(({ outcome, place }) => ((outcome === FAILED) === failed ? [place] : []))),
-  ];
+  const placesOf = (failed: boolean) =>
+    Int32Array.from(
+      new Set(known.flatMap(({ outcome, place }) => ((outcome === FAILED) === failed ? [place] : []))),
+    );
   const failing = placesOf(true);
   const working = placesOf(false);
   return ({ key, indexes, values }) => {
@@ -87,8 +88,10 @@ function createTurnTest(
       if (was !== (indexes[turns[at + 1] as number] ?? ABSENT_INDEX)) return true;
       if (was < 0 || values[was]?.state === "unknown") return true;
     }
-    const failed = new Set(failing.map((place) => indexes[place]));
-    return working.some((place) => !failed.has(indexes[place]));
+    // By value, behind absent and unknown.
+    const failed = new Uint8Array(values.length - UNKNOWN_INDEX);
+    for (const place of failing) failed[(indexes[place] ?? ABSENT_INDEX) - UNKNOWN_INDEX] = 1;
+    return working.some((place) => failed[(indexes[place] ?? ABSENT_INDEX) - UNKNOWN_INDEX] === 0);
   };
 }
 
