@@ -54,9 +54,17 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   },
   { kind: "DISK", source: String.raw`(?<![\w.-])nvme[.-](?:nvme\.)?${HEX}{4}-${HEX}{8,80}[\w-]{0,40}` },
   { kind: "DISK", source: String.raw`(?<![\w.-])(?:iqn\.\d{4}-\d\d|nqn\.\d{4}[-.]\d\d)\.[\w.:-]{3,223}` },
-  named("DISK", "ww[ipn]n?|wwid|naa|eui64|nguid|subsysnqn|lun[-_]?id|idserial|id_(?:serial|wwn)\\w{0,24}"),
+  named(
+    "DISK",
+    "ww[ipn]n?|[np]wwn|wwid|naa|eui64|nguid|subsysnqn|lun[-_]?id|idserial|id_(?:serial|wwn)\\w{0,24}",
+  ),
   // A world-wide name of IEEE's form 5 is longer than any address of memory.
   { kind: "DISK", source: String.raw`(?<![\w])0x5${HEX}{15}(?!\w)` },
+  // Of Fibre Channel, as /sys/class/fc_host has it.
+  {
+    kind: "DISK",
+    source: String.raw`(?<before>\b(?:port|node|fabric)_name["']?[\s:=]{1,4}["']?)0x${HEX}{16}(?!\w)`,
+  },
   // udev's names of disks: bus, model and serial number.
   {
     kind: "DISK",
@@ -126,6 +134,11 @@ export const PRIVATE_PATTERNS: readonly PrivatePattern[] = [
   {
     kind: "SERIAL",
     source: String.raw`(?<before>\bserial (?:number|no\.?)(?: is| of \S{1,40} is)?\s{1,3}["']?)(?=[\w-]{0,60}\d)[\w./+-]{4,64}`,
+  },
+  {
+    kind: "SERIAL",
+    source: String.raw`(?<before>(?<![\w.-])(?:S\/N|SN|Ser(?:\.|ial) ?[Nn]o)[#.]?\s{1,3})(?=[\w-]{0,60}\d)[\w-]{5,40}(?![\w-])`,
+    caseMatters: true,
   },
   {
     kind: "SERIAL",

@@ -67,6 +67,13 @@ const PLANTED: readonly (readonly [what: string, line: string, ...secrets: strin
     "deadbeef",
     "a1b2c3d5",
   ],
+  [
+    "a serial number with a short word before it, and the names of a Fibre Channel port",
+    "BIOS 1801, S/N 210884291700123, Ser.No. AB-77120; port_name 0x2100001b32a1b2c3 node_name=0x2000001b32a1b2c3",
+    "210884291700123",
+    "AB-77120",
+    "001b32a1b2c3",
+  ],
   ["an eui of a namespace", "nvme-eui.0025385b21404321 eui.002538d4261e6f01", "21404321", "261e6f01"],
   [
     "a name of iSCSI and of NVMe",
