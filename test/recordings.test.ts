@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
 import type { Outcome, StartAttempt } from "../src/model/attempt.ts";
 import type { CauseClass } from "../src/model/catalogue.ts";
+import { vmName } from "../src/model/identifiers.ts";
 import { shippedConfigDirectory } from "../src/places.ts";
 import { readRecordings } from "../src/replay/recording.ts";
 import { replay } from "../src/replay/replay.ts";
@@ -29,7 +30,7 @@ const windows = (outcome: Outcome, cause?: CauseClass, device?: string, group?: 
   ...(group !== undefined && { group }),
 });
 
-const WITHOUT_QEMU = "one of 'Windows 11', 'other', 'plain', 'renamed', 'third' and 1 more";
+const WITHOUT_QEMU = "one of 'Windows 11', 'other', 'plain', 'third', 'twin' and 1 more";
 
 /** What the rig did, by recording; the truth stands in each recording's rig-log.txt. */
 const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
@@ -89,6 +90,11 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     ...[1, 2, 3].map(() => windows("failed", "iommu-direct-mapping-required", GPU, 8)),
   ],
   "agesa-update": [windows("started"), windows("failed", "iommu-direct-mapping-required", GPU)],
+  // A VM that starts, is renamed and does not start any more, because the other function of its card got a driver.
+  "renamed-vm": [
+    windows("started"),
+    { vm: "Gaming", outcome: "failed", cause: "group-not-viable", device: GPU, group: 8 },
+  ],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),
@@ -121,6 +127,24 @@ it("a recorded hot-plug that is refused, and a device that is wanted back, are t
     [["other"], "detach", "hangs", ["0000:03:00.0"]],
     [["other"], "attach", "refused", [GPU]],
   ]);
+});
+
+it("a recorded VM that was renamed has the starts that it had under its old name, also in blame", async () => {
+  const boots = readRecordings(join(RECORDINGS, "renamed-vm"));
+  if ("problem" in boots) assert.fail(boots.problem);
+  const { starts, lastGood, vms } = await replay(boots, catalogue, {
+    use: (store) => ({
+      starts: store.attempts.list({ vm: vmName("Gaming") }).map(({ vm, outcome }) => [vm, outcome]),
+      lastGood: store.attempts.list({ vm: vmName("Gaming"), startedOnly: true, limit: 1 })[0]?.outcome,
+      vms: store.vms.present().map(({ name }) => name),
+    }),
+  });
+  assert.deepEqual(starts, [
+    ["Gaming", "failed"],
+    ["Gaming", "started"],
+  ]);
+  assert.equal(lastGood, "started");
+  assert.deepEqual(vms, ["Gaming"]);
 });
 
 async function attemptsOf(name: string): Promise<readonly StartAttempt[]> {

@@ -98,6 +98,8 @@ const DEGRADED_SYMPTOM_RANK = 7;
 /** The host's own trouble comes behind everything that is about a VM. */
 const HOST_DEVICE_RANK = 10;
 const BACKGROUND_RANK = 20;
+/** libvirt gives devices back to the host after a start that failed; what goes wrong then was not why. */
+const CLEANING_UP = /\bre-?attach(?:ing)?\b/i;
 
 function findingOf(
   match: SignatureMatch,
@@ -125,7 +127,7 @@ function findingOf(
     certainty: isDoubted ? "likely" : verdict.certainty,
     rank:
       usual +
-      (isAboutHostDevice(match) ? HOST_DEVICE_RANK : 0) +
+      (isAboutHostDevice(match) || CLEANING_UP.test(line.text) ? HOST_DEVICE_RANK : 0) +
       (line.isBackground === true ? BACKGROUND_RANK : 0),
     doubt: DOUBT[verdict.certainty],
     position,

@@ -6,6 +6,7 @@ import type { Observation } from "../model/observation.ts";
 import { readRecordedDomainLog } from "../sources/domain-logs-recorded.ts";
 import { readRecordedKernelLog } from "../sources/kernel-log/recorded.ts";
 import { readRecordedLibvirtdLog } from "../sources/libvirtd-log-parser.ts";
+import { withNamesThen } from "./names-then.ts";
 import { readRecordedVms } from "./recorded-vms.ts";
 import { readVirshEvents } from "./virsh-events.ts";
 
@@ -60,10 +61,15 @@ function readBoot(directory: string): RecordedBoot {
       bootWallMs: clock.bootedAt,
     }),
   ];
+  const recorded = readRecordedVms(join(directory, "libvirt"));
+  const { vms, events } = withNamesThen(
+    recorded.state === "read" ? recorded.value : [],
+    readVirshEvents(textOf(join(directory, "virsh-events.txt"))),
+  );
   const observations: Observation[] = [
-    ...inventory(directory, clock.bootedAt),
+    ...(recorded.state === "read" ? [inventory(vms, clock.bootedAt)] : []),
     ...kernel,
-    ...readVirshEvents(textOf(join(directory, "virsh-events.txt"))),
+    ...events,
     ...readRecordedLibvirtdLog(textOf(join(directory, "libvirtd.log")), { fileName: "libvirtd.log" }),
     ...domainLogs(join(directory, "libvirt")),
   ];
@@ -88,21 +94,17 @@ function readClock(file: string): { readonly bootedAt: number; readonly bootId: 
 }
 
 /** The VMs as libvirt would have listed them before anything was started. */
-function inventory(directory: string, at: number): Observation[] {
-  const vms = readRecordedVms(join(directory, "libvirt"));
-  if (vms.state !== "read") return [];
-  return [
-    {
-      kind: "vm-inventory",
-      source: "libvirt",
-      at,
-      exactTime: false,
-      identity: "recorded-inventory",
-      vms: vms.value.map(
-        ({ definition }): VmStatus => ({ definition, state: { state: "shutoff", reason: "unknown" } }),
-      ),
-    },
-  ];
+function inventory(vms: readonly VmStatus[], at: number): Observation {
+  return {
+    kind: "vm-inventory",
+    source: "libvirt",
+    at,
+    exactTime: false,
+    identity: "recorded-inventory",
+    vms: vms.map(
+      ({ definition }): VmStatus => ({ definition, state: { state: "shutoff", reason: "unknown" } }),
+    ),
+  };
 }
 
 function domainLogs(directory: string): Observation[] {

@@ -13,6 +13,8 @@ export const MONITOR_RULES: readonly ClassRule[] = [
     says: /slot|\bbus\b|unit/,
     class: "vm-config-invalid",
   },
+  // Whose answer was waited for stands elsewhere.
+  { from: /^proxmox /, says: /^(?:%s: )?got timeout$/, class: "none" },
   { from: ANY_MONITOR, says: /not support hot-?(?:un)?plug|no '%s' bus found/, class: "vm-config-invalid" },
   {
     from: ANY_MONITOR,

@@ -16,7 +16,7 @@ import { CAUSE_CLASSES } from "../../../src/model/catalogue.ts";
  * something failed and not what, what is about a migration or a snapshot, and notes that tell of no trouble.
  */
 const FORMATS = 24_151;
-const TROUBLE_WITHOUT_CLASS = 5_741;
+const TROUBLE_WITHOUT_CLASS = 5_742;
 
 function allFormats(): readonly KnownFormat[] {
   const data = loadMessages(join(import.meta.dirname, "../../../config"));
