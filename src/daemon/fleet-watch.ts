@@ -157,6 +157,14 @@ const NOTHING_YET: Omit<FleetState, "server"> = {
   retryAt: undefined,
 };
 
+/**
+ * How Node runs the child. V8 doubles the space for young objects under load, and here nearly all of them die young: a long
+ * history took 123 MB instead of 98.
+ */
+export function fleetChildArguments(script: string): readonly string[] {
+  return ["--max-semi-space-size=2", script, "fleet-child"];
+}
+
 /** Has a child of this program do the job. Never rejects. */
 export async function runFleetChild(
   job: FleetJob,
@@ -167,7 +175,7 @@ export async function runFleetChild(
   const [, script = ""] = process.argv;
   const ended = await runProgram({
     program: process.execPath,
-    arguments: [script, "fleet-child"],
+    arguments: fleetChildArguments(script),
     input: JSON.stringify(job),
     outputLimit: LONGEST_ANSWER,
     timeLimitMs,
