@@ -96,6 +96,7 @@ const FOR_PEOPLE: readonly (readonly [code: RegExp, what: string])[] = [
     "the database is not prepared for this version: run 'vfio-watch fleet init URL' as its owner",
   ],
   [/^42501/, "this user has no right to do that"],
+  [/^55P03/, "a host's session holds the tables for more than a minute; try again"],
 ];
 
 function explain(

@@ -116,7 +116,6 @@ export interface Forgotten {
 /** Removes a host with all its rows and its role; `name` is its label or the beginning of its key. */
 export async function forgetHost(fleet: FleetConnection, name: string): Promise<Forgotten> {
   return fleet.transaction(async () => {
-    await holdExports(fleet);
     const hosts = await fleet.rows<{ id: number; role: string; label: string }>(
       `SELECT id, role, coalesce(label, added_as) AS label FROM ${FLEET_SCHEMA}.host
        WHERE label = $1 OR added_as = $1 OR (length($1) >= 8 AND starts_with(key::text, $1))`,
@@ -126,6 +125,12 @@ export async function forgetHost(fleet: FleetConnection, name: string): Promise<
     if (host === undefined) throw new FleetRefusal(`there is no host '${name}' ('fleet hosts' lists them)`);
     if (other !== undefined)
       throw new FleetRefusal(`'${name}' are ${hosts.length} hosts: give the key that 'fleet hosts' shows`);
+    const role = await becomeMember(fleet, host.role);
+    // One of its own may hold what is removed.
+    await fleet.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [
+      host.role,
+    ]);
+    await holdExports(fleet);
     const [counted] = await fleet.rows<{ starts: number }>(
       `SELECT count(*)::integer AS starts FROM ${FLEET_SCHEMA}.start WHERE history IN
          (SELECT id FROM ${FLEET_SCHEMA}.history WHERE host = $1)`,
@@ -133,18 +138,25 @@ export async function forgetHost(fleet: FleetConnection, name: string): Promise<
     );
     await fleet.rows(`DELETE FROM ${FLEET_SCHEMA}.host WHERE id = $1`, [host.id]);
     await dropUnused(fleet);
-    return { label: host.label, starts: counted?.starts ?? 0, role: await dropRole(fleet, host.role) };
+    return { label: host.label, starts: counted?.starts ?? 0, role: await dropRole(fleet, role) };
   });
 }
 
-/** A role may have made things outside of the fleet's schema; what lies in other databases keeps it from being dropped. */
-async function dropRole(fleet: FleetConnection, name: string): Promise<Forgotten["role"]> {
+/** What a role's sessions and things are, only its members may end and drop. Undefined where there is no such role. */
+async function becomeMember(fleet: FleetConnection, name: string): Promise<string | undefined> {
   const [known] = await fleet.rows("SELECT 1 FROM pg_roles WHERE rolname = $1", [name]);
-  if (known === undefined) return "removed";
+  if (known === undefined) return undefined;
   const role = `"${name.replaceAll('"', '""')}"`;
+  await fleet.run(`GRANT ${role} TO CURRENT_USER`);
+  return role;
+}
+
+/** A role may have made things outside of the fleet's schema; what lies in other databases keeps it from being dropped. */
+async function dropRole(fleet: FleetConnection, role: string | undefined): Promise<Forgotten["role"]> {
+  if (role === undefined) return "removed";
   await fleet.run("SAVEPOINT dropping");
   try {
-    await fleet.run(`GRANT ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    await fleet.run(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
     return "removed";
   } catch (error) {
     if ((error as { code?: string }).code !== OBJECTS_LEFT) throw error;
@@ -187,8 +199,12 @@ export async function pruneFleet(fleet: FleetConnection, before: number): Promis
   });
 }
 
-/** Every export begins by locking its cursor: none is under way from here to the end of the transaction. */
+/**
+ * Every export begins by locking its cursor: none is under way from here to the end of the transaction. It is not waited
+ * for without end, for all other hosts then wait behind.
+ */
 async function holdExports(fleet: FleetConnection): Promise<void> {
+  await fleet.run("SET LOCAL lock_timeout = '60s'");
   await fleet.run(`LOCK TABLE ${FLEET_SCHEMA}.history IN EXCLUSIVE MODE`);
 }
 

@@ -132,6 +132,21 @@ test("objects of a host's own do not stand in for the fleet's", { skip }, async 
   );
 });
 
+test("a host that holds its own rows in an open transaction is forgotten, and its session ended", {
+  skip,
+}, async () => {
+  const owner = await newFleet();
+  const host = await add(owner, "holds");
+  await withHistory([{ facts: hostFacts(), starts: [good()] }], (store) => exportFrom(host, store));
+  let forgotten = "";
+  const session = await withFleet(host, async (fleet) => {
+    await fleet.run("BEGIN; SELECT * FROM vfio_watch.history FOR UPDATE");
+    forgotten = (await asked(owner, (own) => forgetHost(own, "holds"))).role;
+    return fleet.rows("SELECT 1");
+  });
+  assert.deepEqual([forgotten, session.state], ["removed", "failed"]);
+});
+
 test("a host that keeps things of its own is forgotten all the same", { skip }, async () => {
   const [owner, elsewhere] = [await newFleet(), await newFleet()];
   const [here, there] = [await add(owner, "here"), await add(owner, "there")];
