@@ -26,6 +26,13 @@ export function formatTimeOfDay(epochMs: number, unknown = "--:--:--.---"): stri
   return localTime(epochMs)?.time ?? unknown;
 }
 
+/** `2026-01-21T12:02:34.962+01:00` in the machine's time zone, `…Z` in UTC, for the lines of a log. */
+export function formatLogTime(epochMs: number): string {
+  const local = localTime(epochMs);
+  const zone = zoneAt(epochMs);
+  return local === undefined ? "-" : `${local.day}T${local.time}${zone === "UTC" ? "Z" : zone}`;
+}
+
 /**
  * The machine's offset from UTC at that time: `UTC`, `+01:00`, `-03:30`. Not the zone's name: the first question for
  * that maps 7 MB of ICU into a service that idles in 60, and `CST` is one of three zones.

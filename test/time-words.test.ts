@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { parseTime } from "../src/cli/parse-time.ts";
 import {
   formatDay,
+  formatLogTime,
   formatMinute,
   formatSecond,
   formatTimeOfDay,
@@ -23,9 +24,13 @@ test("people read times in the zone of the machine, with what it is from UTC", (
     assert.equal(formatDay(SUMMER), "2026-07-02");
     assert.equal(formatTimeOfDay(SUMMER), "00:30:15.007");
     assert.equal(isoTime(SUMMER), "2026-07-01T22:30:15.007Z");
+    assert.equal(formatLogTime(SUMMER), "2026-07-02T00:30:15.007+02:00");
   });
   inZone("America/St_Johns", () => assert.equal(formatMinute(WINTER), "2026-01-01 19:00 -03:30"));
-  inZone("UTC", () => assert.equal(formatMinute(WINTER), "2026-01-01 22:30 UTC"));
+  inZone("UTC", () => {
+    assert.equal(formatMinute(WINTER), "2026-01-01 22:30 UTC");
+    assert.equal(formatLogTime(WINTER), "2026-01-01T22:30:15.007Z");
+  });
 });
 
 test("what is no time is said to be none, also beside the last day that a date can be", () => {
@@ -44,6 +49,7 @@ test("every time that is printed can be given back, in any zone", () => {
       inZone(zone, () => {
         assert.equal(parseTime(formatSecond(at), 0), Math.floor(at / 1000) * 1000);
         assert.equal(parseTime(isoTime(at) ?? "", 0), at);
+        assert.equal(parseTime(formatLogTime(at), 0), at);
       });
     }),
   );

@@ -1,5 +1,6 @@
 import { type Logger, pino } from "pino";
 import { printable } from "../terminal-text.ts";
+import { formatLogTime } from "../time-words.ts";
 
 /** The service's own log. Levels change at run time through `setLevel`. */
 export interface ServiceLog {
@@ -95,5 +96,5 @@ function readable(line: string, journal: boolean): string {
     .join("");
   const text = printable(`${msg}${rest}`);
   if (journal) return `<${PRIORITIES[level] ?? 6}>${text}`;
-  return `${new Date(time).toISOString()} ${(NAMES[level] ?? "info").padEnd(5)} ${text}`;
+  return `${formatLogTime(time)} ${(NAMES[level] ?? "info").padEnd(5)} ${text}`;
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { HostPaths } from "../host-paths.ts";
 import { TASKS } from "../proxmox/task.ts";
 import { journalIsThere } from "../sources/libvirtd-log-journal.ts";
+import { formatDay } from "../time-words.ts";
 import { looksLikeDiagnostics, readDiagnostics } from "./diagnostics.ts";
 import { isDomainLogName, type LogReading, readDomainLogs, readLibvirtdLogs } from "./domain-log-files.ts";
 import { openFolderBundle, openZipBundle } from "./file-bundle.ts";
@@ -292,7 +293,7 @@ export function syslogSource(
       for (const sentence of leftOut) notes.add(`${ordered[0]}: ${sentence}`);
       if (yearsInferred)
         notes.add(
-          `Its time stamps have no year: the newest was taken to be of the time when the file was written last, ${new Date(writtenAt).toISOString().slice(0, 10)}, and all in ${ownWallClock.zone}.`,
+          `Its time stamps have no year: the newest was taken to be of the time when the file was written last, ${formatDay(writtenAt)}, and all in ${ownWallClock.zone}.`,
         );
       return { boots: boots.map((boot) => bootOfSyslog(boot)), loose: [], notes: notes.list() };
     },

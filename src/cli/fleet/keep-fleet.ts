@@ -1,6 +1,7 @@
 import { addRole, forgetHost, prepareFleet, pruneFleet } from "../../fleet/owner.ts";
 import { count } from "../../report/words.ts";
 import { printable } from "../../terminal-text.ts";
+import { formatDay } from "../../time-words.ts";
 import { type CommandIo, EXIT, type ParsedArguments, UsageError } from "../command.ts";
 import { documentText, timeJson } from "../json/document.ts";
 import { findSurroundings } from "../surroundings.ts";
@@ -98,10 +99,7 @@ export function pruneInFleet(rest: readonly string[], args: ParsedArguments, io:
     (fleet) => pruneFleet(fleet, before),
     (starts) => {
       if (args.flag("json")) io.out(documentText({ removed: starts, before: timeJson(before) }));
-      else
-        io.out(
-          `Removed: ${count(starts, "start")} from before ${new Date(before).toISOString().slice(0, 10)}.\n`,
-        );
+      else io.out(`Removed: ${count(starts, "start")} from before ${formatDay(before)}.\n`);
       return EXIT.ok;
     },
   );
