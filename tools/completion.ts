@@ -28,7 +28,7 @@ _vfio_watch() {
     shown+=("$word\${meaning:+  ($meaning)}")
   done < <(vfio-watch complete "\${(@Q)words[2,CURRENT-1]}" "\${(Q)PREFIX}" 2>/dev/null)
   if (( \${#offered} )); then
-    compadd -l -d shown -a offered
+    compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' -l -d shown -a offered
   else
     _files
   fi
@@ -42,8 +42,13 @@ fi
   fish: `# Completion of vfio-watch for fish.
 function __vfio_watch_offered
     set -l words (commandline -opc)
-    vfio-watch complete $words[2..-1] (commandline -ct | string unescape) 2>/dev/null
+    set -l offered (vfio-watch complete $words[2..-1] (commandline -ct | string unescape) 2>/dev/null)
+    if set -q offered[1]
+        printf '%s\\n' $offered
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c vfio-watch -a '(__vfio_watch_offered)'
+complete -c vfio-watch -f -a '(__vfio_watch_offered)'
 `,
 };

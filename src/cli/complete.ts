@@ -7,6 +7,7 @@ import { formatMinute } from "../time-words.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { COMMAND_LOADERS, COMMAND_SUMMARIES, type CommandName } from "./commands.ts";
 import { vmsOnRecord } from "./meant-vm.ts";
+import { folded } from "./nearest.ts";
 import { findCatalogue, findSurroundings } from "./surroundings.ts";
 
 /** What a shell can offer: the word, and what it is. */
@@ -57,7 +58,9 @@ const ARGUMENT_VALUES: Readonly<Record<string, Values>> = {
 export async function completionsFor(typed: readonly string[], io: CommandIo): Promise<readonly Offer[]> {
   const current = typed.at(-1) ?? "";
   const offers = await offersFor(typed.slice(0, -1), current, { ...io, err: () => {} });
-  return offers.filter(({ word }) => word.startsWith(current)).slice(0, Math.max(MOST, KEY_NAMES.length));
+  return offers
+    .filter(({ word }) => folded(word).startsWith(folded(current)))
+    .slice(0, Math.max(MOST, KEY_NAMES.length));
 }
 
 async function offersFor(

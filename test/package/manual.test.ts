@@ -78,6 +78,7 @@ test("bash completes commands, what they go on with, options and values, and lea
   assert.deepEqual(bash("alerts", ""), ["list", "show", "ack", "silence", "test"]);
   assert.deepEqual(bash("report", "--no"), ["--no-redact"]);
   assert.deepEqual(bash("blame", "--vm", "Windows\\ 1"), ["Windows\\ 11", "Windows\\ 10"]);
+  assert.deepEqual(bash("blame", "--vm", "win"), ["Windows\\ 11", "Windows\\ 10"], "as the commands take it");
   assert.deepEqual(bash("starts", "--database", ""), []);
   assert.deepEqual(bash("explain", ""), []);
   assert.match(COMPLETIONS.bash, /^complete -o default /m);
@@ -91,7 +92,13 @@ test("fish is offered the same, each with what it is", { skip: needsPrograms("fi
       ...{ encoding: "utf8", env },
     }).split("\n");
   assert.ok(ask("vfio-watch bla").some((line) => /^blame\twhich BIOS version/.test(line)));
-  assert.ok(ask("vfio-watch show ").some((line) => /^1\tWindows 11, failed, /.test(line)));
+  const starts = ask("vfio-watch show ").filter(Boolean);
+  assert.ok(starts.some((line) => /^1\tWindows 11, failed, /.test(line)));
+  assert.ok(
+    starts.every((line) => /^\d+\t/.test(line)),
+    "no files beside them",
+  );
+  assert.ok(ask(`vfio-watch explain ${file.slice(0, -5)}`).some((line) => line.endsWith("vfio-watch.fish")));
   assert.ok(
     ask("vfio-watch blame --vm it").some(
       (line) => line.startsWith("it\\'s\\ 视窗") || line.startsWith("it's 视窗"),
@@ -103,7 +110,7 @@ test("zsh is offered the same through its own completion", { skip: needsPrograms
   const file = join(directory, "_vfio-watch");
   writeFileSync(file, COMPLETIONS.zsh);
   // What zsh calls a completion with, and what it would take: a terminal is not needed for that.
-  const script = `compadd() { while [[ $1 == -* ]]; do [[ $1 == -d || $1 == -a ]] && { [[ $1 == -d ]] && shift; }; shift; done; print -rl -- "\${(@P)1}" }
+  const script = `compadd() { while [[ $1 == -* ]]; do [[ $1 == -d || $1 == -M ]] && shift; shift; done; print -rl -- "\${(@P)1}" }
 _files() { print -r -- FILES }; compdef() { }
 source "$1"; shift; words=(vfio-watch "$@"); CURRENT=$#words; PREFIX=$words[-1]; _vfio_watch`;
   const ask = (...words: readonly string[]) =>
