@@ -15,6 +15,16 @@ const SRIOV_DISABLED = "/boot/config/sriov_disabled";
 const ENTRY = /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\|[0-9a-f]{4}:[0-9a-f]{4}\|\d{1,4}$/i;
 const ENTRIES_LIMIT = 256;
 
+/**
+ * Whether Unraid has kept libvirt from starting VMs by itself since it was started last: it writes this into libvirt's own
+ * mark of having done so (`libvirt_init`).
+ */
+export function readAutostartBarred(paths: HostPaths): Reading<boolean> {
+  return mapReading(readText(paths.at("/run/libvirt/qemu/autostarted")), (text) =>
+    /vfio-pci bind/i.test(text),
+  );
+}
+
 /** Text of `vfio-pci.cfg` as this boot found it; empty: it found none. Absent on what is no Unraid. */
 export function readBindingAtBoot(paths: HostPaths): Reading<string> {
   const log = readText(paths.at(LOG));

@@ -5,7 +5,13 @@ import { absent, mapReading, type Reading, read, unreadable, valueOr } from "../
 import { type KernelParameter, parameterValues, parseKernelParameters } from "./kernel-parameters.ts";
 import type { PlacedModprobeSetting } from "./modprobe.ts";
 import { readText } from "./read-file.ts";
-import { readBindingAtBoot, readVfSettings, readVfsAtBoot, VF_CONFIG } from "./unraid-boot-binding.ts";
+import {
+  readAutostartBarred,
+  readBindingAtBoot,
+  readVfSettings,
+  readVfsAtBoot,
+  VF_CONFIG,
+} from "./unraid-boot-binding.ts";
 
 /** Places in which a person asks for a device to be held by vfio-pci at boot. */
 export type BindingPlace =
@@ -45,6 +51,8 @@ export interface VfioSetup {
   readonly unmatched: readonly BindingRequest[];
   /** Lines of `/var/log/vfio-pci-errors`; if there is one, Unraid starts no VM by itself. */
   readonly errors: Reading<readonly string[]>;
+  /** Whether it has told libvirt so already. */
+  readonly autostartBarred: Reading<boolean>;
   /** How `vfio-pci.cfg` differs from what this boot found there; absent on what is no Unraid. */
   readonly changedSinceBoot: Reading<BindingChange>;
   /** Entries of Unraid's `sriov.cfg`. */
@@ -134,6 +142,8 @@ interface SetupSources {
   /** Absent on what is no Unraid. */
   readonly vfSettings?: Reading<string>;
   readonly errors: Reading<string>;
+  /** Absent on what is no Unraid. */
+  readonly autostartBarred?: Reading<boolean>;
   readonly commandLine: Reading<readonly KernelParameter[]>;
   readonly modprobe: Reading<readonly PlacedModprobeSetting[]>;
   readonly devices: Reading<ReadonlyMap<Bdf, PciDevice>>;
@@ -151,6 +161,7 @@ export function readVfioSetup(
     atBoot: readBindingAtBoot(paths),
     vfs: readVfsAtBoot(paths),
     vfSettings: readVfSettings(paths),
+    autostartBarred: readAutostartBarred(paths),
   };
   return vfioSetupOf({ config, ...boot, errors, commandLine, modprobe, devices });
 }
@@ -167,7 +178,8 @@ export function vfioSetupOf(sources: SetupSources): VfioSetup {
       .slice(0, 50),
   );
   const changedSinceBoot = changeOf(asked["vfio-pci.cfg"], mapReading(sources.atBoot, parseVfioPciConfig));
-  const rest = { errors, changedSinceBoot, vfs: sources.vfs };
+  const { vfs, autostartBarred = absent } = sources;
+  const rest = { errors, autostartBarred, changedSinceBoot, vfs };
   if (requests.state !== "read") return { asked, requests, bindings: requests, unmatched: [], ...rest };
   if (sources.devices.state !== "read")
     return { asked, requests, bindings: sources.devices, unmatched: [], ...rest };

@@ -5,9 +5,11 @@ import {
   type DeviceBinding,
   isBoundTwice,
   VFIO_PCI_CONFIG,
+  type VfioSetup,
 } from "../host/vfio-setup.ts";
 import type { HostState, PciDevice, VmStatus } from "../model/host-state.ts";
 import type { Bdf } from "../model/identifiers.ts";
+import { valueOr } from "../model/reading.ts";
 import type { PreflightFinding, PreflightInput } from "./finding.ts";
 
 /** Who binds what to vfio-pci: twice, in vain, not at all. */
@@ -23,7 +25,7 @@ export function bindingFindings(
     ...waitingForReboot(change),
     ...boundByNobody(bindings, host, vms),
     ...withoutDevice(setup.unmatched, host),
-    ...scriptErrors(setup.errors.state === "read" ? setup.errors.value : []),
+    ...scriptErrors(setup),
   ];
 }
 
@@ -152,14 +154,19 @@ function withoutDevice(unmatched: readonly BindingRequest[], host: HostState): r
   });
 }
 
-function scriptErrors(errors: readonly string[]): readonly PreflightFinding[] {
+function scriptErrors(setup: VfioSetup): readonly PreflightFinding[] {
+  const errors = valueOr(setup.errors, []);
   if (errors.length === 0) return [];
+  const isBarred = valueOr(setup.autostartBarred, false);
   return [
     {
       ...NOT_VFIO,
       check: "preflight.unraid-binding-errors",
       sentence: "Unraid's binding at boot complained, and so Unraid starts no VM by itself in this boot.",
-      evidence: errors.slice(0, 10).map((line) => `/var/log/vfio-pci-errors: ${line}`),
+      evidence: [
+        ...errors.slice(0, 10).map((line) => `/var/log/vfio-pci-errors: ${line}`),
+        ...(isBarred ? ["/run/libvirt/qemu/autostarted: Unraid has kept libvirt from it"] : []),
+      ],
       remedies: [
         "Correct the binding in Tools → System Devices and reboot; starting VMs by hand still works.",
       ],

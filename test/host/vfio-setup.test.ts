@@ -204,6 +204,14 @@ test("VFs that Unraid binds at boot are asked for, without their network address
   assert.deepEqual(requestsOf(off, "sriovvfs.cfg"), []);
 });
 
+test("Unraid's own note that no VM starts by itself is read, and libvirt's empty mark is none", (context) => {
+  const barred = (files: Readonly<Record<string, string>>) =>
+    valueOr(setup(createHostTree(context, files)).autostartBarred, undefined);
+  assert.equal(barred({ "/run/libvirt/qemu/autostarted": "vfio-pci bind error\n" }), true);
+  assert.equal(barred({ "/run/libvirt/qemu/autostarted": "" }), false);
+  assert.equal(barred({}), undefined);
+});
+
 test("devices that cannot be read make the bindings unknown and leave the requests known", (context) => {
   const tree = createHostTree(context, { "/boot/config/vfio-pci.cfg": "BIND=01:00.0\n" });
   const result = readVfioSetup(tree.paths, {
