@@ -10,7 +10,7 @@ const KEPT_FOR_EACH_VM = 12;
 const MANY = 200;
 const KEPT_AFTER_STORM = 3;
 /** A storm is over when no start has come for so long (ms). */
-const CALM_MS = 15_000;
+const CALM_MS = 8_000;
 
 /** Where the attempts are, by VM, and which of them are wanted most. */
 export interface Shelf {

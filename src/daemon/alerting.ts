@@ -32,6 +32,8 @@ export interface Alerting {
     told?: WasTold,
     wasSettled?: boolean,
   ): void;
+  /** No storm goes on: its answers are not asked for again soon. */
+  calm(): void;
   /** Call inside the transaction that stores it. */
   hotPlugFailed(hotPlug: HotPlug, summary: string, told?: WasTold): void;
   /** What is told of a start or a hot-plug that cannot be stored; undefined where there is nothing to tell. */
@@ -168,6 +170,7 @@ export function createAlerting(options: {
   return {
     attemptSettled,
     unrecorded,
+    calm: () => answered.clear(),
     hotPlugFailed(hotPlug, summary, told) {
       const content = hotPlugContent(hotPlug, summary);
       const key = incidentKey(content, hotPlugTopic(hotPlug));

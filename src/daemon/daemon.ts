@@ -366,7 +366,13 @@ async function watchHost(
       }),
   });
   createSecondCopies({ config, database: store.path, ...{ paths, environment, clock, log } });
-  const memoryKeeper = createMemoryKeeper({ clock });
+  const memoryKeeper = createMemoryKeeper({
+    clock,
+    letGo() {
+      alerting.calm();
+      store.letGo();
+    },
+  });
   const fleet = createFleetWatch({
     ...{ config, clock, log, version: options.version, database: store.path, machine: hostname() },
     board: () => boardOf(store, snapshots.latest()),

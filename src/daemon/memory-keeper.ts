@@ -3,9 +3,12 @@ import { runInNewContext } from "node:vm";
 import { type Clock, steadyNow } from "../clock.ts";
 
 /** So much more than after the last collection is worth another one (bytes). */
-const GROWN_BY = 8 * 1024 * 1024;
-/** Nothing was said for so long: a pause of some ten milliseconds delays nobody (ms). */
-const CALM_FOR = 5_000;
+const GROWN_BY = 4 * 1024 * 1024;
+/**
+ * Nothing was said for so long: a pause of some ten milliseconds delays nobody, and what a storm has left is thinned out
+ * (ms).
+ */
+const CALM_FOR = 9_000;
 
 /** Gives the system back what a start or a flood has used. */
 export interface MemoryKeeper {
@@ -22,6 +25,8 @@ export interface MemoryKeeper {
  */
 export function createMemoryKeeper(options: {
   readonly clock: Clock;
+  /** Lets go of what is only kept to be fast. */
+  readonly letGo?: () => void;
   readonly residentBytes?: () => number;
   readonly collect?: () => void;
 }): MemoryKeeper {
@@ -31,6 +36,7 @@ export function createMemoryKeeper(options: {
     look(lastObservation) {
       if (lastObservation !== undefined && steadyNow(clock) - lastObservation < CALM_FOR) return false;
       if (residentBytes() < afterLast + GROWN_BY) return false;
+      options.letGo?.();
       collect();
       afterLast = residentBytes();
       return true;

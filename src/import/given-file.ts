@@ -14,7 +14,7 @@ import { type OpenedBundle, zipBundle } from "./zip-bundle.ts";
 
 /** What is shorter is taken as it stands; of longer texts only parts are looked at anyway (bytes). */
 const TAKEN_WHOLE = 3 * 1024 ** 2;
-/** Of an endless line the beginning is looked at; a line that is longer than this is none (bytes). */
+/** Of an endless line the beginning is looked at (bytes). */
 const LONGEST_LINE = 1024 ** 2;
 /** What tells how something is packed (bytes). */
 const HEAD = 8;
@@ -111,6 +111,8 @@ async function textOfLogs(
   const reader = createLogReader({
     limits: { ...IMPORT_LIMITS, lineBytes: LONGEST_LINE, archiveBytes: IMPORT_LIMITS.fileBytes },
     notes,
+    // Whoever gives one endless line wants to know what is in it.
+    cutsLines: true,
   });
   const condenser = createCondenser(matcher);
   const whole: Buffer[][] = [];
@@ -144,9 +146,9 @@ function textOfAll(files: readonly (readonly Buffer[])[]): string {
   return files.map((parts) => decodeText(Buffer.concat(parts))).join("\n\n");
 }
 
-/** Nothing is passed over of what is taken whole. */
+/** Nothing is cut of what is taken whole. */
 function problemsIn(notes: readonly string[]): readonly string[] {
-  return notes.filter((note) => !/overlong lines? (?:was|were) passed over/.test(note));
+  return notes.filter((note) => !/overlong lines? (?:was|were) cut,/.test(note));
 }
 
 function logsOf(path: string): readonly LogFile[] | string {

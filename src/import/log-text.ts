@@ -24,6 +24,8 @@ export interface LogReader {
 export interface LogReaderOptions {
   readonly limits: ImportLimits;
   readonly notes: Notes;
+  /** Of an overlong line the beginning is given; else it is passed over. */
+  readonly cutsLines?: boolean;
 }
 
 const NEWLINE = 0x0a;
@@ -32,7 +34,7 @@ const RETURN = 0x0d;
 const EMPTY_GIVEN = 3;
 
 /** Makes the reader of one source. */
-export function createLogReader({ limits, notes }: LogReaderOptions): LogReader {
+export function createLogReader({ limits, notes, cutsLines = false }: LogReaderOptions): LogReader {
   let linesLeft = limits.sourceLines;
   let bytesLeft = limits.archiveBytes;
   /** The line that the file before left open, where it goes on in the next. */
@@ -42,7 +44,7 @@ export function createLogReader({ limits, notes }: LogReaderOptions): LogReader 
     async read(file, line, { goesOn = false } = {}) {
       const most = Math.min(limits.fileLines, linesLeft);
       const mostBytes = Math.min(limits.fileBytes, bytesLeft);
-      const cutter = createLineCutter({ most, longest: limits.lineBytes, line, begun });
+      const cutter = createLineCutter({ most, longest: limits.lineBytes, line, begun, cutsLines });
       const transcoder = createTranscoder();
       let bytes = 0;
       let isCut = false;
@@ -67,7 +69,7 @@ export function createLogReader({ limits, notes }: LogReaderOptions): LogReader 
         );
       if (cutter.overlong() > 0)
         notes.add(
-          `${name}: ${counted(cutter.overlong(), "overlong line")} ${cutter.overlong() === 1 ? "was" : "were"} passed over (longer than ${limits.lineBytes / 1024} KB).`,
+          `${name}: ${counted(cutter.overlong(), "overlong line")} ${cutter.overlong() === 1 ? "was" : "were"} ${cutsLines ? "cut, and only the beginning looked at" : "passed over"} (longer than ${limits.lineBytes / 1024} KB).`,
         );
       if (cutter.leftOut() > 0)
         notes.add(
@@ -99,8 +101,9 @@ function createLineCutter(options: {
   readonly longest: number;
   readonly line: (text: string) => void;
   readonly begun: Buffer;
+  readonly cutsLines: boolean;
 }): LineCutter {
-  const { most, longest, line } = options;
+  const { most, longest, line, cutsLines } = options;
   let parts: Buffer[] = options.begun.length > 0 ? [options.begun] : [];
   let length = options.begun.length;
   let given = 0;
@@ -110,14 +113,16 @@ function createLineCutter(options: {
   let isLineBegun = false;
 
   function keep(bytes: Buffer): void {
+    const room = longest - length;
     length += bytes.length;
     if (length <= longest) parts.push(bytes);
-    else parts = [];
+    else if (!cutsLines) parts = [];
+    else if (room > 0) parts.push(bytes.subarray(0, room));
   }
 
   function give(): void {
     if (length > longest) overlong += 1;
-    else {
+    if (length <= longest || cutsLines) {
       const [only = Buffer.alloc(0), ...others] = parts;
       const bytes = others.length === 0 ? only : Buffer.concat(parts);
       const end = bytes[bytes.length - 1] === RETURN ? bytes.length - 1 : bytes.length;

@@ -221,6 +221,7 @@ function storeOf(
     troubles: () => troubles.list(),
     isDisplaced: () => files.areDisplaced(),
     bytes: () => fileSize(connection).bytes,
+    letGo: () => void connection.pragma("shrink_memory"),
     stats: createStats(connection, () => retention.dropped()),
     close() {
       opened.database.close();

@@ -57,6 +57,8 @@ export interface Store {
   isDisplaced(): boolean;
   /** Size of database and write-ahead log together (bytes); cheap enough to be asked all the time. */
   bytes(): number;
+  /** Gives back the memory of pages that are only kept to be read faster. */
+  letGo(): void;
   /** Counts rows, which takes a while in a long history. */
   stats(): StoreStats;
   /** Ends every use of the file. The store must not be used afterwards. */

@@ -5,7 +5,7 @@ import { openAttempt } from "../../src/attempts/working-attempt.ts";
 import { createVirtualClock } from "../../src/clock.ts";
 import { vmName } from "../../src/model/identifiers.ts";
 
-const CALM = 15_000;
+const CALM = 8_000;
 
 function shelfWith(vms: number, eachFails: number) {
   const clock = createVirtualClock(0);

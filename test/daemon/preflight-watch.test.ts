@@ -32,6 +32,7 @@ function watch() {
   const preflight = createPreflightWatch({
     alerting: {
       attemptSettled: () => {},
+      calm: () => {},
       hotPlugFailed: () => {},
       unrecorded: () => undefined,
       willNotStart: ({ definition: { name } }, causes, _snapshot, isRunning) =>

@@ -64,3 +64,12 @@ test("an archive through a pipe is taken up to a size, and the rest of a longer 
   assert.match(given.why, /more than 32 MB; name its file instead/);
   assert.ok(pipe.given() < 34 * 1024 ** 2);
 });
+
+test("of one endless line the beginning is looked at, and that it was cut is said", async () => {
+  const line = `${REFUSAL} `.repeat(30_000);
+  const given = await piped(Buffer.from(line), 64 * 1024).text();
+  assert.ok(given.state === "text");
+  assert.match(given.text, /Firmware has requested/);
+  assert.match(given.notes.join(), /1 overlong line was cut, and only the beginning looked at/);
+  assert.ok(given.unread > 0);
+});

@@ -28,7 +28,7 @@ function closeUp(text: string): string {
 
 /** Mail's encoding breaks lines with a lone `=`; `=3D` is what it must make of every real one. */
 function decodeQuotedPrintable(text: string): string {
-  if (!/=3D|=20$/m.test(text) && !/[^=\n]{60,75}=\n/.test(text)) return text;
+  if (!/=3D|=20$/m.test(text) && !/(?:^|[=\n])[^=\n]{60,75}=\n/.test(text)) return text;
   const joined = text.replace(/=[ \t]*\n/g, "");
   return joined.replace(/=([2-7][0-9A-F])/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
