@@ -102,6 +102,7 @@ function rememberingReader(reader: AnswerReader): AnswerReader {
     attempts: {
       list: (filter) => attempts.list(filter),
       tallies: (filter) => attempts.tallies(filter),
+      cutShort: (filter) => attempts.cutShort(filter),
       newestFailures,
     },
     snapshots: {

@@ -29,6 +29,7 @@ export interface BlameReader {
   readonly attempts: {
     tallies(filter?: AttemptFilter): readonly StartTally[];
     newestFailures(limit: number): readonly FailedAttempt[];
+    cutShort(filter: Pick<AttemptFilter, "vm">): number;
   };
   readonly snapshots: Pick<SnapshotStore, "inOrder" | "series">;
   readonly vms: Pick<VmStore, "past">;
@@ -79,8 +80,14 @@ export interface FaultAnswer {
 /** Everything that there is to say on the question: the fault that is asked about, and the others beside it. */
 export interface BlameAnswer extends FaultAnswer {
   readonly others: readonly FaultAnswer[];
-  /** Failures that are no fault of passthrough, and refusals by the platform: how many starts. */
-  readonly otherClasses: readonly { readonly cause: FailureClass | "refused"; readonly starts: number }[];
+  /**
+   * Failures that are no fault of passthrough, refusals by the platform, and what the host took with it when it went
+   * down: how many starts.
+   */
+  readonly otherClasses: readonly {
+    readonly cause: FailureClass | "refused" | "cut-short";
+    readonly starts: number;
+  }[];
   readonly otherVms: readonly OtherFailure[];
   /** When one of the VMs was deleted and made anew with the same name and devices. */
   readonly madeAnewAt: readonly number[];
@@ -142,11 +149,15 @@ export function askBlame(reader: BlameReader, question: BlameQuestion): BlameAns
       names: deviceNames(seen.map(({ snapshot }) => snapshot)),
     };
   };
+  const cutShort = vm === undefined ? 0 : reader.attempts.cutShort({ vm });
   const weighed = first.trials.length > 0 ? first.trials.map(({ tally }) => tally) : tallies;
   return {
     ...answerFor(first),
     others: others.map(answerFor),
-    otherClasses: otherClasses(tallies, [first, ...others]),
+    otherClasses: [
+      ...otherClasses(tallies, [first, ...others]),
+      ...(cutShort > 0 ? [{ cause: "cut-short" as const, starts: cutShort }] : []),
+    ],
     otherVms: otherFailures(recent, new Set(vms)),
     imported: importedShare(weighed),
     madeAnewAt: vms.flatMap((one) => reader.vms.past(one).madeAnewAt),

@@ -198,6 +198,10 @@ function otherLines({ otherClasses, otherVms, madeAnewAt, blame }: BlameAnswer):
       lines.push(
         `${count(starts)} ${starts === 1 ? "was" : "were"} refused by the platform's own policy; that says nothing about the device.`,
       );
+    else if (cause === "cut-short")
+      lines.push(
+        `${count(starts)} ${starts === 1 ? "was" : "were"} cut short when the host went down; how ${starts === 1 ? "it" : "they"} would have gone is not known.`,
+      );
     else if (blame.failure !== undefined)
       lines.push(`${count(starts)} failed for another reason (${cause}), which was left out.`);
   }

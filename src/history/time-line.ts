@@ -96,6 +96,7 @@ export function readTimeLine(reader: TimeLineReader, filter: TimeLineFilter): re
   const boots = reader.boots.list();
   const starts = reader.attempts.list({
     limit: filter.limit,
+    cutShortToo: true,
     ...(filter.vm !== undefined && { vm: filter.vm }),
     ...(filter.device !== undefined && { device: filter.device }),
     ...(filter.since !== undefined && { since: filter.since }),

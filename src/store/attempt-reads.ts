@@ -48,7 +48,7 @@ export function createAttemptReads(
   findNumber: (numberOrId: number | string) => number | undefined,
 ): Pick<
   AttemptStore,
-  "open" | "list" | "hasStartedAfter" | "newestOfEachVm" | "newestFailures" | "tallies" | "full"
+  "open" | "list" | "hasStartedAfter" | "newestOfEachVm" | "newestFailures" | "tallies" | "cutShort" | "full"
 > {
   const { connection, boots, vms, signatures } = parts;
   const deviceSets = connection.statement<[], { number: number; devices: string; groups: string }>(
@@ -188,5 +188,10 @@ export function createAttemptReads(
       }));
     },
     tallies: createTallies(parts, devicesByNumber),
+    cutShort(filter) {
+      const { where, values } = conditions({ ...filter, cutShortToo: true }, vms);
+      const sql = `SELECT count(*) AS starts FROM attempt WHERE ${where} AND outcome IS NULL`;
+      return connection.statement<SqlValue[], { starts: number }>(sql).get(...values)?.starts ?? 0;
+    },
   };
 }

@@ -99,6 +99,8 @@ export interface AttemptStore {
   list(filter?: AttemptFilter): readonly AttemptRow[];
   /** The newest settled attempts that did not start, newest first, with only what tells whose they are. */
   newestFailures(limit: number): readonly FailedAttempt[];
+  /** How many starts the host took with it when it went down; they have no outcome. */
+  cutShort(filter: Pick<AttemptFilter, "vm">): number;
   /** Settled attempts, counted; oldest first by boot and time of the first. `limit` and `first` are ignored. */
   tallies(filter?: AttemptFilter): readonly AttemptTally[];
   full(numberOrId: number | string, signatures: SignatureLookup): StoredAttempt | undefined;

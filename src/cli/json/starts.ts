@@ -17,7 +17,8 @@ export function startJson(row: AttemptRow): object {
     bootId: row.bootId ?? null,
     openedAt: timeJson(row.openedAt),
     closedAt: timeJson(row.closedAt),
-    outcome: row.outcome,
+    // What the host took with it when it went down has none.
+    outcome: row.outcome ?? null,
     devices: row.devices,
     groups: row.groups,
     cause: row.cause ?? null,
