@@ -4,9 +4,11 @@ import type { FleetJob } from "../fleet/job.ts";
 import { parseServer, serverName } from "../fleet/server.ts";
 import { readCachedVerdicts, verdictsFileOf } from "../fleet/verdict-cache.ts";
 import { type FleetVerdict, recordsOf } from "../fleet/verdicts.ts";
-import { inSpellingOf } from "../knowledge/bios-version.ts";
+import { biosRecord } from "../history/bios-record.ts";
+import { inSpellingOf, isSameBiosVersion } from "../knowledge/bios-version.ts";
 import { isSameBoard } from "../knowledge/board-names.ts";
 import type { FirmwareRecord } from "../knowledge/known-firmware-file.ts";
+import { openStore } from "../store/open.ts";
 import { formatMinute } from "../time-words.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { programVersion } from "./version.ts";
@@ -48,7 +50,7 @@ export async function askFleetOfBoard(
   const never = new AbortController().signal;
   const result = await runFleetChild(job, systemClock, never, PATIENCE);
   if (result.state === "done" && result.verdicts !== undefined)
-    return saysOf(result.verdicts, bios, `your fleet (${serverName(server)})`, "");
+    return saysOf(surroundings, result.verdicts, bios, `your fleet (${serverName(server)})`, "");
   const why = result.state === "failed" ? result.error : "nothing came back";
   return cachedFleet(surroundings, board, bios, `it cannot be asked now: ${why}`);
 }
@@ -68,10 +70,28 @@ export function cachedFleet(
       ? NOTHING
       : { records: [], sentences: [`Of your fleet nothing is known here yet${reason}.`] };
   const from = `your fleet (${cached.server}, as of ${formatMinute(cached.readAt)})`;
-  return saysOf(cached.verdicts, bios, from, ` That is of ${formatMinute(cached.readAt)}${reason}.`);
+  return saysOf(
+    surroundings,
+    cached.verdicts,
+    bios,
+    from,
+    ` That is of ${formatMinute(cached.readAt)}${reason}.`,
+  );
+}
+
+/** The BIOS versions on which starts of this host are on record: the fleet counts it among its hosts. */
+function versionsHere({ database }: Surroundings): readonly string[] {
+  const opened = openStore({ path: database, readOnly: true, clock: { now: Date.now } });
+  if (opened.state === "refused") return [];
+  try {
+    return biosRecord(opened.store).flatMap(({ version }) => version ?? []);
+  } finally {
+    opened.store.close();
+  }
 }
 
 function saysOf(
+  surroundings: Surroundings,
   verdicts: readonly FleetVerdict[],
   bios: string | undefined,
   from: string,
@@ -79,11 +99,19 @@ function saysOf(
 ): FleetSays {
   const shares = verdicts.map(
     (verdict) =>
-      `${verdict.failing} of ${verdict.hosts} hosts fail on ${inSpellingOf(bios, verdict.bios)}${verdict.failing > 0 && verdict.class ? ` (${verdict.class})` : ""}`,
+      `${verdict.failing} of ${verdict.hosts} hosts ${verdict.failing === 1 ? "fails" : "fail"} on ${inSpellingOf(bios, verdict.bios)}${verdict.failing > 0 && verdict.class ? ` (${verdict.class})` : ""}`,
   );
   const sentence =
     shares.length === 0
       ? `Your fleet: no BIOS of this board has five hosts behind it yet.${dated}`
       : `Your fleet, this board: ${shares.join(", ")}.${dated}`;
-  return { records: recordsOf(verdicts, from), sentences: [sentence] };
+  const here = versionsHere(surroundings);
+  // Owners are others: this host is not counted twice, as what it proves itself and as one that says so.
+  const records = recordsOf(verdicts, from).map((record) => {
+    const isOwn = [...record.good, ...record.bad].some((one) =>
+      here.some((own) => isSameBiosVersion(one, own)),
+    );
+    return isOwn ? { ...record, owners: Math.max(1, record.owners - 1) } : record;
+  });
+  return { records, sentences: [sentence] };
 }

@@ -55,6 +55,16 @@ test("check and advise say what the fleet says, and what it said last when it ca
   assert.deepEqual([advice.code, sentence.test(advice.out)], [3, true], "six hosts failed on it");
   assert.match(advice.out, /six other owners lost passed-through devices on it/);
   assert.doesNotMatch(check.out + advice.out, /That is of/);
+  // A host that has a part in what the fleet says is no other owner of its own.
+  const one = await withHistory(
+    [{ facts: hostFacts(unheard), starts: [bad(2, "device-lost")] }],
+    (_store, database) =>
+      runProgram(["advise", "--bios", "1.AZ9", "--database", database], {
+        VFIO_WATCH_ROOT: root,
+        VFIO_WATCH_FLEET_URL: url,
+      }),
+  );
+  assert.match(one.out, /five other owners lost passed-through devices on it/);
 
   await postgres.stop();
   const away = await ask("advise", "--bios", "1.AZ9", "--json");
