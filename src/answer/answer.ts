@@ -8,7 +8,7 @@ import type { Change } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import { type ChangeLine, changeLines, NEVER_BY_BIOS, type SuspectShare } from "./change-lines.ts";
 import { type GoBack, goBacks } from "./go-back.ts";
-import { withUnraidPage } from "./unraid-pages.ts";
+import { adviceForUnraid } from "./unraid-pages.ts";
 
 /** A start, or a boot, as it is spoken of. */
 export interface Moment {
@@ -116,12 +116,12 @@ export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
     goBack,
     remedies: [
       ...remedies.filter(({ first }) => first).map(({ text }) => text),
-      ...goBack.map(({ sentence }) => withUnraidPage(sentence, truths)),
+      ...goBack.map(({ sentence }) => sentence),
       ...remedies.filter(({ first }) => !first).map(({ text }) => text),
-    ],
+    ].map((text) => adviceForUnraid(text, truths)),
     others: causes.slice(1).map((other) => ({
       cause: other,
-      remedies: chosen(other, truths, catalogue).map(({ text }) => text),
+      remedies: chosen(other, truths, catalogue).map(({ text }) => adviceForUnraid(text, truths)),
     })),
   };
 }
@@ -131,7 +131,7 @@ function chosen(cause: Cause, truths: HostTruths, catalogue: Catalogue): ReturnT
   return [
     ...remedies.map((text) => ({ text, first: false })),
     ...chooseRemedies(remediesFor(catalogue, cause), truths, { devices, groups, names }),
-  ].map(({ text, first }) => ({ text: withUnraidPage(text, truths), first }));
+  ];
 }
 
 function withChanges(truths: HostTruths, lines: readonly ChangeLine[] | undefined): HostTruths {

@@ -7,9 +7,24 @@ const FILE_PAGE = "Main > Flash > Syslinux Configuration";
 /** Another loader than Unraid's own is its owner's, with a file that these pages do not write. */
 const FOREIGN_LOADER = /limine|refind|systemd-boot|unregistered/i;
 
-/** Advice on kernel parameters with the page of Unraid's web interface where they are changed, in a sentence after it. */
-export function withUnraidPage(advice: string, { system, systemVersion, loader }: HostTruths): string {
-  if (system !== "unraid" || !/\bkernel (?:parameters?|command line)\b/.test(advice)) return advice;
+/** What is typed into a shell elsewhere, and is on a page there. */
+const ON_PAGES: readonly (readonly [command: string, there: string])[] = [
+  ["`vfio-watch report`", "the report under Tools > VFIO Watch"],
+  ["with 'virsh start'", "on the VMs tab"],
+];
+
+/**
+ * Advice as a user of Unraid's web interface follows it: with its pages for commands, and after what is about kernel
+ * parameters the page where they are changed, in a sentence of its own.
+ */
+export function adviceForUnraid(advice: string, truths: HostTruths): string {
+  if (truths.system !== "unraid") return advice;
+  const text = ON_PAGES.reduce((all, [command, there]) => all.replace(command, there), advice);
+  return withParameterPage(text, truths);
+}
+
+function withParameterPage(advice: string, { systemVersion, loader }: HostTruths): string {
+  if (!/\bkernel (?:parameters?|command line)\b/.test(advice)) return advice;
   // It names its page already.
   if (/\b(?:Settings|Main)\b/.test(advice)) return advice;
   if (FOREIGN_LOADER.test(loader ?? "")) return advice;
