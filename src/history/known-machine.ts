@@ -5,18 +5,37 @@ import type { BootId } from "../model/identifiers.ts";
 import type { Store } from "../store/store.ts";
 
 const MACHINE = "machine";
+/** More network cards than a machine has over the years. */
+const MOST_CARDS = 64;
 type Reader = Pick<Store, "meta" | "boots" | "snapshots">;
 
 /** Notes that this history is of this machine; what cannot be read now stays as it was. */
-export function rememberMachine(store: Reader, { board, id }: Machine): void {
+export function rememberMachine(store: Reader, { board, id, cards }: Machine): void {
   const known = machineOf(store);
-  store.meta.set(MACHINE, JSON.stringify({ board: board ?? known.board, id: id ?? known.id }));
+  note(store, { board: board ?? known.board, id: id ?? known.id }, cards);
 }
 
-/** Of which machine the history is: what its service noted, else what the newest facts say. */
+/** Notes what older logs say of it. Their board counts where neither a service nor any fact has named one. */
+export function rememberFromLogs(store: Reader, { board, cards }: Pick<Machine, "board" | "cards">): void {
+  note(store, board === undefined ? {} : { boardInLogs: board }, cards);
+}
+
+function note(store: Reader, what: Noted, cards: readonly string[]): void {
+  const noted = parse(store.meta.get(MACHINE));
+  const all = [...new Set([...(noted.cards ?? []), ...cards])].slice(-MOST_CARDS);
+  store.meta.set(MACHINE, JSON.stringify({ ...noted, ...what, cards: all }));
+}
+
+/** Of which machine the history is: what its service noted, else what the newest facts say, else its logs. */
 export function machineOf(store: Reader): Machine {
   const noted = parse(store.meta.get(MACHINE));
-  return { board: noted.board ?? newestBoard(store), id: noted.id };
+  const board = noted.board ?? newestBoard(store) ?? noted.boardInLogs;
+  return { board, id: noted.id, cards: noted.cards ?? [] };
+}
+
+/** Whether these are network cards of two machines: each has some, and none is the other's. */
+export function hasOtherCards(one: Machine["cards"], other: Machine["cards"]): boolean {
+  return one.length > 0 && other.length > 0 && !one.some((card) => other.includes(card));
 }
 
 /**
@@ -32,7 +51,7 @@ export function foreignMachine(
   if (its.id !== undefined && here.id !== undefined) return its.id === here.id ? undefined : its;
   if (bootId !== undefined && store.boots.get(bootId)?.origin === "live") return undefined;
   const isOther = its.board !== undefined && here.board !== undefined && !isSameBoard(its.board, here.board);
-  return isOther ? its : undefined;
+  return isOther || hasOtherCards(its.cards, here.cards) ? its : undefined;
 }
 
 function newestBoard({ boots, snapshots }: Reader): string | undefined {
@@ -44,12 +63,16 @@ function newestBoard({ boots, snapshots }: Reader): string | undefined {
   return undefined;
 }
 
-function parse(text: string | undefined): Partial<Machine> {
+type Noted = Partial<Machine> & { readonly boardInLogs?: string };
+
+function parse(text: string | undefined): Noted {
   try {
-    const { board, id } = JSON.parse(text ?? "{}") as Record<string, unknown>;
+    const { board, id, boardInLogs, cards } = JSON.parse(text ?? "{}") as Record<string, unknown>;
     return {
       ...(typeof board === "string" && { board }),
       ...(typeof id === "string" && { id }),
+      ...(typeof boardInLogs === "string" && { boardInLogs }),
+      ...(Array.isArray(cards) && { cards: cards.filter((card) => typeof card === "string") }),
     };
   } catch {
     return {};

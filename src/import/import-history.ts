@@ -1,6 +1,7 @@
 import { textOf } from "../facts/fact-value.ts";
 import { definitionsInFacts } from "../facts/host-of-facts.ts";
-import { machineOf } from "../history/known-machine.ts";
+import { hasOtherCards, machineOf, rememberFromLogs } from "../history/known-machine.ts";
+import type { Machine } from "../host/machine.ts";
 import { isSameBoard } from "../knowledge/board-names.ts";
 import { type Bdf, type BootId, deviceOfUnknownVm } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
@@ -68,6 +69,12 @@ export async function importHistory(options: {
   let taken = NOTHING_TAKEN;
   let materials: NamedMaterial[] = [];
   let kept = 0;
+  let its = machineOf(parts.store);
+  const store = () => {
+    const now = bothTaken(taken, takeInMaterials(materials, options));
+    if (now.trouble === undefined) parts.store.durable(() => rememberFromLogs(parts.store, its));
+    return now;
+  };
   for (const [index, source] of sources.entries()) {
     const place = `[${index + 1}/${sources.length}] ${source.name}`;
     progress(place);
@@ -79,18 +86,21 @@ export async function importHistory(options: {
       read.push({ name: source.name, refused: material, boots: 0, notes: [] });
       continue;
     }
-    const warning = otherMachine(material, parts.store, materials);
+    const own = machineIn(material);
+    const warning = otherMachine(own, its);
+    if (warning === undefined)
+      its = { ...its, board: its.board ?? own.board, cards: [...its.cards, ...own.cards] };
     const notes = warning === undefined ? material.notes : [warning, ...material.notes];
     materials.push({ name: source.name, material });
     read.push({ name: source.name, refused: undefined, boots: material.boots.length, notes });
     kept += sizeOf(material);
     if (kept < storedFrom || index === sources.length - 1) continue;
-    taken = bothTaken(taken, takeInMaterials(materials, options));
+    taken = store();
     if (taken.trouble !== undefined) return { sources: read, ...taken };
     materials = [];
     kept = 0;
   }
-  return { sources: read, ...bothTaken(taken, takeInMaterials(materials, options)) };
+  return { sources: read, ...store() };
 }
 
 type Taken = Omit<ImportResult, "sources">;
@@ -137,22 +147,25 @@ function bothTaken(before: Taken, after: Taken): Taken {
 }
 
 /** A history of two machines blames the one for what the other has; taken in it is all the same. */
-function otherMachine(material: Material, store: Store, all: readonly NamedMaterial[]): string | undefined {
-  const own = newestBoard(material);
-  const known =
-    machineOf(store).board ??
-    all.map((one) => newestBoard(one.material)).find((board) => board !== undefined);
-  if (own === undefined || known === undefined || isSameBoard(own, known)) return undefined;
-  return `WARNING: it is of another machine (board ${own}) than this history (board ${known}), so what changed and what broke will be wrong. Take each machine into a history of its own: --database FILE.`;
+function otherMachine(own: MachineInMaterial, known: MachineInMaterial): string | undefined {
+  const consequence =
+    "so what changed and what broke will be wrong. Take each machine into a history of its own: --database FILE.";
+  if (own.board !== undefined && known.board !== undefined && !isSameBoard(own.board, known.board))
+    return `WARNING: it is of another machine (board ${own.board}) than this history (board ${known.board}), ${consequence}`;
+  if (hasOtherCards(own.cards, known.cards))
+    return `WARNING: it names none of this history's network cards. If it is of another machine of the same kind, ${consequence.slice(3)}`;
+  return undefined;
 }
 
-function newestBoard({ boots }: Material): string | undefined {
-  for (const boot of boots.toSorted((a, b) => b.lastSeenAt - a.lastSeenAt)) {
-    const fact = boot.facts().find(({ key }) => key === "firmware.board.name");
-    const name = textOf(fact?.value);
-    if (name !== undefined) return name;
-  }
-  return undefined;
+type MachineInMaterial = Pick<Machine, "board" | "cards">;
+
+/** Of which machine a material is: the newest board that it names, and all network cards. */
+function machineIn({ boots }: Material): MachineInMaterial {
+  const newest = boots.toSorted((a, b) => b.lastSeenAt - a.lastSeenAt);
+  return {
+    board: newest.find(({ machine }) => machine?.board !== undefined)?.machine?.board,
+    cards: [...new Set(newest.flatMap(({ machine }) => machine?.cards ?? []))],
+  };
 }
 
 /** Takes in what was read. Pure but for the store. */

@@ -3,6 +3,7 @@ import type { DmiField } from "../host/firmware.ts";
 import { type HostReading, unknownHost } from "../host/host-reading.ts";
 import { remappingInKernelLog } from "../host/interrupt-remapping.ts";
 import { parseKernelParameters } from "../host/kernel-parameters.ts";
+import { CARD_LINE, cardsInKernelLines } from "../host/machine.ts";
 import { vfioSetupOf } from "../host/vfio-setup.ts";
 import type { Fact } from "../model/fact.ts";
 import type { Bdf } from "../model/identifiers.ts";
@@ -76,11 +77,15 @@ export function hostOf(known: KnownHost): HostReading {
 /** What a boot of the past takes from what is known of its host. */
 export function pastHost(
   known: KnownHost,
-): Pick<PastBoot, "bios" | "kernelRelease" | "facts" | "groups" | "definitions"> {
+): Pick<PastBoot, "bios" | "kernelRelease" | "machine" | "facts" | "groups" | "definitions"> {
   const host = hostOf(known);
   const groups = [...valueOr(host.groups, new Map()).values()];
   return {
     bios: known.dmi?.["bios.version"],
+    machine: {
+      board: known.dmi?.["board.name"] ?? boardInKernelLines(known.kernelLines ?? []),
+      cards: cardsInKernelLines(known.kernelLines ?? []),
+    },
     kernelRelease: valueOr<string | undefined>(host.kernelRelease, undefined),
     facts: () => factsOf(hostOf(known)),
     groups: new Map(groups.flatMap(({ id, members }) => members.map((member: Bdf) => [member, id] as const))),
@@ -92,8 +97,14 @@ const DMI = /^DMI: .*, BIOS (.{1,128}) (\d\d\/\d\d\/\d{4})\s*$/;
 const VERSION = /^Linux version (\S{1,128})(?: .*?(#\d+ .*))?/s;
 
 /** Kernel texts from which something is known of the host. */
-export const TELLING_LINE =
-  /^(?:Linux version |(?:Kernel c|C)ommand line: |DMI: |iommu: |Run \S+ as init process|AMD-Vi: |DMAR-IR: |.{0,40}No interrupt remapping)/;
+export const TELLING_LINE = new RegExp(
+  `^(?:Linux version |(?:Kernel c|C)ommand line: |DMI: |iommu: |Run \\S+ as init process|AMD-Vi: |DMAR-IR: |.{0,40}No interrupt remapping)|${CARD_LINE.source}`,
+);
+
+/** The board of `DMI: VENDOR PRODUCT/BOARD, BIOS …` (dmi_format_ids); no fact, as neither name may hold the other's sign. */
+function boardInKernelLines(lines: readonly string[]): string | undefined {
+  return lines.flatMap((line) => /^DMI: [^/]{1,200}\/(.{1,128}), BIOS /.exec(line)?.[1] ?? [])[0];
+}
 
 /** What the kernel's own first lines tell of the host. */
 export function hostInKernelLines(lines: readonly string[]): KnownHost {

@@ -1,3 +1,4 @@
+import type { Machine } from "../host/machine.ts";
 import type { Fact } from "../model/fact.ts";
 import type { Bdf, BootId } from "../model/identifiers.ts";
 import type { Observation } from "../model/observation.ts";
@@ -29,6 +30,8 @@ export interface PastBoot {
   readonly end: "clean" | "unclean" | "unknown";
   readonly bios: string | undefined;
   readonly kernelRelease: string | undefined;
+  /** Of which machine it is, as far as the material says; see `Machine`. */
+  readonly machine?: Pick<Machine, "board" | "cards">;
   /**
    * What is known of the host in this boot, with unknown facts for everything that is not. Made when it is asked for:
    * of thousands of boots they take more memory than all that was said in them.

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
 import { collectFacts } from "../../src/facts/facts-of-host.ts";
 import { makeSnapshot } from "../../src/facts/snapshot.ts";
-import { foreignMachine, machineOf, rememberMachine } from "../../src/history/known-machine.ts";
+import {
+  foreignMachine,
+  machineOf,
+  rememberFromLogs,
+  rememberMachine,
+} from "../../src/history/known-machine.ts";
 import { readMachine } from "../../src/host/machine.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import { bootId } from "../../src/model/identifiers.ts";
@@ -38,14 +43,14 @@ const run = (...args: readonly string[]) =>
   runProgram([...args, "--database", path], { VFIO_WATCH_ROOT: join(directory.path, "here") });
 
 describe("which machine a history is of", () => {
-  const its = { board: "MPG X870E CARBON WIFI (MS-7E49)", id: undefined };
+  const its = { board: "MPG X870E CARBON WIFI (MS-7E49)", id: undefined, cards: [] };
 
   it("is what its newest facts say, until its service notes it", () => {
     assert.deepEqual(machineOf(store), its);
     const own = opened(join(directory.path, "own.db"));
     rememberMachine(own, readMachine(here));
     assert.deepEqual(machineOf(own), readMachine(here));
-    rememberMachine(own, { board: undefined, id: undefined });
+    rememberMachine(own, { board: undefined, id: undefined, cards: [] });
     assert.deepEqual(machineOf(own), readMachine(here), "what cannot be read now stays");
     own.close();
   });
@@ -60,14 +65,43 @@ describe("which machine a history is of", () => {
   });
 
   it("is another one where the boards differ, not where one board is spelled in two ways", () => {
-    assert.deepEqual(foreignMachine(store, { board: "PRIME B550-PLUS", id: undefined }, undefined), its);
-    assert.equal(foreignMachine(store, { board: "MS-7E49", id: undefined }, undefined), undefined);
-    assert.equal(foreignMachine(store, { board: undefined, id: "x" }, undefined), undefined, "not known");
+    assert.deepEqual(
+      foreignMachine(store, { board: "PRIME B550-PLUS", id: undefined, cards: [] }, undefined),
+      its,
+    );
+    assert.equal(foreignMachine(store, { board: "MS-7E49", id: undefined, cards: [] }, undefined), undefined);
+    assert.equal(
+      foreignMachine(store, { board: undefined, id: "x", cards: [] }, undefined),
+      undefined,
+      "not known",
+    );
   });
 
   it("is this one where it has seen the boot that runs here", () => {
     const seen = bootId("00000001-0000-4000-8000-000000000000");
-    assert.equal(foreignMachine(store, { board: "PRIME B550-PLUS", id: undefined }, seen), undefined);
+    assert.equal(
+      foreignMachine(store, { board: "PRIME B550-PLUS", id: undefined, cards: [] }, seen),
+      undefined,
+    );
+  });
+
+  it("is another one of the same board where none of the network cards is the same", () => {
+    const [one, two] = ["aa", "bb"].map((end) => {
+      const paths = host(`net-${end}`, "PRIME B550-PLUS");
+      const card = join(paths.root, "sys/class/net/eth0");
+      mkdirSync(card, { recursive: true });
+      writeFileSync(join(card, "address"), `04:7c:16:00:00:${end}\n`);
+      symlinkSync("../../../devices/pci0000:00/0000:00:1f.6", join(card, "device"));
+      return readMachine(paths);
+    });
+    assert.ok(one !== undefined && two !== undefined);
+    const own = opened(join(directory.path, "cards.db"));
+    rememberFromLogs(own, one);
+    assert.equal(foreignMachine(own, one, undefined), undefined);
+    assert.deepEqual(foreignMachine(own, two, undefined), { ...one, id: undefined });
+    assert.equal(foreignMachine(own, { ...two, cards: [...two.cards, ...one.cards] }, undefined), undefined);
+    assert.equal(foreignMachine(own, { ...two, cards: [] }, undefined), undefined, "not known");
+    own.close();
   });
 
   it("is no number that a whole series of boards has", () => {

@@ -48,6 +48,37 @@ function createPlace(context: TestContext) {
 }
 
 describe("vfio-watch import", () => {
+  it("knows by its logs alone of which machine a history is, also of two with one board", async (context) => {
+    const { directory, run } = createPlace(context);
+    const log = (name: string, month: string, board: string, card: string) => {
+      const at = `${month}  3 08:00:01 Tower kernel:`;
+      const path = join(directory, name);
+      writeFileSync(
+        path,
+        [
+          `${at} Linux version 6.12.54-Unraid (root@Develop) (gcc) #1 SMP PREEMPT_DYNAMIC Wed Oct 8 10:17:13 PDT 2025`,
+          `${at} DMI: Micro-Star International Co., Ltd. MS-7E49/${board}, BIOS 1.A63 08/05/2025`,
+          `${at} r8169 0000:0a:00.0 eth0: RTL8125B, ${card}, XID 641, IRQ 120`,
+          `${at} r8169 0000:0a:00.0 eth0: jumbo frames [max: 9194 bytes]`,
+          "",
+        ].join("\n"),
+      );
+      return path;
+    };
+    const carbon = "MPG X870E CARBON WIFI (MS-7E49)";
+    const first = log("syslog-a", "Jan", carbon, "04:7c:16:00:00:01");
+    assert.doesNotMatch((await run("import", first)).out, /WARNING/);
+    const same = log("syslog-b", "Feb", carbon, "04:7c:16:00:00:01");
+    assert.doesNotMatch((await run("import", same)).out, /WARNING/);
+    const twin = log("syslog-c", "Mar", carbon, "04:7c:16:00:00:02");
+    assert.match((await run("import", twin)).out, /WARNING: it names none of this history's network cards/);
+    const other = log("syslog-d", "Apr", "ROG STRIX X670E-F GAMING WIFI", "04:7c:16:00:00:01");
+    assert.match((await run("import", other)).out, /WARNING: it is of another machine \(board ROG STRIX/);
+    // An address that a driver made up is nobody's.
+    const made = log("syslog-e", "May", carbon, "06:7c:16:00:00:03");
+    assert.doesNotMatch((await run("import", made)).out, /WARNING/);
+  });
+
   it("tells its progress on standard error, the result on standard output, and marks imported starts", async (context) => {
     const { archive, run } = createPlace(context);
     const { code, out, err } = await run("import", archive);
