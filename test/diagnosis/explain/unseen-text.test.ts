@@ -145,4 +145,11 @@ describe("a text of a kind that was missed once", () => {
     const xen = "(XEN) [VT-D] It's disallowed to assign 0000:47:00.0 with shared RMRR at 6b800000 for Dom9.";
     assert.equal(first(xen)?.class, "iommu-direct-mapping-required");
   });
+
+  it("says that a table in the initrd was ignored because the kernel is locked down", () => {
+    const text =
+      "ACPI: IVRS ACPI table found in initrd [kernel/firmware/acpi/ivrs.aml][0xd0]\nACPI: kernel is locked down, ignoring table override";
+    assert.match(first(text)?.sentence ?? "", /locked down \(Secure Boot\) and ignored a replacement/);
+    assert.equal(explain(text).vmStartFailure, false);
+  });
 });
