@@ -106,7 +106,9 @@ async function runCommand(command: Command, args: readonly string[], io: Command
       return EXIT.ok;
     }
     const run = () =>
-      parsed.flag("json") ? runForProgram(command, parsed, io) : runForPeople(command, parsed, io);
+      parsed.flag("json") || parsed.text("format") === "json"
+        ? runForProgram(command, parsed, io)
+        : runForPeople(command, parsed, io);
     return await (parsed.flag("utc") && command.readsLocalTimes !== true ? inUtc(run) : run());
   } catch (error) {
     if (error instanceof UsageError) {
@@ -141,7 +143,7 @@ async function runForPeople(command: Command, parsed: ParsedArguments, io: Comma
   }
 }
 
-/** With `--json` standard output holds one document even where nothing could be done: `{"error"}`, as said to people. */
+/** With `--json`, or `--format json`, standard output holds one document even where nothing could be done: `{"error"}`, as said to people. */
 async function runForProgram(command: Command, parsed: ParsedArguments, io: CommandIo): Promise<number> {
   let isAnswered = false;
   let complaints = "";
@@ -168,7 +170,7 @@ function writeError(error: string, io: CommandIo): void {
 
 /** Whether wrong arguments came from a program that will read a document. */
 function wantsJson({ options }: Command, args: readonly string[]): boolean {
-  return "json" in options && args.includes("--json");
+  return "json" in options && (args.includes("--json") || /--format[ =]json\b/.test(args.join(" ")));
 }
 
 /** The command that is written alike, when somebody mistypes. */

@@ -54,9 +54,12 @@ export function foreignMachine(
   return isOther || hasOtherCards(its.cards, here.cards) ? its : undefined;
 }
 
+/** A history that has no board in its newest facts has none in older ones, of which there may be thousands. */
+const MOST_LOOKED_AT = 50;
+
 function newestBoard({ boots, snapshots }: Reader): string | undefined {
-  for (const { snapshotId } of boots.list().toReversed()) {
-    if (snapshotId === undefined) continue;
+  const ids = boots.list().flatMap(({ snapshotId }) => snapshotId ?? []);
+  for (const snapshotId of [...new Set(ids.toReversed())].slice(0, MOST_LOOKED_AT)) {
     const name = textOf(snapshots.fact(snapshotId, "firmware.board.name")?.value);
     if (name !== undefined) return name;
   }
