@@ -1,6 +1,6 @@
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { vmKey } from "../history/subject.ts";
-import type { Snapshot } from "../model/fact.ts";
+import type { FactValue } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
@@ -20,7 +20,11 @@ const MOST_BOOTS = 10;
 
 /** Who stood at an address when a VM last had it; each question is answered once. Reads only. */
 export function createKnownDevices(reader: PreflightReader): PreflightHistory {
-  const snapshots = remember((id: string) => reader.snapshots.get(id));
+  // By key, because thousands of VMs may be asked about.
+  const snapshots = remember((id: string): Facts | undefined => {
+    const snapshot = reader.snapshots.get(id);
+    return snapshot && new Map(snapshot.facts.map(({ key, value }) => [key, value]));
+  });
   const boots = remember((_all: "all") => reader.boots.list());
   return {
     deviceAt: (vm, bdf) =>
@@ -28,7 +32,8 @@ export function createKnownDevices(reader: PreflightReader): PreflightHistory {
   };
 }
 
-type Lookup = (id: string) => Snapshot | undefined;
+type Facts = ReadonlyMap<string, FactValue>;
+type Lookup = (id: string) => Facts | undefined;
 
 function remember<Key, Value>(find: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
@@ -50,8 +55,8 @@ function deviceOfStarts(
   const starts = reader.attempts.list({ vm, device: bdf, limit: MOST_STARTS });
   const good = starts.filter(({ outcome }) => outcome === "started");
   for (const { snapshotId } of good) {
-    const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
-    const device = snapshot === undefined ? undefined : deviceIn(snapshot, bdf);
+    const facts = snapshotId === undefined ? undefined : lookup(snapshotId);
+    const device = facts === undefined ? undefined : deviceIn(facts, bdf);
     if (device !== undefined) return device;
   }
   return undefined;
@@ -64,22 +69,21 @@ function deviceOfBoots(
   vm: VmName,
   bdf: Bdf,
 ): KnownDevice | undefined {
+  const key = `${vmKey(vm)}.devices`;
   for (const { snapshotId } of boots("all").slice(-MOST_BOOTS).reverse()) {
-    const snapshot = snapshotId === undefined ? undefined : lookup(snapshotId);
-    const wanted = snapshot?.facts.find(({ key }) => key === `${vmKey(vm)}.devices`)?.value;
-    if (snapshot === undefined || !listOf(wanted).includes(bdf)) continue;
-    const device = deviceIn(snapshot, bdf);
+    const facts = snapshotId === undefined ? undefined : lookup(snapshotId);
+    if (facts === undefined || !listOf(facts.get(key)).includes(bdf)) continue;
+    const device = deviceIn(facts, bdf);
     if (device !== undefined) return device;
   }
   return undefined;
 }
 
-function deviceIn(snapshot: Snapshot, bdf: Bdf): KnownDevice | undefined {
-  for (const { key, value } of snapshot.facts) {
+function deviceIn(facts: Facts, bdf: Bdf): KnownDevice | undefined {
+  for (const [key, value] of facts) {
+    if (value.state !== "value" || value.value !== bdf) continue;
     const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-    if (identity === undefined || value.state !== "value" || value.value !== bdf) continue;
-    const name = snapshot.facts.find((fact) => fact.key === `pci.${identity}.name`)?.value;
-    return { identity, name: textOf(name) };
+    if (identity !== undefined) return { identity, name: textOf(facts.get(`pci.${identity}.name`)) };
   }
   return undefined;
 }

@@ -152,6 +152,7 @@ export function createAttemptReads(
         ...values,
         ...(filter.limit === undefined ? [] : [Math.max(0, Math.floor(filter.limit))]),
       );
+      if (rows.length === 0) return [];
       const positions = boots.positions();
       const sets = devicesByNumber();
       const names = vms.names();
