@@ -24,6 +24,8 @@ import { lastingCauses } from "./preflight-watch.ts";
 export interface BiosWatch {
   /** While the host comes up and no VM was ever known, libvirt may tell of some in a moment: that is waited for. */
   look(host: HostState, snapshotId: string | undefined, whileComingUp?: "coming-up"): void;
+  /** Another BIOS is to be told of once the starts under way have ended: nobody else tells of it meanwhile. */
+  isWaiting(): boolean;
 }
 
 interface Bios {
@@ -53,6 +55,8 @@ export function createBiosWatch(options: {
   readonly underWay: () => ReadonlySet<VmName>;
   /** Why its newest start failed, in this boot and with these devices. */
   readonly failureOf: (definition: VmDefinition) => string | undefined;
+  /** It waits no longer. */
+  readonly onWaited?: () => void;
   /** Read when it is asked for, and not kept. */
   readonly known: () => KnownFirmware;
 }): BiosWatch {
@@ -60,6 +64,7 @@ export function createBiosWatch(options: {
   let isDone = isBiosTold(store, bootId);
   let waited = 0;
   let takeBack = () => {};
+  let isWaiting = false;
 
   function tell(before: Snapshot, here: Snapshot, was: Bios, is: Bios, host: HostState): void {
     const changes = diffSnapshots(before, here);
@@ -101,6 +106,7 @@ export function createBiosWatch(options: {
   const watch: BiosWatch = {
     look(host, snapshotId, whileComingUp) {
       takeBack();
+      isWaiting = false;
       if (isDone || snapshotId === undefined) return;
       if (whileComingUp && host.vms.state !== "read" && options.remembered().length === 0) return;
       const last = lastCompared(store);
@@ -113,12 +119,15 @@ export function createBiosWatch(options: {
       const was = before === undefined ? undefined : biosOf(before);
       if (before === undefined || was === undefined || isSameBuild(was, is)) isDone = true;
       else if (isStarting(host) && waited < LONGEST_WAIT_MS) {
+        isWaiting = true;
         takeBack = clock.after(LOOK_AGAIN_MS, () => {
           waited += LOOK_AGAIN_MS;
           watch.look(host, snapshotId, whileComingUp);
+          if (!isWaiting) options.onWaited?.();
         });
       } else tell(before, here, was, is, host);
     },
+    isWaiting: () => isWaiting,
   };
   return watch;
 }

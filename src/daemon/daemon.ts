@@ -189,7 +189,7 @@ async function watchHost(
         biosWatch.look(state, snapshots.latest(), comingUp);
         preflight.look(state, comingUp);
       }
-      if (earlyBoot.isOver()) factWatch.look(snapshots.latest());
+      if (earlyBoot.isOver() && !biosWatch.isWaiting()) factWatch.look(snapshots.latest());
       desk.nudge();
       overview?.note();
       metrics?.note();
@@ -245,6 +245,7 @@ async function watchHost(
     ...{ store, alerter: desk.alerter, log, bootId, clock, remembered: store.vms.present },
     underWay: () => pipeline.underWay(),
     failureOf: failureInThisBoot,
+    onWaited: () => look("the starts under way have ended"),
     known: () => loadKnownFirmware(knownFirmwareDirectories(options.settingsFile)).known,
   });
   const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });

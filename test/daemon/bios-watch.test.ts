@@ -68,10 +68,13 @@ function boot(context: TestContext, store: Store, name: string, options: BootOpt
   });
   watch.look(hostStateOf(reading), snapshot.id);
   watch.look(hostStateOf(reading), snapshot.id);
+  const facts = createFactWatch({ ...common, now: clock.now });
+  if (!watch.isWaiting()) facts.look(snapshot.id);
   clock.moveTo(START + (options.endAfter ?? 0));
   isUnderWay = false;
   clock.moveTo(clock.now() + 10_000);
-  createFactWatch({ ...common, now: clock.now }).look(snapshot.id);
+  assert.equal(watch.isWaiting(), false);
+  facts.look(snapshot.id);
 }
 
 const told = (store: Store) =>
