@@ -1,2 +1,2 @@
-/** Keeps every source without its types; what has not changed is kept already. */
-export function fillStripped(): void;
+/** Where the source without its types is kept, by what it says and by Node's version. */
+export function placeOf(source: string): string;

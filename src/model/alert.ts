@@ -97,7 +97,7 @@ export interface AlertStore {
   incidentOfAttempt(attemptId: string): Incident | undefined;
   /** Until when the newest incident of this key that is silenced at `now` is so. */
   silencedUntil(key: string, now: number): number | undefined;
-  /** When those of the newest incidents of a kind were told that were told. */
+  /** When those of the newest incidents of a kind were told that were told, in no order. */
   toldTimes(kind: AlertContent["kind"]): readonly number[];
   /** Inserts or replaces by id. */
   saveIncident(incident: Incident): void;
