@@ -14,6 +14,7 @@ import { noPostgres, type OwnPostgres, startOwnPostgres } from "../../test/fleet
 import { good, hostFacts, repeat, storeHistory } from "../../test/helpers/made-history.ts";
 import { createBenchHost } from "./bench-service.ts";
 import { type BudgetRow, median } from "./budget.ts";
+import { measureAlert } from "./measure-running.ts";
 import { memoryOf } from "./process-figures.ts";
 
 const HOSTS = 10_000;
@@ -247,12 +248,14 @@ async function measureService(postgres: OwnPostgres, program: string): Promise<r
   own.username = role;
   own.password = password;
   const residents = { on: [] as number[], off: [] as number[] };
+  const alerts = { on: [] as number[], off: [] as number[] };
   for (const way of ["off", "on", "off", "on"] as const) {
     const host = await createBenchHost();
     try {
       const service = await host.startService(program, way === "on" ? { FLEET_URL: own.href } : {});
       await pause(SETTLES * 1000);
       residents[way].push(memoryOf(service.pid).private);
+      alerts[way].push(...(await measureAlert(host)).flatMap(({ runs }) => runs));
       await service.stop();
     } finally {
       await host.remove();
@@ -271,6 +274,15 @@ async function measureService(postgres: OwnPostgres, program: string): Promise<r
       limit: { bound: "at most", value: 1 },
       yardstick: { what: "with export off", value: median(residents.off), unit: "MB" },
       method: `private memory ${SETTLES} s after the start, with and without in turns; ${exported?.boots} boots arrived`,
+    },
+    {
+      part,
+      what: "last evidence → channel invoked, p90, export on over off",
+      unit: "times",
+      runs: alerts.on.map((value) => value / median(alerts.off)),
+      limit: { bound: "at most", value: 1.2 },
+      yardstick: { what: "with export off", value: median(alerts.off), unit: "ms" },
+      method: "as the budget of that name, in the services of the row above",
     },
   ];
 }
