@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { openStore } from "../../src/store/open.ts";
+import { isAlive, until } from "../helpers/processes.ts";
 import { buildPlugins, releasesOf, temporaryDirectory } from "./packages.ts";
 import { createUnraidTree, pathsHeldBy, type UnraidTree, withDescendants } from "./unraid-tree.ts";
 
@@ -39,17 +39,6 @@ function boots(of: UnraidTree) {
   const list = opened.store.boots.list();
   opened.store.close();
   return list;
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let round = 0; !condition(); round++) {
-    assert.ok(round < 1_000, `it never came: ${what}`);
-    await pause(20);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  return pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
 test("the plugin's installation starts the service, detached from whoever reads its output", {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
+import { isAlive, until } from "../helpers/processes.ts";
 import { buildPlugins, releasesOf, temporaryDirectory } from "../package/packages.ts";
 import { createUnraidTree, type UnraidTree, withDescendants } from "../package/unraid-tree.ts";
 
@@ -21,17 +21,6 @@ function installed(): UnraidTree {
   tree = createUnraidTree("7.2.3");
   tree.installPlugin(definition, releasesOf(definition));
   return tree;
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let round = 0; !condition(); round++) {
-    assert.ok(round < 1_000, `it never came: ${what}`);
-    await pause(20);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  return pid > 0 && existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
 test("start, status, stop and reload answer as the LSB wants", { skip }, () => {
