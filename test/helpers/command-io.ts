@@ -10,7 +10,16 @@ export interface CommandOutcome {
   readonly err: string;
 }
 
-/** Runs the program in this process with an environment of its own; a document that it prints has to keep the contract. */
+/** What the machine that runs the tests keeps of a service of its own is no part of them. */
+const NOTHING_OF_THIS_MACHINE = {
+  STATE_DIRECTORY: "/nonexistent/state",
+  VFIO_WATCH_RUNTIME_DIRECTORY: "/nonexistent/runtime",
+};
+
+/**
+ * Runs the program in this process with an environment of its own, on a machine on which no service has run unless the
+ * environment names its root; a document that it prints has to keep the contract.
+ */
 export async function runProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
@@ -28,7 +37,7 @@ export async function runProgram(
     color: options.color ?? false,
     columns: options.columns ?? 400,
     tableColumns: options.columns ?? 400,
-    env,
+    env: env.VFIO_WATCH_ROOT === undefined ? { ...NOTHING_OF_THIS_MACHINE, ...env } : env,
     async *input() {
       yield Buffer.from(options.input ?? "");
     },
