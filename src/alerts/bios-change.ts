@@ -1,5 +1,6 @@
 import type { AlertContent } from "../model/alert.ts";
 import type { VmName } from "../model/identifiers.ts";
+import { type FailedStart, failedInThisBoot } from "./compose.ts";
 
 /** What a new BIOS means for a VM with passed-through devices. */
 export interface VmUnderBios {
@@ -8,8 +9,8 @@ export interface VmUnderBios {
   readonly stoppedBy: string | undefined;
   /** What could not be read, so that nobody can say. */
   readonly unknown: string | undefined;
-  /** Why its newest start in this boot failed: that is no matter of foretelling any more. */
-  readonly failed?: string | undefined;
+  /** How its newest start in this boot failed: that is no matter of foretelling any more. */
+  readonly failed?: FailedStart | undefined;
 }
 
 /** Another BIOS than at the last boot: which, what its tables demand now, and which VMs it stops. Pure. */
@@ -34,9 +35,7 @@ export function composeBiosChange(options: {
   const unknown = foretold.filter((vm) => vm.stoppedBy === undefined && vm.unknown !== undefined);
   const safe = foretold.filter((vm) => vm.stoppedBy === undefined && vm.unknown === undefined);
   const verdicts = [
-    ...vms.flatMap(({ vm, failed }) =>
-      failed === undefined ? [] : [`'${vm}' did not start in this boot: ${failed}`],
-    ),
+    ...vms.flatMap(({ vm, failed }) => (failed === undefined ? [] : [failedInThisBoot(vm, failed)])),
     ...foretold.flatMap(({ vm, stoppedBy }) =>
       stoppedBy === undefined ? [] : [`'${vm}' will not start: ${stoppedBy}`],
     ),

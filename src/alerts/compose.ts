@@ -14,6 +14,8 @@ import { timeOf } from "./text.ts";
 /** Names of devices by address, where the host knows them. */
 export type DeviceNames = ReadonlyMap<Bdf, string>;
 
+/** So many VMs are named. */
+const MOST_CONCERNED = 5;
 /** The others stand in `vfio-watch show`. */
 const MOST_REMEDIES = 3;
 
@@ -22,6 +24,18 @@ const FAILED: Readonly<Record<Exclude<Outcome, "started">, string>> = {
   "crashed-early": "died after starting",
   refused: "was refused",
 };
+
+/** The newest start of a VM in this boot, which failed with the devices that it has now. */
+export interface FailedStart {
+  readonly outcome: "failed" | "crashed-early";
+  /** A sentence. */
+  readonly why: string;
+}
+
+/** What became of it, as a sentence. */
+export function failedInThisBoot(vm: VmName, { outcome, why }: FailedStart): string {
+  return `${quoted(vm)} ${FAILED[outcome]} in this boot: ${why}`;
+}
 
 /** In a subject, for a start that nothing explains. */
 const NOBODY_KNOWS = "no log says why";
@@ -207,15 +221,14 @@ export function composeFactsChanged(options: {
   readonly changes: readonly ChangeLine[];
   /** The moment that is compared with, e.g. `since the last boot`. */
   readonly since: string;
-  /** VMs with passed-through devices that this may concern. */
-  readonly vms?: readonly VmName[];
+  /** VMs with passed-through devices that this may concern, and what became of their starts. */
+  readonly vms?: readonly ConcernedVm[];
 }): AlertContent {
   const { changes, since, vms = [] } = options;
   const [first] = changes;
   const single = changes.length === 1 && first !== undefined;
   const subjects = single ? [`Changed ${since}: ${first.sentence}`, first.sentence] : [];
   const short = subjects.flatMap((text) => [text, withoutBrackets(text)]).find(isSubject);
-  const concerned = vms.slice(0, 5).map(quoted).join(", ");
   return {
     kind: "facts-changed",
     importance: "normal",
@@ -225,11 +238,35 @@ export function composeFactsChanged(options: {
       ...(first === undefined || short === undefined || short.endsWith(`: ${first.sentence}`)
         ? []
         : [`Changed ${since}: ${first.sentence}.`]),
-      ...(concerned === "" ? [] : [`It may concern ${concerned}; no start has failed since.`]),
+      ...concernedWords(vms.slice(0, MOST_CONCERNED)),
     ].join(" "),
     changes: short === undefined ? linesTexts(changes) : (first?.consequences.slice(0, MOST_CHANGES) ?? []),
     command: "vfio-watch diff",
   };
+}
+
+/** A VM that changed facts may concern. */
+export interface ConcernedVm {
+  readonly vm: VmName;
+  readonly failed?: FailedStart | undefined;
+  /** A start of it has been under way for so long that nobody waits for its end any more. */
+  readonly isStarting?: boolean;
+}
+
+function concernedWords(vms: readonly ConcernedVm[]): readonly string[] {
+  if (vms.length === 0) return [];
+  const failures = vms.flatMap(({ vm, failed }) =>
+    failed === undefined ? [] : [failedInThisBoot(vm, failed)],
+  );
+  const names = (some: readonly ConcernedVm[]) => some.map(({ vm }) => quoted(vm)).join(", ");
+  const starting = vms.filter(({ isStarting }) => isStarting === true);
+  const soFar =
+    failures.length > 0
+      ? ""
+      : starting.length > 0
+        ? `; a start of ${names(starting)} is under way`
+        : "; no start has failed since";
+  return [`It may concern ${names(vms)}${soFar}.`, ...failures];
 }
 
 /** The rest of a storm in one message. `examples` are subjects of what was held back, without repetition. */

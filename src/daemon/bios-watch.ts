@@ -1,5 +1,6 @@
 import type { Alerter } from "../alerts/alerter.ts";
 import { composeBiosChange, type VmUnderBios } from "../alerts/bios-change.ts";
+import type { FailedStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import type { Clock } from "../clock.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
@@ -10,12 +11,13 @@ import { wordsElsewhere } from "../knowledge/firmware-words.ts";
 import type { KnownFirmware } from "../knowledge/load-known-firmware.ts";
 import type { Snapshot } from "../model/fact.ts";
 import type { HostState } from "../model/host-state.ts";
-import type { BootId, VmName } from "../model/identifiers.ts";
+import type { BootId } from "../model/identifiers.ts";
 import { type VmDefinition, wantsDevices } from "../model/virtual-machine.ts";
 import type { Store } from "../store/store.ts";
 import { isBiosTold, lastCompared, noteBiosTold } from "./compared-facts.ts";
 import type { ServiceLog } from "./log.ts";
 import { lastingCauses } from "./preflight-watch.ts";
+import type { StartsAwaited } from "./starts-awaited.ts";
 
 /**
  * Tells of another BIOS as soon as the first boot with it can be looked at: what it demands is known then, whether libvirt
@@ -39,9 +41,6 @@ const IDENTITY = /^firmware\.bios\.(?:version|date)$/;
 /** What follows from the BIOS that people ask about; what VMs and drivers did since is not its doing. */
 const FOLLOWS = /^(?:firmware\.(?!bios\.|agesa|microcode)|firmware-tables\.\w+\.(?!ivmd|rmrr)|iommu)/;
 const MOST_CHANGES = 8;
-/** A start that is under way ends within this as a rule; then what came of it is said, and not foretold (ms). */
-const LOOK_AGAIN_MS = 5_000;
-const LONGEST_WAIT_MS = 60_000;
 
 /** Makes the watch of one run. */
 export function createBiosWatch(options: {
@@ -51,19 +50,13 @@ export function createBiosWatch(options: {
   readonly bootId: BootId;
   readonly clock: Clock;
   readonly remembered: () => readonly VmDefinition[];
-  /** VMs of which a start is under way, or not told yet. */
-  readonly underWay: () => ReadonlySet<VmName>;
-  /** Why its newest start failed, in this boot and with these devices. */
-  readonly failureOf: (definition: VmDefinition) => string | undefined;
-  /** It waits no longer. */
-  readonly onWaited?: () => void;
+  readonly starts: StartsAwaited;
+  readonly failureOf: (definition: VmDefinition) => FailedStart | undefined;
   /** Read when it is asked for, and not kept. */
   readonly known: () => KnownFirmware;
 }): BiosWatch {
   const { store, alerter, log, bootId, clock } = options;
   let isDone = isBiosTold(store, bootId);
-  let waited = 0;
-  let takeBack = () => {};
   let isWaiting = false;
 
   function tell(before: Snapshot, here: Snapshot, was: Bios, is: Bios, host: HostState): void {
@@ -98,14 +91,8 @@ export function createBiosWatch(options: {
       wantsDevices,
     );
 
-  const isStarting = (host: HostState) => {
-    const underWay = options.underWay();
-    return definitionsIn(host).some(({ name }) => underWay.has(name));
-  };
-
-  const watch: BiosWatch = {
+  return {
     look(host, snapshotId, whileComingUp) {
-      takeBack();
       isWaiting = false;
       if (isDone || snapshotId === undefined) return;
       if (whileComingUp && host.vms.state !== "read" && options.remembered().length === 0) return;
@@ -118,18 +105,11 @@ export function createBiosWatch(options: {
         last === undefined || last.bootId === bootId ? undefined : store.snapshots.get(last.snapshotId);
       const was = before === undefined ? undefined : biosOf(before);
       if (before === undefined || was === undefined || isSameBuild(was, is)) isDone = true;
-      else if (isStarting(host) && waited < LONGEST_WAIT_MS) {
-        isWaiting = true;
-        takeBack = clock.after(LOOK_AGAIN_MS, () => {
-          waited += LOOK_AGAIN_MS;
-          watch.look(host, snapshotId, whileComingUp);
-          if (!isWaiting) options.onWaited?.();
-        });
-      } else tell(before, here, was, is, host);
+      else if (options.starts.mustWait(definitionsIn(host).map(({ name }) => name))) isWaiting = true;
+      else tell(before, here, was, is, host);
     },
     isWaiting: () => isWaiting,
   };
-  return watch;
 }
 
 function isSameBuild(one: Bios, other: Bios): boolean {
@@ -172,7 +152,7 @@ function demandsOf({ firmwareDemands }: HostState): readonly string[] | undefine
 function verdicts(
   host: HostState,
   definitions: readonly VmDefinition[],
-  failureOf: (definition: VmDefinition) => string | undefined,
+  failureOf: (definition: VmDefinition) => FailedStart | undefined,
 ): readonly VmUnderBios[] {
   const { groups } = host;
   const unknown =

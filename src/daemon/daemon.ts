@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { describeHotPlug } from "../alerts/compose.ts";
+import { describeHotPlug, type FailedStart } from "../alerts/compose.ts";
 import { type Clock, createEndingClock, steadyNow } from "../clock.ts";
 import { describeProblem, type LoadedConfig } from "../config.ts";
 import { loadCatalogue } from "../diagnosis/catalogue.ts";
@@ -60,6 +60,7 @@ import { createSourceWatch } from "./source-watch.ts";
 import { createSources } from "./sources.ts";
 import { createStartAnswers } from "./start-answers.ts";
 import { startOnHistory } from "./start-on-history.ts";
+import { createStartsAwaited } from "./starts-awaited.ts";
 import { createStateWriter } from "./state-writer.ts";
 
 export interface DaemonOptions {
@@ -189,11 +190,14 @@ async function watchHost(
         biosWatch.look(state, snapshots.latest(), comingUp);
         preflight.look(state, comingUp);
       }
-      if (earlyBoot.isOver() && !biosWatch.isWaiting()) factWatch.look(snapshots.latest());
+      lookForChanges(snapshots.latest());
       desk.nudge();
       overview?.note();
       metrics?.note();
     });
+  const lookForChanges = (snapshot: string | undefined) => {
+    if (earlyBoot.isOver() && !biosWatch.isWaiting()) factWatch.look(snapshot);
+  };
   const pciNames = createPciNames(paths);
   const memory = createHostMemory();
   const facts = createFactCollector({ paths, clock, log, config });
@@ -217,18 +221,25 @@ async function watchHost(
     host: host.latest,
     ...(volatile !== undefined && { notRecorded: volatile.why }),
   });
-  const failureInThisBoot = ({ name, hostDevices }: VmDefinition) => {
-    const [newest] = store.attempts.list({ vm: name, bootId, limit: 1 });
-    const had = new Set(newest?.devices);
-    return newest?.outcome === "failed" && hostDevices.every(({ bdf }) => had.has(bdf))
-      ? (newest.summary ?? "why is not known.")
+  const failureOf = ({ name, hostDevices }: VmDefinition): FailedStart | undefined => {
+    const [{ outcome, devices, summary } = {}] = store.attempts.list({ vm: name, bootId, limit: 1 });
+    if (outcome !== "failed" && outcome !== "crashed-early") return undefined;
+    const had = new Set(devices);
+    return hostDevices.every(({ bdf }) => had.has(bdf))
+      ? { outcome, why: summary ?? "why is not known." }
       : undefined;
   };
+  const startsAwaited = () =>
+    createStartsAwaited({
+      clock,
+      underWay: () => pipeline.underWay(),
+      again: () => look("starts were under way"),
+    });
   const preflight = createPreflightWatch({
     ...{ alerting, log, snapshots, transaction: store.durable },
     remembered: store.vms.present,
     underWay: () => pipeline.underWay(),
-    hasFailed: (definition) => failureInThisBoot(definition) !== undefined,
+    hasFailed: (definition) => failureOf(definition)?.outcome === "failed",
   });
   let isBacklogRead = false;
   const earlyBoot = createEarlyBoot({
@@ -243,12 +254,13 @@ async function watchHost(
   });
   const biosWatch = createBiosWatch({
     ...{ store, alerter: desk.alerter, log, bootId, clock, remembered: store.vms.present },
-    underWay: () => pipeline.underWay(),
-    failureOf: failureInThisBoot,
-    onWaited: () => look("the starts under way have ended"),
+    ...{ starts: startsAwaited(), failureOf },
     known: () => loadKnownFirmware(knownFirmwareDirectories(options.settingsFile)).known,
   });
-  const factWatch = createFactWatch({ store, alerter: desk.alerter, log, bootId, now: clock.now });
+  const factWatch = createFactWatch({
+    ...{ store, alerter: desk.alerter, log, bootId, now: clock.now },
+    ...{ starts: startsAwaited(), failureOf },
+  });
   const logSettled = createSettledLog(log);
   const startAnswers = createStartAnswers({
     ...{ store, clock, catalogue, signatures },
@@ -362,7 +374,7 @@ async function watchHost(
     now: createCredibleTime({ clock, store, bootId }),
     snapshot: () =>
       faults.outlive("taking the facts on schedule", () => {
-        factWatch.look(snapshots.take("schedule"));
+        lookForChanges(snapshots.take("schedule"));
         store.boots.touch(bootId, clock.now());
       }),
   });

@@ -1,14 +1,16 @@
 import type { Alerter } from "../alerts/alerter.ts";
-import { composeFactsChanged } from "../alerts/compose.ts";
+import { type ConcernedVm, composeFactsChanged, type FailedStart } from "../alerts/compose.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { type ChangeLine, changeLines } from "../answer/change-lines.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { concernedVms, watchedChanges } from "../facts/watched-changes.ts";
 import type { Change, Fact } from "../model/fact.ts";
 import type { BootId } from "../model/identifiers.ts";
+import type { VmDefinition } from "../model/virtual-machine.ts";
 import type { Store } from "../store/store.ts";
 import { isBiosTold, lastCompared, noteCompared } from "./compared-facts.ts";
 import type { ServiceLog } from "./log.ts";
+import type { StartsAwaited } from "./starts-awaited.ts";
 
 /** Tells what changed about the machine while nothing has failed: since the last boot, or while it runs. */
 export interface FactWatch {
@@ -23,17 +25,23 @@ export function createFactWatch(options: {
   readonly log: ServiceLog;
   readonly bootId: BootId;
   readonly now: () => number;
+  readonly starts: StartsAwaited;
+  readonly failureOf: (definition: VmDefinition) => FailedStart | undefined;
 }): FactWatch {
   const { store, alerter, log, bootId } = options;
   let compared: string | undefined;
 
-  function tell(found: Found, before: string, after: string, isSameBoot: boolean): void {
-    const snapshots = [before, after].map(store.snapshots.get).filter((snapshot) => snapshot !== undefined);
+  function tell(found: Found, concerned: readonly VmDefinition[], after: string, isSameBoot: boolean): void {
+    const underWay = options.starts.underWay();
+    const vms = concerned.map((definition): ConcernedVm => {
+      const vm = definition.name;
+      return { vm, failed: options.failureOf(definition), isStarting: underWay.has(vm) };
+    });
     const content = composeFactsChanged({
       // What a boot changed is named whole; while the host runs drivers come and go.
       changes: isSameBoot ? found.lines : found.all,
       since: isSameBoot ? "while the host runs" : "since the last boot",
-      vms: concernedVms(found.changes, snapshots, store.vms.present()),
+      vms,
     });
     const key = incidentKey(content, `${bootId} ${after}`);
     alerter.raise({ key, content, at: options.now(), bootId });
@@ -63,10 +71,13 @@ export function createFactWatch(options: {
       const every = findChanges(old === undefined ? [] : diffSnapshots(old, current));
       const found = isBiosTold(store, bootId) && lastBoot !== bootId ? withoutBios(every) : every;
       const { changes } = found;
+      const snapshots = [old, current].filter((snapshot) => snapshot !== undefined);
+      const concerned = changes.length === 0 ? [] : concernedVms(changes, snapshots, store.vms.present());
+      if (options.starts.mustWait(concerned.map(({ name }) => name))) return;
       const written = store.durable(() => {
         if (changes.length > 0 && before !== undefined) {
           for (const { sentence } of changes) log.warn(`changed: ${sentence}`);
-          if (!isSaidAlready(found)) tell(found, before, snapshotId, lastBoot === bootId);
+          if (!isSaidAlready(found)) tell(found, concerned, snapshotId, lastBoot === bootId);
         }
         if (old === undefined || lastBoot !== bootId || changes.length > 0)
           noteCompared(store, bootId, snapshotId);

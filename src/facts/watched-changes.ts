@@ -1,5 +1,4 @@
 import type { Change, Snapshot } from "../model/fact.ts";
-import type { VmName } from "../model/identifiers.ts";
 import { type VmDefinition, wantsDevices } from "../model/virtual-machine.ts";
 import { listOf } from "./fact-value.ts";
 
@@ -27,14 +26,12 @@ export function concernedVms(
   changes: readonly Change[],
   snapshots: readonly Snapshot[],
   definitions: readonly VmDefinition[],
-): readonly VmName[] {
+): readonly VmDefinition[] {
   const users = definitions.filter(wantsDevices);
   const groups = changes.map(({ key }) => GROUP.exec(key)?.groups?.identity);
   const wholeHost = groups.includes(undefined);
   const addresses = new Set(groups.flatMap((group) => addressesOf(group ?? "", changes, snapshots)));
-  return users
-    .filter(({ hostDevices }) => wholeHost || hostDevices.some(({ bdf }) => addresses.has(bdf)))
-    .map(({ name }) => name);
+  return users.filter(({ hostDevices }) => wholeHost || hostDevices.some(({ bdf }) => addresses.has(bdf)));
 }
 
 /** Where the devices are that were or are in a group; the group is named by its first member. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  type ConcernedVm,
   composeFactsChanged,
   composeFailure,
   composeRecovery,
@@ -185,14 +186,34 @@ test("before anything fails: the VM, the cause and the change that brings it", (
 });
 
 test("a single changed fact stands in the subject, many are listed and counted", () => {
-  const one = composeFactsChanged({ changes: [line(bios)], since: "since the last boot", vms: [attempt.vm] });
+  const one = composeFactsChanged({
+    changes: [line(bios)],
+    since: "since the last boot",
+    vms: [{ vm: attempt.vm }],
+  });
   assert.equal(one.subject, "Changed since the last boot: BIOS version: A63 → A95");
+  assert.equal(one.cause, "It may concern 'Windows 11'; no start has failed since.");
   const many = composeFactsChanged({
     changes: Array.from({ length: 11 }, () => line(bios)),
     since: "since the last boot",
   });
   assert.equal(many.subject, "11 things changed since the last boot");
   assert.deepEqual([many.changes.length, many.changes.at(-1)], [8, "and 4 more"]);
+});
+
+test("a change says of the VMs that it may concern what became of their starts", () => {
+  const causeOf = (...vms: readonly ConcernedVm[]) =>
+    composeFactsChanged({ changes: [line(bios)], since: "since the last boot", vms }).cause;
+  const [windows, other] = [attempt.vm, vmName("Ubuntu")];
+  const failed = { outcome: "crashed-early", why: "The card did not reset." } as const;
+  assert.equal(
+    causeOf({ vm: windows, failed }, { vm: other }),
+    "It may concern 'Windows 11', 'Ubuntu'. 'Windows 11' died after starting in this boot: The card did not reset.",
+  );
+  assert.equal(
+    causeOf({ vm: windows }, { vm: other, isStarting: true }),
+    "It may concern 'Windows 11', 'Ubuntu'; a start of 'Ubuntu' is under way.",
+  );
 });
 
 test("the summary of a storm says how many, and shows some", () => {

@@ -10,6 +10,7 @@ import { loadConfig } from "../../src/config.ts";
 import { createBiosWatch } from "../../src/daemon/bios-watch.ts";
 import { createFactWatch } from "../../src/daemon/fact-watch.ts";
 import { createServiceLog } from "../../src/daemon/log.ts";
+import { createStartsAwaited } from "../../src/daemon/starts-awaited.ts";
 import { factsOf } from "../../src/facts/facts-of-host.ts";
 import { makeSnapshot } from "../../src/facts/snapshot.ts";
 import { readHost } from "../../src/host/host-reading.ts";
@@ -60,21 +61,31 @@ function boot(context: TestContext, store: Store, name: string, options: BootOpt
   const clock = createVirtualClock(START);
   const starts = options.starts ?? [];
   let isUnderWay = starts.length > 0;
+  const failureOf = (definition: VmDefinition) => {
+    const why = isUnderWay ? undefined : starts.find(({ name }) => name === definition.name)?.failed;
+    return why === undefined ? undefined : ({ outcome: "failed", why } as const);
+  };
+  const look = () => {
+    watch.look(hostStateOf(reading), snapshot.id);
+    if (!watch.isWaiting()) facts.look(snapshot.id);
+  };
+  const awaited = () =>
+    createStartsAwaited({
+      clock,
+      underWay: () => new Set(isUnderWay ? starts.map(({ name }) => vmName(name)) : []),
+      again: look,
+    });
   const watch = createBiosWatch({
     ...{ ...common, clock, known: knownFirmware, remembered: () => VMS },
-    underWay: () => new Set(isUnderWay ? starts.map(({ name }) => vmName(name)) : []),
-    failureOf: (definition) =>
-      isUnderWay ? undefined : starts.find(({ name }) => name === definition.name)?.failed,
+    ...{ starts: awaited(), failureOf },
   });
-  watch.look(hostStateOf(reading), snapshot.id);
-  watch.look(hostStateOf(reading), snapshot.id);
-  const facts = createFactWatch({ ...common, now: clock.now });
-  if (!watch.isWaiting()) facts.look(snapshot.id);
+  const facts = createFactWatch({ ...common, now: clock.now, starts: awaited(), failureOf });
+  look();
+  look();
   clock.moveTo(START + (options.endAfter ?? 0));
   isUnderWay = false;
   clock.moveTo(clock.now() + 10_000);
   assert.equal(watch.isWaiting(), false);
-  facts.look(snapshot.id);
 }
 
 const told = (store: Store) =>

@@ -56,7 +56,7 @@ test("a BIOS that was built anew under its old name is told by its date", () => 
 });
 
 test("a BIOS concerns every VM with a device, a group those whose devices were or are in it", () => {
-  const concerned = (...changes: Change[]) => concernedVms(changes, [snapshot], vms);
+  const concerned = (...changes: Change[]) => concernedVms(changes, [snapshot], vms).map(({ name }) => name);
   const bios = change("firmware.bios.version", value("A63"), value("A95"));
   const direct = change(`iommu.group.${GPU}.direct`, ABSENT, value("0x7fff0000-0x7fff7fff"));
   const joined = change(
