@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { AlertContent, AlertStore, Incident } from "../model/alert.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
 import { composeStorm } from "./compose.ts";
+import { goodStartOf, type Heard, NOTHING_HEARD, newsOf } from "./heard.ts";
 import { decide, mayTell, type Occurrence } from "./incident-policy.ts";
 import { type AlertPolicy, asTold, notBefore, reaches } from "./policy.ts";
 
@@ -55,13 +56,18 @@ const STORM_ENDS = 3_600_000;
 const SUMMARY_WAITS = 60_000;
 const MOST_EXAMPLES = 8;
 
-/** `policy` is asked at each call, so that changed settings are in force at once. */
+/**
+ * `policy` is asked at each call, so that changed settings are in force at once. `isUnrecorded`: the store ends with this
+ * run.
+ */
 export function createAlerter(options: {
   readonly store: AlertStore;
   readonly clock: Pick<Clock, "now">;
   readonly policy: () => AlertPolicy;
+  readonly heard?: Heard;
+  readonly isUnrecorded?: boolean;
 }): Alerter {
-  const { store, clock } = options;
+  const { store, clock, heard = NOTHING_HEARD, isUnrecorded = false } = options;
 
   function raise(given: Occurrence, { exceptChannel, alreadyTold = false }: RaiseOptions): Raised {
     const policy = options.policy();
@@ -76,7 +82,8 @@ export function createAlerter(options: {
       store.saveIncident(incident);
       return { incident, told: false, why: silenced ? "it is silenced" : decision.why };
     }
-    if (alreadyTold) {
+    const news = newsOf(given, content);
+    if (alreadyTold || (existing === undefined && heard.has(news))) {
       store.saveIncident({ ...incident, lastToldAt: now });
       return { incident, told: false, why: "it was told while nothing could be stored" };
     }
@@ -89,6 +96,7 @@ export function createAlerter(options: {
     const told = { ...incident, lastToldAt: now };
     store.saveIncident(told);
     enqueue(told, told.content, now, policy, exceptChannel);
+    heard.add(news, isUnrecorded);
     return { incident: told, told: true, why: decision.why };
   }
 
@@ -164,9 +172,13 @@ export function createAlerter(options: {
     const told = closed
       // The store lists them newest first, by boot and by a clock that nobody sets.
       .find(({ lastToldAt }) => lastToldAt !== undefined);
-    const composed = told === undefined ? undefined : compose(told);
+    for (const { key } of closed) heard.drop(key);
+    const news = goodStartOf(vm, start.steady);
+    const composed = told === undefined || heard.has(news) ? undefined : compose(told);
     const content = composed === undefined ? undefined : asTold(composed, policy);
-    if (told !== undefined && content !== undefined) enqueue(told, content, clock.now(), policy);
+    if (told === undefined || content === undefined) return closed;
+    enqueue(told, content, clock.now(), policy);
+    heard.add(news, isUnrecorded);
     return closed;
   }
 
@@ -179,6 +191,8 @@ export function createAlerter(options: {
         if (incident === undefined) return undefined;
         const closed = { ...incident, closedAt: at };
         store.saveIncident(closed);
+        // What changed is an event, and not over by being told.
+        if (incident.content.kind !== "facts-changed") heard.drop(key);
         return closed;
       }),
   };

@@ -20,7 +20,7 @@ export function addressProblem(path: string): string | undefined {
 
 /** What the service keeps in its run-time directory. */
 const OURS: ReadonlySet<string> = new Set(
-  ["control", "state.json", "overview.json"].flatMap((name) => [name, `${name}.new`]),
+  ["control", "state.json", "overview.json", "heard.json"].flatMap((name) => [name, `${name}.new`]),
 );
 
 /**

@@ -6,6 +6,7 @@ import type { AlertPlace } from "../alerts/channels/kind.ts";
 import { channelSurroundings, vmProblems } from "../alerts/channels/surroundings.ts";
 import { composeTrouble } from "../alerts/compose.ts";
 import { createDelivery, type DeliverySettings } from "../alerts/delivery.ts";
+import { type News, newsOf } from "../alerts/heard.ts";
 import { incidentKey } from "../alerts/incident-policy.ts";
 import { alertPolicy, notBefore } from "../alerts/policy.ts";
 import { createDirectTeller } from "../alerts/tell-directly.ts";
@@ -17,7 +18,9 @@ import type { AlertContent } from "../model/alert.ts";
 import type { BootId } from "../model/identifiers.ts";
 import type { StoreTrouble, StoreTroubleKind } from "../store/refusal.ts";
 import type { Store } from "../store/store.ts";
+import { createHeardInBoot, heardFile } from "./heard-in-boot.ts";
 import type { ServiceLog } from "./log.ts";
+import { runtimeDirectory } from "./runtime-state.ts";
 
 const HOUR = 3_600_000;
 const STORE_TROUBLES: readonly StoreTroubleKind[] = [
@@ -43,8 +46,8 @@ export interface AlertDesk {
   resolved(topic: string): void;
   /** The history's own trouble; told past the outbox where the outbox is what fails. */
   storeTrouble(problem: StoreTrouble): void;
-  /** Tells past the outbox what cannot be stored. */
-  tellUnrecorded(content: AlertContent, topic: string): void;
+  /** Tells past the outbox what cannot be stored; `steady` is its moment, in milliseconds of the boot. */
+  tellUnrecorded(content: AlertContent, topic: string, steady: number | undefined): void;
   /** The history, and the outbox in it, is gone: told past the outbox. */
   historyLost(why: string, remedy: string): void;
   /** Sends a test alert through a channel, whether it is switched on or not. */
@@ -66,10 +69,19 @@ export function createAlertDesk(options: {
   readonly environment: NodeJS.ProcessEnv;
   readonly hostName: string;
   readonly bootId: BootId;
+  /** The history ends with this run. */
+  readonly isVolatile: boolean;
 }): AlertDesk {
   const { store, clock, log, config, place, bootId } = options;
   const policy = () => alertPolicy(config(), place);
-  const alerter = createAlerter({ store: store.alerts, clock, policy });
+  const heard = createHeardInBoot({
+    ...{ bootId, clock, isVolatile: options.isVolatile },
+    file: heardFile(runtimeDirectory(options.environment)),
+  });
+  const alerter = createAlerter({
+    ...{ store: store.alerts, clock, policy, heard },
+    isUnrecorded: options.isVolatile,
+  });
   const surroundings = () =>
     channelSurroundings(config(), {
       ...{ host: options.paths, clock, log, environment: options.environment },
@@ -91,6 +103,12 @@ export function createAlertDesk(options: {
     clock,
     log,
   });
+  function tellOnce(content: AlertContent, topic: string, news: News): void {
+    if (heard.has(news)) return;
+    heard.add(news, true);
+    void tellDirectly(content, topic);
+  }
+
   /** Kinds that may have an open incident; after a restart nobody knows, so all of them. */
   const maybeTold = new Set<StoreTroubleKind>(STORE_TROUBLES);
   const lasting = new Set<StoreTroubleKind>();
@@ -109,11 +127,12 @@ export function createAlertDesk(options: {
       alerter.raise(occurrence, exceptChannel === undefined ? {} : { exceptChannel }),
     );
     // A history that cannot be written cannot queue its own alert.
-    if (written.state === "refused") void tellDirectly(content, topic);
+    if (written.state === "refused") tellOnce(content, topic, { lasts: keyOf(topic) });
     delivery.nudge();
   }
 
   function resolved(topic: string): void {
+    heard.drop(keyOf(topic));
     store.durable(() => alerter.resolved(keyOf(topic), clock.now()));
   }
 
@@ -185,9 +204,9 @@ export function createAlertDesk(options: {
     trouble,
     resolved,
     storeTrouble,
-    tellUnrecorded(content, topic) {
+    tellUnrecorded(content, topic, steady) {
       log.warn(`${content.subject}: ${content.cause ?? ""} (not recorded: ${content.unrecorded ?? ""})`);
-      void tellDirectly(content, topic);
+      tellOnce(content, topic, newsOf({ key: incidentKey(content, topic), steady, attemptId: "" }, content));
     },
     historyLost,
     test: (channel) => testChannel(channel, config(), surroundings()),
@@ -197,7 +216,10 @@ export function createAlertDesk(options: {
       shown = "";
       delivery.reconfigure(channels, settings());
     },
-    stop: delivery.stop,
+    stop() {
+      heard.flush();
+      return delivery.stop();
+    },
   };
 }
 

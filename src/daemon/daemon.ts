@@ -177,6 +177,7 @@ async function watchHost(
     environment,
     hostName: hostname(),
     bootId,
+    isVolatile: volatile !== undefined,
   });
   const faults = createFaults({ log, onTrouble: desk.storeTrouble });
   const look = (reason: string) =>
@@ -318,7 +319,8 @@ async function watchHost(
     onTrouble: desk.storeTrouble,
     onUnrecorded(what, { why }) {
       const told = alerting.unrecorded(what, why);
-      if (told !== undefined) desk.tellUnrecorded(told.content, told.topic);
+      const { steady } = what.kind === "start" ? what.attempt : what.hotPlug;
+      if (told !== undefined) desk.tellUnrecorded(told.content, told.topic, steady);
     },
     onFault: faults.tell,
   });

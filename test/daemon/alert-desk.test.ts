@@ -8,7 +8,7 @@ import { createServiceLog } from "../../src/daemon/log.ts";
 import { createHostPaths } from "../../src/host-paths.ts";
 import type { StoreTrouble } from "../../src/store/refusal.ts";
 import type { Store } from "../../src/store/store.ts";
-import { settle } from "../alerts/examples.ts";
+import { failureOf, settle } from "../alerts/examples.ts";
 import { BOOT, opened, START, withDirectory } from "../store/samples.ts";
 
 const diskFull: StoreTrouble = {
@@ -31,7 +31,8 @@ function createDesk(directory: string) {
   const { config } = loadConfig({ paths });
   const make = () =>
     createAlertDesk({
-      ...{ store, clock, config: () => config, environment: {}, bootId: BOOT },
+      ...{ store, clock, config: () => config, bootId: BOOT, isVolatile: false },
+      environment: { VFIO_WATCH_RUNTIME_DIRECTORY: join(directory, "run") },
       place: { unraid: false, proxmox: false },
       ...{ paths: createHostPaths(directory), hostName: "tower" },
       log: createServiceLog({
@@ -84,5 +85,20 @@ test("a trouble that one run told is closed by the next, when it has passed", ()
     assert.deepEqual(open(), []);
     assert.equal(told(lines).length, 2);
     await second.stop();
+    real.close();
+  }));
+
+test("what could not be stored is told once in a boot, however often the service begins anew", () =>
+  withDirectory(async (directory) => {
+    const { disk, lines, make, real } = createDesk(directory);
+    disk.isFull = true;
+    for (const steady of [60_000, 60_000, 300_000]) {
+      const desk = make();
+      desk.storeTrouble(diskFull);
+      desk.tellUnrecorded(failureOf(), "", steady);
+      await desk.stop();
+    }
+    const subjects = told(lines).map((line) => (/history has a problem/.test(line) ? "trouble" : "start"));
+    assert.deepEqual(subjects, ["trouble", "start", "start"]);
     real.close();
   }));
