@@ -1,33 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { stripTypeScriptTypes } from "node:module";
+import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { placeOf } from "./stripped-types.mjs";
+import { keepStripped, withStrippedTypes } from "./keep-stripped.ts";
 
 // Runs the tests with the Node that runs this. Usage: test.ts [PATTERN …]; without one, all that need nothing of the
 // machine. Node's runner leaves one core idle, which on two cores takes twice as long.
 
 const EVERY_TEST = "test/**/*.test.ts";
 
-/** Keeps every source without its types; what has not changed is kept already. */
-function keepStripped(): void {
-  for (const path of globSync(["src/**/*.ts", "test/**/*.ts", "tools/**/*.ts"])) {
-    const source = readFileSync(path, "utf8");
-    const place = placeOf(source);
-    if (existsSync(place)) continue;
-    mkdirSync(dirname(place), { recursive: true });
-    const unfinished = `${place}.${process.pid}`;
-    writeFileSync(unfinished, stripTypeScriptTypes(source));
-    renameSync(unfinished, place);
-  }
-}
-
 function main(patterns: readonly string[]): void {
   keepStripped();
-  const hook = fileURLToPath(new URL("stripped-types.mjs", import.meta.url));
-  const given = process.env.NODE_OPTIONS;
   const { status } = spawnSync(
     process.execPath,
     [
@@ -38,11 +20,7 @@ function main(patterns: readonly string[]): void {
     ],
     {
       stdio: "inherit",
-      env: {
-        ...process.env,
-        TZ: "UTC",
-        NODE_OPTIONS: `${given === undefined ? "" : `${given} `}--import="${hook}"`,
-      },
+      env: withStrippedTypes(process.env),
     },
   );
   process.exitCode = status ?? 1;

@@ -1,3 +1,6 @@
+import { stripTypeScriptTypes } from "node:module";
+import { type AnyNode, type Node, parse } from "acorn";
+
 /** One small fault: what stands at a place of a file is replaced by something else. */
 export interface Mutation {
   /** Offset in the file. */
@@ -8,52 +11,72 @@ export interface Mutation {
   readonly kind: string;
 }
 
-/** A token and what a slip of the hand might make of it. */
-const SLIPS: readonly (readonly [kind: string, pattern: RegExp, slip: (found: string) => string])[] = [
-  ["equality", / (?:===|!==) /g, (found) => (found === " === " ? " !== " : " === ")],
-  [
-    "boundary",
-    / (?:<=|>=|<|>) (?![^\n]*=>\s*(?:void|[A-Z])|\w+[>,])/g,
-    (found) => BOUNDARIES[found] ?? found,
-  ],
-  ["logic", / (?:&&|\|\|) /g, (found) => (found === " && " ? " || " : " && ")],
-  ["fallback", / \?\? /g, () => " && "],
-  ["arithmetic", / [+-] (?=[\w(])/g, (found) => (found === " + " ? " - " : " + ")],
-  ["truth", /\b(?:true|false)\b(?=[,;)\s])/g, (found) => (found === "true" ? "false" : "true")],
-  ["negation", /(?<=[(&| ])!(?=[\w(])/g, () => ""],
-  ["condition", /(?<=\bif \()/g, () => "!!0 && "],
-  ["number", /(?<=[ ([-])\d[\d_]*(?=[,;)\s\]])/g, (found) => String(Number(found.replaceAll("_", "")) + 1)],
-  ["method", /\.(?:some|every|findLast|find|min|max|first|last)\(/g, (found) => METHODS[found] ?? found],
-  ["statement", /(?<=\n {2,})(?:[a-z][\w.?]*\([^\n]*\);|[\w.[\]]+ (?:\+=|=) [^\n]+;)(?=\n)/g, () => ";"],
-];
-
-const BOUNDARIES: Readonly<Record<string, string>> = {
-  " < ": " <= ",
-  " <= ": " < ",
-  " > ": " >= ",
-  " >= ": " > ",
+const OPERATORS: Readonly<Record<string, readonly [kind: string, to: string]>> = {
+  "===": ["equality", "!=="],
+  "!==": ["equality", "==="],
+  "<": ["boundary", "<="],
+  "<=": ["boundary", "<"],
+  ">": ["boundary", ">="],
+  ">=": ["boundary", ">"],
+  "&&": ["logic", "||"],
+  "||": ["logic", "&&"],
+  "+": ["arithmetic", "-"],
+  "-": ["arithmetic", "+"],
+  "*": ["arithmetic", "/"],
+  "/": ["arithmetic", "*"],
+  "%": ["arithmetic", "*"],
+  "+=": ["arithmetic", "-="],
+  "-=": ["arithmetic", "+="],
+  "++": ["arithmetic", "--"],
+  "--": ["arithmetic", "++"],
 };
 const METHODS: Readonly<Record<string, string>> = {
-  ".some(": ".every(",
-  ".every(": ".some(",
-  ".find(": ".findLast(",
-  ".findLast(": ".find(",
-  ".min(": ".max(",
-  ".max(": ".min(",
+  some: "every",
+  every: "some",
+  find: "findLast",
+  findLast: "find",
+  findIndex: "findLastIndex",
+  indexOf: "lastIndexOf",
+  lastIndexOf: "indexOf",
+  min: "max",
+  max: "min",
+  floor: "ceil",
+  ceil: "floor",
+  startsWith: "endsWith",
+  endsWith: "startsWith",
+  push: "unshift",
+  unshift: "push",
+  shift: "pop",
+  pop: "shift",
 };
+/** Words of SQL, and what a slip makes of them. */
+const SQL_SLIPS: readonly (readonly [pattern: RegExp, slip: (found: string) => string])[] = [
+  [/ (?:<=?|>=?) /g, (found) => (found.includes("=") ? found.replace("=", "") : `${found.trimEnd()}= `)],
+  [/ (?:!=|=) /g, (found) => (found === " = " ? " != " : " = ")],
+  [/\b(?:and|AND)\b/g, () => "or"],
+  [/\b(?:or|OR)\b(?! (?:ignore|replace|IGNORE|REPLACE))/g, () => "and"],
+  [/ (?:desc|DESC)\b/g, () => ""],
+  [/\border by [\w.]+(?! (?:desc|collate))\b/gi, (found) => `${found} desc`],
+  [/\b(?:max|min)\(/gi, (found) => (found.toLowerCase() === "max(" ? "min(" : "max(")],
+  [/\bis not null\b/gi, () => "is null"],
+  [/\bis null\b/gi, () => "is not null"],
+  [/\bnot (?=exists|in\b)/gi, () => ""],
+];
+/** A larger number is a span of time or of bytes, of which one more is no fault that anyone could see. */
+const LARGEST_COUNT = 100;
 
-/** All small faults that can be put into this source, in order of place. */
+/**
+ * All small faults that can be put into this source (TypeScript), in order of place: operators, conditions, branches,
+ * numbers and words that are compared, statements and jumps left out, awaits dropped, slips in SQL.
+ */
 export function mutationsOf(source: string): readonly Mutation[] {
-  const code = blanked(source);
+  // Node's own stripping leaves every offset as it was.
+  const code = stripTypeScriptTypes(source);
   const found: Mutation[] = [];
-  for (const [kind, pattern, slip] of SLIPS) {
-    for (const { 0: from, index } of code.matchAll(pattern)) {
-      // What was blanked is text or comment; a statement is compared as it stands.
-      const original = source.slice(index, index + from.length);
-      const to = slip(original);
-      if (to !== original || from === "") found.push({ at: index, from: original, to, kind });
-    }
-  }
+  walk(parse(code, { ecmaVersion: "latest", sourceType: "module" }), (node, parent) => {
+    for (const [kind, { start, end }, to] of slipsAt(node as AnyNode, parent as AnyNode | undefined, source))
+      found.push({ at: start, from: source.slice(start, end), to, kind });
+  });
   return found.sort((a, b) => a.at - b.at);
 }
 
@@ -62,18 +85,142 @@ export function withMutation(source: string, { at, from, to }: Mutation): string
   return source.slice(0, at) + to + source.slice(at + from.length);
 }
 
-/**
- * The source with the insides of texts, comments, imports and types replaced by spaces, offsets kept: a fault there is
- * none, or not one of the code. Expressions are left as they are, a slip in one is worth finding.
- */
-export function blanked(source: string): string {
-  return source
-    .replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/[^\n]*/g, spaces)
-    .replaceAll(/^(?:import|export) (?:type )?\{[^}]*\}[^\n]*;$|^import [^\n]*;$/gm, spaces)
-    .replaceAll(/^(?:export )?(?:interface \w+[\s\S]*?\n\}|type \w+[\s\S]*?;)$/gm, spaces)
-    .replaceAll(/"(?:[^"\\\n]|\\.)*"/g, (text) => `"${spaces(text.slice(1, -1))}"`);
+type Slip = readonly [kind: string, place: { readonly start: number; readonly end: number }, to: string];
+
+function slipsAt(node: AnyNode, parent: AnyNode | undefined, source: string): readonly Slip[] {
+  const text = (part: Node) => source.slice(part.start, part.end);
+  switch (node.type) {
+    case "BinaryExpression":
+    case "LogicalExpression":
+    case "AssignmentExpression": {
+      // What is left without its fallback is what the type checker notices.
+      if (node.operator === "??") return [["fallback", node, text(node.right)]];
+      return operatorSlip(node.operator, source, node.left.end, node.right.start);
+    }
+    case "UpdateExpression":
+      return operatorSlip(
+        node.operator,
+        source,
+        node.prefix ? node.start : node.argument.end,
+        node.prefix ? node.argument.start : node.end,
+      );
+    case "UnaryExpression":
+      return node.operator === "!" ? [["negation", node, text(node.argument)]] : [];
+    case "IfStatement":
+      return [
+        ["condition", node.test, `!(${text(node.test)})`],
+        ["condition", node.test, "false"],
+        ["condition", node.test, "true"],
+      ];
+    case "ConditionalExpression":
+      return [
+        ["branches", node, text(node.consequent)],
+        ["branches", node, text(node.alternate)],
+      ];
+    case "ArrowFunctionExpression":
+      // What a filter or a search asks.
+      return parent?.type === "CallExpression" && /^(?:filter|some|every|find\w*)$/.test(called(parent))
+        ? node.body.type === "BlockStatement"
+          ? []
+          : [["condition", node.body, `!(${text(node.body)})`]]
+        : [];
+    case "Literal":
+      return literalSlips(node.value, node, parent, source);
+    case "TemplateElement":
+      return /\b(?:select|insert|update|delete|where|order by)\b/i.test(text(node))
+        ? SQL_SLIPS.flatMap(([pattern, slip]) =>
+            [...text(node).matchAll(pattern)].map(
+              ({ 0: found, index }): Slip => [
+                "sql",
+                { start: node.start + index, end: node.start + index + found.length },
+                slip(found),
+              ],
+            ),
+          )
+        : [];
+    case "CallExpression": {
+      const to = METHODS[called(node)];
+      if (to === undefined || node.callee.type !== "MemberExpression") return [];
+      return [["method", node.callee.property, to]];
+    }
+    case "ExpressionStatement":
+      return "directive" in node ? [] : [["statement", node, ";"]];
+    case "ContinueStatement":
+    case "BreakStatement":
+      return parent?.type === "SwitchCase" ? [] : [["jump", node, ";"]];
+    case "ReturnStatement":
+      return node.argument == null ? [["jump", node, ";"]] : [];
+    case "AwaitExpression":
+      return [["await", node, text(node.argument)]];
+    default:
+      return [];
+  }
 }
 
-function spaces(text: string): string {
-  return text.replaceAll(/[^\n]/g, " ");
+function operatorSlip(operator: string, source: string, after: number, before: number): readonly Slip[] {
+  const slip = OPERATORS[operator];
+  const at = source.indexOf(operator, after);
+  return slip === undefined || at < 0 || at >= before
+    ? []
+    : [[slip[0], { start: at, end: at + operator.length }, slip[1]]];
+}
+
+function literalSlips(
+  value: unknown,
+  node: Node & { regex?: unknown },
+  parent: AnyNode | undefined,
+  source: string,
+): readonly Slip[] {
+  const from = source.slice(node.start, node.end);
+  if (typeof value === "boolean") return [["truth", node, String(!value)]];
+  if (typeof value === "number")
+    return (
+      value > LARGEST_COUNT
+        ? [value * 2, Math.trunc(value / 2)]
+        : value > 0
+          ? [value + 1, value - 1]
+          : [value + 1]
+    ).map((to): Slip => ["number", node, String(to)]);
+  if (node.regex !== undefined)
+    return [
+      ...(from.startsWith("/^") ? [["pattern", node, `/${from.slice(2)}`] as const] : []),
+      ...(/(?<!\\)\$\/\w*$/.test(from) ? [["pattern", node, from.replace(/\$(?=\/\w*$)/, "")] as const] : []),
+    ];
+  const compared =
+    (parent?.type === "BinaryExpression" && parent.right === node) ||
+    parent?.type === "SwitchCase" ||
+    (parent?.type === "CallExpression" && /^(?:includes|has|startsWith|endsWith)$/.test(called(parent)));
+  return typeof value === "string" && compared ? [["word", node, `"${value}~"`]] : [];
+}
+
+/** The name of the method or function that is called. */
+function called(node: AnyNode): string {
+  if (node.type !== "CallExpression") return "";
+  const { callee } = node;
+  if (callee.type === "Identifier") return callee.name;
+  return callee.type === "MemberExpression" && callee.property.type === "Identifier"
+    ? callee.property.name
+    : "";
+}
+
+function walk(node: Node, visit: (node: Node, parent: Node | undefined) => void, parent?: Node): void {
+  visit(node, parent);
+  for (const part of Object.values(node).flat())
+    if (
+      typeof part === "object" &&
+      part !== null &&
+      "type" in part &&
+      !("regex" in part && "pattern" in part)
+    )
+      walk(part as Node, visit, node);
+}
+
+/** Whether this is a program at all: what does not even load is noticed by every test. */
+export function isCode(source: string): boolean {
+  try {
+    parse(stripTypeScriptTypes(source), { ecmaVersion: "latest", sourceType: "module" });
+    return true;
+  } catch {
+    return false;
+  }
 }
