@@ -110,7 +110,7 @@ export async function openProduct(checkout) {
           store,
           alerter,
           bootId: attempt.bootId,
-          now: () => attempt.openedAt,
+          clock: { now: () => attempt.openedAt },
           host: () => undefined,
         }).attemptSettled(attempt, number, snapshotId);
         const last = store.attempts.list({
