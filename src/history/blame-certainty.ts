@@ -4,8 +4,9 @@ import { type FailureClass, failedBoots, type Trial } from "./trials.ts";
 
 /**
  * By the probability of the first suspect, over all that may have done it, seen or not:
- * - `confirmed`: 0.95 or more, and it went there and back: with the failure's known mechanism, or over more than one
- *   boot each where a way from it to this failure is known.
+ * - `confirmed`: 0.95 or more, and it went back: with the failure's known mechanism; over more than one boot each where
+ *   such failures are mostly due to it; and there again, over more than one boot each, where a way to this failure is
+ *   known. Who puts a version back also puts back, in the same sitting, what no file shows.
  * - `likely`: 0.85 or more with the mechanism, or where a way is known and it was put back, or is what such failures
  *   are mostly due to; else 0.96 over more than one failed boot, and never an update of the whole system.
  * - `possible`: less, with what else may have done it; also two that cannot be told apart.
@@ -48,7 +49,7 @@ export function certaintyOf(
   trials: readonly Trial[],
   isLawful: boolean,
 ): BlameCertainty {
-  const { probability, suspects, reverted, thereAndBack } = first;
+  const { probability, suspects, reverted, thereAndBack, brokeAgain } = first;
   if ((suspects.length > 1 && !first.together) || probability < LIKELY) return "possible";
   const hasMechanism = isLawful || first.proof.length > 0;
   if (hasMechanism) return probability >= CONFIRMED && reverted ? "confirmed" : "likely";
@@ -61,7 +62,8 @@ export function certaintyOf(
   const isSitting = suspects.some(({ kind }) => kind === "os");
   if (!reverted && !isOwn && (isSitting || probability < WITHOUT_RETURN)) return "possible";
   if (isHealedByPower(failure)) return "likely";
-  return probability >= CONFIRMED && thereAndBack >= MORE_THAN_ONE_BOOT ? "confirmed" : "likely";
+  const boots = isOwn ? thereAndBack : brokeAgain;
+  return probability >= CONFIRMED && boots >= MORE_THAN_ONE_BOOT ? "confirmed" : "likely";
 }
 
 /** Why no change explains the failures. */

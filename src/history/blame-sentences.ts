@@ -123,13 +123,19 @@ export function blameCertainty(answer: FaultAnswer): string {
     case "confirmed":
       return `Confirmed ${why}.`;
     case "likely":
-      return `Likely ${why}.${first.reverted ? "" : blame.healed ? " It works again, so there is nothing to try; it was not changed back, which would confirm it." : " Going back and starting the VM would confirm it."}`;
+      return `Likely ${why}.${whatWouldTellMore(blame.healed, first.reverted)}`;
     case "possible": {
       const rivals = rivalsOf(answer);
       const alike = first.suspects.length > 1 && !first.together ? "; they always changed together" : "";
       return `Possible, no more ${why}${alike}.${rivals === "" ? "" : ` Else: ${rivals}.`}`;
     }
   }
+}
+
+function whatWouldTellMore(healed: boolean, reverted: boolean): string {
+  if (reverted) return " What no file shows, such as a BIOS setting, may have been put back with it.";
+  if (!healed) return " Going back and starting the VM would test it.";
+  return " It works again, so there is nothing to try; it was not changed back, which would have tested it.";
 }
 
 /** `97 in 100`; never a certainty that no data give. */

@@ -4,8 +4,10 @@ import type { Trial } from "./trials.ts";
 export interface Course {
   /** It went back to an earlier value, and the outcome went back with it. */
   readonly reverted: boolean;
-  /** Boots in the shortest of three stretches there, back and there again; 0 without such. */
+  /** Boots in the shortest of three stretches, away from a value and back to it; 0 without such. */
   readonly thereAndBack: number;
+  /** The same of those that went back to the broken value: it broke, was healed, and broke again. */
+  readonly brokeAgain: number;
   /** How often it changed without effect, and with. */
   readonly changedAlone: number;
   readonly turnedWith: number;
@@ -22,7 +24,14 @@ export function courseOf(
   pattern: ArrayLike<number> | undefined,
   trials: readonly Trial[],
 ): Course {
-  const course = { reverted: false, thereAndBack: 0, changedAlone: 0, turnedWith: 0, misplaced: 0 };
+  const course = {
+    reverted: false,
+    thereAndBack: 0,
+    brokeAgain: 0,
+    changedAlone: 0,
+    turnedWith: 0,
+    misplaced: 0,
+  };
   let from = 0;
   for (const [at, { block }] of trials.entries()) {
     if (trials[at + 1] !== undefined && trials[at + 1]?.block === block) continue;
@@ -75,6 +84,8 @@ function goThrough(
     if (before === undefined || between === undefined) continue;
     const isSameValue = [...stretch.values].some((value) => before.values.has(value));
     const shortest = Math.min(before.boots.size, between.boots.size, stretch.boots.size);
-    if (isSameValue) course.thereAndBack = Math.max(course.thereAndBack, shortest);
+    if (!isSameValue) continue;
+    course.thereAndBack = Math.max(course.thereAndBack, shortest);
+    if (stretch.broken) course.brokeAgain = Math.max(course.brokeAgain, shortest);
   }
 }

@@ -117,10 +117,10 @@ describe("which change broke passthrough, asked of the stored history", () => {
       ],
       (answer, text) => {
         assert.deepEqual(families(answer), ["kernel"]);
-        assert.equal(answer.blame.certainty, "confirmed");
+        assert.equal(answer.blame.certainty, "likely");
         assert.match(
           text.headline,
-          /^Kernel 6\.18\.1-Unraid broke .*: 6 of 6 starts worked on 6\.12\.54-Unraid, 0 of 4 on 6\.18\.1-Unraid, 2 of 2 after going back to 6\.12\.54-Unraid\.$/,
+          /^Kernel 6\.18\.1-Unraid most likely broke .*: 6 of 6 starts worked on 6\.12\.54-Unraid, 0 of 4 on 6\.18\.1-Unraid, 2 of 2 after going back to 6\.12\.54-Unraid\.$/,
         );
       },
     );

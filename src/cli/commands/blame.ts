@@ -28,8 +28,9 @@ export const blameCommand: Command = {
   --device DEVICE    an address (0000:01:00.0) or vendor and device (10de:2805), followed when it moved
 ${HISTORY_OPTIONS_HELP}
 
-Certainty: confirmed (95 in 100 or more, and it was changed back and the outcome went back with it), likely (85 in 100
-or more), possible (less, with what else it may be), unknown. Each fault of the VM has an answer of its own.
+Certainty: confirmed (95 in 100 or more, it was changed back and the outcome went back with it, and either its way to
+such a failure is known or it broke again when it came again), likely (85 in 100 or more), possible (less, with what
+else it may be), unknown. Each fault of the VM has an answer of its own.
 Exit code: 0 when there is an answer or nothing to blame, 3 when the newest start in question failed.
 JSON: {"headline","certainty","reason","failure","classes","healed","good","bad","chance","probability",
 "rivals":{"hidden","flaky","number"},"imported","vms","devices",
