@@ -31,25 +31,31 @@ export function createMaintenance(options: {
   let tasks: readonly ScheduledTask[] = [];
   let isHeld = false;
   let isDue = false;
+  let isRunning = false;
+  let isStopped = false;
 
   function prune(): void {
     isDue = isHeld;
-    if (isHeld) return;
+    if (isHeld || isRunning) return;
+    isRunning = true;
+    let rows = 0;
     const limits = {
       now: now(),
       maxAgeMs: config.RETENTION_DAYS * DAY,
       maxBytes: config.RETENTION_MEGABYTES * MEGABYTE,
     };
+    const end = () => {
+      isRunning = false;
+      if (rows > 0) log.info("old history removed", { rows });
+    };
     // One bounded step a turn of the loop, so that a start that fails meanwhile is not kept waiting.
     const step = () => {
-      if (isHeld) {
-        isDue = true;
-        return;
-      }
+      if (isHeld) isDue = true;
+      if (isHeld || isStopped) return end();
       const { done, dropped } = store.prune(limits);
-      const rows = Object.values(dropped).reduce((sum, count) => sum + count, 0);
-      if (rows > 0) log.info("old history removed", { rows });
-      if (!done) setImmediate(step);
+      rows += Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      if (done) end();
+      else setImmediate(step);
     };
     step();
   }
@@ -76,6 +82,7 @@ export function createMaintenance(options: {
       if (!held && isDue) prune();
     },
     stop() {
+      isStopped = true;
       for (const task of tasks) void task.stop();
     },
   };

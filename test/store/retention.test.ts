@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { test } from "node:test";
 import Database from "better-sqlite3";
 import { bootId, signatureId, vmName } from "../../src/model/identifiers.ts";
+import { openStore } from "../../src/store/open.ts";
 import type { DroppedCounts, RetentionLimits, Store } from "../../src/store/store.ts";
 import { BOOT, fact, kernelLine, START, sampleAttempt, signatures, snapshot, withStore } from "./samples.ts";
 
@@ -191,4 +192,63 @@ test("starts of a boot with a clock that lagged years are as old as where it sta
     assert.deepEqual(ids(), all, "none is older than thirty days");
     pruneAll(store, { ...limits, now: START + 1012 * DAY, maxAgeMs: 12 * DAY - 90_000 });
     assert.deepEqual(ids(), all.slice(1));
+  }));
+
+test("a step touches a bounded number of rows, and a run that is broken off is gone on with, its counts right", () =>
+  withStore((first, path) => {
+    const vms = ["one", "two", "three"];
+    for (const vm of vms) saveSeries(first, ".".repeat(400), vm);
+    first.sightings.record(
+      Array.from({ length: 50 }, (_, index) => ({
+        ...{
+          bootId: BOOT,
+          source: "kernel-log" as const,
+          signature: signatureId("s"),
+          text: `line ${index}`,
+        },
+        at: START + index,
+      })),
+    );
+    const limits = { now: START + 1000 * DAY, maxAgeMs: DAY, maxBytes: NO_CAP, keepNewest: 5 };
+    let steps = 0;
+    let attempts = 0;
+    while (attempts < 500) {
+      const { done, dropped } = first.prune(limits);
+      assert.equal(done, false);
+      assert.ok(dropped.attempts + dropped.evidence <= 1500, `${dropped.attempts} starts in one step`);
+      attempts += dropped.attempts;
+      steps += 1;
+      assert.ok(steps < 100);
+    }
+    const killed = new Database(path, { readonly: true });
+    const left = killed.prepare("SELECT count(*) AS starts, sum(evidence_count) AS lines FROM attempt").get();
+    assert.deepEqual(left, { starts: 1200 - attempts, lines: 1200 - attempts });
+    killed.close();
+    first.close();
+    const opened = openStore({ path, clock: { now: () => START } });
+    assert.equal(opened.state, "open");
+    if (opened.state !== "open") return;
+    pruneAll(opened.store, limits);
+    for (const vm of vms) assert.deepEqual(kept(opened.store, vm), [395, 396, 397, 398, 399]);
+    const { dropped } = opened.store.stats();
+    assert.deepEqual([dropped.attempts, dropped.evidence, dropped.sightings], [1185, 1185, 50]);
+    opened.store.close();
+  }));
+
+test("what another process takes in meanwhile is kept as if it had been there before", () =>
+  withStore((store, path) => {
+    saveSeries(store, ".".repeat(1500));
+    const limits = { now: START + 4000 * DAY, maxAgeMs: DAY, maxBytes: NO_CAP, keepNewest: 2 };
+    while (store.prune(limits).dropped.attempts === 0);
+    const opened = openStore({ path, clock: { now: () => START }, besideService: true });
+    assert.equal(opened.state, "open");
+    if (opened.state !== "open") return;
+    const failed = { id: "imported", outcome: "failed" as const, openedAt: START + 1200.5 * DAY };
+    opened.store.attempts.save(sampleAttempt({ ...failed, vm: vmName("Windows 11") }), {
+      origin: "imported",
+    });
+    opened.store.close();
+    pruneAll(store, limits);
+    const ids = store.attempts.list({ first: "oldest" }).map(({ id }) => id.replace("Windows 11-", ""));
+    assert.deepEqual(ids, ["1200", "imported", "1201", "1498", "1499"]);
   }));
