@@ -45,6 +45,7 @@ function manualPage(commands: readonly Command[], version: string): string {
       ["/etc/vfio-watch/known-firmware/*.jsonl", "what you know of BIOS versions"],
       ["/var/lib/vfio-watch/history.db", "the history, with -wal and -shm beside it while it is open"],
       ["/run/vfio-watch/state.json", "what the running service says of itself"],
+      ["/run/vfio-watch/heard.json", "what it has told since the host came up"],
       ["/run/vfio-watch/control", "its socket, for its owner alone"],
     ]),
     "On Unraid settings and history lie in /boot/config/plugins/vfio\\-watch.",

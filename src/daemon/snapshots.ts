@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 /** Facts this young are as good as new: a VM that is retried in a loop is not a reason to read them each time (ms). */
 const FRESH_FOR = 2_000;
 
-/** So many facts sets wait for a disk that is full; a start that is told meanwhile has those of its beginning. */
+/** So many different sets of facts wait for a disk that is full; a start that is told meanwhile has those of its beginning. */
 const MOST_KEPT = 20;
 
 interface Taken {
@@ -62,7 +62,9 @@ export function createSnapshots(options: {
     const steady = steadyNow(clock);
     if (!isOutdated && latest !== undefined && steady - latest.steady < FRESH_FOR) return latest.id;
     const snapshot = makeSnapshot(options.collect(reading));
-    kept = [...kept, { snapshot, at, steady, reason }].slice(-MOST_KEPT);
+    // On a full disk the same facts for the hundredth time must not push out those of an earlier start.
+    if (!kept.some((taken) => taken.snapshot.id === snapshot.id))
+      kept = [...kept, { snapshot, at, steady, reason }].slice(-MOST_KEPT);
     saveKept();
     latest = { id: snapshot.id, steady };
     isOutdated = false;

@@ -4,6 +4,7 @@ import {
   type ConcernedVm,
   composeFactsChanged,
   composeFailure,
+  composeHotPlug,
   composeRecovery,
   composeStorm,
   composeTest,
@@ -18,8 +19,10 @@ import { diagnose } from "../../src/diagnosis/diagnose.ts";
 import type { StartAttempt } from "../../src/model/attempt.ts";
 import type { Cause } from "../../src/model/diagnosis.ts";
 import type { Change } from "../../src/model/fact.ts";
+import type { HotPlug } from "../../src/model/hot-plug.ts";
 import { signatureId, vmName } from "../../src/model/identifiers.ts";
 import type { Observation } from "../../src/model/observation.ts";
+import { summaryOf } from "../../src/pipeline/hot-plug.ts";
 import { catalogue } from "../helpers/shipped-catalogue.ts";
 import { bdf } from "./examples.ts";
 
@@ -245,6 +248,18 @@ function* failures(): Generator<StartAttempt> {
   }
 }
 
+const hotPlug: HotPlug = {
+  ...{
+    id: "h1",
+    bootId: undefined,
+    at: attempt.openedAt,
+    action: "attach",
+    outcome: "refused",
+    evidence: [],
+  },
+  ...{ vms: [attempt.vm], devices: [bdf("01:00.0")], groups: [14] },
+};
+
 test("no sentence of an alert repeats its title or another one, whatever of the catalogue was said", () => {
   const plain = (text: string) =>
     text
@@ -256,9 +271,20 @@ test("no sentence of an alert repeats its title or another one, whatever of the 
     const { causes, summary } = diagnose(failed, undefined, { catalogue });
     const unexplained = causes.length === 0 ? { unexplained: summary } : {};
     const made = answer({ ...since, causes, ...unexplained, outcome: failed.outcome });
+    const failure = composeFailure({ attempt: failed, answer: made, deviceNames });
+    const incident = { openedAt: attempt.openedAt, count: 1, content: failure };
+    const diagnosis = { causes, summary, deviceRelated: true, noEffect: [] };
+    const plug = { ...hotPlug, diagnosis };
+    const outcome = failed.outcome === "crashed-early" ? failed.outcome : "failed";
     for (const content of [
-      composeFailure({ attempt: failed, answer: made, deviceNames }),
+      failure,
       ...(causes.length > 0 ? [composeWillNotStart({ vm: attempt.vm, answer: made, deviceNames })] : []),
+      composeRecovery({ vm: attempt.vm, incident, changes: [line(bios)] }),
+      composeHotPlug({ hotPlug: plug, sentence: summaryOf(plug), deviceNames }),
+      composeFactsChanged({
+        ...{ changes: [line(bios)], since: "since the last boot" },
+        vms: [{ vm: attempt.vm, failed: { outcome, why: summary } }],
+      }),
     ]) {
       const message = { incidentId: "i", deliveryId: 1, host: "rig", createdAt: attempt.openedAt, content };
       const { title, parts } = alertText(message);
