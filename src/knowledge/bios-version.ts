@@ -20,6 +20,8 @@ const SPELLINGS: readonly (readonly [
     ([first, rest]) => [`${first}.${rest}`, `${first}.${rest}0`],
   ],
   [/^[0-9][0-9A-Z]{3}V([0-9A-Z])([0-9A-Z])$/, ([first, rest]) => [`${first}.${rest}0`]],
+  // People write its board in front: MS-7E49 1.A95, 7E49 v1.A95.
+  [/^(?:MS-)?[0-9][0-9A-Z]{3} V?([0-9A-Z]\.[0-9A-Z]{2,3})$/, ([version = ""]) => [version]],
   // Lenovo: the build and in brackets the release, R1YET38W (1.15 ).
   [/^([0-9A-Z]{8}) ?\( ?(\d+\.\d+) ?\)$/, ([build = "", release = ""]) => [build, release]],
   // HP: the family of the board in front, V82 VER. 01.03.02.
@@ -33,16 +35,19 @@ const SPELLINGS: readonly (readonly [
   // ASRock: P for a release to everybody, which its page leaves out, P4.60. L is another build and stays.
   [/^P(\d+\.\d+[A-Z]?)$/, ([release = ""]) => [release]],
   // What people write in front.
-  [/^V(?:ER(?:SION)?)?\.? ?(\d[0-9A-Z.]*)$/, ([release = ""]) => [release]],
+  [/^V(?:ER(?:SION)?)?\.? ?(\d[0-9A-Z.]*|[A-Z]\.[0-9A-Z]{2,3})$/, ([release = ""]) => [release]],
 ];
 
 const FILE_ENDING = /\.(?:ZIP|ROM|CAP|BIN|EXE)$/;
 /** Behind a version on the vendor's page: 7E49v1A95(Beta version). */
 const BETA = /[ _-]?\(?\bBETA\b[^)]*\)?$/;
+/** Behind it in what people copy from DMI, or from what this program says: 1.A95 (2026-06-18). */
+const DATE = / ?\((?:\d{4}-\d\d-\d\d|\d\d[/.]\d\d[/.]\d{4})\)$/;
 
 /** A spelling without what does not belong to the version. */
 function bareVersion(spelling: string): string {
-  return spelling.trim().replace(/\s+/g, " ").toUpperCase().replace(FILE_ENDING, "").replace(BETA, "");
+  const text = spelling.trim().replace(/\s+/g, " ").toUpperCase();
+  return text.replace(DATE, "").replace(FILE_ENDING, "").replace(BETA, "");
 }
 
 /** The versions that a spelling can mean, in one form; two spellings that share one mean the same version. */
@@ -99,7 +104,8 @@ export function boardOfBiosFile(spelling: string): string | undefined {
   const text = bareVersion(spelling);
   return (
     /^E?([0-9A-Z]{4})[A-Z]{1,2}MS[0-9A-Z]?\./.exec(text)?.[1] ??
-    /^([0-9][0-9A-Z]{3})V[0-9A-Z]{2,4}$/.exec(text)?.[1]
+    /^([0-9][0-9A-Z]{3})V[0-9A-Z]{2,4}$/.exec(text)?.[1] ??
+    /^(?:MS-)?([0-9][0-9A-Z]{3}) V?[0-9A-Z]\.[0-9A-Z]{2,3}$/.exec(text)?.[1]
   );
 }
 

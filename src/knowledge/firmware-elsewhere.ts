@@ -86,13 +86,28 @@ export function isOfBoard(record: FirmwareRecord, names: BoardNames): boolean {
 }
 
 function versionVerdict({ good, bad }: FirmwareRecord, bios: string): Verdict | undefined {
-  if (bad.some((version) => fitsVersions(version, bios))) return "bad";
-  return good.some((version) => fitsVersions(version, bios)) ? "good" : undefined;
+  return verdictOf(good, bad, (wanted) => fitsVersions(wanted, bios));
 }
 
 function agesaVerdict({ goodAgesa, badAgesa }: FirmwareRecord, agesa: string): Verdict | undefined {
-  if (badAgesa.some((wanted) => fitsAgesa(wanted, agesa))) return "bad";
-  return goodAgesa.some((wanted) => fitsAgesa(wanted, agesa)) ? "good" : undefined;
+  return verdictOf(goodAgesa, badAgesa, (wanted) => fitsAgesa(wanted, agesa));
+}
+
+/** What is named by itself is the exception to bounds that it lies in: every version but 1.A10. */
+function verdictOf(
+  good: readonly string[],
+  bad: readonly string[],
+  fits: (wanted: string) => boolean,
+): Verdict | undefined {
+  const named = (wanted: readonly string[]) => wanted.some((one) => !hasBounds(one) && fits(one));
+  if (named(bad)) return "bad";
+  if (named(good)) return "good";
+  return bad.some(fits) ? "bad" : good.some(fits) ? "good" : undefined;
+}
+
+/** Of an AGESA they stand behind the family. */
+function hasBounds(wanted: string): boolean {
+  return wanted === "*" || /[<>]/.test(wanted);
 }
 
 /** What a record of another board says of an AGESA, by what it says itself or by what its versions carry. */

@@ -111,7 +111,7 @@ function otherBadWords(records: readonly FirmwareRecord[], bios: string, own?: s
     .flatMap((record) => {
       const versions = record.bad
         .filter((version) => !isSameBiosVersion(version, bios))
-        .map((version) => (/^[<>*]/.test(version) ? version : inSpellingOf(own, version)));
+        .map((version) => shownVersion(version, own));
       const [said = ""] = badWords([record]);
       if (versions.length > 0)
         return [`This board with ${versions.join(" and ")}: ${said}.`, ...detailWords([record])];
@@ -119,6 +119,11 @@ function otherBadWords(records: readonly FirmwareRecord[], bios: string, own?: s
         return [`This board with AGESA ${record.badAgesa.join(" or ")}: ${said}.`];
       return [`This board, version not said: ${said}.`, ...detailWords([record])];
     });
+}
+
+function shownVersion(version: string, own: string | undefined): string {
+  if (version === "*") return "every other version";
+  return /^[<>]/.test(version) ? `versions ${version}` : inSpellingOf(own, version);
 }
 
 /** A record of nothing but versions that work says no ill of others; one of no version at all does. */

@@ -30,6 +30,12 @@ test("a vendor's file name, what people write and what SMBIOS says are one versi
     ["v1.40", "1.40"],
     ["7E49v1A95(Beta version)", "1.A95"],
     ["1.A95 beta", "1.A95"],
+    ["7E49 v1.A95", "E7E49AMSI.1A95"],
+    ["MS-7E49 1.A95", "7E49v1A95.zip"],
+    ["v1.A95", "1.A95"],
+    ["vA.90", "E7C56AMS.A90"],
+    ["1.A95 (2026-06-18)", "1.A95"],
+    ["F30 (06/18/2026)", "F30"],
     ["4.60 (beta 2)", "P4.60"],
     ["Version 1.40", "1.40"],
     ["V82 Ver. 01.03.02", "1.3.2"],
@@ -82,6 +88,7 @@ test("what is shown is the machine's own spelling", () => {
 test("MSI's names say for which board a file is", () => {
   assert.equal(boardOfBiosFile("E7E49AMSI.1A95"), "7E49");
   assert.equal(boardOfBiosFile("7d70v1A2.zip"), "7D70");
+  assert.equal(boardOfBiosFile("MS-7d70 1.A95"), "7D70");
   assert.equal(boardOfBiosFile("1.A95"), undefined);
   assert.equal(boardOfBiosFile("F30"), undefined);
 });

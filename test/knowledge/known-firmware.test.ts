@@ -198,6 +198,17 @@ test("a record of versions that worked says ill of none, and one of a good versi
     "This board with 3: passthrough worked on it for seven other owners.",
     "This board with 4: seven other owners lost passed-through devices on it (device lost).",
   ]);
+  // The exception is named by itself.
+  const exception = of({ good: ["3"], bad: ["*"] });
+  assert.deepEqual(exception("3"), [
+    "This board with 3: passthrough worked on it for seven other owners.",
+    "This board with every other version: seven other owners lost passed-through devices on it (device lost).",
+  ]);
+  assert.match(of({ good: ["3"], bad: [">=2 <=4"] })("3")[1] ?? "", /^This board with versions >=2 <=4: /);
+  assert.match(
+    exception("4")[0] ?? "",
+    /^This board with 4: seven other owners lost .*; 3 worked for seven\.$/,
+  );
   assert.deepEqual(of({ owners: 1 })("3"), [
     "This board, version not said: one other owner lost passed-through devices on it (device lost).",
   ]);
