@@ -39,7 +39,8 @@ export function labelOfKey(key: string, names: ReadonlyMap<string, string>): str
 
 /**
  * Versions without what they share in front, as people say them: `E7E49AMSI.1A63` and `E7E49AMSI.1A95` are `A63` and
- * `A95`. A shared beginning is only left out where it is long, and never in the middle of a number or a word.
+ * `A95`. A shared beginning is only left out where it is long, and never in the middle of a number, be it
+ * one with dots (6.12.54), or a word.
  */
 export function shortVersions(versions: readonly string[]): ReadonlyMap<string, string> {
   const [first = ""] = versions;
@@ -48,7 +49,7 @@ export function shortVersions(versions: readonly string[]): ReadonlyMap<string, 
     while (shared > 0 && !version.startsWith(first.slice(0, shared))) shared -= 1;
   }
   const rests = () => versions.map((version) => version.slice(shared));
-  const inNumber = () => /\d$/.test(first.slice(0, shared)) && rests().some((rest) => /^\d/.test(rest));
+  const inNumber = () => /\d\.?$/.test(first.slice(0, shared)) && rests().some((rest) => /^\.?\d/.test(rest));
   const inWord = () => /[a-z]$/i.test(first.slice(0, shared));
   while (shared > 0 && inNumber()) shared -= 1;
   while (shared > 0 && inWord()) shared -= 1;

@@ -19,7 +19,11 @@ describe("names as people say them", () => {
       ],
       [
         ["6.12.54-Unraid", "6.12.55-Unraid"],
-        ["54-Unraid", "55-Unraid"],
+        ["6.12.54-Unraid", "6.12.55-Unraid"],
+      ],
+      [
+        ["Version 0.93.SR02", "Version 0.94"],
+        ["0.93.SR02", "0.94"],
       ],
       [["1403"], ["1403"]],
       [
