@@ -1,5 +1,6 @@
 import { type Bdf, parseBdf } from "../model/identifiers.ts";
 import type { HostDevice, StartRefusal } from "../model/virtual-machine.ts";
+import { parseHostpci } from "./hostpci-format.ts";
 import type { NodeDevices } from "./node-devices.ts";
 import type { PciMapping } from "./pci-mappings.ts";
 import { isYes, parsePropertyString, type Settings } from "./property-string.ts";
@@ -20,6 +21,8 @@ interface Hostpci {
   readonly mapping: PciMapping | undefined;
   /** One of them is taken; each is the functions of one device, or what was listed together. */
   readonly alternatives: readonly (readonly Bdf[])[];
+  /** An address of a device that is there, in a spelling by which Proxmox does not find it (`00000:01:00.0`). */
+  readonly unfound: string | undefined;
 }
 
 /**
@@ -32,9 +35,9 @@ export function readHostpci(vmid: string, settings: Settings, node: NodeDevices)
   let refusal: StartRefusal | undefined;
   for (let index = 0; index < MOST; index++) {
     const key = `hostpci${index}`;
-    const value = settings.get(key);
-    if (value === undefined || !isWellFormed(value)) continue;
-    const device = parseHostpci(key, value, node);
+    const properties = parseHostpci(settings.get(key) ?? "");
+    if (properties === undefined || !settings.has(key)) continue;
+    const device = resolved(key, properties, node);
     refusal ??= syntaxRefusal(device, node) ?? modeRefusal(device, settings, parsed);
     parsed.push(device);
   }
@@ -52,6 +55,8 @@ export function readHostpci(vmid: string, settings: Settings, node: NodeDevices)
     else if (alternatives.length > 1 && free.length === 0)
       refusal ??= invalid(key, `could not find a free device for '${key}'`);
     const addresses = chosen(vmid, alternatives.length === 1 ? alternatives : free, node);
+    const again = addresses.find((bdf, index) => addresses.indexOf(bdf) < index);
+    if (again !== undefined) refusal ??= invalid(key, `device '${again}' assigned more than once`);
     for (const [index, bdf] of addresses.entries())
       if (!found.has(bdf)) found.set(bdf, hostDevice(bdf, properties, index === 0, addresses.length > 1));
   }
@@ -64,31 +69,7 @@ export function readHostpci(vmid: string, settings: Settings, node: NodeDevices)
   return { devices: [...found.values()], refusal };
 }
 
-const ADDRESS = "(?:[a-f0-9]{4,}:)?[a-f0-9]{2}:[a-f0-9]{2}(?:\\.[a-f0-9])?";
-const HOST = new RegExp(`^${ADDRESS}(?:;${ADDRESS})*$`);
-const BOOLEANS: readonly string[] = ["rombar", "pcie", "x-vga", "legacy-igd"];
-
-/**
- * Whether Proxmox can read the value. One that it cannot (edited by hand) it passes over with a warning, and starts the VM
- * without the device (`PVE::QemuServer::parse_vm_config`, `PVE::JSONSchema::parse_property_string`). A key that this
- * program does not know may be one of a newer Proxmox.
- */
-function isWellFormed(value: string): boolean {
-  const seen = new Set<string>();
-  for (const part of value.split(",").filter((text) => text.trim() !== "")) {
-    const [, named, said = part] = /^([^=]+)=(.+)$/s.exec(part) ?? [];
-    if (named === undefined && part.includes("=")) return false;
-    const key = named ?? "host";
-    if (seen.has(key)) return false;
-    seen.add(key);
-    if (key === "host" && !HOST.test(said)) return false;
-    if (BOOLEANS.includes(key) && !/^(?:1|on|yes|true|0|off|no|false)$/i.test(said)) return false;
-  }
-  return true;
-}
-
-function parseHostpci(key: string, value: string, node: NodeDevices): Hostpci {
-  const properties = parsePropertyString(value, "host");
+function resolved(key: string, properties: Settings, node: NodeDevices): Hostpci {
   const name = properties.get("mapping");
   const mapping = name === undefined ? undefined : node.mappings.get(name);
   const lists =
@@ -96,13 +77,16 @@ function parseHostpci(key: string, value: string, node: NodeDevices): Hostpci {
       ? [properties.get("host")?.split(";") ?? []]
       : (mapping?.devices.map(({ paths }) => paths) ?? []);
   const alternatives = lists
-    .map((paths) => functionsOf(paths, node.present))
+    .map((paths) => paths.flatMap((path) => functionsOf(path, node.present)))
     .filter(({ length }) => length > 0);
-  return { key, properties, mapping, alternatives };
+  const unfound = lists
+    .flat()
+    .find((path) => !isFound(path, node.present) && node.present.includes(firstFunction(path) as Bdf));
+  return { key, properties, mapping, alternatives, unfound };
 }
 
 function syntaxRefusal(device: Hostpci, node: NodeDevices): StartRefusal | undefined {
-  const { key, properties, mapping, alternatives } = device;
+  const { key, properties, mapping, alternatives, unfound } = device;
   const name = properties.get("mapping");
   if (name !== undefined && properties.has("host"))
     return invalid(key, "Cannot set both 'host' and 'mapping'.");
@@ -115,6 +99,7 @@ function syntaxRefusal(device: Hostpci, node: NodeDevices): StartRefusal | undef
     if (why !== undefined)
       return missing(key, `PCI device mapping invalid (hardware probably changed): ${why}`);
   }
+  if (unfound !== undefined) return missing(key, `no PCI device found for '${unfound}'`);
   if (properties.has("mdev") && alternatives.some(({ length }) => length > 1))
     return invalid(key, "cannot use mediated device with multifunction device");
   return undefined;
@@ -189,10 +174,13 @@ function mediationRefusal(
   { key, properties, alternatives }: Hostpci,
   node: NodeDevices,
 ): StartRefusal | undefined {
+  // Nothing is made then: it has to be there.
+  if (properties.get("driver") === "keep") return undefined;
   const type = properties.get("mdev") ?? "";
-  // NVIDIA's newer driver makes them in its own way, of virtual functions.
-  if (/^nvidia-\d+$/.test(type)) return undefined;
-  const canMake = alternatives.some(([bdf]) => bdf !== undefined && node.mediatedTypes(bdf)?.has(type));
+  const canMake = alternatives.some(([bdf]) => {
+    const types = bdf === undefined ? undefined : node.mediatedTypes(bdf);
+    return types === "nvidia" ? /^nvidia-\d+$/.test(type) : types?.has(type) === true;
+  });
   return canMake ? undefined : invalid(key, "could not create mediated device");
 }
 
@@ -232,13 +220,19 @@ function chosen(
 }
 
 /** An address without a function means all functions of the device that are there. */
-function functionsOf(addresses: readonly string[], present: readonly Bdf[]): readonly Bdf[] {
-  return addresses.flatMap((address) => {
-    const whole = parseBdf(address);
-    if (whole !== undefined) return whole;
-    const first = parseBdf(`${address}.0`);
-    if (first === undefined) return [];
-    const functions = present.filter((bdf) => bdf.slice(0, -1) === first.slice(0, -1));
-    return functions.length > 0 ? functions.toSorted() : first;
-  });
+function functionsOf(address: string, present: readonly Bdf[]): readonly Bdf[] {
+  const first = firstFunction(address);
+  if (first === undefined) return [];
+  if (parseBdf(address) !== undefined) return [first];
+  const functions = present.filter((bdf) => bdf.slice(0, -1) === first.slice(0, -1));
+  return functions.length > 0 ? functions.toSorted() : [first];
+}
+
+function firstFunction(address: string): Bdf | undefined {
+  return parseBdf(address) ?? parseBdf(`${address}.0`);
+}
+
+/** Proxmox compares the beginnings of the addresses, as text (`PVE::SysFSTools::lspci`). */
+function isFound(address: string, present: readonly Bdf[]): boolean {
+  return present.some((bdf) => bdf.startsWith(address) || bdf.startsWith(`0000:${address}`));
 }

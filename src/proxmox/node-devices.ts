@@ -13,8 +13,11 @@ export interface NodeDevices {
   readonly reservedBy: ReadonlyMap<Bdf, string>;
   /** What is at an address, for what a mapping expects there; undefined where nothing is. */
   readonly identityOf: (bdf: Bdf) => PciIdentity | undefined;
-  /** Types of mediated devices that can be made of it now; undefined where it makes none. */
-  readonly mediatedTypes: (bdf: Bdf) => ReadonlySet<string> | undefined;
+  /**
+   * Types of mediated devices that can be made of it now; undefined where it makes none. `nvidia`: by the driver that
+   * Linux 6.8 and newer have, which tells its types to NVIDIA's own library alone.
+   */
+  readonly mediatedTypes: (bdf: Bdf) => ReadonlySet<string> | "nvidia" | undefined;
 }
 
 /** As Proxmox compares it with a mapping, which it does letter by letter. */
@@ -56,7 +59,7 @@ export function readNodeDevices(
     },
     mediatedTypes(bdf) {
       const types = namesIn(bdf, "mdev_supported_types");
-      if (types.state !== "read") return undefined;
+      if (types.state !== "read") return namesIn(bdf, "nvidia").state === "read" ? "nvidia" : undefined;
       const left = (type: string) =>
         valueOr(
           readValue(paths.at(`${DEVICES}/${bdf}/mdev_supported_types/${type}/available_instances`)),

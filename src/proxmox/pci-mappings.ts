@@ -1,4 +1,4 @@
-import { isYes, parsePropertyString } from "./property-string.ts";
+import { BOOLEAN, type PropertyFormat, readPropertyString } from "./property-string.ts";
 
 /** A device that a mapping stands for on one node, with what it was when it was mapped. */
 export interface MappedDevice {
@@ -21,31 +21,51 @@ export interface PciMapping {
 /** By name. */
 export type PciMappings = ReadonlyMap<string, PciMapping>;
 
+/** What Proxmox takes for a name (`pve-configid`). */
+export const CONFIGURATION_ID = /^[a-z][a-z0-9_-]+$/i;
+
+const PATH = "[a-f0-9]{4,}:[a-f0-9]{2}:[a-f0-9]{2}(?:.[a-f0-9])?";
+const IDENTITY = /^[0-9a-f]{4}:[0-9a-f]{4}$/i;
+
+/** `$map_fmt` of `PVE::Mapping::PCI`. */
+const MAP: PropertyFormat = {
+  values: {
+    id: IDENTITY,
+    "subsystem-id": IDENTITY,
+    path: new RegExp(`^(?:${PATH};)*${PATH}$`),
+    iommugroup: /^[+-]?\d+$/,
+  },
+};
+
 /**
- * Reads `/etc/pve/mapping/pci.cfg`: a section a mapping, headed by its name alone, with one indented `map` for each
- * device on each node. Several maps of a node are alternatives; several paths in one map are passed through together.
+ * Reads `/etc/pve/mapping/pci.cfg` as `PVE::SectionConfig` does: a section a mapping, headed by its name alone and ended by
+ * an empty line, with one indented `map` for each device on each node. Several maps of a node are alternatives; several
+ * paths in one map are passed through together. A line that cannot be read is passed over.
  */
 export function parsePciMappings(text: string, node: string): PciMappings {
-  const mappings = new Map<string, { devices: MappedDevice[]; isMediated: boolean }>();
-  let mapping = { devices: [] as MappedDevice[], isMediated: false };
-  for (const line of text.split("\n")) {
-    const name = /^(\S+)\s*$/.exec(line)?.[1];
-    if (name !== undefined && !name.startsWith("#")) {
-      mapping = { devices: [], isMediated: false };
-      mappings.set(name, mapping);
-      continue;
+  const mappings = new Map<string, PciMapping>();
+  const lines = text.split("\n").filter((line) => !/^\s*#/.test(line));
+  for (const block of lines.join("\n").split("\n\n")) {
+    const [, name = "", content = ""] = /^(\S+)[^\S\n]*(?:\n([\s\S]*))?$/m.exec(block) ?? [];
+    if (!CONFIGURATION_ID.test(name)) continue;
+    const devices: MappedDevice[] = [];
+    let isMediated: boolean | undefined;
+    for (const line of content.split("\n")) {
+      const [, key, value = "1"] = /^\s+(map|mdev)(?:\s+(\S.*?))?\s*$/.exec(line) ?? [];
+      // Proxmox makes a number of it, and of "on" that is 0.
+      if (key === "mdev" && BOOLEAN.test(value)) isMediated ??= value === "1";
+      if (key !== "map") continue;
+      const values = readPropertyString(value, MAP);
+      const path = values?.get("path");
+      if (path === undefined || !values?.has("id") || values.get("node") !== node) continue;
+      devices.push({
+        paths: path.split(";"),
+        id: values.get("id"),
+        subsystemId: values.get("subsystem-id"),
+        iommuGroup: values.get("iommugroup"),
+      });
     }
-    const [, key, value = ""] = /^\s+(map|mdev)\s+(\S.*?)\s*$/.exec(line) ?? [];
-    if (key === "mdev") mapping.isMediated = isYes(value);
-    if (key !== "map") continue;
-    const values = parsePropertyString(value, "id");
-    if (values.get("node") !== node) continue;
-    mapping.devices.push({
-      paths: (values.get("path") ?? "").split(";"),
-      id: values.get("id"),
-      subsystemId: values.get("subsystem-id"),
-      iommuGroup: values.get("iommugroup"),
-    });
+    mappings.set(name, { devices, isMediated: isMediated ?? false });
   }
   return mappings;
 }

@@ -1,6 +1,7 @@
 import { vmName } from "../model/identifiers.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { readHostpci } from "./hostpci.ts";
+import { parseHostpci } from "./hostpci-format.ts";
 import type { NodeDevices } from "./node-devices.ts";
 import { isYes, parsePropertyString, type Settings } from "./property-string.ts";
 
@@ -22,8 +23,11 @@ export function parseVmConfig(text: string): VmConfig {
   for (const line of text.split("\n")) {
     const header = /^\[([^\]]*)\]\s*$/.exec(line)?.[1];
     if (header !== undefined) section = header === "PENDING" ? pending : undefined;
-    const [, key, value] = /^([a-z][a-z_-]*\d*):\s*(\S.*?)\s*$/.exec(line) ?? [];
-    if (key !== undefined && value !== undefined) section?.set(key, value);
+    const [, key, value] = /^([a-z][a-z_-]*\d*):\s*(.+?)\s*$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) continue;
+    // What Proxmox cannot read does not take the place of what stands before it; a `hostpci` of blanks it refuses.
+    const isRead = key.startsWith("hostpci") ? parseHostpci(value) !== undefined : value.trim() !== "";
+    if (isRead) section?.set(key, value);
   }
   const next = new Map(inForce);
   // A `!` before a key forces the removal.

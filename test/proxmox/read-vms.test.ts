@@ -99,7 +99,7 @@ test("a VM's configuration gives its definition, without what its snapshots say"
 });
 
 test("what a configuration leaves out is Proxmox's default, and what cannot be read of it is left out", (context) => {
-  const { paths } = nodeWith(context, { 7: "hostpci0: \nmemory: a lot\nnonsense\nhostpci1: gpu,,=,\n" });
+  const { paths } = nodeWith(context, { 7: "hostpci0:\nmemory: a lot\nnonsense\nhostpci1: gpu,,=,\n" });
   assert.deepEqual(definitions(paths), [
     {
       name: "7",
