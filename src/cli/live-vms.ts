@@ -104,9 +104,13 @@ function readProxmoxStates(paths: HostPaths, store: Pick<Store, "vms"> | undefin
     );
     const moved = readMovedVms(paths, new Map(known.map(({ uuid }) => [numberIn(uuid), uuid])));
     const states = vms.map(
-      ({ vmid, definition, running }): VmStatus =>
+      ({ vmid, definition, running, lock }): VmStatus =>
         runningQemu(paths, vmid) === undefined
-          ? { definition, state: { state: "shutoff", reason: "QEMU does not run" } }
+          ? {
+              definition,
+              state: { state: "shutoff", reason: "QEMU does not run" },
+              ...(lock !== undefined && { lock }),
+            }
           : { definition, state: { state: "running", reason: "QEMU runs" }, running },
     );
     return { vms: [...states, ...valueOr(moved, []).map(movedStatus)], from: "Proxmox's configurations" };

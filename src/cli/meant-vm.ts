@@ -31,7 +31,7 @@ export function meantVm(text: string, known: readonly VmName[], where: string): 
     if (others.length === 0) return first;
     throw new Refusal(`'${text}' can be any of ${listed([first, ...others])}; say more of its name.`);
   }
-  throw new Refusal(`there is no VM '${text}' ${where}; ${whatThereIs(text, known)}.`);
+  throw new Refusal(`there is no VM '${text}' ${where}; ${whatThereIs(text, known)}`);
 }
 
 /**
@@ -65,9 +65,9 @@ function waysToSay(name: VmName): readonly string[] {
 }
 
 function whatThereIs(text: string, known: readonly VmName[]): string {
-  if (known.length === 0) return "there is none at all";
+  if (known.length === 0) return "there is none at all.";
   const near = nearest(text, known);
-  return near.length > 0 ? `did you mean ${listed(near, "or")}` : `there is ${listed(known)}`;
+  return near.length > 0 ? `did you mean ${listed(near, "or")}?` : `there is ${listed(known)}.`;
 }
 
 function listed(names: readonly string[], word = "and"): string {

@@ -56,6 +56,8 @@ export interface VmStatus {
   readonly state: VmState;
   /** What the VM has that runs now, where that is known. */
   readonly running?: VmDefinition;
+  /** The task that has locked its configuration and lets nobody start it (Proxmox): `backup`, `snapshot-delete`. */
+  readonly lock?: string;
 }
 
 /** The devices that a VM has while it is active: those it runs with, whatever its next start will get. */

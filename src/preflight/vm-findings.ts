@@ -22,6 +22,7 @@ export function vmFindings(
     answer,
     findings: [
       ...policyRefusals(vm, input),
+      ...lockedByTask(status),
       ...forbiddenModules(vm, input),
       ...causes.map((cause, index) => fromCause(cause, remedies[index] ?? [], vm, input)),
       ...exchangedDevices(vm, input),
@@ -174,6 +175,38 @@ function forbiddenModules(vm: VmDefinition, { host, modprobe }: PreflightInput):
       devices: vm.hostDevices.map(({ bdf }) => bdf),
       groups: [],
     }));
+}
+
+/** What a lock stands for that was left behind, where more than the lock may be missing. */
+const HALF_DONE: Readonly<Record<string, string>> = {
+  create: "its disks may be incomplete: restore or create it again.",
+  clone: "its disks may be incomplete: clone it again.",
+  rollback: "its disks may be half rolled back: roll back again.",
+  migrate: "make sure first that it runs on no other node.",
+};
+
+/** Proxmox starts no VM that one of its tasks has locked, and a task that was cut off leaves the lock behind. */
+function lockedByTask({ definition: { name }, lock }: VmStatus): readonly PreflightFinding[] {
+  if (lock === undefined) return [];
+  const number = /^\d+/.exec(name)?.[0] ?? "NUMBER";
+  const halfDone = HALF_DONE[lock];
+  return [
+    {
+      check: "preflight.proxmox-locked",
+      matter: "stops",
+      certainty: "certain",
+      sentence: `Proxmox refuses to start '${name}' while one of its tasks (${lock}) has locked it.`,
+      evidence: [`/etc/pve/qemu-server/${number}.conf: lock: ${lock}`],
+      remedies: [
+        "Wait until that task has ended (the node's Task History shows it); the lock goes with it.",
+        `If no such task runs any more, it was cut off and left the lock behind: 'qm unlock ${number}'${
+          halfDone === undefined ? "." : `; ${halfDone}`
+        }`,
+      ],
+      devices: [],
+      groups: [],
+    },
+  ];
 }
 
 /** Unraid's own refusals, which come before QEMU (law 10). */

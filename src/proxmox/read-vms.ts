@@ -7,7 +7,7 @@ import { type Reading, read, unreadable, valueOr } from "../model/reading.ts";
 import type { VmDefinition } from "../model/virtual-machine.ts";
 import { type NodeDevices, readNodeDevices } from "./node-devices.ts";
 import { parsePciMappings } from "./pci-mappings.ts";
-import { isYes, parsePropertyString } from "./property-string.ts";
+import { isYes, parsePropertyString, type Settings } from "./property-string.ts";
 import { definitionOf, parseVmConfig } from "./vm-config.ts";
 
 /** The VMs' configurations of this node; a link into the cluster's file system, which has no inotify. */
@@ -27,6 +27,8 @@ export interface ProxmoxVm {
   readonly running: VmDefinition;
   /** When it was made, UTC epoch milliseconds; a restored one when the first was. Undefined before Proxmox 7.3. */
   readonly createdAt: number | undefined;
+  /** The task that has locked it, so that it cannot be started. */
+  readonly lock: string | undefined;
 }
 
 /** Where the configuration of a VM of this node is. */
@@ -62,10 +64,17 @@ export function readProxmoxVms(paths: HostPaths): Reading<readonly ProxmoxVm[]> 
       vmid,
       definition: { ...definitionOf(vmid, next, node), name: running.name },
       running,
+      lock: lockOf(inForce),
       createdAt: /^\d{9,11}$/.test(ctime) ? Number(ctime) * 1000 : undefined,
     });
   }
   return read(vms);
+}
+
+/** `PVE::QemuServer::vm_start`: one that is suspended to disk is resumed; any other lock refuses the start. */
+function lockOf(inForce: Settings): string | undefined {
+  const lock = inForce.get("lock");
+  return lock === "suspended" || !/^[a-z-]{1,32}$/.test(lock ?? "") ? undefined : lock;
 }
 
 /** What this node is called in its cluster; empty while that is not known. */

@@ -362,6 +362,30 @@ describe("the command check on Proxmox", () => {
     );
     assert.match(text, /'101 \(win11\)' is running/);
   });
+
+  it("says of a VM that a task has locked that it does not start, and how a lock that was left behind goes", async () => {
+    const paths = host({ demand: false });
+    const node = createProxmoxNode(paths);
+    const lockedBy = async (lock: string) => {
+      node.configure(101, `name: win11\nhostpci0: 0000:01:00\nlock: ${lock}\n[before]\nlock: backup\n`);
+      return check(paths, ["101"]);
+    };
+    const { code, vms, text } = await lockedBy("snapshot-delete");
+    assert.deepEqual([code, vms[0]?.verdict], [3, "will-not-start"]);
+    assert.match(
+      text,
+      /refuses to start '101 \(win11\)' while one of its tasks \(snapshot-delete\) has locked it/,
+    );
+    assert.match(text, /Wait until that task has ended.*'qm unlock\s+101'\./s);
+    assert.match((await lockedBy("create")).text, /'qm unlock\s+101';\s+its\s+disks\s+may\s+be\s+incomplete/);
+    // It is resumed from disk; and a backup that runs has its own QEMU.
+    assert.deepEqual((await lockedBy("suspended")).code, 0);
+    node.runs(101, process.pid);
+    assert.deepEqual(
+      (await lockedBy("backup")).vms.map(({ verdict }) => verdict),
+      ["runs"],
+    );
+  });
 });
 
 describe("what other owners say of the board", () => {

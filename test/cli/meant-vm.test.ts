@@ -47,9 +47,9 @@ test("of a name that nobody has, those are told that are near it, else those tha
   const known = ["Windows 11", "debian", "Tower", "a", "b", "c"].map(vmName);
   assert.throws(
     () => meant("Widnows 11", known),
-    /there is no VM 'Widnows 11' here; did you mean 'Windows 11'\.$/,
+    /there is no VM 'Widnows 11' here; did you mean 'Windows 11'\?$/,
   );
-  assert.throws(() => meant("dbeian", known), /did you mean 'debian'\./);
+  assert.throws(() => meant("dbeian", known), /did you mean 'debian'\?$/);
   assert.throws(
     () => meant("nope nope", known),
     /there is 'Windows 11', 'debian', 'Tower', 'a', 'b' and 1 more/,
@@ -74,7 +74,7 @@ test("a VM that only logs told of is on record, and one of nobody's is an error 
       assert.deepEqual({ code, out }, { code: 1, out: "" }, command);
       assert.equal(
         err,
-        "vfio-watch: there is no VM 'Windoof 11' in the history; did you mean 'Windows 11'.\n",
+        "vfio-watch: there is no VM 'Windoof 11' in the history; did you mean 'Windows 11'?\n",
         command,
       );
       const json = await runProgram([...asked, "--json"]);
