@@ -84,6 +84,7 @@ export function createBootTable(connection: Connection): BootTable {
     "SELECT max(order_key) AS last FROM boot",
   );
   const setKey = connection.statement<[number, number]>("UPDATE boot SET order_key = ? WHERE number = ?");
+  const negateKeys = connection.statement<[]>("UPDATE boot SET order_key = -order_key");
   const columns = `number, id, started_at, last_seen_at, end, origin,
     (SELECT snapshot.id FROM snapshot_moment AS moment JOIN snapshot ON snapshot.number = moment.snapshot
      WHERE moment.boot = boot.number ORDER BY moment.number DESC LIMIT 1) AS snapshot`;
@@ -109,12 +110,11 @@ export function createBootTable(connection: Connection): BootTable {
   function keyFor(startedAt: number): number {
     const rows = order.all();
     const place = placeFor(rows, startedAt);
-    if (place === rows.length) return keyAtEnd();
     const before = rows[place - 1]?.order_key ?? 0;
-    const after = rows[place]?.order_key ?? SPACING;
+    const after = rows[place]?.order_key ?? before + 2 * SPACING;
     if (after - before >= 2) return Math.floor((before + after) / 2);
-    // Two passes, since two boots may never have the same key on the way.
-    for (const [index, row] of rows.entries()) setKey.run(-(index + 1), row.number);
+    // Out of the way first: two boots may never have the same key.
+    negateKeys.run();
     for (const [index, row] of rows.entries()) setKey.run((index + 1) * SPACING, row.number);
     return place * SPACING + SPACING / 2;
   }
