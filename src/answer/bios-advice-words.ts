@@ -109,9 +109,9 @@ function stakeWords({ vms }: BiosAdvice): readonly string[] {
 }
 
 function beforeWords({ now, vms, nowHere }: BiosAdvice): readonly string[] {
-  const unproven = vms.length > 0 && !isProvenGood(nowHere);
+  const isUntried = vms.length > 0 && (nowHere === undefined || nowHere.worked + nowHere.failed === 0);
   return [
-    ...(unproven
+    ...(isUntried
       ? ["Start each of these VMs once now, so that it is on record whether the version in use works."]
       : []),
     `Get the file of the version in use${now === undefined ? "" : ` (${now})`} and keep it on a stick; find out whether the board lets you go back to it. Some do not.`,

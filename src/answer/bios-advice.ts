@@ -67,7 +67,7 @@ export interface BiosAdvice {
   /** How the version in use went on this host; undefined where no start on it is on record. */
   readonly nowHere: BiosRow | undefined;
   readonly askedHere: BiosRow | undefined;
-  /** The newest other version on which starts worked here and none failed. */
+  /** The newest version beside these two on which starts worked here and none failed. */
   readonly goodHere: BiosRow | undefined;
   /** Of the version that is asked about, else of the one in use. */
   readonly elsewhere: FirmwareElsewhere | undefined;
@@ -99,14 +99,15 @@ export function adviseBios(input: BiosAdviceInput): BiosAdvice {
     nowHere: rowOf(now),
     askedHere: rowOf(asked),
     goodHere: record.findLast(
-      (row) =>
-        isProvenGood(row) &&
-        row.version !== undefined &&
-        (now === undefined || !isSameBiosVersion(row.version, now)),
+      (row) => isProvenGood(row) && row.version !== undefined && !isOneOf(row.version, [now, asked]),
     ),
   };
   const verdict = asked === undefined ? verdictOnChanging(input, found) : verdictOnVersion(found);
   return { ...found, verdict };
+}
+
+function isOneOf(version: string, versions: readonly (string | undefined)[]): boolean {
+  return versions.some((one) => one !== undefined && isSameBiosVersion(version, one));
 }
 
 type Found = Omit<BiosAdvice, "verdict">;

@@ -10,9 +10,10 @@ export interface Agesa {
 
 /** The parts of a name like `ComboAm5PI 1.2.0.3a Patch A`; undefined for what is none. */
 export function parseAgesa(text: string): Agesa | undefined {
-  const found = /^(.*?)[ _]*\b(\d+)\.(\d+)\.(\d+)\.(\d+|[A-F])([a-z])?(?:[ _]*patch ?([a-z]))?\b/i.exec(
-    text.trim(),
-  );
+  const found =
+    /^(.*?)(?<![a-z0-9.])(\d+)\.(\d+)\.(\d+)\.(\d+|[A-F])([a-z])?(?:[ _]*patch[ _]?([a-z]))?(?![a-z0-9])/i.exec(
+      text.trim(),
+    );
   if (found === null) return undefined;
   const [, family = "", first, second, third, fourth = "", build = "", patch = ""] = found;
   const last = /^\d+$/.test(fourth) ? Number(fourth) : Number.parseInt(fourth, 16);
@@ -40,9 +41,12 @@ function letterOf(letter: string): number {
   return letter === "" ? 0 : letter.toLowerCase().charCodeAt(0) - 96;
 }
 
-/** Below 0 where the first is older, 0 where they are the same; undefined where they are of different families. */
+/**
+ * Below 0 where the first is older, 0 where they are the same; undefined where they are of different families, or of one
+ * that is not said: each socket has a 1.0.0.6 of its own.
+ */
 export function compareAgesa(one: Agesa, other: Agesa): number | undefined {
-  if (one.family !== other.family) return undefined;
+  if (one.family !== other.family || one.family === "") return undefined;
   for (const [place, part] of one.parts.entries()) {
     const difference = part - (other.parts[place] ?? 0);
     if (difference !== 0) return difference;

@@ -205,6 +205,17 @@ describe("advise without a version", () => {
     const { code, text, json } = await advise({ bios: "1.A95" }, [], path);
     assert.deepEqual([code, json.verdict], [3, "change"]);
     assert.match(text, /^Yes: .* 1\.A63 worked here\. Try the BIOS settings for DMA protection first/);
+    assert.match(text, /Another version that worked here: 1\.A63/);
+    assert.doesNotMatch(text, /Start each of these VMs once now/, "one has been, and failed");
+    const back = await advise({ bios: "1.A95" }, ["--bios", "1.A63"], path);
+    assert.deepEqual([back.code, back.json.verdict], [0, "worked-here"]);
+    assert.doesNotMatch(back.text, /Another version/, "it is the one that is asked about");
+  });
+
+  it("asks for a start on a version on which nobody has tried one", async () => {
+    const path = history([{ bios: "1.A63", outcome: "started" }]);
+    const { text } = await advise({ bios: "1.A95" }, ["--bios", "1.B10"], path);
+    assert.match(text, /Start each of these VMs once now/);
   });
 
   it("cannot say it without a history", async () => {

@@ -15,6 +15,8 @@ test("one AGESA is the same in all spellings that vendors give it", () => {
   assert.ok(isSameAgesa("ComboAm5PI 1.2.0.0a Patch A", "ComboAM5PI 1.2.0.0a PatchA"));
   assert.ok(isSameAgesa("AM4 AGESA Combo V2 PI 1.2.0.8", "ComboAM4v2PI 1.2.0.8"));
   assert.ok(isSameAgesa("AGESA ComboV2PI-1.2.0.F", "ComboAm4v2PI 1.2.0.F"));
+  assert.ok(isSameAgesa("AGESA_ComboAM4PI_1.0.0.4_Patch_B", "ComboAM4PI 1.0.0.4 Patch B"));
+  assert.ok(!isSameAgesa("ComboAM4PI_1.0.0.4_Patch_B", "ComboAM4PI 1.0.0.4"));
   assert.ok(!isSameAgesa("ComboAm5PI 1.2.0.3", "ComboAm5PI 1.2.0.3a"));
   assert.ok(!isSameAgesa("ComboAM4PI 1.2.0.3", "ComboAM4v2PI 1.2.0.3"));
   assert.ok(!isSameAgesa("what", "what"));
@@ -25,6 +27,7 @@ test("builds and patches come after what they are of, and families are not compa
   assert.ok((order("ComboAm5PI 1.2.0.2b", "ComboAm5PI 1.2.0.2a") ?? 0) > 0);
   assert.ok((order("ComboAm5PI 1.2.0.0a Patch A", "ComboAm5PI 1.2.0.0a") ?? 0) > 0);
   assert.ok((order("GenoaPI-SP5 1.0.0.C", "GenoaPI-SP5 1.0.0.9") ?? 0) > 0);
+  assert.equal(order("AGESA 1.0.0.6", "AGESA!V9 1.0.0.6"), undefined, "nobody says of which socket");
   assert.equal(order("StrixPI-FP8 1.0.0.1", "PhoenixPI-FP8-FP7 1.0.0.1"), undefined);
 });
 
