@@ -31,6 +31,7 @@ export const SHORT_CAUSES: Readonly<Record<CauseClass, string>> = {
   "vm-config-invalid": "VM's settings are not valid",
   "host-resource-missing": "something it needs is missing",
   "vm-killed": "it was killed",
+  "vm-hung": "it hangs",
 };
 
 /** What an alert is about where its subject says nothing. */

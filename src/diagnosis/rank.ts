@@ -1,6 +1,6 @@
 import type { CauseClass, Layer, SignatureClass, SignatureMatch } from "../model/catalogue.ts";
 import type { Cause, Certainty } from "../model/diagnosis.ts";
-import { type Bdf, parseBdf } from "../model/identifiers.ts";
+import { type Bdf, parseBdf, signatureId } from "../model/identifiers.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { nameIn } from "./sentence.ts";
 import { type KernelTestimony, readSymptom } from "./symptoms.ts";
@@ -38,8 +38,12 @@ const LONGEST_EVIDENCE = 1_000;
 export function rankCauses(lines: readonly RankableLine[], context: RankContext = {}): readonly Cause[] {
   const kernel = kernelTestimony(lines, context.kernelLogComplete === true);
   const findings: Finding[] = [];
+  const isAnswered = lines.some((line) =>
+    line.matches.some((match) => TABLE_ANSWERED.has(match.signature.id)),
+  );
   for (const [position, line] of lines.entries()) {
     for (const match of line.matches) {
+      if (isAnswered && match.signature.id === TABLE_OFFERED) continue;
       const finding = findingOf(match, line, position, kernel);
       if (finding !== undefined) findings.push(finding);
     }
@@ -53,6 +57,13 @@ export function rankCauses(lines: readonly RankableLine[], context: RankContext 
   }
   return [...byClass.values()].map((all) => causeFrom(all, context.catalogue));
 }
+
+/** A table of the initial RAM disk is trouble where the kernel does not go on to take it, or to say why it does not. */
+const TABLE_OFFERED = signatureId("kernel.acpi-table-in-initrd");
+const TABLE_ANSWERED: ReadonlySet<string> = new Set([
+  "kernel.acpi-table-overridden",
+  "kernel.acpi-override-refused",
+]);
 
 /** True where a passed-through device, VFIO or the IOMMU is what a cause of this class is about. */
 export function isDeviceClass(causeClass: CauseClass): boolean {
@@ -77,6 +88,7 @@ const NOT_ABOUT_DEVICES: ReadonlySet<CauseClass> = new Set([
   "vm-config-invalid",
   "host-resource-missing",
   "vm-killed",
+  "vm-hung",
 ]);
 
 interface Finding {
@@ -145,7 +157,7 @@ export function refusesDevice(text: string): boolean {
 }
 
 /** What is wrong with a VM's definition is wrong with its passed-through device where that is what QEMU refused. */
-function classFor(causeClass: CauseClass | undefined, text: string): CauseClass | undefined {
+export function classFor(causeClass: CauseClass | undefined, text: string): CauseClass | undefined {
   return causeClass === "vm-config-invalid" && refusesDevice(text) ? "device-config-invalid" : causeClass;
 }
 

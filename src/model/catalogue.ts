@@ -30,6 +30,7 @@ export const CAUSE_CLASSES = [
   "vm-config-invalid",
   "host-resource-missing",
   "vm-killed",
+  "vm-hung",
 ] as const;
 export type CauseClass = (typeof CAUSE_CLASSES)[number];
 
@@ -48,11 +49,11 @@ export type Severity = "fatal" | "degraded" | "info";
  * What a message says about the start of a VM, where class, role and severity do not say it: `failed` that it failed;
  * `stops` that no start survives it; `none` that it comes of something else; `ended` that QEMU is gone, whatever it was
  * doing; `option` stops it where QEMU repeats the option in front of it, else QEMU says it of a running VM; `form` fits whatever is said in a certain form; `words` are a person's own. `start-command` and
- * `other-command` are what somebody asked for before, `other-call` is what failed and was no start; `other-user` is said where a program drives a device without any VM, `went-well` at the end of a start that
+ * `other-command` are what somebody asked for before, `reply` is an error in whatever words that counts behind such a start; `other-call` is what failed and was no start; `other-user` is said where a program drives a device without any VM, `went-well` at the end of a start that
  * succeeded.
  */
 export const START_ROLES = [
-  ...["failed", "stops", "none", "ended", "option", "form", "words"],
+  ...["failed", "stops", "none", "ended", "option", "form", "words", "reply"],
   ...["start-command", "other-command", "other-call", "other-user", "went-well"],
 ] as const;
 export type StartRole = (typeof START_ROLES)[number];

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { formatsInC, textConstantsOf } from "../../tools/generate-messages/c-source.ts";
 import { collect } from "../../tools/generate-messages/collection.ts";
 import { normalForms } from "../../tools/generate-messages/normal-form.ts";
-import { formatsInPerl, formatsInRust } from "../../tools/generate-messages/other-source.ts";
+import { formatsInGo, formatsInPerl, formatsInRust } from "../../tools/generate-messages/other-source.ts";
 import type { PrintedFormat } from "../../tools/generate-messages/printed-format.ts";
 
 const printerOf = (name: string) =>
@@ -85,6 +85,26 @@ mod tests { fn t() { panic!("only in a test") } }
     [
       ["OpenError", "error", "Cannot open %s: %s"],
       ["run", "warning", "region {%s} is at 50%%"],
+    ],
+  );
+});
+
+test("Go's verbs become gaps, in errors and in what is logged as one", () => {
+  const go = `
+// fmt.Errorf("in a comment")
+func (d *gpu) Start() error {
+	logger.Warnf("Device %q is slow", d.name)
+	logger.Info("all well")
+	log.Log.Reason(err).Error("failed to sync the VM")
+	return fmt.Errorf("Failed to start %+v at %d%%: %w", d, n, err)
+}
+`;
+  assert.deepEqual(
+    formatsInGo(go).map(({ text, severity, function: name }) => [name, severity, text]),
+    [
+      ["Start", "warning", 'Device "%s" is slow'],
+      ["Start", "error", "failed to sync the VM"],
+      ["Start", "error", "Failed to start %s at %d%%: %s"],
     ],
   );
 });

@@ -1,17 +1,18 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { gzipSync } from "node:zlib";
-import { formatsInC, textConstantsOf } from "./c-source.ts";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { formatsInC, type TextConstants, textConstantsOf } from "./c-source.ts";
 import { collect } from "./collection.ts";
-import { formatsInPerl, formatsInRust } from "./other-source.ts";
+import { formatsInGo, formatsInPerl, formatsInRust } from "./other-source.ts";
 import type { PrintedFormat } from "./printed-format.ts";
 import { PROGRAMS, type Program } from "./programs.ts";
 
 /*
  * Makes config/messages/messages.txt.gz: what the programs around a passed-through device can print, out of their source
  * trees. `node tools/generate-messages/main.ts DIRECTORY [--output FILE]`, where DIRECTORY holds unpacked source trees,
- * one a directory; which program each is, and which version, it finds out itself and says.
+ * one a directory; which program each is, and which version, it finds out itself and says. Of programs of which there is
+ * no tree stays what the file holds.
  */
 
 const { values, positionals } = parseArgs({
@@ -29,8 +30,19 @@ for (const { program, version, tree } of treesIn(directory)) {
   for (const { path, formats } of formatsOf(program, tree))
     for (const format of formats) collection.add(program.name, version, path, format);
 }
-writeFileSync(output, gzipSync(collection.text(), { level: 9 }));
+const before = existsSync(output) ? gunzipSync(readFileSync(output)).toString("utf8") : "";
+writeFileSync(output, gzipSync(withKept(collection.text(), before), { level: 9 }));
 for (const line of collection.summary()) process.stdout.write(`${line}\n`);
+
+/** The programs' parts of a new text, and of an old one those of other programs, in the programs' order. */
+function withKept(text: string, old: string): string {
+  const parts = new Map([...partsOf(old), ...partsOf(text)]);
+  return PROGRAMS.flatMap(({ name }) => parts.get(name) ?? []).join("");
+}
+
+function partsOf(text: string): readonly (readonly [string, string])[] {
+  return text.split(/^(?== )/m).map((part) => [/^= (\S+)/.exec(part)?.[1] ?? "", part]);
+}
 
 interface Tree {
   readonly program: Program;
@@ -86,11 +98,23 @@ function formatsOf(
       : new Map();
   return sources.map(({ path, source }) => ({
     path,
-    formats:
-      program.language === "perl"
-        ? formatsInPerl(source)
-        : program.language === "rust"
-          ? formatsInRust(source)
-          : formatsInC(source, program.printerOf, new Map([...constants, ...textConstantsOf(source)])),
+    formats: formatsIn(program, source, constants),
   }));
+}
+
+function formatsIn(
+  { language, printerOf }: Program,
+  source: string,
+  constants: TextConstants,
+): readonly PrintedFormat[] {
+  switch (language) {
+    case "perl":
+      return formatsInPerl(source);
+    case "rust":
+      return formatsInRust(source);
+    case "go":
+      return formatsInGo(source);
+    default:
+      return formatsInC(source, printerOf, new Map([...constants, ...textConstantsOf(source)]));
+  }
 }

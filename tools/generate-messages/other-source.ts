@@ -60,3 +60,29 @@ export function formatsInRust(source: string): readonly PrintedFormat[] {
   }
   return formats;
 }
+
+/** All formats that a Go source makes errors of or logs as ones, with its verbs as C's conversions. */
+export function formatsInGo(source: string): readonly PrintedFormat[] {
+  const code = source.replace(/^\s*\/\/.*$/gm, "").replace(/\/\*[\s\S]*?\*\//g, "");
+  const formats: PrintedFormat[] = [];
+  let inFunction = "";
+  const calls =
+    /^func (?:\([^)\n]*\) )?(\w+)|\b(Errorf|Error|Warningf|Warning|Warnf|Warn|Criticalf|Critical|New|StatusErrorf)\((?:[\w.]+,\s*)?("(?:\\.|[^"\\\n])*"|`[^`]*`)/gm;
+  for (const [, name, printer, literal] of code.matchAll(calls)) {
+    if (name !== undefined) inFunction = name;
+    if (printer === undefined || literal === undefined) continue;
+    const text = literal
+      .slice(1, -1)
+      .replace(/%[-+#]?(?:\[\d\])?[vsTtwUFe]/g, "%s")
+      .replace(/%[-+#]?q/g, '"%s"')
+      .replace(/\\n/g, "\n")
+      .replace(/\\(.)/g, "$1");
+    formats.push({
+      text,
+      function: inFunction,
+      severity: printer.startsWith("Warn") ? "warning" : "error",
+      printer,
+    });
+  }
+  return formats;
+}

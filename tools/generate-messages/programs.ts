@@ -7,7 +7,7 @@ import type { PrintedFormat } from "./printed-format.ts";
 export interface Program {
   /** As the data and its readers call it. */
   readonly name: string;
-  readonly language: "c" | "perl" | "rust";
+  readonly language: "c" | "perl" | "rust" | "go";
   /** The version of a tree of this program; undefined where the tree is another's. */
   readonly versionOf: (tree: string) => string | undefined;
   /** Which of its files speak of what this program is for. */
@@ -196,6 +196,36 @@ export const PROGRAMS: readonly Program[] = [
     language: "rust",
     versionOf: (tree) => cargoVersion(tree, "vfio-ioctls/Cargo.toml", "vfio-ioctls"),
     files: /^(?:vfio-ioctls|vfio-user)\/src\/.*\.rs$/,
+    printerOf: none,
+  },
+  {
+    name: "incus",
+    language: "go",
+    versionOf: (tree) =>
+      existsSync(join(tree, "internal/server/instance/drivers"))
+        ? /^var Version = "([^"]+)"/m.exec(read(tree, "internal/version/flex.go"))?.[1]
+        : undefined,
+    files:
+      /^internal\/server\/(?:device|device\/.*|instance\/drivers|instance\/drivers\/(?:edk2|qmp)|apparmor|storage|storage\/drivers|network|resources)\/[^/]*\.go$/,
+    // Containers, and what concerns other hosts of a cluster.
+    without:
+      /_test\.go$|driver_lxc|device\/(?:unix|proxy|gpu_mig|nic_(?:ipvlan|p2p|routed))|network\/(?:acl|zone)|_(?:load|peer|forward)/,
+    printerOf: none,
+  },
+  {
+    name: "kubevirt",
+    language: "go",
+    // No file of its tree names its version but the newest release that was measured.
+    versionOf: (tree) =>
+      existsSync(join(tree, "pkg/virt-launcher"))
+        ? [...read(tree, "docs/perf-scale-benchmarks.md").matchAll(/\bv(\d+\.\d+\.\d+) release/g)]
+            .map(([, version = ""]) => version)
+            .sort(new Intl.Collator("en", { numeric: true }).compare)
+            .at(-1)
+        : undefined,
+    files:
+      /^pkg\/(?:virt-launcher(?:\/.*)?|virt-handler(?:\/.*)?|host-disk|hooks|container-disk|emptydisk|ephemeral-disk|hypervisor(?:\/.*)?|network\/.*|storage\/(?:hotplug.*|cbt|types))\/[^/]*\.go$/,
+    without: /_test\.go$|generated|\/(?:testing|metrics|migration|rest|launcher-clients)\//,
     printerOf: none,
   },
 ];

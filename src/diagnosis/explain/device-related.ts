@@ -6,14 +6,14 @@ import type { SpokenLine } from "./spoken.ts";
 /** Words that occur only where devices are given away. */
 const PASSTHROUGH =
   /vfio|fio-pci|hostdev|hostpci|pass-?\s?through|passed through|(?<!adding to )iommu[_ ]group|\bVMs?\b|virtual machine|PCI device '?[0-9a-f]{2,4}[:.]|host=[0-9a-f]|\/sys\/bus\/pci\/devices|\bEAL: /i;
-const XEN = /\bxen\b|\bdom0\b|libxl|pciback/i;
+const XEN = /\bxen\b|\bdom0\b|libxl|libxenlight|stubdom|pciback/i;
 
 /** Whether a passed-through device, VFIO or the IOMMU under it is what a text's first cause is about. */
 export function isDeviceRelated(first: ExplainedCause, lines: readonly SpokenLine[], text: string): boolean {
   const talksOfVfio = /vfio/i.test(text);
   if (XEN.test(text) && !talksOfVfio) return false;
-  // A VM that has such a device and dies of itself mostly dies over it.
-  if (first.class === "vm-killed") return talksOfVfio;
+  // A VM that has such a device and dies of itself, or hangs, mostly does so over it.
+  if (first.class === "vm-killed" || first.class === "vm-hung") return talksOfVfio;
   if (first.class === "unknown") return first.evidence.some((line) => /vfio/i.test(line)) || talksOfVfio;
   // QEMU repeats the option that it could not carry out, or names the device: then it was about that, whatever was
   // wrong with it.

@@ -161,7 +161,12 @@ function isCommonplace(match: SignatureMatch): boolean {
   const { id, class: ownClass, role, severity } = match.signature;
   const isOfAnyProgram =
     ownClass === "host-resource-missing" || ownClass === "vm-config-invalid" || id === "libvirt.start-failed";
-  return isOfAnyProgram || isForm(match) || (role === "symptom" && severity === "info");
+  return (
+    isOfAnyProgram ||
+    isForm(match) ||
+    startRole(match) === "reply" ||
+    (role === "symptom" && severity === "info")
+  );
 }
 
 function explainedWith(remedies: readonly Remedy[], truths: HostTruths, cause: Cause): ExplainedCause {

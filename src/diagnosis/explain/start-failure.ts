@@ -8,6 +8,7 @@ import type { SpokenLine } from "./spoken.ts";
 /** Messages of these classes come while a VM runs, or about the host, unless their signature says otherwise. */
 const AT_RUN_TIME: ReadonlySet<CauseClass> = new Set([
   "vm-killed",
+  "vm-hung",
   "pcie-error",
   "reset-failed",
   "iommu-fault",
@@ -57,6 +58,7 @@ function proofOf(line: SpokenLine): StartRole | undefined {
   );
   if (stops || (told.some(isFailedTask) && told.some(isOfDevice))) return "stops";
   if (told.some((match) => startRole(match) === "ended")) return "ended";
+  if (told.some((match) => startRole(match) === "reply")) return "reply";
   return told.length === 1 && told.every(isForm) ? "form" : undefined;
 }
 
@@ -76,6 +78,7 @@ function isOfDevice(match: SignatureMatch): boolean {
 /** How near, in blocks, what was asked for stands to what came of it; commands may have long output between. */
 const NEAR_COMMAND = 60;
 const NEAR_CALL = 15;
+const NEAR_REPLY = 10;
 
 /** True where something else than a start was asked for, so that this is not proof of a start that failed. */
 function comesOfOther(lines: readonly SpokenLine[], index: number, proof: StartRole): boolean {
@@ -88,6 +91,8 @@ function comesOfOther(lines: readonly SpokenLine[], index: number, proof: StartR
   // Proxmox says at the end of each task how it went; what QEMU complained of before has not stopped it.
   if (lines.slice(index + 1).some((line) => line.block - own <= NEAR_CALL && has(line, "went-well")))
     return true;
+  if (proof === "reply")
+    return command === undefined || !has(command, "start-command") || own - command.block > NEAR_REPLY;
   if (command !== undefined && has(command, "start-command")) return false;
   if (command !== undefined && proof === "form") return true;
   return lines.some((line) => Math.abs(line.block - own) <= NEAR_CALL && has(line, "other-call"));

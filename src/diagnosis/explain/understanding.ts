@@ -1,4 +1,5 @@
 import type { Speaker } from "../../model/speaker.ts";
+import { isAskedFor } from "../matcher.ts";
 import { isNobodyKnown } from "../speakers.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 
@@ -44,7 +45,12 @@ export function understand(blocks: readonly SpokenBlock[], known: readonly Spoke
   if (blocks.some(({ text, said }) => said.speaker.kind === "kernel" && ALARMING.test(text)))
     return "unknown";
   if (isWholeLog(blocks)) return "healthy";
-  const ordinary = new Set(known.filter(({ matches }) => matches.length > 0).map(({ block }) => block));
+  // What somebody asked for says nothing of what came of it.
+  const ordinary = new Set(
+    known
+      .filter(({ matches }) => matches.some(({ signature }) => !isAskedFor(signature.start)))
+      .map(({ block }) => block),
+  );
   return blocks.every(({ number }) => ordinary.has(number)) ? "healthy" : "unknown";
 }
 

@@ -16,4 +16,5 @@ export interface ClassRule {
 }
 
 /** Whatever runs VMs, and what it starts for them. */
-export const ANY_MONITOR = /^(?:qemu|libvirt|xen|proxmox|cloud-hypervisor|rust-vmm|swtpm|virtiofsd) /;
+export const ANY_MONITOR =
+  /^(?:qemu|libvirt|xen|proxmox|cloud-hypervisor|rust-vmm|swtpm|virtiofsd|incus|kubevirt) /;

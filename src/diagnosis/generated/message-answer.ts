@@ -48,13 +48,17 @@ const TROUBLE =
 const HEDGED =
   /\?|\bassum|\boptional\b|\breliable\b|\banyway\b|fall(?:s|ing)? ?back|harmless|\bignor(?:ed|ing)\b/i;
 
+/** Who warns and says so goes on. */
+const GOES_ON = /^ignoring\b|\bignored$/i;
+
 /**
  * Whether a format tells of something that goes wrong. Drivers call good news an error and bad news a note; what QEMU
  * and libvirt raise as an error or warn of is trouble, whatever its words.
  */
 export function speaksOfTrouble({ program, severity, format }: KnownFormat): boolean {
   // A note of QEMU's is a hint at what may help.
-  return OF_KERNEL.has(program) ? TROUBLE.test(format) : severity !== "info";
+  if (OF_KERNEL.has(program)) return TROUBLE.test(format);
+  return severity === "error" || (severity === "warning" && !GOES_ON.test(format));
 }
 
 /** The error number at the end of a message, which the format leaves open, as text or as a number. */

@@ -12,6 +12,8 @@ const PROGRAM_NAMES: Readonly<Record<string, string>> = {
   virtiofsd: "virtiofsd",
   "cloud-hypervisor": "cloud-hypervisor",
   "rust-vmm": "rust-vmm",
+  incus: "Incus",
+  kubevirt: "KubeVirt",
 };
 
 /** What people call a program of the data. */
@@ -69,6 +71,8 @@ const PARTS: readonly (readonly [RegExp, string])[] = [
   [/^proxmox .*QemuServer\/PCI/, "PCI passthrough"],
   [/^proxmox .*QemuServer\/Memory/, "the VM's memory"],
   [/^(?:cloud-hypervisor|rust-vmm) .*vfio/, "VFIO"],
+  [/^incus .*\/device\/(?:pci|gpu|nic_sriov)/, "devices of the host"],
+  [/^kubevirt .*(?:hostdevice|device-manager)/, "devices of the host"],
 ];
 
 /** ` (VFIO)`: the part of the program that speaks, as far as its file tells; empty where it does not. */

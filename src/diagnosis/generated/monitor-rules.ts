@@ -13,6 +13,7 @@ export const MONITOR_RULES: readonly ClassRule[] = [
     says: /slot|\bbus\b|unit/,
     class: "vm-config-invalid",
   },
+  { from: /^libvirt /, says: /state change lock/, class: "host-resource-missing" },
   // Whose answer was waited for stands elsewhere.
   { from: /^proxmox /, says: /^(?:%s: )?got timeout$/, class: "none" },
   { from: ANY_MONITOR, says: /not support hot-?(?:un)?plug|no '%s' bus found/, class: "vm-config-invalid" },
@@ -106,9 +107,10 @@ export const MONITOR_RULES: readonly ClassRule[] = [
     from: /^cloud-hypervisor (?:vmm\/src\/(?:config|vm_config|api)|arch|option_parser)/,
     class: "vm-config-invalid",
   },
-  // Xen hands devices over in a way of its own: none of VFIO's causes is its.
   { from: /^xen /, says: FAILS, class: "host-resource-missing" },
   { from: /^xen /, says: REFUSES, class: "vm-config-invalid" },
   { from: /^(?:cloud-hypervisor|rust-vmm) /, says: REFUSES, class: "vm-config-invalid" },
   { from: /^(?:cloud-hypervisor|rust-vmm) /, says: FAILS, class: "host-resource-missing" },
+  { from: /^(?:incus|kubevirt) /, says: FAILS, class: "host-resource-missing" },
+  { from: /^(?:incus|kubevirt) /, says: REFUSES, class: "vm-config-invalid" },
 ];

@@ -2,7 +2,7 @@ import { ANY_MONITOR, type ClassRule } from "./class-rule.ts";
 
 /** Whatever in QEMU, libvirt, Proxmox or another monitor gives devices of the host to VMs. */
 const PASSTHROUGH =
-  /^qemu (?:hw\/(?:vfio|vfio-user|s390x\/s390-pci)|backends\/(?:iommufd|host_iommu)|hw\/i386\/\w*iommu|hw\/xen\/xen_pt|hw\/xen\/xen-host-pci)|^libvirt src\/(?:hypervisor\/virhostdev|util\/vir(?:pci|mdev|iommufd|vfio)|conf\/(?:device_conf|virpcideviceaddress)|node_device)|^proxmox .*PVE\/(?:QemuServer\/(?:PCI|PCI\/.*)|SysFSTools|Mapping\/PCI)\.pm|^(?:cloud-hypervisor|rust-vmm) .*vfio/;
+  /^qemu (?:hw\/(?:vfio|vfio-user|s390x\/s390-pci)|backends\/(?:iommufd|host_iommu)|hw\/i386\/\w*iommu|hw\/xen\/xen_pt|hw\/xen\/xen-host-pci)|^libvirt src\/(?:hypervisor\/virhostdev|util\/vir(?:pci|mdev|iommufd|vfio)|conf\/(?:device_conf|virpcideviceaddress)|node_device)|^proxmox .*PVE\/(?:QemuServer\/(?:PCI|PCI\/.*)|SysFSTools|Mapping\/PCI)\.pm|^(?:cloud-hypervisor|rust-vmm) .*vfio|^xen .*libxl_pci|^incus internal\/server\/device\/(?:pci|gpu|nic_sriov|infiniband|device_utils_(?:gpu|infiniband))|^kubevirt pkg\/.*(?:hostdevice|\/gpu|sriov|mediated|vfio|iommufd|device-manager\/pci)/;
 
 /** What is not there, or is somebody else's, tells more than who tripped over it. */
 export const OBJECT_RULES: readonly ClassRule[] = [
@@ -21,6 +21,13 @@ export const OBJECT_RULES: readonly ClassRule[] = [
     class: "iommu-not-enabled",
   },
   { from: ANY_MONITOR, says: /device assignment .*not supported by/, class: "device-config-invalid" },
+  // QEMU knows a device by the name that libvirt, Proxmox, KubeVirt or Kata gave it.
+  {
+    from: /^qemu /,
+    says: /^device '%s' not found/,
+    names: /device '(?:vfio|hostdev|hostpci|ua-(?:gpu|hostdev|sriov))/,
+    class: "device-missing",
+  },
   { from: ANY_MONITOR, says: /romfile|option rom/, class: "rom-invalid" },
   { from: ANY_MONITOR, names: /\/dev\/(?:vfio|iommu)\b/, errno: ["EACCES", "EPERM"], class: "access-denied" },
   { from: ANY_MONITOR, names: /\/dev\/vfio\/(?:\d|devices)/, errno: ["EBUSY"], class: "device-busy" },
@@ -61,13 +68,17 @@ export const PASSTHROUGH_RULES: readonly ClassRule[] = [
   { from: PASSTHROUGH, errno: ["EBUSY"], says: /region|\bbar\b/, class: "bar-reserve-failed" },
   { from: PASSTHROUGH, errno: ["EBUSY"], says: /open|group|attach|\bbind/, class: "device-busy" },
   { from: PASSTHROUGH, errno: ["EACCES"], class: "access-denied" },
-  { from: PASSTHROUGH, errno: ["EPERM"], says: /open|access|read|write/, class: "access-denied" },
+  { from: PASSTHROUGH, errno: ["EPERM"], says: /open|access|read|write|assign/, class: "access-denied" },
   { from: PASSTHROUGH, says: /unrecoverable error/, class: "pcie-error" },
   { from: PASSTHROUGH, says: /kvm vfio device/, class: "container-setup-failed" },
   { from: PASSTHROUGH, says: /(?:read|restore)\b.*config space/, class: "device-lost" },
   { from: PASSTHROUGH, says: /header type/, names: /type '?(?:127|0x7f)/, class: "device-lost" },
   { from: PASSTHROUGH, says: /lacking acs/, class: "group-not-viable" },
-  { from: PASSTHROUGH, says: /does not support requested/, class: "device-config-invalid" },
+  {
+    from: PASSTHROUGH,
+    says: /does not support requested|\bneed(?:s|ed)? to (?:enable|set|specify)|unsupported pci config/,
+    class: "device-config-invalid",
+  },
   { from: PASSTHROUGH, says: /detached from the host|trigger a probe/, class: "driver-binding" },
   { from: PASSTHROUGH, says: /\breset|\bflr\b/, class: "reset-failed" },
   { from: PASSTHROUGH, says: /viable|all devices (?:in|within)/, class: "group-not-viable" },

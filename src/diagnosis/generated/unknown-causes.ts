@@ -3,6 +3,7 @@ import { parseFormat } from "../../knowledge/message-format.ts";
 import type { Cause } from "../../model/diagnosis.ts";
 import type { Speaker } from "../../model/speaker.ts";
 import { devicesIn, groupsIn } from "../explain/names.ts";
+import { classFor } from "../rank.ts";
 import { isNobodyKnown, saysOfVms } from "../speakers.ts";
 import { type FoundMessage, findMessages, type SaidLine } from "./find-messages.ts";
 import { messageAnswer } from "./message-answer.ts";
@@ -31,6 +32,9 @@ const ORDER: Readonly<Record<string, number>> = {
 };
 const OF_OTHERS = 2;
 const OF_KERNEL = 3;
+const OF_MANAGERS: ReadonlySet<string> = new Set(["incus", "kubevirt"]);
+/** They tell of what libvirt and QEMU said. */
+const OF_TELLERS = 4;
 
 /**
  * The causes that lines speak for which no signature knows, best first: by rule and so only possible ones. To be asked
@@ -50,7 +54,8 @@ export function unknownCauses(
     const isMeant =
       message !== undefined && (isFailure || isTelling(message, candidates[index]?.speaker, text));
     const answer = isMeant ? messageAnswer(message, text) : undefined;
-    return answer?.class === undefined ? [] : [{ ...answer, class: answer.class, text }];
+    const causeClass = classFor(answer?.class, text);
+    return answer === undefined || causeClass === undefined ? [] : [{ ...answer, class: causeClass, text }];
   });
   const ranked = found.sort(
     (a, b) =>
@@ -79,11 +84,13 @@ const MOST_EVIDENCE = 4;
 const TELLING = 32;
 
 function isTelling({ known }: FoundMessage, speaker: Speaker | undefined, text: string): boolean {
+  // Their daemons log as errors what they then do without.
+  if (OF_MANAGERS.has(known.program)) return false;
   if (rankOf(known.program) === OF_KERNEL || (speaker !== undefined && !isNobodyKnown(speaker))) return true;
   return saysOfVms(text) || parseFormat(known.format).weight >= TELLING;
 }
 
 function rankOf(program: string): number {
   if (program === "kernel" || program === "nvidia" || program === "vendor-reset") return OF_KERNEL;
-  return ORDER[program] ?? OF_OTHERS;
+  return ORDER[program] ?? (OF_MANAGERS.has(program) ? OF_TELLERS : OF_OTHERS);
 }

@@ -69,8 +69,8 @@ describe("what people suffer from beside starts is known:", () => {
     "[ 9.1] NVRM: Xid (PCI:0000:6a:00): 119, pid=77, name=x, Timeout after 6s of waiting for RPC response from GPU0 GSP!":
       "device-lost",
     "[ 9.1] pcieport 0000:00:03.1: pciehp: Slot(5): Card not present": "device-lost",
-    "[ 9.1] watchdog: BUG: soft lockup - CPU#9 stuck for 26s! [CPU 1/KVM:311]": "vm-killed",
-    "[ 9.1] INFO: task qemu-system-x86:311 blocked for more than 241 seconds.": "vm-killed",
+    "[ 9.1] watchdog: BUG: soft lockup - CPU#9 stuck for 26s! [CPU 1/KVM:311]": "vm-hung",
+    "[ 9.1] INFO: task qemu-system-x86:311 blocked for more than 241 seconds.": "vm-hung",
     "[ 9.1] [drm:psp_v13_0_ring_create [amdgpu]] *ERROR* psp ring create failed, timed out": "reset-failed",
     "[ 9.1] aer_ratelimit: 9 callbacks suppressed": "pcie-error",
     'qemu-system-x86_64: -device vfio-pci,host=6a:00.0,iommufd=i0: vfio 0000:6a:00.0: failed to load "/sys/bus/pci/devices/0000:6a:00.0/vfio-dev/vfio1/dev"':

@@ -152,4 +152,76 @@ describe("a text of a kind that was missed once", () => {
     assert.match(first(text)?.sentence ?? "", /locked down \(Secure Boot\) and ignored a replacement/);
     assert.equal(explain(text).vmStartFailure, false);
   });
+
+  it("takes an error in any words behind a command that starts a VM for its failure, and no other error", () => {
+    const failed = explain("$ incus start lab\nError: the moon is in the wrong quarter");
+    assert.equal(failed.vmStartFailure, true);
+    assert.equal(explain("Error: the moon is in the wrong quarter").vmStartFailure, false);
+    assert.equal(
+      explain("$ virsh dumpxml lab\nError: the moon is in the wrong quarter").vmStartFailure,
+      false,
+    );
+    // What was asked for is no sign that it went well.
+    assert.notEqual(explain("$ incus start lab").understanding, "healthy");
+  });
+
+  it("knows what Incus and KubeVirt say where a start failed, and takes nothing of it for trouble elsewhere", () => {
+    const firmware =
+      "Error: Unable to locate matching firmware: [{Code:/usr/share/x/CODE.fd Vars:/usr/share/x/V.fd}]";
+    assert.equal(first(`# incus start lab\n${firmware}`)?.class, "host-resource-missing");
+    assert.deepEqual(explain(firmware).causes, []);
+  });
+
+  it("knows why cloud-hypervisor started no VM from the names that it prints", () => {
+    const classOf = (error: string) => first(`Error booting VM: VmBoot(${error})`)?.class;
+    assert.equal(classOf("DeviceManager(VfioMapRegion(MmapArea))"), "device-config-invalid");
+    assert.equal(
+      classOf("DeviceManager(UpdateMemoryForVfioPciDevice(IommuDmaMap(Error(28))))"),
+      "dma-map-failed",
+    );
+    assert.equal(classOf("FirmwareLoad(InvalidGuestAddress)"), "host-resource-missing");
+    assert.equal(classOf("DeviceManager(OpenTap(ConfigureTap(Error(1))))"), "host-resource-missing");
+    // It asks for every window that a device may have, and goes on.
+    const asked =
+      "cloud-hypervisor: 12.3ms: <vmm> ERROR:vfio-ioctls/src/vfio_device.rs:786 -- Could not get region #8 info";
+    assert.equal(explain(asked).vmStartFailure, false);
+  });
+
+  it("takes a reset that libvirt refused for a failed start without any reason behind it", () => {
+    const reset = explain("error: internal error: Unable to reset PCI device 0000:47:00.0");
+    assert.deepEqual([reset.vmStartFailure, reset.causes[0]?.class], [true, "reset-failed"]);
+    const twice = explain("error: Attempted double use of PCI Address 0000:47:00.0");
+    assert.deepEqual([twice.vmStartFailure, twice.causes[0]?.class], [true, "vm-config-invalid"]);
+  });
+
+  it("tells of a table in the initrd that the kernel did not take, and of none that it took", () => {
+    const found = "[    0.004] ACPI: DMAR ACPI table found in initrd [kernel/firmware/acpi/dmar.aml][0x98]";
+    assert.match(
+      first(found)?.sentence ?? "",
+      /another table of the IOMMU .* nothing says that the kernel took it/,
+    );
+    assert.deepEqual(
+      explain(`${found}\n[    0.005] ACPI: Table Upgrade: override [DMAR-INTEL-LAB-DMAR]`).causes,
+      [],
+    );
+    assert.deepEqual(explain(found.replaceAll("DMAR", "DSDT")).causes, []);
+  });
+
+  it("says that there is no room for a large window of a card", () => {
+    const text = "[ 1.2] pci 0000:47:00.0: BAR 1: failed to assign [mem size 0x400000000 64bit pref]";
+    assert.equal(
+      explain(`${text}\n[ 1.3] pci 0000:48:00.0: enabled`).causes[0]?.class,
+      "device-config-invalid",
+    );
+  });
+
+  it("is not alarmed by a daemon that warns of what it then ignores", () => {
+    const text = "Mar  1 10:00:01 host virtstoraged[311]: ignoring permission error for '/srv/iso/a.iso'";
+    assert.deepEqual(explain(text).causes, []);
+  });
+
+  it("takes QEMU's word on a device by the name that its manager gave it for one on the device", () => {
+    const text = "failed to plug: QMP command failed: Device 'vfio-9f3b12' not found";
+    assert.equal(first(text)?.class, "device-missing");
+  });
 });
