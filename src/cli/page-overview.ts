@@ -7,6 +7,7 @@ import { verdictOf } from "../report/page-preflight.ts";
 import type { Store } from "../store/store.ts";
 import { thisHost } from "./check-host.ts";
 import type { CommandIo } from "./command.ts";
+import { withFailures } from "./page-view.ts";
 import { readPageVms } from "./page-vms.ts";
 import { findCatalogue, type Surroundings } from "./surroundings.ts";
 
@@ -16,25 +17,16 @@ export async function readOverview(
   store: Store | undefined,
   io: Pick<CommandIo, "err">,
 ): Promise<Overview> {
-  const { vms } = readPageVms(
-    surroundings,
-    await thisHost(surroundings, store),
-    findCatalogue(surroundings, io),
-    store,
-  );
+  const catalogue = findCatalogue(surroundings, io);
+  const host = await thisHost(surroundings, store);
+  const { vms } = withFailures(readPageVms(surroundings, host, catalogue, store), store, catalogue);
   const now = Date.now();
   if (store === undefined)
-    return makeOverview({
-      ...{ now, vms, lastStarts: new Map(), failure: undefined, update: undefined, timeLine: undefined },
-    });
-  const lastStarts = vms.flatMap(({ definition: { name } }) =>
-    store.attempts.list({ vm: name, limit: 1 }).map((row) => [name, row] as const),
-  );
+    return makeOverview({ now, vms, failure: undefined, update: undefined, timeLine: undefined });
   const [failed] = store.attempts.list({ failedOnly: true, limit: 1 });
   const shown = vmOfPicture(vms, failed?.vm) ?? store.attempts.list({ limit: 1 })[0]?.vm;
   return makeOverview({
     ...{ now, vms },
-    lastStarts: new Map(lastStarts),
     failure: failed && { row: failed, isOver: store.attempts.hasStartedAfter(failed.vm, failed.number) },
     update: lastUpdate(store),
     timeLine: shown && timeLineOf(store, shown),

@@ -6,7 +6,9 @@ import { describeReport } from "../report/content.ts";
 import type { SectionId } from "../report/document.ts";
 import { gatherReport } from "../report/gather.ts";
 import type { ChosenStart, PageAlert, PreflightVm } from "../report/page-input.ts";
+import { isFailedLastTime } from "../report/page-preflight.ts";
 import type { Store } from "../store/store.ts";
+import { answerOf } from "./own-answer.ts";
 import { signatureLookup } from "./surroundings.ts";
 import { programVersion } from "./version.ts";
 
@@ -20,6 +22,7 @@ const MOST_LOOKED_AT = 500;
 export function withFailures<View extends { readonly vms: readonly PreflightVm[] }>(
   view: View,
   store: Store | undefined,
+  catalogue: Catalogue,
 ): View {
   if (store === undefined) return view;
   const vms = view.vms.map((vm): PreflightVm => {
@@ -29,13 +32,12 @@ export function withFailures<View extends { readonly vms: readonly PreflightVm[]
     if (failed === undefined) return vm;
     const [last] = store.attempts.list({ vm: name, limit: 1 });
     const isGood = last?.outcome === "started" && last.number > failed.number;
-    return {
-      ...vm,
-      failed: {
-        ...{ number: failed.number, at: failed.openedAt, why: failed.summary },
-        startedSince: isGood ? { number: last.number, at: last.openedAt } : undefined,
-      },
-    };
+    const startedSince = isGood ? { number: last.number, at: last.openedAt } : undefined;
+    const { number, openedAt: at, summary: why } = failed;
+    const judged = { ...vm, failed: { number, at, why, remedies: [], startedSince } };
+    if (!isFailedLastTime(judged)) return judged;
+    const remedies = answerOf(store, catalogue, failed)?.answer.remedies ?? [];
+    return { ...judged, failed: { ...judged.failed, remedies } };
   });
   return { ...view, vms };
 }

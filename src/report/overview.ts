@@ -2,7 +2,7 @@ import type { LastUpdate } from "../history/last-update.ts";
 import type { AttemptRow } from "../store/attempt-store.ts";
 import type { TimeLine, Tone } from "./document.ts";
 import type { PreflightVm } from "./page-input.ts";
-import { isAtRest, verdictOf } from "./page-preflight.ts";
+import { isAtRest, NOBODY_KNOWS, verdictOf } from "./page-preflight.ts";
 import { drawTimeLinePicture } from "./time-line-picture.ts";
 
 /**
@@ -50,8 +50,6 @@ export interface OverviewFailure {
 export interface OverviewInput {
   readonly now: number;
   readonly vms: readonly PreflightVm[];
-  /** The newest settled start of each VM that has one. */
-  readonly lastStarts: ReadonlyMap<string, AttemptRow>;
   readonly failure: { readonly row: AttemptRow; readonly isOver: boolean } | undefined;
   readonly update: LastUpdate | undefined;
   readonly timeLine: TimeLine | undefined;
@@ -62,12 +60,10 @@ const PICTURE_ID = "vfio-watch-lanes";
 
 /** Makes the overview. Pure. */
 export function makeOverview(input: OverviewInput): Overview {
-  const { now, vms, lastStarts, failure, update, timeLine } = input;
+  const { now, vms, failure, update, timeLine } = input;
   return {
     madeAt: now,
-    vms: vms
-      .filter(({ definition }) => definition.hostDevices.length > 0)
-      .map((vm) => overviewOf(vm, lastStarts.get(vm.definition.name))),
+    vms: vms.filter(({ definition }) => definition.hostDevices.length > 0).map(overviewOf),
     failure: failure && {
       number: failure.row.number,
       vm: failure.row.vm,
@@ -80,15 +76,13 @@ export function makeOverview(input: OverviewInput): Overview {
   };
 }
 
-const NOBODY_KNOWS = "Nothing that could be read says why.";
-
-function overviewOf(vm: PreflightVm, lastStart: AttemptRow | undefined): OverviewVm {
+function overviewOf(vm: PreflightVm): OverviewVm {
   const { name, uuid } = vm.definition;
   const { word, tone } = verdictOf(vm);
-  const failed = lastStart !== undefined && lastStart.outcome !== "started" ? lastStart : undefined;
+  const failed = vm.failed?.startedSince === undefined ? vm.failed : undefined;
   const base = {
     ...{ name, uuid, word, tone, why: undefined, todo: undefined },
-    failed: failed && { number: failed.number, at: failed.openedAt },
+    failed: failed && { number: failed.number, at: failed.at },
   };
   if (!isAtRest(vm)) return { ...base, verdict: "runs", failed: undefined };
   const [worst] = vm.findings.filter(({ matter }) => matter === "stops");
@@ -100,9 +94,8 @@ function overviewOf(vm: PreflightVm, lastStart: AttemptRow | undefined): Overvie
     return {
       ...base,
       verdict: "failed-last-time",
-      word: "failed last time",
-      tone: "warning",
-      why: failed.summary ?? NOBODY_KNOWS,
+      why: failed.why ?? NOBODY_KNOWS,
+      todo: failed.remedies[0],
     };
   if (vm.unknown.length > 0) return { ...base, verdict: "not-known", why: vm.unknown[0] };
   return { ...base, ...told, verdict: "will-start", word: finding === undefined ? "will start" : word };

@@ -81,6 +81,8 @@ export interface PreflightVm {
     readonly number: number;
     readonly at: number;
     readonly why: string | undefined;
+    /** What helps against it, first things first; empty where it is over, or a finding says it. */
+    readonly remedies: readonly string[];
     readonly startedSince: { readonly number: number; readonly at: number } | undefined;
   };
 }

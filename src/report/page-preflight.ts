@@ -42,19 +42,30 @@ export function elsewhereHtml({ elsewhere }: PreflightView): string {
 
 const RANK = { bad: 0, warning: 1, neutral: 2, good: 3 } as const;
 
+/** Of a failed start that no diagnosis explains. */
+export const NOBODY_KNOWS = "Nothing that could be read says why.";
+
 /** Whether it does not run, as far as anybody knows. */
 export function isAtRest({ state }: Pick<PreflightVm, "state">): boolean {
   return state.state !== "read" || AT_REST.has(state.value.state);
 }
 
+/** Whether all that speaks against its next start is that the last one failed. */
+export function isFailedLastTime(vm: PreflightVm): boolean {
+  const isStopped = vm.findings.some(({ matter }) => matter === "stops");
+  return vm.failed !== undefined && vm.failed.startedSince === undefined && isAtRest(vm) && !isStopped;
+}
+
 /** A device that a running VM uses at the moment is no surprise: that is how many people share a card. */
-export function verdictOf({ state, findings, unknown }: PreflightVm): Mark {
+export function verdictOf(vm: PreflightVm): Mark {
+  const { state, findings, unknown } = vm;
   if (state.state === "read" && !isAtRest({ state })) return { word: state.value.state, tone: "good" };
   const [worst] = findings.filter(({ matter }) => matter === "stops");
   if (worst?.certainty === "certain")
     return { word: "will not start", tone: worst.check === "state.in-use-by-vm" ? "warning" : "bad" };
   if (worst?.certainty === "likely") return { word: "will probably not start", tone: "warning" };
   if (worst !== undefined) return { word: "may fail", tone: "warning" };
+  if (isFailedLastTime(vm)) return { word: "failed last time", tone: "warning" };
   if (unknown.length > 0) return { word: "cannot be told", tone: "neutral" };
   if (findings.length > 0) return { word: "starts, until an update", tone: "warning" };
   return { word: "nothing stands in its way", tone: "good" };
@@ -68,6 +79,7 @@ function card(vm: PreflightVm, verdict: Mark, links: Pick<PageLinks, "start">): 
   return [
     `<article class="vfw-card vfw-${verdict.tone}">`,
     `<span class="vfw-name">${escapeHtml(definition.name)}</span> ${markHtml(verdict.word, verdict.tone)}`,
+    ...(isFailedLastTime(vm) ? lastTimeHtml(vm) : []),
     ...(first === undefined
       ? []
       : [findingHtml(first, vm), ...others.map((other) => findingHtml(other, vm))]),
@@ -87,16 +99,9 @@ function findingHtml(finding: PreflightFinding, { answer }: PreflightVm): string
   const changed = own === undefined ? [] : changeTexts(own).slice(0, MOST_CHANGES);
   return [
     `<p>${escapeHtml(sentence)}</p>`,
-    ...(first === undefined ? [] : [`<p class="vfw-todo"><b>What to do:</b> ${escapeHtml(first)}</p>`]),
+    firstHtml(first),
     ...(changed.length === 0 ? [] : [`<p><b>Changed:</b> ${changed.map(escapeHtml).join("; ")}</p>`]),
-    ...(others.length === 0
-      ? []
-      : [
-          foldedHtml(
-            `What else helps (${others.length})`,
-            `<ol start="2">${others.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("")}</ol>`,
-          ),
-        ]),
+    othersHtml(others),
     ...(own === undefined
       ? []
       : [sinceText(own), failingText(own), demandText(own)]
@@ -105,13 +110,29 @@ function findingHtml(finding: PreflightFinding, { answer }: PreflightVm): string
   ].join("");
 }
 
+function firstHtml(first: string | undefined): string {
+  return first === undefined ? "" : `<p class="vfw-todo"><b>What to do:</b> ${escapeHtml(first)}</p>`;
+}
+
+function othersHtml(others: readonly string[]): string {
+  if (others.length === 0) return "";
+  const items = others.map((remedy) => `<li>${escapeHtml(remedy)}</li>`).join("");
+  return foldedHtml(`What else helps (${others.length})`, `<ol start="2">${items}</ol>`);
+}
+
+/** Nothing that can be looked at stops it now, so its last failure is the answer. */
+function lastTimeHtml({ failed }: PreflightVm): readonly string[] {
+  const [first, ...others] = failed?.remedies ?? [];
+  return [`<p>${escapeHtml(failed?.why ?? NOBODY_KNOWS)}</p>`, firstHtml(first), othersHtml(others)];
+}
+
 /** How its last failure stands to what is so now: nothing contradicts the verdict without saying which is now. */
 function failedHtml({ failed }: PreflightVm, isStopped: boolean, links: Pick<PageLinks, "start">): string {
   if (failed === undefined) return "";
-  const { number, at, why, startedSince } = failed;
+  const { number, at, startedSince } = failed;
   const link = `<a href="${escapeHtml(links.start)}${number}#vfw-chosen">#${number}</a>`;
   if (startedSince === undefined)
-    return `<p class="vfw-small">It failed when it was last started, ${timeHtml(at)} (${link})${isStopped || why === undefined ? "." : `: ${escapeHtml(why)}`}</p>`;
+    return `<p class="vfw-small">It failed when it was last started, ${timeHtml(at)} (${link}).</p>`;
   const started = `start #${startedSince.number}, ${timeHtml(startedSince.at)}`;
   if (isStopped)
     return `<p class="vfw-small">It failed before, ${timeHtml(at)} (${link}), then started (${started}), and would not start now.</p>`;

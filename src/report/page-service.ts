@@ -55,10 +55,13 @@ function serviceMark({ sources }: RuntimeState, silent: number): Mark {
 
 /** What the sources that wait are waiting for. */
 function waitingText({ sources }: RuntimeState): string {
-  const told = sources.flatMap(({ name, state }) =>
-    state.state === "waiting" ? [`${name}: ${inUnraidWords(state.remedy, sources)}`] : [],
-  );
-  return told.join("; ");
+  const names = new Map<string, string[]>();
+  for (const { name, state } of sources) {
+    if (state.state !== "waiting") continue;
+    const remedy = inUnraidWords(state.remedy, sources);
+    names.set(remedy, [...(names.get(remedy) ?? []), name]);
+  }
+  return [...names].map(([remedy, waiting]) => `${waiting.join(", ")}: ${remedy}`).join("; ");
 }
 
 /** What each source sees and what is missing, how alerts leave, where the history lies. */

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { EXIT } from "../../src/cli/command.ts";
+import { escapeHtml } from "../../src/report/escape.ts";
 import type { Overview } from "../../src/report/overview.ts";
 import { runProgram } from "../helpers/command-io.ts";
 import { recordingPath } from "../helpers/recorded-tree.ts";
@@ -35,7 +36,7 @@ async function createRig(context: TestContext) {
   good.starts(VM);
   await host.hurryUntil(() => host.read((store) => store.attempts.list().length === 1));
   await first.stop();
-  return { host, runtime, run, bad: bootOf("boot2-ivmd-amd") };
+  return { host, runtime, run, good, bad: bootOf("boot2-ivmd-amd") };
 }
 
 test("the answer for a start that has just failed says why, what to do and what changed since it worked", async (context) => {
@@ -84,6 +85,20 @@ test("the answer for a start that has just failed says why, what to do and what 
     `${host.clock.now() + 60_000}`,
   );
   assert.deepEqual(JSON.parse(later.out), { state: "none" });
+});
+
+test("a VM that failed last time, and that nothing known stops now, has why and what to do at the verdict", async (context) => {
+  const { host, run, good } = await createRig(context);
+  await host.start(good);
+  good.failsToStart(VM);
+  await host.hurryUntil(() => host.read((store) => store.attempts.list({ failedOnly: true }).length === 1));
+  const { vms } = JSON.parse((await run(good.paths.root, "page", "overview")).out) as Overview;
+  assert.deepEqual([vms[0]?.verdict, vms[0]?.word], ["failed-last-time", "failed last time"]);
+  const { out } = await run(good.paths.root, "page", "tools");
+  const [card = ""] = /<article.*<\/article>/.exec(out) ?? [];
+  assert.match(card, />failed last time<.*under QEMU.*<b>What to do:<\/b>/);
+  assert.doesNotMatch(card, /nothing stands in its way/);
+  assert.ok(card.includes(escapeHtml(vms[0]?.todo ?? "none")), card);
 });
 
 test("there is no answer for a VM that nobody knows, and none without the service", async (context) => {

@@ -43,14 +43,14 @@ const vm = (
 const start = (outcome: AttemptRow["outcome"]) =>
   ({ number: 7, vm: HOSTILE, openedAt: 1_000, outcome, summary: "Because." }) as AttemptRow;
 
-const overview = (fields: Partial<OverviewInput>) =>
-  makeOverview({
-    ...{ now: 5, vms: [], lastStarts: new Map(), failure: undefined, update: undefined, timeLine: undefined },
-    ...fields,
-  });
+const FAILED = {
+  ...{ number: 7, at: 1_000, why: "Because.", remedies: ["Go back.", "Or wait."], startedSince: undefined },
+};
 
-const only = (one: PreflightVm, last?: AttemptRow) =>
-  overview({ vms: [one], ...(last && { lastStarts: new Map([[HOSTILE, last]]) }) }).vms[0];
+const overview = (fields: Partial<OverviewInput>) =>
+  makeOverview({ now: 5, vms: [], failure: undefined, update: undefined, timeLine: undefined, ...fields });
+
+const only = (one: PreflightVm) => overview({ vms: [one] }).vms[0];
 
 test("each VM with passed-through devices has one verdict, with why and what to do first", () => {
   const stopped = only(vm({ findings: [finding({})] }));
@@ -72,16 +72,22 @@ test("each VM with passed-through devices has one verdict, with why and what to 
 });
 
 test("what failed last time is said unless something is known to stop it, or it runs", () => {
-  const last = start("failed");
-  const failed = only(vm(), last);
+  const failed = only(vm({ failed: FAILED }));
   assert.deepEqual(
-    [failed?.verdict, failed?.why, failed?.failed],
-    ["failed-last-time", "Because.", { number: 7, at: 1_000 }],
+    [failed?.verdict, failed?.word, failed?.tone, failed?.why, failed?.todo, failed?.failed],
+    [
+      ...["failed-last-time", "failed last time", "warning", "Because.", "Go back."],
+      { number: 7, at: 1_000 },
+    ],
   );
-  assert.equal(only(vm({ findings: [finding({})] }), last)?.verdict, "will-not-start");
-  const running = only(vm({ state: read({ state: "running", reason: "booted" }) }), last);
+  assert.equal(only(vm({ findings: [finding({})], failed: FAILED }))?.verdict, "will-not-start");
+  const running = only(vm({ state: read({ state: "running", reason: "booted" }), failed: FAILED }));
   assert.deepEqual([running?.verdict, running?.failed], ["runs", undefined]);
-  assert.equal(only(vm(), start("started"))?.verdict, "will-start");
+  const since = { ...FAILED, startedSince: { number: 8, at: 2_000 } };
+  assert.deepEqual(
+    [only(vm({ failed: since }))?.verdict, only(vm({ failed: since }))?.failed],
+    ["will-start", undefined],
+  );
 });
 
 test("names and sentences stay as they are: who shows them escapes them", () => {

@@ -64,7 +64,7 @@ const get = async (path: string) => {
   return { status: answer.status, text: await answer.text() };
 };
 const tile = async () =>
-  JSON.parse((await get(`${INCLUDE}/tile-now.php`)).text) as { state: string; rows: string };
+  JSON.parse((await get(`${INCLUDE}/tile-now.php`)).text) as { state: string; rows: string; banner: string };
 
 test("tile and marks are made of the files that the service keeps, and start nothing", needsPhp, async () => {
   serviceRuns();
@@ -90,6 +90,66 @@ test("names and sentences that are HTML stay text in the tile", needsPhp, async 
   assert.match(rows, /&lt;img src=x onerror=alert\(1\)&gt;/);
   assert.doesNotMatch(rows, /<img/);
 });
+
+test(
+  "a banner has the answer where something fails, and there is none where nothing does",
+  needsPhp,
+  async () => {
+    const vm = { ...overview.vms[0] };
+    const bannerFor = async (...vms: readonly object[]) => {
+      serviceRuns({ ...overview, vms });
+      return (await tile()).banner;
+    };
+    const banner = await bannerFor(vm, { ...vm, name: "other" });
+    assert.match(
+      banner,
+      /^<a class="vfio-watch-banner" href="\/Tools\/vfio-watch\?start=2#vfw-chosen"><b>&lt;img/,
+    );
+    assert.match(banner, /<\/b> will not start \(1 more\)\. What to do first: Go back\.<\/a>$/);
+    assert.doesNotMatch(banner, /<img/);
+    const failed = {
+      ...vm,
+      verdict: "failed-last-time",
+      word: "failed last time",
+      tone: "warning",
+      todo: null,
+    };
+    const ago = (days: number) => ({ ...failed, failed: { number: 2, at: Date.now() - days * 86_400_000 } });
+    assert.match(await bannerFor(ago(6)), /failed last time\. Because of/);
+    for (const fine of [
+      ago(8),
+      { ...vm, tone: "warning" },
+      { ...vm, verdict: "may-fail", tone: "warning" },
+      { ...vm, verdict: "will-start", tone: "good" },
+    ])
+      assert.equal(await bannerFor(fine), "", JSON.stringify(fine));
+    rmSync(host.at("/run/vfio-watch/state.json"));
+    assert.equal((await tile()).banner, "");
+  },
+);
+
+test(
+  "the tile says of each VM that failed last time what to do, after those that will not start",
+  needsPhp,
+  async () => {
+    const [vm] = overview.vms;
+    const failed = {
+      ...vm,
+      name: "b",
+      verdict: "failed-last-time",
+      word: "failed last time",
+      tone: "warning",
+    };
+    serviceRuns({ ...overview, vms: [failed] });
+    const alone = await tile();
+    assert.match(alone.state, /watching: 1 VM failed last time/);
+    assert.match(alone.rows, /<b>b<\/b>.*What to do first:<\/b> Go back\./);
+    serviceRuns({ ...overview, vms: [failed, { ...vm, name: "a" }] });
+    const both = await tile();
+    assert.match(both.state, /watching: 1 VM will not start/);
+    assert.match(both.rows, /<b>a<\/b>.*<b>b<\/b>/);
+  },
+);
 
 test("a failure that is over says so instead of its reason", needsPhp, async () => {
   serviceRuns({ ...overview, vms: [], failure: { ...overview.failure, why: "It was.", isOver: true } });

@@ -119,13 +119,20 @@ test("a service that runs is shown with its sources and with what is missing", n
         name: "libvirt",
         state: { state: "waiting", why: "no <socket>", remedy: "start the VM service" },
       },
+      {
+        ...source,
+        name: "libvirtd-log",
+        state: { state: "waiting", why: "no file", remedy: "start the VM service" },
+      },
     ],
     problems: ["vfio-watch.cfg:3: LOG_LEVEL: not understood"],
     memory: { rssBytes: 50_000_000, heapBytes: 1 },
   };
   host.writeFile("/run/vfio-watch/state.json", JSON.stringify(state));
   const { text } = await get(TOOLS);
-  assert.match(text, /watching, 1 source waiting/);
+  assert.match(text, /watching, 2 sources waiting/);
+  // Once, however many wait for it.
+  assert.match(text, /libvirt, libvirtd-log: start the VM service</);
   assert.match(text, /312 records lost/);
   assert.match(text, /no &#60;socket&#62;: start the VM service/);
   assert.match(text, /vfio-watch\.cfg:3: LOG_LEVEL/);

@@ -15,6 +15,7 @@ const LOOKS = THEMES.flatMap((theme) => SCREENS.map((width) => ({ theme, width }
 /** What the pages of Unraid complain about by themselves: there is no nginx with its channels here. Chromium gives advice. */
 const NOT_OURS = /WebSocket|404|net::ERR|NchanSubscriber|cpuPowerSubscription|^\[DOM\]/;
 const IS_MARKED = `document.querySelector(".vfio-watch-mark") !== null || document.getElementById("vfio-watch-off")`;
+const BANNER = `document.querySelector(".upgrade_notice .vfio-watch-banner")`;
 const START = {
   icon: `document.getElementById("vm-${VM_UUID}")`,
   entry: `[...document.querySelectorAll(".dropdown-menu a")].find((entry) => entry.textContent.trim() === "Start")`,
@@ -62,6 +63,17 @@ for (const version of skip === false ? webguiVersions() : []) {
       // What moves comes to rest.
       await delay(600);
       writeFileSync(join(PICTURES, `${version}-${name}-${theme}-${width}.png`), await page.screenshot());
+    };
+    /** In the tile, or where that lies further down in Unraid's banner, in front of nothing and behind nothing. */
+    const theAnswerIsOnTheFirstScreen = async () => {
+      const tile = `document.querySelector("#vfio-watch-tile > p")`;
+      const isHere = `(${BANNER} ?? ${tile}).getBoundingClientRect().bottom <= innerHeight`;
+      await until(isHere);
+      const [text, isInFront] = await page.evaluate<[string, boolean]>(
+        `(() => { const at = ${BANNER} ?? ${tile}; const [box] = at.getClientRects(); return [at.innerText, at.contains(document.elementFromPoint(box.left + 2, box.top + 2))] })()`,
+      );
+      assert.match(text, /Windows 11 will not start[\s\S]*What to do first: Go back to BIOS E7E49AMSI\.1A63/);
+      assert.ok(isInFront, "nothing lies before its beginning");
     };
     const nothingBroke = () => {
       assert.deepEqual(host.complaints(), []);
@@ -205,6 +217,15 @@ for (const version of skip === false ? webguiVersions() : []) {
         );
         assert.ok(width <= 0, "nothing sticks out of it");
         await picture("tile", look);
+        if (look.width < 600) await theAnswerIsOnTheFirstScreen();
+      }
+      // Dismissed, it does not come back for this failure.
+      if (await page.evaluate(`${BANNER} !== null`)) {
+        await page.evaluate(`document.querySelector(".upgrade_notice .bannerDismiss").click()`);
+        await open("/Dashboard", { theme: "white", width: 390 });
+        await until(`document.querySelector("#vfio-watch-tile")?.closest("tbody").getAttribute("sort")`);
+        await delay(500);
+        assert.equal(await page.evaluate(`${BANNER} !== null`), false);
       }
       nothingBroke();
     });

@@ -147,7 +147,7 @@ async function readPage(
           ? `${opened.why} ${opened.remedy}`
           : undefined,
       preflight: {
-        ...withFailures(readPageVms(surroundings, host, catalogue, store), store),
+        ...withFailures(readPageVms(surroundings, host, catalogue, store), store, catalogue),
         elsewhere: await readElsewhere(surroundings, io, "what it said last", host.reading),
       },
       failures: store?.attempts.list({ failedOnly: true, limit: MOST_FAILURES }) ?? [],

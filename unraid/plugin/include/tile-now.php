@@ -1,5 +1,5 @@
 <?php
-/* What changes in the tile of the Dashboard, as JSON with two pieces of HTML. Only reads files: it is asked for again and again. */
+/* What changes in the tile of the Dashboard, as JSON with three pieces of HTML. Only reads files: it is asked for again and again. */
 require_once __DIR__ . '/tile.php';
 
 header('Content-Type: application/json');
