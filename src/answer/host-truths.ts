@@ -69,6 +69,7 @@ export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: read
     kernel,
     kernelOptions: facts.kernelOptions,
     cpu: cpuOf(text),
+    boardVendor: text("firmware.board.vendor") ?? text("firmware.system.vendor"),
     system: /-pve$/.test(kernel ?? "") ? "proxmox" : systemOf(text("software.os.name")),
     systemVersion: text("software.os.version"),
     loader: text("boot-loader.running"),

@@ -1,3 +1,4 @@
+import { isSameVendor } from "../knowledge/board-names.ts";
 import type { CauseClass, Condition, Knob, Remedy } from "../model/catalogue.ts";
 import type { SignatureId } from "../model/identifiers.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -18,6 +19,8 @@ export interface HostTruths {
   /** Whether the kernel was built with an option, without `CONFIG_`; those of which it is not known are missing. */
   readonly kernelOptions?: ReadonlyMap<string, boolean> | undefined;
   readonly cpu?: "amd" | "intel" | undefined;
+  /** As SMBIOS names it. */
+  readonly boardVendor?: string | undefined;
   readonly system?: "unraid" | "proxmox" | "other" | undefined;
   /** Of the operating system, e.g. `7.2.3`. */
   readonly systemVersion?: string | undefined;
@@ -53,8 +56,8 @@ export function chooseRemedies(
 
 /** What a remedy takes for granted when it speaks of it. */
 const MUST_BE_KNOWN: ReadonlySet<string> = new Set<Condition>([
-  ...(["changed", "device", "driver", "loader", "module", "parameter", "pre-boot-dma-protection"] as const),
-  "window-user",
+  ...(["board-vendor", "changed", "device", "driver", "loader", "module", "parameter"] as const),
+  ...(["pre-boot-dma-protection", "window-user"] as const),
 ]);
 
 /** Whether nothing that is known speaks against it. */
@@ -95,6 +98,8 @@ function isSo(condition: Condition, value: string, truths: HostTruths): boolean 
       return truths.changed?.has(value as Knob);
     case "cpu":
       return equals(truths.cpu, value);
+    case "board-vendor":
+      return truths.boardVendor === undefined ? undefined : isSameVendor(truths.boardVendor, value);
     case "system":
       return equals(truths.system, value);
     case "loader":

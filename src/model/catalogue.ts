@@ -63,6 +63,7 @@ export const CONDITIONS = [
   "kernel",
   "kernel-option",
   "cpu",
+  "board-vendor",
   "system",
   "loader",
   "device",

@@ -49,6 +49,9 @@ const hosts: fc.Arbitrary<Host> = fc
     cpu: maybe(fc.constantFrom("amd" as const, "intel" as const)),
     kernelOptions: maybe(fc.boolean().map((has) => new Map([["ACPI_TABLE_UPGRADE", has]]))),
     kernel: maybe(fc.constantFrom("5.10.1", "6.1.176", "6.12.54-Unraid", "6.17.2-pve")),
+    boardVendor: maybe(
+      fc.constantFrom("Gigabyte Technology Co., Ltd.", "Micro-Star International Co., Ltd."),
+    ),
     system: maybe(fc.constantFrom("unraid" as const, "proxmox" as const, "other" as const)),
     devices: maybe(
       fc.array(
@@ -133,7 +136,9 @@ const CLAIMS: readonly (readonly [says: RegExp, isTrue: (host: Host) => boolean]
   [/kvm_intel/, ({ truths }) => is(truths.cpu, "intel")],
   [/modprobe kvm_amd/, ({ truths }) => truths.modules?.has("kvm_amd") !== true],
   [/this protection is on/, ({ truths }) => truths.preBootDmaProtection === "on"],
-  [/look for Pre-boot DMA/, ({ truths }) => truths.preBootDmaProtection === undefined],
+  [/Protection Indicator(?! *\))/, ({ truths }) => /^Gigabyte/.test(truths.boardVendor ?? "")],
+  [/whichever your board calls it/, ({ truths }) => !/^Gigabyte/.test(truths.boardVendor ?? "")],
+  [/look for (?:Pre-boot|Kernel) DMA/, ({ truths }) => truths.preBootDmaProtection === undefined],
   [/override the firmware's table/, ({ truths }) => truths.secureBoot !== "on"],
   [/ACPI_TABLE_UPGRADE/, ({ truths }) => truths.kernelOptions?.get("ACPI_TABLE_UPGRADE") !== false],
   [/Unraid: |\(Unraid|Tools, System Devices/, ({ truths }) => is(truths.system, "unraid")],
@@ -199,6 +204,18 @@ describe("no remedy that is shown", () => {
     const off: Host = { truths: { cpu: "amd", preBootDmaProtection: "off" }, changes: [] };
     const shown = remediesFor(["iommu-direct-mapping-required", signatureId("state.direct-region")], off);
     assert.ok(shown.every((text) => !/turn off|Go back/.test(text)));
+  });
+
+  it("is one of several for the same: a setting is named once, as the board's vendor calls it", () => {
+    for (const boardVendor of [undefined, "Gigabyte Technology Co., Ltd.", "ASUSTeK COMPUTER INC."])
+      for (const preBootDmaProtection of [undefined, "on"] as const) {
+        const host: Host = { truths: { cpu: "amd", boardVendor, preBootDmaProtection }, changes: [] };
+        const shown = remediesFor(
+          ["iommu-direct-mapping-required", signatureId("state.direct-region")],
+          host,
+        );
+        assert.equal(shown.filter((text) => /DMA Protection/.test(text)).length, 1, boardVendor);
+      }
   });
 });
 
