@@ -88,6 +88,35 @@ describe("a start as libvirt's events tell it", () => {
     );
   });
 
+  it("is the one that took so long that it was called good before", () => {
+    const one = bench();
+    one.feed(logStart(VM, 0, [GPU]));
+    one.clock.moveTo(T0 + 1_000_000);
+    assert.deepEqual(outcomesOf(one), ["started"]);
+    assert.equal(one.tracker.observe(lifecycle(VM, 999_000, "started", "booted"), []), true);
+    one.clock.moveTo(T0 + 2_000_000);
+    assert.deepEqual([outcomesOf(one), piecesOf(one)], [["started"], [2]]);
+    assert.deepEqual(one.outcomes()[0]?.devices, [GPU]);
+  });
+
+  it("keeps the definition that it had, and is done with what is said after its end", () => {
+    const one = bench();
+    one.feed(lifecycle("ubuntu", 0, "started", "booted"));
+    assert.equal(one.tracker.observe(lifecycle("ubuntu", 0, "resumed", "unpaused"), []), true);
+    one.feed(lifecycle("ubuntu", 500, "stopped", "destroyed"));
+    assert.equal(one.tracker.observe(lifecycle("ubuntu", 500, "stopped", "destroyed"), []), false);
+    assert.deepEqual(one.outcomes().length, 0);
+    one.feed(kernel(100_000, NIC));
+    one.clock.moveTo(T0 + 200_000);
+    assert.deepEqual(
+      one.outcomes().map(({ vm, outcome, devices }) => [vm, outcome, devices]),
+      [
+        ["ubuntu", "started", [NIC]],
+        ["ubuntu", "failed", [NIC]],
+      ],
+    );
+  });
+
   it("is another one each time that libvirt says so, unless it was found running just before", () => {
     for (const [at, starts] of [
       [10_000, 1],
@@ -141,6 +170,8 @@ describe("libvirt's error while it starts a VM", () => {
     assert.deepEqual(piecesOf(one), [3, 3]);
     const errors = one.outcomes().map(({ evidence }) => evidence.at(-1)?.observation.identity);
     assert.deepEqual(errors, [second.identity, first.identity]);
+    assert.equal(one.tracker.observe(first, []), true);
+    assert.deepEqual([...one.tracker.underWay()], []);
   });
 
   it("is of a start that begins two seconds later, or that was over ten seconds before", () => {
@@ -188,12 +219,36 @@ describe("the state in which libvirt has a VM", () => {
     assert.deepEqual([outcomesOf(one), piecesOf(one)], [["failed"], [3]]);
   });
 
+  it("that is no failure ends nothing, and one that is told already is told once", () => {
+    const one = bench();
+    one.feed(seen(0, OFF));
+    one.feed(logStart(VM, 0, [GPU]));
+    assert.equal(one.tracker.observe(seen(100, OFF), []), false);
+    one.clock.moveTo(T0 + 5_000);
+    assert.deepEqual(one.told, []);
+    one.feed(logEnd(VM, 6_000, "failed"));
+    one.feed(stateFailed(VM, 7_000));
+    one.clock.moveTo(T0 + 60_000);
+    assert.deepEqual([outcomesOf(one), piecesOf(one)], [["failed"], [3]]);
+  });
+
   it("is no word about a start that is running", () => {
     const one = bench();
     one.feed(lifecycle(VM, 0, "started", "booted"));
     assert.equal(one.tracker.observe(stateFailed(VM, 1_000), []), false);
     one.clock.moveTo(T0 + 100_000);
     assert.deepEqual([outcomesOf(one), running(one)], [["started"], [VM]]);
+  });
+
+  it("as it was before a run ended is no other start", () => {
+    const one = bench();
+    one.feed(seen(0, OFF));
+    one.feed(lifecycle(VM, 1_000, "started", "booted"));
+    one.clock.moveTo(T0 + 80_000);
+    one.feed(lifecycle(VM, 90_000, "stopped", "shutdown"));
+    one.feed(seen(85_000, FAILED));
+    one.clock.moveTo(T0 + 200_000);
+    assert.deepEqual(outcomesOf(one), ["started"]);
   });
 
   it("is of another start than one that ran and ended before", () => {
@@ -205,7 +260,7 @@ describe("the state in which libvirt has a VM", () => {
       one.feed(seen(0, OFF));
       one.feed(lifecycle(VM, 1_000, "started", "booted"));
       one.feed(lifecycle(VM, 9_000, "stopped", "shutdown"));
-      one.feed(seen(at, FAILED));
+      assert.equal(one.tracker.observe(seen(at, FAILED), []), starts.length > 1);
       one.clock.moveTo(T0 + 60_000);
       assert.deepEqual(outcomesOf(one), starts);
     }

@@ -41,6 +41,7 @@ describe("a start as its VM's own log tells it", () => {
       one.outcomes().map(({ outcome, evidence }) => [outcome, evidence.length]),
       [["failed", 3]],
     );
+    assert.deepEqual([...one.tracker.underWay()], []);
   });
 
   it("ends the one before it, whose end nobody heard: that ran, unless a cause of its failure was told", () => {

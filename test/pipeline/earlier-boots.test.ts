@@ -95,6 +95,7 @@ it("a start that was under way when the host went down is closed at the next boo
   clock.moveTo(T0 + 120_000);
   const cut = [[1, undefined, 3_000, "The host went down while it was starting."]];
   assert.deepEqual(starts(), cut);
+  assert.equal(store.attempts.full(1, () => undefined)?.diagnosis?.deviceRelated, false);
   assert.deepEqual(
     store.attempts.open(() => undefined),
     [],
