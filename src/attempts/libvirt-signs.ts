@@ -1,7 +1,7 @@
 import type { SignatureMatch } from "../model/catalogue.ts";
 import type { VmName } from "../model/identifiers.ts";
 import type { VmControlError, VmInventory, VmLifecycle, VmStateSeen } from "../model/observation.ts";
-import { hasStarted, isStarting, type VmState } from "../model/virtual-machine.ts";
+import { hasStarted, type VmState } from "../model/virtual-machine.ts";
 import type { AttemptBook } from "./book.ts";
 import { devicesOf } from "./definitions.ts";
 import { momentOf, type Said } from "./moments.ts";
@@ -115,15 +115,14 @@ export function createLibvirtSigns(book: AttemptBook, pen: Pen): LibvirtSigns {
     for (const { definition, state, running } of inventory.vms) {
       if (running !== undefined) pen.running.set(definition.name, running);
       const current = book.current(definition.name);
-      // Autostart while the service connects: it neither runs yet nor has it failed, and libvirt will tell.
-      if (isStarting(state)) continue;
       const own = {
         ...inventory,
         identity: `${inventory.identity}/${definition.name}`,
         vms: [{ definition, state, ...(running !== undefined && { running }) }],
       };
+      // One that is still starting, as autostart does while the service connects, is neither: libvirt will tell.
       if (hasStarted(state)) {
-        if (current?.closed === undefined && current !== undefined) {
+        if (current !== undefined && current.closed === undefined) {
           current.started ??= momentOf(inventory);
           book.watchSettling(current);
         } else if (isBeingClearedAway(current, inventory.steady)) {

@@ -290,7 +290,11 @@ describe("the list of VMs that a connection begins with", () => {
     one.feed(logStart(VM, 0, [GPU]));
     one.tracker.observe(listed(5_000, RUNS), []);
     one.clock.moveTo(T0 + 5_000 + 60_000);
-    assert.deepEqual(outcomesOf(one), ["started"]);
+    assert.deepEqual(
+      one.outcomes().map(({ outcome, openedAt }) => [outcome, openedAt]),
+      [["started", T0]],
+    );
+    assert.deepEqual([...one.tracker.underWay()], []);
   });
 
   it("takes a VM for one that is being ended for ten seconds around its end", () => {

@@ -62,6 +62,19 @@ describe("a start of which only libvirt's own log tells", () => {
     }
   });
 
+  it("is none for an error that only names a VM, or comes when a program was named a second before", () => {
+    const one = bench({ others: [with_("a", PROGRAM)] });
+    one.feed({ ...libvirtd(60_000, "Cannot set the balloon of domain plain"), vm: vmName("plain") });
+    one.clock.moveTo(T0 + 64_000);
+    assert.deepEqual([one.asked(), starts(one)], [1, []]);
+    for (const at of [70_000, 71_000, 71_001]) one.feed(libvirtd(at, `${MISSING} (${at})`));
+    one.clock.moveTo(T0 + 100_000);
+    assert.deepEqual(starts(one), [
+      ["a", "failed"],
+      ["a", "failed"],
+    ]);
+  });
+
   it("shows in the VM's state, which is asked for", () => {
     const one = bench();
     const off: VmStateSeen = {
