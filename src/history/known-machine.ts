@@ -50,7 +50,9 @@ export function foreignMachine(
   const its = machineOf(store);
   if (its.id !== undefined && here.id !== undefined) return its.id === here.id ? undefined : its;
   if (bootId !== undefined && store.boots.get(bootId)?.origin === "live") return undefined;
-  const isOther = its.board !== undefined && here.board !== undefined && !isSameBoard(its.board, here.board);
+  const isOther =
+    its.board !== undefined &&
+    (here.board === undefined ? here.isNameless === true : !isSameBoard(its.board, here.board));
   return isOther || hasOtherCards(its.cards, here.cards) ? its : undefined;
 }
 

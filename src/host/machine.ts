@@ -9,6 +9,8 @@ import { readLink, readNames, readValue } from "./read-file.ts";
 export interface Machine {
   /** Name of the board, as SMBIOS has it. */
   readonly board: string | undefined;
+  /** It has no SMBIOS, as small virtual machines and most boards without x86: a machine with a board is another one. */
+  readonly isNameless?: true;
   /** Of this one machine alone: a hash, since the numbers themselves are nobody else's business. */
   readonly id: string | undefined;
   /** Its network cards, hashed likewise: what tells two machines of one board apart in logs, which hold no number. */
@@ -26,7 +28,13 @@ export function readMachine(paths: HostPaths): Machine {
     board: valueOr(readDmi(paths, createHostMemory(), "board.name"), undefined),
     id: isOwn ? hashed(uuid) : undefined,
     cards: readCards(paths),
+    ...(hasNoSmbios(paths) && { isNameless: true }),
   };
+}
+
+function hasNoSmbios(paths: HostPaths): boolean {
+  const classes = readNames(paths.at("/sys/class"));
+  return classes.state === "read" && classes.value.length > 0 && !classes.value.includes("dmi");
 }
 
 const NET = "/sys/class/net";

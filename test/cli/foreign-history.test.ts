@@ -77,6 +77,15 @@ describe("which machine a history is of", () => {
     );
   });
 
+  it("is another one where this machine has no board at all, and the history has one", () => {
+    const bare = createHostPaths(join(directory.path, "bare"));
+    assert.equal(foreignMachine(store, readMachine(bare), undefined), undefined, "nothing can be read");
+    mkdirSync(bare.at("/sys/class/net"), { recursive: true });
+    assert.deepEqual(foreignMachine(store, readMachine(bare), undefined), its);
+    mkdirSync(bare.at("/sys/class/dmi"));
+    assert.equal(foreignMachine(store, readMachine(bare), undefined), undefined, "it may not be read");
+  });
+
   it("is this one where it has seen the boot that runs here", () => {
     const seen = bootId("00000001-0000-4000-8000-000000000000");
     assert.equal(
