@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { createAlerter } from "../src/alerts/alerter.ts";
+import { alertPolicy } from "../src/alerts/policy.ts";
+import { loadConfig } from "../src/config.ts";
+import { createAlerting } from "../src/daemon/alerting.ts";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import { lastGoodWith } from "../src/history/last-good.ts";
 import type { Outcome, StartAttempt } from "../src/model/attempt.ts";
 import type { CauseClass } from "../src/model/catalogue.ts";
 import { vmName } from "../src/model/identifiers.ts";
 import { shippedConfigDirectory } from "../src/places.ts";
 import { readRecordings } from "../src/replay/recording.ts";
-import { replay } from "../src/replay/replay.ts";
+import { asTheyHappened, replay } from "../src/replay/replay.ts";
 import type { StoredHotPlug } from "../src/store/record-stores.ts";
 
 const RECORDINGS = join(fileURLToPath(import.meta.url), "..", "fixtures", "recordings");
@@ -95,6 +100,12 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
     windows("started"),
     { vm: "Gaming", outcome: "failed", cause: "group-not-viable", device: GPU, group: 8 },
   ],
+  // The clock is set back two days after the good start, and a year after the first failure.
+  "clock-set-back": [
+    windows("started"),
+    windows("failed", "group-not-viable", GPU, 8),
+    windows("failed", "group-not-viable", GPU, 8),
+  ],
   "bios-update": [
     windows("started"),
     windows("failed", "iommu-direct-mapping-required", GPU),
@@ -103,6 +114,8 @@ const EXPECTED: Readonly<Record<string, readonly Expected[]>> = {
 };
 
 const { catalogue } = loadCatalogue({ shippedDirectory: join(shippedConfigDirectory(), "signatures") });
+
+const NO_SETTINGS = { shippedFile: undefined, overrideFile: "/nonexistent", unraid: false };
 
 async function hotPlugsOf<T>(name: string, what: (hotPlug: StoredHotPlug) => T): Promise<readonly T[]> {
   const boots = readRecordings(join(RECORDINGS, name));
@@ -147,6 +160,45 @@ it("a recorded VM that was renamed has the starts that it had under its old name
   assert.deepEqual(vms, ["Gaming"]);
 });
 
+it("a recorded clock that is set back orders nothing: the newest start comes first, and is told with the first", async () => {
+  const boots = readRecordings(join(RECORDINGS, "clock-set-back"));
+  if ("problem" in boots) assert.fail(boots.problem);
+  let wall = 0;
+  const clock = { now: () => wall };
+  const policy = () =>
+    alertPolicy(loadConfig({ paths: NO_SETTINGS }).config, { unraid: false, proxmox: false });
+  const { listed, lastGood, told } = await replay(boots, catalogue, {
+    onSettled(boot, attempt, number, store, snapshotId) {
+      wall = attempt.openedAt;
+      const alerter = createAlerter({ store: store.alerts, clock, policy });
+      const alerting = createAlerting({
+        ...{ store, alerter, catalogue, clock, bootId: boot.bootId, host: () => undefined },
+      });
+      alerting.attemptSettled(attempt, number, snapshotId);
+    },
+    use: (store) => ({
+      listed: store.attempts
+        .list()
+        .map(({ outcome, openedAt }) => [outcome, new Date(openedAt).toISOString().slice(0, 10)]),
+      lastGood: lastGoodWith(store.attempts, vmName("Windows 11"), [], 3)?.row.number,
+      told: store.alerts
+        .incidents({})
+        .map(({ id, count }) => [
+          count,
+          store.alerts.deliveriesOf(id).length,
+          store.alerts.incident(id)?.closedAt,
+        ]),
+    }),
+  });
+  assert.deepEqual(listed, [
+    ["failed", "2025-11-29"],
+    ["failed", "2026-11-29"],
+    ["started", "2026-12-01"],
+  ]);
+  assert.equal(lastGood, 1);
+  assert.deepEqual(told, [[2, 1, undefined]], "counted twice, told once, and still open");
+});
+
 async function attemptsOf(name: string): Promise<readonly StartAttempt[]> {
   const boots = readRecordings(join(RECORDINGS, name));
   if ("problem" in boots) assert.fail(boots.problem);
@@ -155,7 +207,7 @@ async function attemptsOf(name: string): Promise<readonly StartAttempt[]> {
     onSettled: (_boot, attempt) => settled.set(attempt.id, attempt),
     use: () => undefined,
   });
-  return [...settled.values()].sort((a, b) => a.openedAt - b.openedAt);
+  return [...settled.values()].sort(asTheyHappened);
 }
 
 describe("a genuine recording replayed through the pipeline", () => {

@@ -6,6 +6,14 @@ import type { Observation } from "../model/observation.ts";
 import { readRecordedDomainLog } from "../sources/domain-logs-recorded.ts";
 import { readRecordedKernelLog } from "../sources/kernel-log/recorded.ts";
 import { readRecordedLibvirtdLog } from "../sources/libvirtd-log-parser.ts";
+import {
+  type ClockSet,
+  type Placed,
+  placeKernel,
+  placeLog,
+  readClockSets,
+  settingsAmong,
+} from "./clock-sets.ts";
 import { withNamesThen } from "./names-then.ts";
 import { readRecordedVms } from "./recorded-vms.ts";
 import { readVirshEvents } from "./virsh-events.ts";
@@ -17,8 +25,10 @@ export interface RecordedBoot {
   readonly bootId: BootId;
   /** UTC epoch milliseconds of the kernel's time stamp 0. */
   readonly bootedAt: number;
-  /** In order of time. */
+  /** In order of time, also where the wall clock was set. */
   readonly observations: readonly Observation[];
+  /** When it was set, before which of the observations. */
+  readonly clockSets: readonly (ClockSet & { readonly before: number })[];
 }
 
 /** Why a directory cannot be replayed, as a sentence. */
@@ -66,23 +76,27 @@ function readBoot(directory: string): RecordedBoot {
     recorded.state === "read" ? recorded.value : [],
     readVirshEvents(textOf(join(directory, "virsh-events.txt"))),
   );
-  const observations: Observation[] = [
-    ...(recorded.state === "read" ? [inventory(vms, clock.bootedAt)] : []),
-    ...kernel,
-    ...events,
-    ...readRecordedLibvirtdLog(textOf(join(directory, "libvirtd.log")), { fileName: "libvirtd.log" }),
-    ...domainLogs(join(directory, "libvirt")),
-  ];
+  const wall = { bootedAt: clock.bootedAt, sets: readClockSets(textOf(join(directory, "clock-set.txt"))) };
+  const libvirtd = readRecordedLibvirtdLog(textOf(join(directory, "libvirtd.log")), {
+    fileName: "libvirtd.log",
+  });
+  const placed: readonly Placed[] = [
+    ...(recorded.state === "read" ? placeKernel([inventory(vms, clock.bootedAt)], wall) : []),
+    ...placeKernel(kernel, wall),
+    ...[events, [...libvirtd], ...domainLogs(join(directory, "libvirt"))].flatMap((log) =>
+      placeLog(log, wall),
+    ),
+  ]
+    // Logs of libvirt go on over boots; what is older than this one belongs to another recording.
+    .filter(({ undisturbed }) => undisturbed >= clock.bootedAt - 1_000)
+    .sort((a, b) => a.undisturbed - b.undisturbed);
   return {
     name: directory.split("/").at(-1) ?? directory,
     directory,
     bootId: id,
     bootedAt: clock.bootedAt,
-    observations: observations
-      // Logs of libvirt go on over boots; what is older than this one belongs to another recording.
-      .filter((observation) => observation.at >= clock.bootedAt - 1_000)
-      .map((observation) => ({ ...observation, bootId: id }))
-      .sort((a, b) => a.at - b.at),
+    observations: placed.map(({ observation }) => ({ ...observation, bootId: id })),
+    clockSets: settingsAmong(placed, wall),
   };
 }
 
@@ -107,12 +121,13 @@ function inventory(vms: readonly VmStatus[], at: number): Observation {
   };
 }
 
-function domainLogs(directory: string): Observation[] {
+/** Those of each log. */
+function domainLogs(directory: string): readonly (readonly Observation[])[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
     .filter((name) => name.endsWith(".log"))
     .sort()
-    .flatMap((fileName) =>
+    .map((fileName) =>
       readRecordedDomainLog(readFileSync(join(directory, fileName)), { fileName }).map((observation) => ({
         ...observation,
         identity: `${fileName}:${observation.identity}`,

@@ -33,6 +33,11 @@ export type ReplayHandler = (
   snapshotId: string | undefined,
 ) => void;
 
+/** Orders replayed starts as they happened, whatever the wall clock showed: one clock that nobody sets goes through all. */
+export function asTheyHappened(one: StartAttempt, other: StartAttempt): number {
+  return (one.steady ?? one.openedAt) - (other.steady ?? other.openedAt);
+}
+
 /**
  * Runs recorded boots through the pipeline of the live service as fast as it goes, into a history of its own in
  * a temporary directory. `use` gets that history before it is removed.
@@ -117,7 +122,12 @@ function replayBoot(
       kernelLines.push(observation.text);
   }
   pipeline.release();
-  for (const observation of boot.observations) {
+  for (const [index, observation] of boot.observations.entries()) {
+    for (const { from, to, before } of boot.clockSets) {
+      if (before !== index) continue;
+      clock.moveTo(from);
+      clock.setWall(to);
+    }
     clock.moveTo(observation.at);
     pipeline.observe(observation);
   }

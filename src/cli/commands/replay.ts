@@ -5,7 +5,7 @@ import { historyTexts } from "../../answer/words.ts";
 import { askBlame } from "../../history/ask-blame.ts";
 import type { StartAttempt } from "../../model/attempt.ts";
 import { type RecordedBoot, readRecordings } from "../../replay/recording.ts";
-import { replay } from "../../replay/replay.ts";
+import { asTheyHappened, replay } from "../../replay/replay.ts";
 import { createPaint, formatTime, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
 import { type Command, EXIT, UsageError } from "../command.ts";
@@ -51,7 +51,7 @@ Example: vfio-watch replay test/fixtures/recordings/bios-update`,
       },
       use: (store) => askBlame(store, {}),
     });
-    const starts = [...told.values()].sort((a, b) => a.attempt.openedAt - b.attempt.openedAt);
+    const starts = [...told.values()].sort((a, b) => asTheyHappened(a.attempt, b.attempt));
     if (args.flag("json")) io.out(documentText({ ...toJson(boots, starts), blame: blameToJson(answer) }));
     else {
       io.out(`${describe(boots, starts, paint, io.columns)}\n`);
