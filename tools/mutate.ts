@@ -2,8 +2,10 @@
  * Puts small faults into the code, one at a time, and prints how many of them the tests notice. The same seed gives the
  * same faults: of each file a kind of fault first, then a place for it, by chance.
  *
- *   node tools/mutate.ts [--rooms attempts,store/boots.ts] [--per-file 1] [--seed 1] [--at LINE[,LINE]]
- *                        [--workers 2] [--budget 240]
+ *   node tools/mutate.ts [--rooms attempts,store/boots.ts] [--files 20] [--per-file 1] [--seed 1]
+ *                        [--at LINE[,LINE]] [--workers 2] [--budget 240]
+ *
+ * With `--files` so many files of each room are taken by chance, otherwise all.
  *
  * Each fault is tried in a copy of the project with the tests that execute its place, those of its own room first and
  * the quick ones of them, until one fails. Which places a test executes V8 tells when it is first run without a fault;
@@ -25,6 +27,7 @@ const project = join(import.meta.dirname, "..");
 const { values: options } = parseArgs({
   options: {
     rooms: { type: "string", default: "attempts,history,store,pipeline,sources" },
+    files: { type: "string" },
     "per-file": { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     at: { type: "string" },
@@ -53,7 +56,7 @@ const random = createRandom(Number(options.seed));
 const lines = options.at?.split(",").map(Number);
 const faults = options.rooms
   .split(",")
-  .flatMap((room) => sourcesOf(room).flatMap((file) => chosen(room, file)));
+  .flatMap((room) => someOf(sourcesOf(room)).flatMap((file) => chosen(room, file)));
 const sources = new Set(globSync("src/**/*.ts", { cwd: project }));
 const tests = globSync(EVERY_TEST, { cwd: project }).sort();
 const sums = new Map(tests.map((test) => [test, sumOf(textOf(test))]));
@@ -185,6 +188,15 @@ function chosen(room: string, file: string): readonly Fault[] {
     if (fault !== undefined && valid(fault)) picked.push(fault);
   }
   return picked;
+}
+
+function someOf(files: readonly string[]): readonly string[] {
+  const most = Number(options.files ?? files.length);
+  return files
+    .map((file) => ({ file, rank: options.files === undefined ? 0 : random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, most)
+    .map(({ file }) => file);
 }
 
 /** A room is a directory of `src` or a file of that name or both. */
