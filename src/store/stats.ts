@@ -19,25 +19,14 @@ export function createStats(connection: Connection, dropped: () => DroppedCounts
        (SELECT count(*) FROM incident) AS incidents,
        (SELECT count(*) FROM delivery WHERE state = 'pending') AS pendingDeliveries`,
   );
-  const noRows: StoreStats["rows"] = {
-    attempts: 0,
-    openAttempts: 0,
-    evidence: 0,
-    sightings: 0,
-    gaps: 0,
-    boots: 0,
-    snapshots: 0,
-    facts: 0,
-    incidents: 0,
-    pendingDeliveries: 0,
-  };
   return () => {
     const { bytes, walBytes } = fileSize(connection);
     return {
       schemaVersion: SCHEMA_VERSION,
       bytes,
       walBytes,
-      rows: { ...(rows.get() ?? noRows) },
+      // A SELECT without FROM has one row, always.
+      rows: rows.get() as StoreStats["rows"],
       lastCommitAt: connection.lastCommitAt(),
       dropped: dropped(),
     };
