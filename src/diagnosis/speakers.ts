@@ -11,7 +11,7 @@ import type { Matcher } from "./matcher.ts";
 
 /** Programs that run VMs or hand devices to them; what they print may be QEMU's, libvirt's or their own words. */
 const OF_VIRTUALISATION =
-  /^(?:(?:lib)?virt(?:[a-z]+d)?(?:-[\w-]+)?|virsh|vir[a-z]*qemud|swtpm|virtiofsd|incus\w*|lxd|multipassd?|nova-compute|neutron-\w+|vdsmd?|kata\w*(?:-[\w-]+)?|containerd|dockerd|cloud-hypervisor|vmm|firecracker|crosvm|lkvm|kvmtool|gnome-boxes|quickemu|qubesd?|qvm-[\w-]+|xl|xenlight|libxl|rc\.libvirt|emhttpd|unraid-api|ganeti[\w-]*|vagrant|terraform|kubelet)$/i;
+  /^(?:(?:lib)?virt(?:[a-z]+d)?(?:-[\w-]+)?|virsh|vir[a-z]*qemud|swtpm|virtiofsd|incus\w*|lxd|multipassd?|nova-compute|neutron-\w+|vdsmd?|kata\w*(?:-[\w-]+)?|containerd|dockerd|cloud-hypervisor|vmm|firecracker|crosvm|lkvm|kvmtool|gnome-boxes|quickemu|qubesd?|qvm-[\w-]+|xl|xenlight|libxl|rc\.libvirt|emhttpd|unraid-api|nvidia-vgpu[\w-]*|ganeti[\w-]*|vagrant|terraform|kubelet)$/i;
 const OF_DRIVING = /^(?:dpdk[\w-]*|spdk\w*|vpp|ovs-vswitchd|testpmd|python[\d.]*)$/i;
 const OF_QEMU = /^(?:qemu(?:-[\d.]+)?(?:-system-[\w.-]+|-kvm)?|kvm|qemu-system\w*|[\w-]*-softmmu)$/i;
 const OF_LIBVIRT =

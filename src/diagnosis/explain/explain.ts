@@ -14,9 +14,17 @@ import { condense, type Progress } from "./long-text.ts";
 import { hostIn, truthsIn } from "./named-host.ts";
 import { devicesIn, fullAddressesIn, groupsIn, particularDevicesIn, vmsIn } from "./names.ts";
 import { type Block, blocksOf } from "./records.ts";
-import { refusalIn } from "./refusal.ts";
+import { classOfRefusal, refusalIn } from "./refusal.ts";
 import { scopeOf } from "./scope.ts";
-import { isAboutVms, type SpokenBlock, type SpokenLine, spokenBlocks, vmTalkIn } from "./spoken.ts";
+import {
+  isAboutVms,
+  isNote,
+  isWarning,
+  type SpokenBlock,
+  type SpokenLine,
+  spokenBlocks,
+  vmTalkIn,
+} from "./spoken.ts";
 import { isForm, startRole } from "./start-failure.ts";
 import {
   describeLookedAt,
@@ -56,6 +64,8 @@ export function createExplainer(
     const talk = vmTalkIn(blocks);
     const known = blocks
       .flatMap(read)
+      .map((line) => (isNote(line.text) ? without(line, isFinding) : line))
+      .map((line) => (isWarning(line.text) ? without(line, isDecisive) : line))
       .map((line) =>
         runsVms(line.speaker) || talk.near(line.block) || isAboutVms(line.text)
           ? line
@@ -96,8 +106,12 @@ export function createExplainer(
     const groups = new Set([...ranked.slice(0, 1).flatMap((cause) => cause.groups), ...groupsIn(words)]);
     const [first] = causes;
     const looked = lookedAt(blocks);
+    // Somebody tells that a VM does not start, and shows what QEMU said in words that only its sources know.
+    const isStartFailure =
+      answer.isStartFailure ||
+      (unknownLines[0]?.signature === "generated.qemu" && known.some((line) => line.matches.some(isTold)));
     return {
-      vmStartFailure: answer.isStartFailure,
+      vmStartFailure: isStartFailure,
       deviceRelated: first !== undefined && isDeviceRelated(first, lines, words),
       causes,
       devices: [...devices],
@@ -105,7 +119,7 @@ export function createExplainer(
       vms: vmsIn(unwrapTransport(words)),
       others: others.map(otherStart),
       host,
-      understanding: first === undefined && !answer.isStartFailure ? understand(blocks, known) : "trouble",
+      understanding: first === undefined && !isStartFailure ? understand(blocks, known) : "trouble",
       lookedAt: looked,
       summary: first?.sentence ?? withoutTrouble(understand(blocks, known), looked),
       unread: short.unread + unread,
@@ -151,6 +165,19 @@ function withoutGaps(text: string): string {
 /** Devices whose address was broken where a line was. */
 function brokenUp(blocks: readonly Block[]): readonly Bdf[] {
   return blocks.flatMap(({ lines }) => (lines.length > 1 ? fullAddressesIn(lines.join("")) : []));
+}
+
+function isFinding({ signature: { role } }: SignatureMatch): boolean {
+  return role === "cause" || role === "symptom";
+}
+
+function isTold(match: SignatureMatch): boolean {
+  return startRole(match) === "words";
+}
+
+/** Stops a start, or says that something else was tried. */
+function isDecisive(match: SignatureMatch): boolean {
+  return match.signature.severity === "fatal" || startRole(match) === "other-call";
 }
 
 /**
@@ -229,6 +256,7 @@ function unknown(
   const match = wrappers.flatMap((line) => line.matches).find(isWrapper);
   if (match === undefined) return [];
   const refusal = refusalIn(lines, scope);
+  const byError = refusal === undefined ? undefined : classOfRefusal(refusal);
   const what = vmStartFailure
     ? "The VM did not start"
     : lines.some(saysEnded)
@@ -236,7 +264,7 @@ function unknown(
       : "libvirt or QEMU refused something";
   return [
     {
-      class: "unknown",
+      class: byError ?? "unknown",
       certainty: "possible",
       signature: match.signature.id,
       sentence:

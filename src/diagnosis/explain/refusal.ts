@@ -1,3 +1,5 @@
+import type { CauseClass } from "../../model/catalogue.ts";
+import { ERRNO_TEXTS, type ErrnoName, errnoNamed } from "../errno.ts";
 import { runsVms } from "../speakers.ts";
 import type { SpokenBlock, SpokenLine } from "./spoken.ts";
 import { isForm, startRole } from "./start-failure.ts";
@@ -35,6 +37,23 @@ export function refusalIn(lines: readonly SpokenLine[], scope: readonly SpokenBl
     if (words !== undefined) return { who: isProxmox ? "Proxmox" : "libvirt", words };
   }
   return undefined;
+}
+
+/** What is told of an error number alone, where the words in front of it are not known. */
+const BY_ERROR: Readonly<Partial<Record<ErrnoName, CauseClass>>> = {
+  EACCES: "access-denied",
+  EPERM: "access-denied",
+  ENOENT: "host-resource-missing",
+  ENOSPC: "host-resource-missing",
+  EEXIST: "host-resource-missing",
+  ENOMEM: "memory-alloc-failed",
+};
+const ERROR_AT_END = new RegExp(`(?:^|: ?)(${ERRNO_TEXTS.join("|")})[.)'"]*$`, "i");
+
+/** The class of refusing words that end with an error's name, where it says enough; undefined of all others. */
+export function classOfRefusal({ words }: Refusal): CauseClass | undefined {
+  const errno = errnoNamed(ERROR_AT_END.exec(words)?.[1] ?? "");
+  return errno === undefined ? undefined : BY_ERROR[errno];
 }
 
 function isOfStart(match: SpokenLine["matches"][number]): boolean {

@@ -72,6 +72,21 @@ export function isAboutVms(text: string): boolean {
   return ABOUT_VMS.test(text);
 }
 
+/** Whether a program says of a record of its own that it is a note, and passes on nobody else's words in it. */
+export function isNote(text: string): boolean {
+  return OF_NOTES.test(text) && !OF_OTHERS.test(text);
+}
+
+const OF_NOTES = /"level":"(?:info|debug|trace)"|\blevel=(?:info|debug|trace)\b/;
+const OF_OTHERS = /"subcomponent":"qemu"|\bvmconsole=|\bpos=qemu|console/;
+
+/** QEMU warns and goes on, whatever it warns of. */
+export function isWarning(text: string): boolean {
+  return QEMU_WARNING.test(text);
+}
+
+const QEMU_WARNING = /\b(?:qemu(?:-[\w.]+)*|kvm)(?:\[\d+\])?: (?:-[a-z][\w-]* [^\n]*?: )?warning: /i;
+
 /** Where a text speaks of VMs. */
 export interface VmTalk {
   /** Whether somebody speaks of VMs or of giving devices away near this block. */

@@ -3,7 +3,7 @@ import type { SaidLine } from "../generated/find-messages.ts";
 import { type MessageFinder, unknownCauses } from "../generated/unknown-causes.ts";
 import { isNobodyKnown } from "../speakers.ts";
 import { readSaidBy } from "./said-by.ts";
-import type { SpokenBlock, SpokenLine } from "./spoken.ts";
+import { isNote, type SpokenBlock, type SpokenLine } from "./spoken.ts";
 
 /** Who quotes so few lines asks about them. */
 const MOST_QUOTED = 40;
@@ -27,7 +27,7 @@ export function causesInUnknownLines(
   const isKernelAsked = scope.length <= MOST_OF_KERNEL;
   const harmless = new Set(known.filter(isHarmless).map(({ block }) => block));
   const lines = scope
-    .filter(({ number }) => !harmless.has(number))
+    .filter(({ number, text }) => !harmless.has(number) && !isNote(text))
     .flatMap(linesOf)
     .filter(
       ({ speaker }) => isKernelAsked || speaker.kind !== "kernel" || /vfio/i.test(speaker.driver ?? ""),

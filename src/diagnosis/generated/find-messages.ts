@@ -14,6 +14,7 @@ import {
   wordsOf,
 } from "../../knowledge/message-format.ts";
 import type { Speaker } from "../../model/speaker.ts";
+import { errnoNamed } from "../errno.ts";
 import { canSay } from "../speakers.ts";
 
 /** What is to be looked up. */
@@ -69,7 +70,7 @@ export function findMessages(
       const weight = weightOf(known, format);
       if ((best[number]?.weight ?? 0) >= weight) continue;
       const found = fit(format, subject);
-      if (found === undefined) continue;
+      if (found === undefined || (format.weight < OF_ANYBODY && found.gaps.some(isSentence))) continue;
       best[number] = {
         found: { known, fit: found, words: subject.slice(found.start, found.end) },
         weight,
@@ -77,6 +78,18 @@ export function findMessages(
     }
   }
   return lines.map((_, number) => best[number]?.found);
+}
+
+/** `Failed to open %s` and other words that anybody says: what they leave open is a name, no sentence. */
+const OF_ANYBODY = 20;
+const MOST_WORDS_OF_NAME = 3;
+
+function isSentence(gap: string): boolean {
+  const words = gap
+    .replaceAll(/'[^']*'|"[^"]*"/g, "x")
+    .trim()
+    .split(/\s+/);
+  return words.length > MOST_WORDS_OF_NAME && errnoNamed(gap) === undefined;
 }
 
 /** Of two that say the same, an error is meant sooner than a note. */
@@ -88,10 +101,13 @@ const OF_KERNEL: ReadonlySet<string> = new Set(["kernel", "nvidia", "vendor-rese
 const OF_RUST: ReadonlySet<string> = new Set(["cloud-hypervisor", "rust-vmm"]);
 /** How these programs and what runs them put themselves in front: `<vmm> ERROR:vfio/src/lib.rs:12 -- `. */
 const RUST_WORDS = /cloud-hypervisor|\.rs:\d|<\w+> (?:error|warn)|vmmerror|\bkata\b/;
+/** libxl names itself or its function; what it says of a domain has its number. */
+const XEN_WORDS = /xen|\b(?:lib)?xl\b|libxl|stubdom|\bdom(?:ain)? ?\d|\bdom0\b|\bxc_|qemu refused/;
 
 function maySay(speaker: Speaker, program: string, text: string): boolean {
   if (OF_KERNEL.has(program)) return canSay(speaker, "kernel", text);
   if (OF_RUST.has(program)) return speaker.kind !== "kernel" && RUST_WORDS.test(text);
+  if (program === "xen") return speaker.kind !== "kernel" && XEN_WORDS.test(text);
   // QEMU's tools for disks are made of its sources and start no VM.
   if (speaker.kind === "program" && program !== "qemu" && speaker.name.startsWith(program)) return true;
   return canSay(speaker, program === "qemu" ? "qemu" : "libvirt", text);

@@ -48,6 +48,8 @@ const TROUBLE =
 const HEDGED =
   /\?|\bassum|\boptional\b|\breliable\b|\banyway\b|fall(?:s|ing)? ?back|harmless|\bignor(?:ed|ing)\b/i;
 
+/** They print notes and errors with the same call. */
+const LOGS_ALIKE = /^swtpm |^qemu tools\/virtiofsd\//;
 /** Who warns and says so goes on. */
 const GOES_ON = /^ignoring\b|\bignored$/i;
 
@@ -55,9 +57,9 @@ const GOES_ON = /^ignoring\b|\bignored$/i;
  * Whether a format tells of something that goes wrong. Drivers call good news an error and bad news a note; what QEMU
  * and libvirt raise as an error or warn of is trouble, whatever its words.
  */
-export function speaksOfTrouble({ program, severity, format }: KnownFormat): boolean {
+export function speaksOfTrouble({ program, path, severity, format }: KnownFormat): boolean {
   // A note of QEMU's is a hint at what may help.
-  if (OF_KERNEL.has(program)) return TROUBLE.test(format);
+  if (OF_KERNEL.has(program) || LOGS_ALIKE.test(`${program} ${path}`)) return TROUBLE.test(format);
   return severity === "error" || (severity === "warning" && !GOES_ON.test(format));
 }
 

@@ -3,7 +3,7 @@ import { ANY_MONITOR, type ClassRule } from "./class-rule.ts";
 const FAILS =
   /fail|not active|no (?:storage|network|usable)|unable|cannot|can't|could ?n[o']t|couldn't|not (?:find|found|available|exist|running|accessible|ready|start)|no such|does not exist|doesn't exist|missing|error|timeout|timed out|in use|already|denied/;
 const REFUSES =
-  /invalid|unsupported|not support|must|only|require|unknown|too (?:many|large|small|long|big|short)|duplicate|conflict|mutually|incompatible|cannot be|can't be|can not|(?:is )?not (?:an? |valid|allow|implement|permit|a valid)|expect|specified|unexpected|out of range|exceed|more than|less than|greater|at (?:least|most)|malformed|deprecated|range|should|wrong|illegal|bad |no .* (?:given|specified|defined)|parse|does ?n[o']t support|needs?|property|option|parameter|attribute|element|missing|define|configured|duplicat|\ballowed\b|without|mismatch|doesn't match|does not match|ambiguous|ignor|already/;
+  /invalid|unsupported|not support|must|only|require|unknown|too (?:many|large|small|long|big|short)|duplicate|conflict|mutually|incompatible|cannot be|can't be|can not|(?:is )?not (?:an? |valid|allow|implement|permit|a valid)|expect|specified|unexpected|\bexists\b|out of range|exceed|more than|less than|greater|at (?:least|most)|malformed|deprecated|range|should|wrong|illegal|bad |no .* (?:given|specified|defined)|parse|does ?n[o']t support|needs?|property|option|parameter|attribute|element|missing|define|configured|duplicat|\ballowed\b|without|mismatch|doesn't match|does not match|ambiguous|ignor|already/;
 
 /** What is said of all else that a VM needs. */
 export const MONITOR_RULES: readonly ClassRule[] = [
@@ -14,6 +14,22 @@ export const MONITOR_RULES: readonly ClassRule[] = [
     class: "vm-config-invalid",
   },
   { from: /^libvirt /, says: /state change lock/, class: "host-resource-missing" },
+  {
+    from: /^xen /,
+    says: /unable to add %s devices|startup timed out|device model did not start|domain creation failed|already exited/,
+    class: "none",
+  },
+  // A connection that ended tells nothing of why; what a manager says of its own step, stands elsewhere.
+  {
+    from: /^libvirt src\/rpc\//,
+    says: /(?:send|recv|read|write) data|end of file|connection/,
+    class: "none",
+  },
+  {
+    from: /^(?:incus|kubevirt) /,
+    says: /synchroniz|\bsync|(?:start|create|creat|defin|launch|setup|set up|set)(?:ing)?(?: up)? (?:the |a )?(?:"%s"|domain|vmi?|virtualmachine|instance|device|libvirt)\b/,
+    class: "none",
+  },
   // Whose answer was waited for stands elsewhere.
   { from: /^proxmox /, says: /^(?:%s: )?got timeout$/, class: "none" },
   { from: ANY_MONITOR, says: /not support hot-?(?:un)?plug|no '%s' bus found/, class: "vm-config-invalid" },

@@ -83,10 +83,15 @@ const MOST_EVIDENCE = 4;
 /** Characters that only such a message has together. */
 const TELLING = 32;
 
+/** Only the kernel's messages name a device or its units so. */
+const SAYS_OF_DEVICES =
+  /\b[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\b|vfio|iommu|\b(?:DMAR|AMD-Vi|NVRM|amdgpu|PCIe?|AER|BAR)\b/i;
+
 function isTelling({ known }: FoundMessage, speaker: Speaker | undefined, text: string): boolean {
   // Their daemons log as errors what they then do without.
   if (OF_MANAGERS.has(known.program)) return false;
-  if (rankOf(known.program) === OF_KERNEL || (speaker !== undefined && !isNobodyKnown(speaker))) return true;
+  if (speaker !== undefined && !isNobodyKnown(speaker)) return true;
+  if (rankOf(known.program) === OF_KERNEL && SAYS_OF_DEVICES.test(text)) return true;
   return saysOfVms(text) || parseFormat(known.format).weight >= TELLING;
 }
 

@@ -224,4 +224,68 @@ describe("a text of a kind that was missed once", () => {
     const text = "failed to plug: QMP command failed: Device 'vfio-9f3b12' not found";
     assert.equal(first(text)?.class, "device-missing");
   });
+
+  it("takes nobody's common words for the kernel's or QEMU's", () => {
+    for (const text of [
+      "client.c:87 | map | Failed to map the shared memory file: /dev/shm/screen",
+      "[agent] failed to open the control socket of the tool, giving up on it",
+    ])
+      assert.deepEqual(explain(text).causes, [], text);
+    assert.equal(
+      first("[  9.1] DMAR: Failed to map dmar3")?.class,
+      "dma-map-failed",
+      "and the kernel's own for what it is",
+    );
+  });
+
+  it("passes over what a program logs as a note, unless it passes on QEMU's words", () => {
+    const note = (more: string) =>
+      `{"component":"virt-launcher","level":"info","msg":"Failed to connect socket to '/run/x': No such file or directory"${more}}`;
+    assert.deepEqual(explain(note("")).causes, []);
+    assert.equal(first(note(',"subcomponent":"qemu"'))?.class, "host-resource-missing");
+  });
+
+  it("does not take what QEMU warns of for why it ended", () => {
+    const text = [
+      "qemu-system-x86_64: warning: dbind: Couldn't connect to the bus: Failed to connect to socket /tmp/d: Connection refused",
+      "Could not access KVM kernel module: Permission denied",
+      "qemu-system-x86_64: failed to initialize kvm: Permission denied",
+    ].join("\n");
+    assert.deepEqual([explain(text).vmStartFailure, first(text)?.class], [true, "kvm-unavailable"]);
+  });
+
+  it("goes by the error's name where the words before it are not known", () => {
+    const refused = (error: string) =>
+      first(`Error starting domain: internal error: the moon is shy: ${error}`)?.class;
+    assert.equal(refused("Permission denied"), "access-denied");
+    assert.equal(refused("Cannot allocate memory"), "memory-alloc-failed");
+    assert.equal(refused("Invalid argument"), "unknown");
+  });
+
+  it("believes somebody who says that a VM does not start, and shows what only QEMU's sources know", () => {
+    const said = "qemu-system-x86_64: if=none,file=a.img: drive with bus=1, unit=0 (index=6) exists";
+    assert.equal(explain(`${said}\n\nThe VM does not start.`).vmStartFailure, true);
+    assert.equal(explain(said).vmStartFailure, false);
+  });
+
+  it("knows NVIDIA's virtual cards that do not start, and a driver of the host that holds on to its card", () => {
+    const manager =
+      "Mar  1 10:00:01 host nvidia-vgpu-mgr[311]: error: vmiop_log: (0x0): init_device_instance failed for inst 0";
+    assert.equal(first(manager)?.class, "device-config-invalid");
+    assert.equal(
+      first("[  9.1] [nvidia-vgpu-vfio] 0d6c7f1a-aaaa-bbbb-cccc-001122334455: start failed. status: 0x1")
+        ?.class,
+      "device-config-invalid",
+    );
+    assert.equal(first("modprobe: FATAL: Module nvidia_modeset is in use.")?.class, "driver-binding");
+    assert.deepEqual(explain("modprobe: FATAL: Module usbhid is in use.").causes, []);
+  });
+
+  it("takes a connection that ended, and a manager's own step, for no reason of a failed start", () => {
+    for (const text of [
+      "Error starting domain: Cannot recv data: Connection reset by peer",
+      "start failed: internal error: libxenlight failed to create new domain 'lab'\nlibxl: libxl_create.c:1936: unable to add pci devices",
+    ])
+      assert.equal(first(text)?.class, "unknown", text);
+  });
 });
