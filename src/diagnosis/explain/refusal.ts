@@ -8,6 +8,8 @@ import { isForm, startRole } from "./start-failure.ts";
 export interface Refusal {
   readonly who: "QEMU" | "libvirt" | "Proxmox";
   readonly words: string;
+  /** Said where the failure itself is told, and not only near it. */
+  readonly isOfFailure: boolean;
 }
 
 const LONGEST_QUOTE = 240;
@@ -28,13 +30,13 @@ export function refusalIn(lines: readonly SpokenLine[], scope: readonly SpokenBl
   const spoken = scope.filter(({ said }) => runsVms(said.speaker)).map(({ text }) => text);
   for (const text of [...texts, ...spoken].toReversed()) {
     const words = quoted(OF_QEMU.exec(text)?.groups?.words);
-    if (words !== undefined) return { who: "QEMU", words };
+    if (words !== undefined) return { who: "QEMU", words, isOfFailure: texts.includes(text) };
   }
   for (const { text, speaker } of told.toReversed()) {
     const envelope = ENVELOPE.exec(text);
     const words = envelope === null ? undefined : quoted(text.slice(envelope[0].length));
     const isProxmox = speaker.kind === "proxmox" || /TASK ERROR|QEMU exited with/.test(text);
-    if (words !== undefined) return { who: isProxmox ? "Proxmox" : "libvirt", words };
+    if (words !== undefined) return { who: isProxmox ? "Proxmox" : "libvirt", words, isOfFailure: true };
   }
   return undefined;
 }
@@ -51,7 +53,8 @@ const BY_ERROR: Readonly<Partial<Record<ErrnoName, CauseClass>>> = {
 const ERROR_AT_END = new RegExp(`(?:^|: ?)(${ERRNO_TEXTS.join("|")})[.)'"]*$`, "i");
 
 /** The class of refusing words that end with an error's name, where it says enough; undefined of all others. */
-export function classOfRefusal({ words }: Refusal): CauseClass | undefined {
+export function classOfRefusal({ words, isOfFailure }: Refusal): CauseClass | undefined {
+  if (!isOfFailure) return undefined;
   const errno = errnoNamed(ERROR_AT_END.exec(words)?.[1] ?? "");
   return errno === undefined ? undefined : BY_ERROR[errno];
 }

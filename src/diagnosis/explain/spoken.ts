@@ -60,7 +60,7 @@ function ofLongLogs(said: readonly SaidBy[]): readonly boolean[] {
 
 /** Words that stand in nearly every text about virtual machines. */
 const ABOUT_VMS =
-  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvirDomain\w+|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|domain installation|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS|double use of PCI|\b(?:incus|lxc|qm|virtctl|multipass|limactl) (?:start|launch) |\bqvm-start |\bxl create |\bvagrant up\b|\bquickemu\b|\bkata-/i;
+  /vfio|hostdev|hostpci|pass-?\s?through|qemu|\bkvm\b|libvirt|virsh|\bvirDomain\w+|\bvir[A-Z]\w+\(|error: [^\n]{0,80}\bdomain\b|error starting domain|domain installation|\bdomain ['"]|\bVMs?\b|\bguest\b|virtual machine|hypervisor|TASK ERROR|\bOVMF\b|pflash|PC BIOS|double use of PCI|virError\(|Requested operation is not valid|machine creation|\[Domain-\d|\bxenopsd|\bnova\.(?:compute|virt)|\bQMP command|\bvdsm|satisfy internal filter|\bstart domain\b(?! event\b)|\b(?:incus|lxc|qm|virtctl|multipass|limactl) (?:start|launch) |\bqvm-start |\bxl create |\bvagrant up\b|\bquickemu\b|\bkata-/i;
 
 const VMS = /qemu|\bkvm: |libvirt|virsh|\bdomain\b|\bVM\b|\bguest\b/i;
 

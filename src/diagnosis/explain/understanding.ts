@@ -1,3 +1,4 @@
+import type { SignatureMatch } from "../../model/catalogue.ts";
 import type { Speaker } from "../../model/speaker.ts";
 import { isAskedFor } from "../matcher.ts";
 import { isNobodyKnown } from "../speakers.ts";
@@ -45,13 +46,13 @@ export function understand(blocks: readonly SpokenBlock[], known: readonly Spoke
   if (blocks.some(({ text, said }) => said.speaker.kind === "kernel" && ALARMING.test(text)))
     return "unknown";
   if (isWholeLog(blocks)) return "healthy";
-  // What somebody asked for says nothing of what came of it.
-  const ordinary = new Set(
-    known
-      .filter(({ matches }) => matches.some(({ signature }) => !isAskedFor(signature.start)))
-      .map(({ block }) => block),
-  );
+  const ordinary = new Set(known.filter(({ matches }) => matches.some(isOrdinary)).map(({ block }) => block));
   return blocks.every(({ number }) => ordinary.has(number)) ? "healthy" : "unknown";
+}
+
+/** What somebody asked for, or tells, says nothing of how it went. */
+function isOrdinary({ signature: { role, start } }: SignatureMatch): boolean {
+  return (role === "noise" || role === "context") && !isAskedFor(start);
 }
 
 /** Whether a text is a log and not an excerpt of one. */

@@ -85,7 +85,7 @@ const TELLING = 32;
 
 /** Only the kernel's messages name a device or its units so. */
 const SAYS_OF_DEVICES =
-  /\b[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\b|vfio|iommu|\b(?:DMAR|AMD-Vi|NVRM|amdgpu|PCIe?|AER|BAR)\b/i;
+  /\b[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\b|vfio|iommu|\b(?:DMAR|AMD-Vi|NVRM|amdgpu|PCIe?|AER|BAR)\b|pciback/i;
 
 function isTelling({ known }: FoundMessage, speaker: Speaker | undefined, text: string): boolean {
   // Their daemons log as errors what they then do without.

@@ -288,4 +288,29 @@ describe("a text of a kind that was missed once", () => {
     ])
       assert.equal(first(text)?.class, "unknown", text);
   });
+
+  it("knows a start that failed by the words of whatever manager tells it", () => {
+    for (const text of [
+      "[ERROR] Failed to boot VM: the moon is shy",
+      "nova.compute.manager [instance: 0d6c7f1a] Instance failed to spawn: the moon is shy",
+      "ERROR [virt.vm] The vm start process failed",
+      "Error creating machine: Error in driver during machine creation: the moon is shy",
+      "Box setup failed: Unable to start domain: the moon is shy",
+    ])
+      assert.deepEqual([explain(text).vmStartFailure, first(text)?.class], [true, "unknown"], text);
+    assert.equal(explain("Error: Failed to start nginx: the moon is shy").vmStartFailure, false);
+  });
+
+  it("never calls it healthy where somebody only tells that a VM does not start", () => {
+    assert.equal(explain("The VM failed to start").understanding, "unknown");
+  });
+
+  it("takes a VM that libvirt does not know for no failed start, and says why oVirt found no host", () => {
+    const lookup = explain(
+      "Error getting state of host: virError(Code=42, Message='Domain not found: no domain with matching name 'lab'')",
+    );
+    assert.deepEqual([lookup.vmStartFailure, lookup.causes[0]?.class], [false, "vm-config-invalid"]);
+    const filter = "The host lab1 did not satisfy internal filter NUMA because it is too small.";
+    assert.match(first(filter)?.sentence ?? "", /it is too small/);
+  });
 });
