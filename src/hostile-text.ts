@@ -6,6 +6,9 @@
 export const HOSTILE =
   /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
+/** What of it a JSON text can still hold: there C0 is escaped, and a line end is its layout. */
+export const HOSTILE_IN_JSON = new RegExp(HOSTILE.source.replace("\\u0000-\\u0008\\u000a-\\u001f", ""), "g");
+
 /** As {@link HOSTILE}, for one line: each run of it, with tabs. */
 const HOSTILE_RUNS = new RegExp(`(?:${HOSTILE.source}|\\t)+`, "g");
 

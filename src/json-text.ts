@@ -1,4 +1,4 @@
-import { HOSTILE } from "./hostile-text.ts";
+import { HOSTILE_IN_JSON } from "./hostile-text.ts";
 
 /**
  * A value as a JSON document with an end of line, safe to be looked at in a terminal: JSON itself demands escapes for
@@ -7,7 +7,7 @@ import { HOSTILE } from "./hostile-text.ts";
  */
 export function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, undefined, indent) ?? "null";
-  return `${text.replace(HOSTILE, (character) => (character < " " ? character : unicodeEscape(character)))}\n`;
+  return `${text.replace(HOSTILE_IN_JSON, unicodeEscape)}\n`;
 }
 
 function unicodeEscape(character: string): string {

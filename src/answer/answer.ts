@@ -2,7 +2,7 @@ import type { Catalogue } from "../diagnosis/catalogue.ts";
 import { chooseRemedies, type HostTruths, remediesFor } from "../diagnosis/remedies.ts";
 import type { DemandOrigin } from "../history/demand-origin.ts";
 import type { Outcome } from "../model/attempt.ts";
-import type { Knob } from "../model/catalogue.ts";
+import type { Knob, Remedy } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { Change } from "../model/fact.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
@@ -74,8 +74,12 @@ export interface Answer {
   readonly others: readonly { readonly cause: Cause; readonly remedies: readonly string[] }[];
 }
 
-/** Makes the answer. Pure. */
-export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
+/** Makes the answer. Pure. `adviceFor` may remember what is advised for a cause, whatever the host. */
+export function makeAnswer(
+  input: AnswerInput,
+  catalogue: Catalogue,
+  adviceFor: (cause: Cause) => readonly Remedy[] = (cause) => remediesFor(catalogue, cause),
+): Answer {
   const { causes, lastGood, here } = input;
   const [cause] = causes;
   const ofClass = cause === undefined ? undefined : catalogue.advice.get(cause.class);
@@ -101,7 +105,7 @@ export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
           biosNow: here.bios,
           failedWith: input.failedWith,
         });
-  const remedies = cause === undefined ? unexplainedRemedies(input) : chosen(cause, truths, catalogue);
+  const remedies = cause === undefined ? unexplainedRemedies(input) : chosen(cause, truths, adviceFor(cause));
   return {
     vm: input.vm,
     cause,
@@ -121,16 +125,20 @@ export function makeAnswer(input: AnswerInput, catalogue: Catalogue): Answer {
     ].map((text) => adviceForUnraid(text, truths)),
     others: causes.slice(1).map((other) => ({
       cause: other,
-      remedies: chosen(other, truths, catalogue).map(({ text }) => adviceForUnraid(text, truths)),
+      remedies: chosen(other, truths, adviceFor(other)).map(({ text }) => adviceForUnraid(text, truths)),
     })),
   };
 }
 
-function chosen(cause: Cause, truths: HostTruths, catalogue: Catalogue): ReturnType<typeof chooseRemedies> {
+function chosen(
+  cause: Cause,
+  truths: HostTruths,
+  advice: readonly Remedy[],
+): ReturnType<typeof chooseRemedies> {
   const { devices, groups, names = {}, remedies = [] } = cause;
   return [
     ...remedies.map((text) => ({ text, first: false })),
-    ...chooseRemedies(remediesFor(catalogue, cause), truths, { devices, groups, names }),
+    ...chooseRemedies(advice, truths, { devices, groups, names }),
   ];
 }
 

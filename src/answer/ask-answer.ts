@@ -1,5 +1,5 @@
 import type { Catalogue } from "../diagnosis/catalogue.ts";
-import type { HostTruths } from "../diagnosis/remedies.ts";
+import { type HostTruths, remediesFor } from "../diagnosis/remedies.ts";
 import { diffSnapshots } from "../facts/diff-snapshots.ts";
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { askBlame, type BlameAnswer, type BlameReader } from "../history/ask-blame.ts";
@@ -8,8 +8,10 @@ import { earlierThan, lastGoodWith } from "../history/last-good.ts";
 import { canMatter, findSubject, vmKey } from "../history/subject.ts";
 import { isRelaxing, refusesDirectRegions } from "../knowledge/direct-regions.ts";
 import type { Outcome, StartAttempt } from "../model/attempt.ts";
+import type { Remedy } from "../model/catalogue.ts";
 import type { Cause } from "../model/diagnosis.ts";
 import type { Change, Fact, Snapshot } from "../model/fact.ts";
+import type { BootRecord } from "../model/history.ts";
 import type { Bdf, BootId, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
 import type { BootStore, SnapshotStore } from "../store/snapshot-store.ts";
@@ -83,24 +85,38 @@ export function createAsker(
 ): (question: AnswerQuestion) => Answer {
   const known = reader && rememberingReader(reader);
   const common = commonOf(known);
+  const adviceFor = rememberingAdvice(catalogue);
   return (question) =>
     makeAnswer(
       known === undefined ? fromHost(question, common) : fromHistory(known, question, common),
       catalogue,
+      adviceFor,
     );
+}
+
+/** Looks through all signatures once for each cause. */
+function rememberingAdvice(catalogue: Catalogue): (cause: Cause) => readonly Remedy[] {
+  const known = new Map<string, readonly Remedy[]>();
+  return (cause) => {
+    const key = `${cause.class} ${cause.signature}`;
+    const advice = known.get(key) ?? remediesFor(catalogue, cause);
+    known.set(key, advice);
+    return advice;
+  };
 }
 
 /** Reads the facts of each moment once, and what is asked without saying of which VM. */
 function rememberingReader(reader: AnswerReader): AnswerReader {
   const { attempts, snapshots } = reader;
   const newestFailures = remember((limit: number) => attempts.newestFailures(limit));
+  const isStarted = remember((vm: VmName) => attempts.list({ vm, cutShortToo: true, limit: 1 }).length > 0);
   const all = new Map<string, ReturnType<typeof snapshots.series>>();
   const get = remember((id: string) => snapshots.get(id));
   return {
     vms: reader.vms,
     boots: { list: once(() => reader.boots.list()), ordinalOf: reader.boots.ordinalOf },
     attempts: {
-      list: (filter) => attempts.list(filter),
+      list: (filter) => (filter?.vm !== undefined && !isStarted(filter.vm) ? [] : attempts.list(filter)),
       tallies: (filter) => attempts.tallies(filter),
       cutShort: (filter) => attempts.cutShort(filter),
       newestFailures,
@@ -126,7 +142,8 @@ interface Common {
   indexOf(snapshot: Snapshot): FactIndex;
   diff(before: Snapshot, after: Snapshot): readonly Change[];
   demandOn(bdf: Bdf): AnswerInput["demand"];
-  boots(): ReturnType<AnswerReader["boots"]["list"]>;
+  /** The newest snapshot of the boots before that one, or before the newest. */
+  snapshotBefore(bootId: BootId | undefined): string | undefined;
   ordinalOf(bootId: BootId): number | undefined;
 }
 
@@ -138,7 +155,7 @@ function commonOf(reader: AnswerReader | undefined): Common {
     indexOf: remember(indexFacts),
     diff: (before, after) => diffs(before)(after),
     demandOn: remember((bdf: Bdf) => demandOn?.(bdf)),
-    boots: () => reader?.boots.list() ?? [],
+    snapshotBefore: remember((bootId) => snapshotBefore(reader?.boots.list() ?? [], bootId)),
     ordinalOf: (bootId) => reader?.boots.ordinalOf(bootId),
   };
 }
@@ -201,7 +218,7 @@ function fromHistory(reader: AnswerReader, question: AnswerQuestion, common: Com
   const found = lastGoodWith(reader.attempts, vm, concernedDevices(causes, devices), number);
   const good = found?.row;
   const failures = failuresSince(reader, vm, good, number);
-  const before = good === undefined ? snapshotOfLastBoot(common, question) : good.snapshotId;
+  const before = good === undefined ? common.snapshotBefore(question.bootId) : good.snapshotId;
   const then = before === undefined ? undefined : load(before);
   const changes = then === undefined || here === undefined ? undefined : common.diff(then, here);
   // Where nothing changed nobody asks what matters.
@@ -287,10 +304,9 @@ function failuresSince(
   return attempts.list({ vm, ...after, ...earlierThan(before), failedOnly: true, limit: MOST_TRIED });
 }
 
-function snapshotOfLastBoot({ boots }: Common, { bootId }: AnswerQuestion): string | undefined {
-  const all = boots();
-  const current = bootId === undefined ? all.length - 1 : all.findIndex(({ id }) => id === bootId);
-  return all.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
+function snapshotBefore(boots: readonly BootRecord[], bootId: BootId | undefined): string | undefined {
+  const current = bootId === undefined ? boots.length - 1 : boots.findIndex(({ id }) => id === bootId);
+  return boots.slice(0, Math.max(0, current)).findLast(({ snapshotId }) => snapshotId !== undefined)
     ?.snapshotId;
 }
 

@@ -19,6 +19,8 @@ export interface FactIndex {
   readonly kernelOptions: ReadonlyMap<string, boolean>;
   /** What has a part of the device's BARs; undefined where it was not read. */
   windowUsersOf(identity: string): readonly string[] | undefined;
+  /** What advice depends on, whatever the VM. */
+  readonly truths: HostTruths;
 }
 
 const KERNEL_OPTION = "kernel.option.";
@@ -35,7 +37,7 @@ export function indexFacts({ facts }: Snapshot): FactIndex {
     if (known === undefined) places.set(address, [identity]);
     else known.push(identity);
   }
-  return {
+  const index: Omit<FactIndex, "truths"> = {
     text: (key) => textOf(values.get(key)),
     identitiesAt: (address) => places.get(address) ?? [],
     driverOf(identity) {
@@ -55,16 +57,26 @@ export function indexFacts({ facts }: Snapshot): FactIndex {
     ),
     parameters: values.get("kernel.parameter")?.state === "value" ? parametersInFacts(facts) : undefined,
   };
+  return { ...index, truths: truthsOfHost(index) };
 }
 
 /** What advice depends on, from the facts of a moment; what they do not say stays unknown. */
 export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: readonly Bdf[]): HostTruths {
   if (facts === undefined) return {};
+  const pages = facts.text(`${vmFactPrefix(vm)}hugepages`);
+  return {
+    ...facts.truths,
+    devices: devicesOf(facts, devices),
+    windowUsers: windowUsersOf(facts, devices),
+    hugepages: pages === "yes" || pages === "no" ? pages : undefined,
+  };
+}
+
+function truthsOfHost(facts: Omit<FactIndex, "truths">): HostTruths {
   const { text } = facts;
   const kernel = text("kernel.release");
   const protection = text("firmware-tables.IVRS.pre-boot-dma-protection");
   const secure = text("firmware.secure-boot");
-  const pages = text(`${vmFactPrefix(vm)}hugepages`);
   return {
     kernel,
     kernelOptions: facts.kernelOptions,
@@ -73,12 +85,9 @@ export function truthsOf(facts: FactIndex | undefined, vm: VmName, devices: read
     system: /-pve$/.test(kernel ?? "") ? "proxmox" : systemOf(text("software.os.name")),
     systemVersion: text("software.os.version"),
     loader: text("boot-loader.running"),
-    devices: devicesOf(facts, devices),
     parameters: facts.parameters,
     preBootDmaProtection: protection === "on" || protection === "off" ? protection : undefined,
     secureBoot: secure === undefined ? undefined : /^(?:on|enabled|yes)$/i.test(secure) ? "on" : "off",
-    windowUsers: windowUsersOf(facts, devices),
-    hugepages: pages === "yes" || pages === "no" ? pages : undefined,
   };
 }
 

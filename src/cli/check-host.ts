@@ -1,7 +1,7 @@
 import { createAsker } from "../answer/ask-answer.ts";
 import { systemClock } from "../clock.ts";
 import type { Catalogue } from "../diagnosis/catalogue.ts";
-import { factsOf } from "../facts/facts-of-host.ts";
+import { factsBesideVms, factsOf } from "../facts/facts-of-host.ts";
 import { demandsInFacts, hostOfFacts } from "../facts/host-of-facts.ts";
 import { makeSnapshot } from "../facts/snapshot.ts";
 import { readBootIdentity } from "../host/boot-identity.ts";
@@ -98,6 +98,13 @@ export function checkHost(
 ): Preflight {
   const at = systemClock.now();
   const ask = createAsker(store, catalogue);
+  // Compared with nothing, a host with thousands of VMs need not be told apart by what each of them is.
+  let besideVms: Snapshot | undefined;
+  const hostAlone = () => {
+    besideVms ??= makeSnapshot(factsBesideVms(reading));
+    return besideVms;
+  };
+  const modules = host.modules.state === "read" ? { modules: host.modules.value } : {};
   return runPreflight({
     host,
     modprobe: reading.modprobe,
@@ -111,9 +118,16 @@ export function checkHost(
     ...(store !== undefined && { history: createKnownDevices(store) }),
     answer({ definition }, causes) {
       return ask({
-        ...{ vm: definition.name, causes, at, bootId, snapshot: snapshot() },
+        ...{
+          vm: definition.name,
+          causes,
+          at,
+          bootId,
+          snapshot: store === undefined ? hostAlone() : snapshot(),
+        },
         devices: definition.hostDevices.map(({ bdf }) => bdf),
-        truths: host.modules.state === "read" ? { modules: host.modules.value } : {},
+        truths:
+          store === undefined ? { ...modules, hugepages: definition.hugepages ? "yes" : "no" } : modules,
       });
     },
   });

@@ -59,10 +59,11 @@ const UNKNOWN = {
 function demandedGroups(vm: VmDefinition, host: HostState) {
   return groupsOf(vm, host).flatMap((group) => {
     const regions = valueOr(group.reservedRegions, []).filter((region) => region.kind === "direct");
+    if (regions.length === 0) return [];
     const demands = demandsOn(group, host);
     const bios = host.bios.state === "read" ? ` (BIOS ${host.bios.value.version})` : "";
     const subject = `The firmware${bios} demands a fixed 1:1 memory mapping for ${named(vm, group, host)}`;
-    return regions.length === 0 ? [] : [{ group, regions, demands, subject }];
+    return [{ group, regions, demands, subject }];
   });
 }
 

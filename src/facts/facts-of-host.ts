@@ -5,6 +5,7 @@ import type { Fact, FactContent, FactValue } from "../model/fact.ts";
 import { type Reading, unreadable } from "../model/reading.ts";
 import { ABSENT } from "./fact-value.ts";
 import type { FactKind } from "./kind.ts";
+import { VMS } from "./kinds/vm.ts";
 import { FACT_KINDS } from "./kinds.ts";
 import { knownKey } from "./vocabulary.ts";
 
@@ -17,6 +18,11 @@ const MOST_ITEMS = 2000;
  */
 export function factsOf(host: HostReading): readonly Fact[] {
   return FACT_KINDS.flatMap((kind) => factsOfKind(kind, host));
+}
+
+/** All but those of its VMs. */
+export function factsBesideVms(host: HostReading): readonly Fact[] {
+  return FACT_KINDS.filter((kind) => kind !== VMS).flatMap((kind) => factsOfKind(kind, host));
 }
 
 /** The facts of one kind. */

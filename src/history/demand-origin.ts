@@ -21,41 +21,72 @@ export interface DemandReader {
   readonly snapshots: Pick<SnapshotStore, "series">;
 }
 
-/** Makes the question since when the group of a device has a direct region. Reads only, and the boots once. */
+/** Some boots, and what was where in each of them. */
+interface Stretch {
+  readonly boots: readonly BootRecord[];
+  /** Without one where nothing is on record of the boot. */
+  readonly placeOf: (boot: BootRecord) => number | undefined;
+  readonly table: FactTable;
+  /** Devices and groups, by the names in their keys. */
+  readonly identities: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/**
+ * Makes the question since when the group of a device has a direct region. Reads only, and everything once: a host with
+ * many VMs has many devices to be asked about.
+ */
 export function createDemandOrigins(reader: DemandReader): (bdf: Bdf) => DemandOrigin | undefined {
   let boots: readonly BootRecord[] | undefined;
-  return (bdf) => {
+  const read: Stretch[] = [];
+  /** The newest boots are the first, each further stretch is four times as long. */
+  const stretchAt = (index: number): Stretch | undefined => {
     boots ??= reader.boots.list();
-    return originOf(reader, boots, bdf);
+    const end = boots.length - read.reduce((sum, stretch) => sum + stretch.boots.length, 0);
+    if (index === read.length && end > 0) {
+      const size = FIRST_BOOTS * 4 ** index;
+      read.push(readStretch(reader, boots.slice(Math.max(0, end - size), end)));
+    }
+    return read[index];
   };
+  return (bdf) => originOf(stretchAt, bdf);
 }
 
 /** All that tells which device had a demand under which BIOS, with what decides whether a key is absent. */
 const WANTED =
   /^(?:firmware(?:\.bios(?:\.version)?)?|iommu(?:\.group(?:\.[^.]+(?:\.(?:members|direct))?)?)?|pci(?:\.[^.]+(?:\.address)?)?)$/;
 
-/** So many boots are looked through first, the newest; then each time four times as many. */
+/** So many boots are looked through first, the newest. */
 const FIRST_BOOTS = 64;
 
+function readStretch(reader: DemandReader, boots: readonly BootRecord[]): Stretch {
+  const ids = boots.map(({ snapshotId }) => snapshotId ?? "");
+  const { table, placeOf } = readFactTable(reader.snapshots, ids, (key) => WANTED.test(key));
+  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)];
+  const named = (pattern: RegExp) => keys.flatMap((key) => pattern.exec(key)?.[1] ?? []);
+  return {
+    ...{ boots, table },
+    placeOf: ({ snapshotId }) => placeOf.get(snapshotId ?? ""),
+    identities: named(/^pci\.([^.]+)\.address$/),
+    groups: named(/^iommu\.group\.([^.]+)\.members$/),
+  };
+}
+
 /** Goes back from the newest boot to the first of the boots in a row whose group of this device has a direct region. */
-function originOf(reader: DemandReader, boots: readonly BootRecord[], bdf: Bdf): DemandOrigin | undefined {
+function originOf(stretchAt: (index: number) => Stretch | undefined, bdf: Bdf): DemandOrigin | undefined {
   let first: { readonly boot: BootRecord; readonly bios: string | undefined } | undefined;
   const origin = (biosWithout: string | undefined) =>
     first && { bios: first.bios, since: first.boot.startedAt, biosWithout };
-  let end = boots.length;
-  for (let size = FIRST_BOOTS; end > 0; size *= 4) {
-    const some = boots.slice(Math.max(0, end - size), end);
-    end -= some.length;
-    const ids = some.map(({ snapshotId }) => snapshotId ?? "");
-    const { table, placeOf } = readFactTable(reader.snapshots, ids, (key) => WANTED.test(key));
-    const directAt = createDirectAt(table, bdf);
+  for (let index = 0; ; index++) {
+    const stretch = stretchAt(index);
+    if (stretch === undefined) break;
     let isKnown = false;
-    for (const [index, boot] of [...some.entries()].toReversed()) {
-      const place = placeOf.get(ids[index] ?? "");
-      const state = place === undefined ? "unknown" : directAt(place);
+    for (const boot of stretch.boots.toReversed()) {
+      const place = stretch.placeOf(boot);
+      const state = place === undefined ? "unknown" : directAt(stretch, bdf, place);
       if (place === undefined || state === "unknown") continue;
       isKnown = true;
-      const bios = textAt(table, "firmware.bios.version", place);
+      const bios = textAt(stretch.table, "firmware.bios.version", place);
       if (state === "absent") return origin(bios);
       first = { boot, bios };
     }
@@ -65,19 +96,13 @@ function originOf(reader: DemandReader, boots: readonly BootRecord[], bdf: Bdf):
   return origin(undefined);
 }
 
-function createDirectAt(table: FactTable, bdf: Bdf): (place: number) => FactValue["state"] {
-  const keys = [...table.constants.keys(), ...table.columns.map(({ key }) => key)];
-  const named = (pattern: RegExp) => keys.flatMap((key) => pattern.exec(key)?.[1] ?? []);
-  const identities = named(/^pci\.([^.]+)\.address$/);
-  const groups = named(/^iommu\.group\.([^.]+)\.members$/);
-  return (place) => {
-    const identity = identities.find((name) => textAt(table, `pci.${name}.address`, place) === bdf);
-    if (identity === undefined) return "unknown";
-    const group = groups.find((name) =>
-      listOf(table.valueAt(`iommu.group.${name}.members`, place)).includes(identity),
-    );
-    return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
-  };
+function directAt({ table, identities, groups }: Stretch, bdf: Bdf, place: number): FactValue["state"] {
+  const identity = identities.find((name) => textAt(table, `pci.${name}.address`, place) === bdf);
+  if (identity === undefined) return "unknown";
+  const group = groups.find((name) =>
+    listOf(table.valueAt(`iommu.group.${name}.members`, place)).includes(identity),
+  );
+  return group === undefined ? "unknown" : table.valueAt(`iommu.group.${group}.direct`, place).state;
 }
 
 function textAt(table: FactTable, key: string, place: number): string | undefined {

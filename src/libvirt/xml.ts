@@ -108,9 +108,13 @@ function elementOf(node: Node): XmlElement {
   const children = (name: string) => node.inside.filter((inner) => inner.name === name).map(elementOf);
   return {
     attribute(name) {
-      for (const [, own, quoted, apostrophes] of node.attributes.matchAll(ATTRIBUTE))
-        if (own === name) return resolveReferences(quoted ?? apostrophes ?? "");
-      return undefined;
+      if (!node.attributes.includes(name)) return undefined;
+      ATTRIBUTE.lastIndex = 0;
+      for (;;) {
+        const found = ATTRIBUTE.exec(node.attributes);
+        if (found === null) return undefined;
+        if (found[1] === name) return resolveReferences(found[2] ?? found[3] ?? "");
+      }
     },
     text: () => resolveReferences(node.text.trim()),
     child(name) {

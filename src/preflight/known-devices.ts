@@ -1,6 +1,6 @@
 import { listOf, textOf } from "../facts/fact-value.ts";
 import { vmKey } from "../history/subject.ts";
-import type { FactValue } from "../model/fact.ts";
+import type { FactContent, FactValue, Snapshot } from "../model/fact.ts";
 import type { BootRecord } from "../model/history.ts";
 import type { Bdf, VmName } from "../model/identifiers.ts";
 import type { AttemptFilter, AttemptRow } from "../store/attempt-store.ts";
@@ -20,20 +20,34 @@ const MOST_BOOTS = 10;
 
 /** Who stood at an address when a VM last had it; each question is answered once. Reads only. */
 export function createKnownDevices(reader: PreflightReader): PreflightHistory {
-  // By key, because thousands of VMs may be asked about.
+  // By key and by address, because thousands of VMs may be asked about.
   const snapshots = remember((id: string): Facts | undefined => {
     const snapshot = reader.snapshots.get(id);
-    return snapshot && new Map(snapshot.facts.map(({ key, value }) => [key, value]));
+    return snapshot && indexed(snapshot);
   });
-  const boots = remember((_all: "all") => reader.boots.list());
+  const boots = remember((_all: "all") => reader.boots.list().slice(-MOST_BOOTS).reverse());
   return {
     deviceAt: (vm, bdf) =>
       deviceOfStarts(reader, snapshots, vm, bdf) ?? deviceOfBoots(boots, snapshots, vm, bdf),
   };
 }
 
-type Facts = ReadonlyMap<string, FactValue>;
+interface Facts {
+  readonly byKey: ReadonlyMap<string, FactValue>;
+  /** By address how the device there is known. */
+  readonly identities: ReadonlyMap<FactContent, string>;
+}
 type Lookup = (id: string) => Facts | undefined;
+
+function indexed({ facts }: Snapshot): Facts {
+  const identities = new Map<FactContent, string>();
+  for (const { key, value } of facts) {
+    const identity = value.state === "value" ? /^pci\.([^.]+)\.address$/.exec(key)?.[1] : undefined;
+    if (value.state === "value" && identity !== undefined && !identities.has(value.value))
+      identities.set(value.value, identity);
+  }
+  return { byKey: new Map(facts.map(({ key, value }) => [key, value])), identities };
+}
 
 function remember<Key, Value>(find: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
@@ -70,20 +84,16 @@ function deviceOfBoots(
   bdf: Bdf,
 ): KnownDevice | undefined {
   const key = `${vmKey(vm)}.devices`;
-  for (const { snapshotId } of boots("all").slice(-MOST_BOOTS).reverse()) {
+  for (const { snapshotId } of boots("all")) {
     const facts = snapshotId === undefined ? undefined : lookup(snapshotId);
-    if (facts === undefined || !listOf(facts.get(key)).includes(bdf)) continue;
+    if (facts === undefined || !listOf(facts.byKey.get(key)).includes(bdf)) continue;
     const device = deviceIn(facts, bdf);
     if (device !== undefined) return device;
   }
   return undefined;
 }
 
-function deviceIn(facts: Facts, bdf: Bdf): KnownDevice | undefined {
-  for (const [key, value] of facts) {
-    if (value.state !== "value" || value.value !== bdf) continue;
-    const identity = /^pci\.([^.]+)\.address$/.exec(key)?.[1];
-    if (identity !== undefined) return { identity, name: textOf(facts.get(`pci.${identity}.name`)) };
-  }
-  return undefined;
+function deviceIn({ byKey, identities }: Facts, bdf: Bdf): KnownDevice | undefined {
+  const identity = identities.get(bdf);
+  return identity === undefined ? undefined : { identity, name: textOf(byKey.get(`pci.${identity}.name`)) };
 }

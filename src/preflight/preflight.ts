@@ -19,7 +19,8 @@ export function runPreflight(input: PreflightInput): Preflight {
   });
   // Only one that runs can have what another wants, and each is compared with all of them.
   const running = mapReading(host.vms, (known) => known.filter(({ state }) => isActive(state.state)));
-  const vms = asked.map((vm) => preflightOf(vm, { ...input, host: { ...host, vms: running } }));
+  const besideRunning = { ...input, host: { ...host, vms: running } };
+  const vms = asked.map((vm) => preflightOf(vm, besideRunning));
   const hostFindings = [...movedAway(all, only), ...bindingFindings(input, asked), ...bootFindings(input)];
   const stopping = vms.flatMap(({ findings }) => findings.filter(({ matter }) => matter === "stops"));
   return {

@@ -135,6 +135,8 @@ export function createAttemptReads(
       return row === undefined ? undefined : whole(row, lookup);
     },
     list(filter = {}) {
+      // A host may have thousands of VMs of which none was ever started.
+      if (filter.vm !== undefined && vms.numbersOf(filter.vm).length === 0) return [];
       const { where, values } = conditions(filter, vms);
       const direction = filter.first === "oldest" ? "ASC" : "DESC";
       const order = `ORDER BY ${BOOT_ORDER} ${direction}, ${PLACE} ${direction}, attempt.number ${direction}`;

@@ -59,6 +59,7 @@ function createReader(connection: Connection): () => VmNames {
 
   return () => {
     const byName = Map.groupBy(names.all(), ({ name }) => name);
+    const byVm = Map.groupBy([...byName.values()].flat(), ({ vm }) => vm);
     const rows = new Map(vms.all().map((row) => [row.number, row]));
     const newestOf = (number: number): number => {
       let newest = number;
@@ -83,10 +84,7 @@ function createReader(connection: Connection): () => VmNames {
     const numbers = Map.groupBy(byNumber.keys(), (number) => byNumber.get(number) as string | undefined);
     const called = (name: string) => numbers.get(name) ?? [];
     const historyOf = (numbers: readonly number[]) =>
-      [...byName.values()]
-        .flat()
-        .filter(({ vm }) => numbers.includes(vm))
-        .sort((a, b) => a.since - b.since);
+      numbers.flatMap((number) => byVm.get(number) ?? []).sort((a, b) => a.since - b.since);
     return {
       byNumber,
       numbersOf(name) {
