@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
+import type { HostPaths } from "../../src/host-paths.ts";
 import { createWatchedHost, fakeLibvirt, until } from "../helpers/watched-host.ts";
 import { fakeVm } from "../libvirt/fake-libvirtd.ts";
 
@@ -90,6 +91,48 @@ test("a start that fails after a BIOS update is told once, with cause and change
   assert.match(ntfy.titles[1] ?? "", /'Windows 11' did not start/);
   await third.stop();
 });
+
+test("a group that changed is told with the start that it breaks, and not as harmless while that start is under way", async (context) => {
+  const host = createWatchedHost(context);
+  const before = host.boot(["good-intel", "snap-before"]);
+  await (await host.start(before)).stop();
+
+  host.clock.skip(60_000);
+  const after = host.boot(["good-intel", "snap-before"]);
+  moveIntoGroup(after.paths, "0000:03:00.0", "8");
+  const libvirt = await fakeLibvirt(context, after.paths);
+  libvirt.vms.set(VM, fakeVm(VM, 1));
+  after.starts(VM);
+  const service = await host.start(after);
+  assert.deepEqual(
+    host.read((store) => store.alerts.incidents({})),
+    [],
+  );
+  after.fails(VM);
+  await until(() => host.told().length === 1);
+  const [alert] = host.told();
+  assert.equal(alert?.kind, "start-failed");
+  assert.match(alert?.changes.join("\n") ?? "", /IOMMU group of .*, members: gained /);
+  host.clock.skip(30_000);
+  await host.allDelivered();
+  await service.stop();
+  assert.deepEqual(
+    host.told().map(({ kind }) => kind),
+    ["start-failed"],
+    "what changed stands in it",
+  );
+});
+
+/** The board's firmware, or a kernel option, lets a device share another group. */
+function moveIntoGroup(paths: HostPaths, bdf: string, group: string): void {
+  const groups = paths.at("/sys/kernel/iommu_groups");
+  for (const name of readdirSync(groups))
+    rmSync(`${groups}/${name}/devices/${bdf}`, { recursive: true, force: true });
+  mkdirSync(`${groups}/${group}/devices/${bdf}`);
+  const link = paths.at(`/sys/bus/pci/devices/${bdf}/iommu_group`);
+  rmSync(link);
+  symlinkSync(`../../../../kernel/iommu_groups/${group}`, link);
+}
 
 test("a VM that the new BIOS keeps from starting is told before anyone tries, with the change that brings it", async (context) => {
   const host = createWatchedHost(context);

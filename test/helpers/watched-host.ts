@@ -51,6 +51,8 @@ export interface Boot {
   /** What a VM's log says of a start, from `starting up` to its end; the machine's times are put in. */
   failsToStart(vm: string): void;
   starts(vm: string): void;
+  /** What it says when that start fails after all. */
+  fails(vm: string): void;
   shutsDown(vm: string): void;
 }
 
@@ -177,14 +179,15 @@ function createLog(paths: HostPaths, clock: SkippingClock): Omit<Boot, "paths"> 
     `LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-name 'guest=${vm},debug-threads=on' \\\n` +
     `-device '{"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0","bus":"pci.2","addr":"0x1"}' \\\n` +
     "-msg timestamp=on\n";
+  const failed = () => {
+    const refused =
+      'qemu-system-x86_64: -device {"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0"}: vfio 0000:01:00.0: ' +
+      "failed to setup container for group 8: Failed to set group container: Invalid argument";
+    return `${new Date(clock.now()).toISOString()} ${refused}\n${stamp()}: shutting down, reason=failed\n`;
+  };
   return {
-    failsToStart(vm) {
-      const refused =
-        'qemu-system-x86_64: -device {"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0"}: vfio 0000:01:00.0: ' +
-        "failed to setup container for group 8: Failed to set group container: Invalid argument";
-      const at = new Date(clock.now()).toISOString();
-      append(vm, `${begin(vm)}${at} ${refused}\n${stamp()}: shutting down, reason=failed\n`);
-    },
+    failsToStart: (vm) => append(vm, `${begin(vm)}${failed()}`),
+    fails: (vm) => append(vm, failed()),
     starts: (vm) => append(vm, begin(vm)),
     shutsDown: (vm) => append(vm, `${stamp()}: shutting down, reason=shutdown\n`),
   };
