@@ -37,7 +37,7 @@ const RECORD_START = new RegExp(
 /** How one may begin that has no time: these words also stand in the middle of messages. */
 const PROGRAM_START = new RegExp(
   [
-    "^(?:kernel:|qemu[\\w-]*: |kvm: |libvirt(?:d|: |\\.libvirtError)|error: |Error |ERROR |WARNING |TASK ERROR|internal error|EAL: |Traceback|File )",
+    "^(?:kernel:|qemu[\\w-]*: |kvm: |libvirt(?:d|: |\\.libvirtError)|error: |Error:? |ERR(?:OR)?:? |WARNING |TASK ERROR|internal error|EAL: |Traceback|File )",
     "^[a-z][\\w-]* [0-9a-f]{4,5}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]: ",
     "^(?:AMD-Vi|DMAR|DMAR-IR|genirq|VFIO)\\b|^vfio_\\w+: ",
     // QEMU's option in JSON belongs to the `-device` before it.

@@ -313,4 +313,35 @@ describe("a text of a kind that was missed once", () => {
     const filter = "The host lab1 did not satisfy internal filter NUMA because it is too small.";
     assert.match(first(filter)?.sentence ?? "", /it is too small/);
   });
+
+  it("knows modules that cannot be loaded, and which of them is no longer needed", () => {
+    for (const text of [
+      "insmod: ERROR: could not load module vfio-pci.ko: No such file or directory",
+      "modprobe: ERROR: could not insert 'vfio_iommu_type1': Operation not permitted",
+    ])
+      assert.equal(first(text)?.class, "driver-binding", text);
+    const merged = "modprobe: FATAL: Module vfio_virqfd not found in directory /lib/modules/6.8.0";
+    assert.deepEqual([explain(merged).causes, explain(merged).understanding], [[], "healthy"]);
+    const lastImage = "vfio-pci 0000:c3:00.0: No more image in the PCI ROM";
+    assert.deepEqual(explain(lastImage).causes, []);
+  });
+
+  it("takes no hook behind a VM's end for a failed start", () => {
+    const hook = (when: string) =>
+      explain(
+        `Hook script execution failed: internal error: Child process (LC_ALL=C /etc/libvirt/hooks/qemu lab ${when}) unexpected exit status 1: `,
+      );
+    assert.deepEqual(
+      ["prepare begin -", "release end shutdown", "stopped end -"].map((when) => hook(when).vmStartFailure),
+      [true, false, false],
+    );
+    const translated =
+      "内部错误：子进程（LC_ALL=C /etc/libvirt/hooks/qemu lab release end shutdown）意外 退出状态 137: + modprobe -r vfio_pci";
+    assert.equal(explain(translated).vmStartFailure, false);
+  });
+
+  it("takes a start for failed that is answered with ERR", () => {
+    assert.equal(explain("$ virsh start lab\nERR: the moon is shy").vmStartFailure, true);
+    assert.equal(explain("$ systemctl start nginx\nERR: the moon is shy").vmStartFailure, false);
+  });
 });
