@@ -88,6 +88,7 @@ export function writePluginDefinition(
     return file;
   };
   fill("unraid/community-applications.xml", "community-applications.xml");
+  fill("unraid/ca_profile.xml", "ca_profile.xml");
   return fill("unraid/vfio-watch.plg", "vfio-watch.plg");
 }
 

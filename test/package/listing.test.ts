@@ -42,6 +42,16 @@ test("the listing says the same as the plugin's definition", () => {
     assert.notEqual(element(needed), "", needed);
 });
 
+test("the profile that a submission needs is there, with the listing's own icon and address", () => {
+  const profile = read("unraid/ca_profile.xml");
+  assert.match(profile, /^<\?xml .*\n<CommunityApplications>\n\s*<Profile>\s*\w/);
+  for (const [name, same] of [
+    ["Icon", element("Icon")],
+    ["WebPage", element("Project")],
+  ])
+    assert.ok(profile.includes(`<${name}>${same}</${name}>`), name);
+});
+
 test("the icon that both name is there, a PNG of the size that listings show", () => {
   assert.match(definition, / icon="vfio-watch\.png"/);
   const path = /main\/(.*)/.exec(element("Icon"))?.[1] ?? "";

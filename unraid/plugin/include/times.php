@@ -1,5 +1,5 @@
 <?php
-/* Times as Unraid shows them: in the zone of Settings > Date & Time and in the form of Settings > Display Settings. */
+/* Times as Unraid shows them: in the zone of Settings > Date and Time and in the form of Settings > Display Settings. */
 
 /**
  * The owner's forms for a moment and for a day, for strftime as Unraid keeps them; null where they are not known.
