@@ -7,7 +7,7 @@ import { alertsHtml } from "./page-alerts.ts";
 import { firstRunHtml } from "./page-first-run.ts";
 import type { ChosenStart, PageInput } from "./page-input.ts";
 import { foldedHtml, markHtml, type PageLinks, timeHtml } from "./page-parts.ts";
-import { elsewhereHtml, preflightHtml } from "./page-preflight.ts";
+import { elsewhereHtml, preflightHtml, verdictOf } from "./page-preflight.ts";
 import { serviceHtml, watchingHtml } from "./page-service.ts";
 import { PAGE_CLASS, pageStyle } from "./page-style.ts";
 import { outcomeMark } from "./words.ts";
@@ -25,8 +25,7 @@ ${reportStyle()}
 ${pageStyle()}
 </style>
 ${serviceHtml(input)}
-${firstRunHtml(input)}
-${preflightHtml(input.preflight, links)}
+${verdicts(input, links).join("\n")}
 ${alertsHtml(input)}
 ${chosen === undefined ? "" : causeHtml(chosen, links)}
 ${chosen === undefined ? "" : chosenHtml(chosen)}
@@ -36,6 +35,12 @@ ${watchingHtml(input)}
 </div>
 </div>
 `;
+}
+
+/** Who has just installed it is told first what it does, unless there is a VM that will not start. */
+function verdicts(input: PageInput, links: PageLinks): readonly string[] {
+  const parts = [firstRunHtml(input), preflightHtml(input.preflight, links)];
+  return input.preflight.vms.some((vm) => verdictOf(vm).tone === "bad") ? parts.reverse() : parts;
 }
 
 /** Which change broke it: the picture and the change; the reckoning behind it is folded. */

@@ -101,6 +101,19 @@ test("a VM that failed last time, and that nothing known stops now, has why and 
   assert.ok(card.includes(escapeHtml(vms[0]?.todo ?? "none")), card);
 });
 
+test("on the first day a VM that will not start comes before what the program does, and after it where nothing fails", async (context) => {
+  const { host, run, good, bad } = await createRig(context);
+  const nothingYet = join(dirname(host.database), "nothing-yet.db");
+  const placesOn = async (root: string) => {
+    const { out } = await run(root, "page", "tools", "--database", nothingYet);
+    return [out.indexOf("<article class="), out.indexOf("Nothing has happened yet")] as const;
+  };
+  const [stopped, beside] = await placesOn(bad.paths.root);
+  assert.ok(stopped > 0 && stopped < beside, `${stopped} ${beside}`);
+  const [fine, before] = await placesOn(good.paths.root);
+  assert.ok(before > 0 && before < fine, `${fine} ${before}`);
+});
+
 test("there is no answer for a VM that nobody knows, and none without the service", async (context) => {
   const { host, run, bad } = await createRig(context);
   const args = ["page", "answer", "--since", "0", "--vm"];

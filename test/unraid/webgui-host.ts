@@ -18,6 +18,9 @@ import { needsPrograms } from "../helpers/needs.ts";
 import { freePort, giveHistory, program, TOKEN, untilItAnswers, type WebHost } from "./web-host.ts";
 
 const PROJECT = join(import.meta.dirname, "../..");
+/** Where notifications are stored, which is the host's own. */
+export const NOTIFICATIONS = "/boot/config/plugins/dynamix/notifications";
+const NOTIFY = `[notify]\npath="${NOTIFICATIONS}"\n`;
 const BROKEN = join(PROJECT, "test/fixtures/recordings/bios-update/boot2-ivmd-amd");
 /** Names a directory with the files of Unraid's web interface, one version a directory: `7.2.8/emhttp/…`. */
 const DIRECTORY = "UNRAID_WEBGUI";
@@ -104,10 +107,15 @@ export async function startWebguiHost(version: string): Promise<WebguiHost> {
     theme: (name) =>
       writeFile(
         "/boot/config/plugins/dynamix/dynamix.cfg",
-        `[display]\ntheme="${name}"\ndate="%d-%m-%Y"\ntime="%R"\n`,
+        `[display]\ntheme="${name}"\ndate="%d-%m-%Y"\ntime="%R"\n${NOTIFY}`,
       ),
     async startService() {
-      service = spawn(at("/usr/local/vfio-watch/bin/vfio-watch"), ["run"], { stdio: "ignore" });
+      // Where Unraid's notifier finds the rest of Unraid.
+      service = spawn(
+        "nsenter",
+        ["--mount", "--target", `${server.pid}`, at("/usr/local/vfio-watch/bin/vfio-watch"), "run"],
+        { stdio: "ignore" },
+      );
       await untilThere(at("/run/vfio-watch/overview.json"));
     },
     async stopService() {
@@ -149,7 +157,8 @@ function furnish(version: string, writeFile: WebHost["writeFile"]): void {
     "/boot/config/domain.cfg",
     'SERVICE="enable"\nMEDIADIR="/mnt/user/isos/"\nDOMAINDIR="/mnt/user/domains/"\n',
   );
-  writeFile("/boot/config/plugins/dynamix/dynamix.cfg", '[display]\ntheme="white"\n');
+  writeFile("/boot/config/plugins/dynamix/dynamix.cfg", `[display]\ntheme="white"\n${NOTIFY}`);
+  for (const box of ["unread", "archive"]) writeFile(`${NOTIFICATIONS}/${box}/.keep`, "");
   writeFile("/boot/config/vfio-pci.cfg", "");
   writeFile("/run/libvirt/libvirtd.pid", `${process.pid}`);
   writeFile("/etc/rc.d/rc.libvirt", "#!/bin/sh\nexit 0\n", 0o755);

@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { noBrowser, openBrowser, type Page } from "../report/browser.ts";
-import { noWebgui, startWebguiHost, VM_UUID, type WebguiHost, webguiVersions } from "./webgui-host.ts";
+import {
+  NOTIFICATIONS,
+  noWebgui,
+  startWebguiHost,
+  VM_UUID,
+  type WebguiHost,
+  webguiVersions,
+} from "./webgui-host.ts";
 
 /** Where to leave pictures of what was tested, to be looked at. */
 const PICTURES = process.env.UNRAID_SCREENSHOTS;
@@ -15,6 +22,8 @@ const LOOKS = THEMES.flatMap((theme) => SCREENS.map((width) => ({ theme, width }
 /** What the pages of Unraid complain about by themselves: there is no nginx with its channels here. Chromium gives advice. */
 const NOT_OURS = /WebSocket|404|net::ERR|NchanSubscriber|cpuPowerSubscription|^\[DOM\]/;
 const IS_MARKED = `document.querySelector(".vfio-watch-mark") !== null || document.getElementById("vfio-watch-off")`;
+/** A busy machine may not answer within the page's patience: then one asks again. */
+const IS_TOOLS_THERE = `(document.querySelector('[aria-busy="true"]') === null && (document.querySelector("#vfio-watch-content .vfio-watch-page") !== null || document.getElementById("vfio-watch-refresh").click()))`;
 const BANNER = `document.querySelector(".upgrade_notice .vfio-watch-banner")`;
 const START = {
   icon: `document.getElementById("vm-${VM_UUID}")`,
@@ -47,7 +56,7 @@ for (const version of skip === false ? webguiVersions() : []) {
       await page.open(host.address + path, { width, dark: false });
     };
     const until = async <T>(expression: string): Promise<T> => {
-      for (let tries = 0; tries < 600; tries++) {
+      for (let tries = 0; tries < 2_400; tries++) {
         const value = await page.evaluate<T | null>(expression);
         if (value) return value;
         await delay(50);
@@ -231,12 +240,7 @@ for (const version of skip === false ? webguiVersions() : []) {
     });
 
     for (const [path, isThere, expected] of [
-      [
-        "/Tools/vfio-watch",
-        // A busy machine may not answer within the page's patience: then one asks again.
-        `document.querySelector('[aria-busy="true"]') === null && (document.querySelector("#vfio-watch-content .vfio-watch-page") !== null || document.getElementById("vfio-watch-refresh").click())`,
-        /Windows 11[\s\S]*Go back to BIOS E7E49AMSI\.1A63/,
-      ],
+      ["/Tools/vfio-watch", IS_TOOLS_THERE, /Windows 11[\s\S]*Go back to BIOS E7E49AMSI\.1A63/],
       [
         "/Settings/vfio-watch-settings",
         `document.getElementById("vfio-watch-settings") !== null`,
@@ -261,6 +265,40 @@ for (const version of skip === false ? webguiVersions() : []) {
         nothingBroke();
       });
     }
+
+    test("an alert is acknowledged and silenced on the page, and a test arrives in Unraid's own notifications", async () => {
+      const look = { theme: "black", width: 390 };
+      await open("/Tools/vfio-watch", look);
+      await until(IS_TOOLS_THERE);
+      const pressed = async (what: string, said: string) => {
+        await until(
+          `(document.querySelector('[data-do="${what}"]')?.click(), document.querySelector('[data-do="${what}"]') !== null)`,
+        );
+        // Reloaded by itself; a busy machine may not answer within the page's patience, then one asks again.
+        await until(
+          `${IS_TOOLS_THERE} && document.querySelector(".vfw-alerts").textContent.includes("${said}")`,
+        );
+        await picture(what, look);
+      };
+      await pressed("acknowledge", "you know: no reminders until it is over");
+      await pressed("silence", "silent until ");
+      await open("/Settings/vfio-watch-settings", look);
+      const button = `document.querySelector('[data-do="test"][data-value="unraid"]')`;
+      await page.evaluate(`(${button}.closest("details").open = true, ${button}.click())`);
+      const said = await until<string>(
+        `/Sending/.test(${button}.nextElementSibling?.textContent ?? "Sending") ? null : ${button}.nextElementSibling.textContent`,
+      );
+      await picture("test", look);
+      const stored = readdirSync(host.at(`${NOTIFICATIONS}/unread`)).map((name) =>
+        host.readFile(`${NOTIFICATIONS}/unread/${name}`),
+      );
+      assert.ok(
+        stored.some((text) => /event="?VFIO Watch"?\n[\s\S]*test/i.test(text)),
+        `${said}\n${stored.join("\n")}`,
+      );
+      assert.match(said, /^Sent\./);
+      nothingBroke();
+    });
 
     test("every other page has it without a sign of it", async () => {
       await open("/Settings", { theme: "white", width: 1280 });

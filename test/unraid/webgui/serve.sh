@@ -22,11 +22,14 @@ for directory in run boot var/local var/log mnt; do
   mkdir -p "$root/$directory" "/$directory"
   mount --bind "$root/$directory" "/$directory"
 done
-# Unraid's PHP has no gettext: it defines those functions itself.
+# Unraid's PHP has no gettext: it defines those functions itself. Its scripts, the notifier too, begin with short tags.
+settings=$(php -r 'echo PHP_CONFIG_FILE_SCAN_DIR;')
 mkdir -p /run/php-ini
-cp -- "$(php -r 'echo PHP_CONFIG_FILE_SCAN_DIR;')"/*.ini /run/php-ini/
+cp -- "$settings"/*.ini /run/php-ini/
 rm -f /run/php-ini/*gettext*
+echo "short_open_tag=1" >/run/php-ini/unraid.ini
+mount --bind /run/php-ini "$settings"
 cd /
-exec env PHP_CLI_SERVER_WORKERS=4 PHP_INI_SCAN_DIR=/run/php-ini php -S "127.0.0.1:$port" -t /usr/local/emhttp \
-  -d short_open_tag=1 -d display_errors=0 -d log_errors=1 -d error_log=/run/php-errors \
+exec env PHP_CLI_SERVER_WORKERS=4 php -S "127.0.0.1:$port" -t /usr/local/emhttp \
+  -d display_errors=0 -d log_errors=1 -d error_log=/run/php-errors \
   -d "auto_prepend_file=$here/prepend.php" "$here/router.php"
