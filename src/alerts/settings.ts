@@ -1,13 +1,6 @@
-import type { ValuesOf } from "../settings/setting-keys.ts";
+import { settingsOf, type ValuesOf } from "../settings/setting-keys.ts";
 import { choice, dailyHours, someOf, text, webAddress, whole, yesNo } from "../settings/value-kinds.ts";
-import { CHANNEL_NAMES } from "./channels/all.ts";
-import { command } from "./channels/command.ts";
-import { log } from "./channels/log.ts";
-import { mail } from "./channels/mail.ts";
-import { mqtt } from "./channels/mqtt.ts";
-import { ntfy } from "./channels/ntfy.ts";
-import { unraid } from "./channels/unraid.ts";
-import { webhook } from "./channels/webhook.ts";
+import { CHANNEL_NAMES, CHANNELS } from "./channels/all.ts";
 
 const IMPORTANCES = ["normal", "warning", "alert"] as const;
 const TOLD_AS = ["off", "normal", "warning", "alert"] as const;
@@ -58,13 +51,7 @@ export const ALERT_SETTINGS = {
   ),
   HOST_NAME: text("", "The machine's name in alerts. Empty: its host name."),
 
-  ...log.settings,
-  ...unraid.settings,
-  ...mail.settings,
-  ...ntfy.settings,
-  ...webhook.settings,
-  ...mqtt.settings,
-  ...command.settings,
+  ...settingsOf(CHANNELS),
 
   HTTP_TIMEOUT_SECONDS: whole(
     15,

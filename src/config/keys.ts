@@ -1,13 +1,12 @@
 import { CHANNELS } from "../alerts/channels/all.ts";
 import { ALERT_SETTINGS } from "../alerts/settings.ts";
 import { FLEET_SECRET_FILES, FLEET_SETTINGS } from "../fleet/settings.ts";
+import { settingsOf } from "../settings/setting-keys.ts";
 import { choice, path, placeOr, schedule, someOf, whole, yesNo } from "../settings/value-kinds.ts";
 import { SOURCE_NAMES, SOURCES } from "../sources/kinds/all.ts";
-import { domainLogs } from "../sources/kinds/domain-logs.ts";
-import { libvirtdLog } from "../sources/kinds/libvirtd-log.ts";
 
 /** What sources declare; they are made from it at the start. */
-export const SOURCE_SETTINGS = { ...domainLogs.settings, ...libvirtdLog.settings } as const;
+export const SOURCE_SETTINGS = settingsOf(SOURCES);
 
 /**
  * Every setting there is, in the order in which the shipped file shows them. Reading, checking, `vfio-watch config`

@@ -2,15 +2,8 @@ import type { VmStatus } from "./host-state.ts";
 import type { Bdf, BootId, VmName } from "./identifiers.ts";
 import type { VmDefinition, VmManager, VmState } from "./virtual-machine.ts";
 
-/** The places that observations come from. */
-export type SourceName =
-  | "kernel-log"
-  | "vfio-nodes"
-  | "libvirt"
-  | "domain-logs"
-  | "libvirtd-log"
-  | "proxmox"
-  | "config-files";
+/** What a place that observations come from is called; each names itself, in `sources/kinds/`. */
+export type SourceName = string;
 
 interface ObservationBase {
   readonly source: SourceName;
