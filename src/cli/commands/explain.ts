@@ -235,12 +235,13 @@ function describeExplanation(
     ...(devices.length > 0 ? [`device ${devices.join(", ")}`] : []),
     ...(groups.length > 0 ? [`IOMMU group ${groups.join(", ")}`] : []),
   ];
-  if (about.length > 0) lines.push(about.join("; "));
+  if (about.length > 0) lines.push(wrap(about.join("; "), columns, "  "));
   const machine = describeHost(host);
   if (machine !== undefined) lines.push(wrap(`The text names: ${printable(machine)}`, columns, "  "));
   const [first, ...others] = causes;
   if (first !== undefined) {
-    lines.push(`(${first.class}, ${first.certainty}, signature ${first.signature})`, "");
+    const named = `(${first.class}, ${first.certainty}, signature ${first.signature})`;
+    lines.push(wrap(named, columns, "  "), "");
     lines.push(
       ...first.evidence
         .slice(0, MOST_EVIDENCE_SHOWN)
@@ -248,7 +249,8 @@ function describeExplanation(
     );
     if (own !== undefined) {
       const { vm } = own.answer;
-      lines.push("", paint("bold", `On ${own.where}: start #${own.number} of '${printable(vm)}' failed so`));
+      const which = `On ${own.where}: start #${own.number} of '${printable(vm)}' failed so`;
+      lines.push("", paint("bold", wrap(which, columns, "  ")));
       lines.push(...historyTexts(own.answer).map((text) => wrap(printable(text), columns, "  ")));
     }
     lines.push(...remedyLines(own?.answer ?? first, paint, columns));
