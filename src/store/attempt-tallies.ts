@@ -48,13 +48,13 @@ export function createTallies(
   const loneStatements = new Map<string, ReturnType<typeof connection.tuples<SqlValue[], LoneTuple>>>();
 
   /** Starts in boots in which the host slept: each is read, because the groups are not those of the index. */
-  function divided(where: string, values: readonly SqlValue[]): readonly Counted[] {
+  function divided(source: string, where: string, values: readonly SqlValue[]): readonly Counted[] {
     const sleeps = new Map(
       slept.all().map((row) => [row.number, JSON.parse(row.sleeps) as readonly SleepPair[]]),
     );
     if (sleeps.size === 0) return [];
     const sql = `SELECT ${COLUMNS}, 1, opened_at, opened_at, attempt.number, attempt.number, steady
-      FROM ${TALLY_INDEX} WHERE ${where} AND boot IN (${SLEPT})
+      FROM ${source} WHERE ${where} AND boot IN (${SLEPT})
       ORDER BY vm, boot, outcome, cause, device_set, snapshot, attempt.origin`;
     const statement = remembered(loneStatements, sql, () => connection.tuples<SqlValue[], LoneTuple>(sql));
     const all: Counted[] = [];
@@ -76,17 +76,20 @@ export function createTallies(
 
   return (filter = {}) => {
     const { where, values } = conditions(filter, vms);
+    // Of one boot there are few, and another index leads to them.
+    const source = filter.bootId === undefined ? TALLY_INDEX : "attempt INDEXED BY attempt_boot";
     const sql = `SELECT ${COLUMNS}, count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number)
-      FROM ${TALLY_INDEX} WHERE ${where} AND (boot IS NULL OR boot NOT IN (${SLEPT})) GROUP BY ${COLUMNS}`;
+      FROM ${source} WHERE ${where} AND (boot IS NULL OR boot NOT IN (${SLEPT})) GROUP BY ${COLUMNS}`;
     const statement = remembered(statements, sql, () => connection.tuples<SqlValue[], TallyTuple>(sql));
     const rows = [
       ...statement.all(...values).map((row): Counted => ({ row, wake: 0 })),
-      ...divided(where, values),
+      ...divided(source, where, values),
     ];
     const positions = boots.positions();
     const sets = devicesByNumber();
     const names = vms.names();
-    const snapshotIds = snapshots.ids();
+    const snapshotIds =
+      filter.bootId === undefined ? snapshots.ids() : snapshots.ids(rows.map(({ row }) => row[5]));
     // By index: taking thousands of rows apart by destructuring takes as long as reading them.
     const tallies = rows.map(
       ({ row, wake }): AttemptTally => ({

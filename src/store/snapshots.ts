@@ -13,7 +13,8 @@ import { createSpanTable, type Position } from "./spans.ts";
 export interface SnapshotTable extends SnapshotStore {
   /** Number of a snapshot; one that is not stored yet is announced by its id. */
   numberOf(id: string): number;
-  ids(): ReadonlyMap<number, string>;
+  /** Of these numbers, or of all. */
+  ids(numbers?: readonly (number | null)[]): ReadonlyMap<number, string>;
 }
 
 export function createSnapshotTable(connection: Connection, boots: BootTable): SnapshotTable {
@@ -33,6 +34,9 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
     "UPDATE snapshot SET strand = ?, place = ?, facts = ? WHERE number = ?",
   );
   const ids = connection.tuples<[], [number: number, id: string]>("SELECT number, id FROM snapshot");
+  const idsOf = connection.tuples<[string], [number: number, id: string]>(
+    "SELECT number, id FROM snapshot WHERE number IN (SELECT value FROM json_each(?))",
+  );
   const factNumber = connection.statement<[string, string, string, string], { number: number }>(
     `SELECT fact.number FROM fact_key JOIN fact ON fact.fact_key = fact_key.number
      WHERE fact_key.key = ? AND fact_key.fact_group = ? AND fact.state = ? AND fact.value = ?`,
@@ -112,7 +116,8 @@ export function createSnapshotTable(connection: Connection, boots: BootTable): S
 
   const table: SnapshotTable = {
     numberOf: (id) => numberById.get(id)?.number ?? announce.insert(id),
-    ids: () => new Map(ids.all()),
+    ids: (numbers) =>
+      new Map(numbers === undefined ? ids.all() : idsOf.all(JSON.stringify([...new Set(numbers)]))),
     has: (id) => positionById.get(id) !== undefined,
     save(snapshot) {
       return connection.batched(() => {
