@@ -72,8 +72,8 @@ export function createProxmoxStarts(options: {
   const startUnderWay = (vmid: string, but?: OpenTask) =>
     [...open.values()].some((other) => other !== but && other.begun !== undefined && other.task.id === vmid);
 
-  /** Whether the task is a try to start the VM; undefined: not known yet. */
-  function isStart(entry: OpenTask, result: TaskResult | undefined): boolean | undefined {
+  /** Whether the task is a try to start the VM, as far as it is known by now. */
+  function isStart(entry: OpenTask, result: TaskResult | undefined): boolean {
     const { id, kind, startedAt } = entry.task;
     const qemu = qemuOf(id);
     const ranBefore = qemu !== undefined && qemu.since < startedAt;
@@ -82,11 +82,10 @@ export function createProxmoxStarts(options: {
       qemu !== undefined &&
       running.has(id) &&
       (result === undefined || (result.failed && qemu.since <= result.at));
-    if (ranBefore || runsByAnother) return result === undefined ? undefined : false;
+    if (ranBefore || runsByAnother) return false;
     if (ALREADY_RUNNING.test(result?.line?.text ?? "")) return false;
-    if (kind === "qmresume" && !entry.lines.some(({ text }) => text === STARTED_FROM_DISK))
-      return result === undefined ? undefined : false;
-    return result === undefined && startUnderWay(id, entry) ? undefined : true;
+    if (kind === "qmresume" && !entry.lines.some(({ text }) => text === STARTED_FROM_DISK)) return false;
+    return result !== undefined || !startUnderWay(id, entry);
   }
 
   function begin(entry: OpenTask): VmDefinition | undefined {
@@ -112,7 +111,7 @@ export function createProxmoxStarts(options: {
   }
 
   function takeStart(entry: OpenTask, { result }: TaskNews): void {
-    if (entry.begun === undefined && isStart(entry, result) !== true) return;
+    if (entry.begun === undefined && !isStart(entry, result)) return;
     const definition = entry.begun ?? begin(entry);
     if (definition === undefined) return;
     for (const line of entry.lines.splice(0)) giveLine(entry, definition.name, line);

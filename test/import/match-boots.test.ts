@@ -64,6 +64,9 @@ test("what is read again has the id that it had, and another kernel or another s
   assert.equal(new Set(ids).size, ids.length);
   // A start that is known to a minute gives no id that copies of a log would share.
   assert.notEqual(idOf(past({ precision: "uptime" })), idOf(past()));
+  // Nor does what of the boot a material shows first: the same boot would be imported twice.
+  for (const precision of ["uptime", "log"] as const)
+    assert.equal(idOf(past({ precision })), idOf(past({ precision, firstSeenAt: START + HOUR })));
   assert.equal(idOf(past({ id: LIVE })), LIVE);
 });
 
@@ -74,6 +77,9 @@ test("boots with another BIOS, another kernel or another id of the kernel's are 
   const other = bootId("22222222-2222-4222-8222-222222222222");
   assert.ok(!isFound(past({ id: other }), known({}, LIVE)));
   assert.ok(isFound(past({ id: LIVE }), known({ kernelRelease: "6.6.0" }, LIVE)));
+  // The id of material that had none is no id of the kernel's, whatever stands in it.
+  const made = bootId("made-11111111-1111-4111-8111-111111111111");
+  assert.ok(isFound(past({ id: LIVE }), known({}, made)));
 });
 
 test("what begins in the middle of a boot belongs to the one in whose time it was said, or to none of two", () => {
@@ -82,6 +88,10 @@ test("what begins in the middle of a boot belongs to the one in whose time it wa
   assert.ok(isFound(past(part), live));
   const later = known({ startedAt: START + 15 * MINUTE }, bootId("33333333-3333-4333-8333-333333333333"));
   assert.ok(!isFound(past(part), live, later));
+  // Up to the very last moment, and from a minute before the first.
+  assert.ok(isFound(past({ ...part, firstSeenAt: live.lastSeenAt }), live));
+  assert.ok(isFound(past({ ...part, firstSeenAt: START - MINUTE, lastSeenAt: START }), live));
+  assert.ok(isFound(past({ ...part, firstSeenAt: START - MINUTE, lastSeenAt: START - SECOND }), live));
   const after = { ...part, firstSeenAt: live.lastSeenAt + MINUTE, lastSeenAt: live.lastSeenAt + HOUR };
   assert.ok(isFound(past(after), live));
   assert.ok(!isFound(past({ ...after, firstSeenAt: after.firstSeenAt + SECOND }), live));

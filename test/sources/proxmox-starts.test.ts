@@ -112,6 +112,21 @@ describe("while a start of a VM is under way", () => {
 });
 
 describe("a start of a VM", () => {
+  it("is none of one that runs, by its QEMU or by the task's own word", async () => {
+    for (const [isThere, end] of [
+      [true, ended("TASK OK", 5, false)],
+      [true, ended("TASK ERROR: VM is locked", 5)],
+      [false, ended("TASK ERROR: VM 101 already running", 5)],
+    ] as const) {
+      const { add, follow, told, runs } = bench();
+      if (isThere) runs(-1);
+      add(task(0));
+      if (isThere) await follow(task(0), said("trying"));
+      await follow(task(0), end);
+      assert.deepEqual(told(), []);
+    }
+  });
+
   it("ends the run before it, and has the QEMU and the devices of now", async () => {
     const { add, follow, told, seen, memory } = bench();
     memory.running.set("101", definition("101 (old name)", []).name);
@@ -160,7 +175,7 @@ describe("a start of a VM", () => {
       const { add, follow, told } = bench();
       const one = task(0, "qmresume");
       add(one);
-      await follow(one, said(text));
+      await follow(one, said(text, "and more"));
       await follow(one, ended("TASK OK", 2, false));
       assert.equal(told().includes(BEGINS), isStart, text);
     }
