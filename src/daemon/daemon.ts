@@ -359,7 +359,8 @@ async function watchHost(
   facts.startHardware(() => host.lookSoon("hardware inventory"));
   if (boot.bootedAt.state === "read" && boot.bootId.state === "read") {
     const bootedAt = boot.bootedAt.value;
-    lookBack({ store, paths, clock, bootId, bootedAt, matcher, signatures, settings }, log);
+    const past = lookBack({ store, paths, clock, bootId, bootedAt, matcher, signatures, settings }, log);
+    undo(past.stop);
   }
 
   const sourceWatch = createSourceWatch({

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { oneLine } from "../hostile-text.ts";
 import { type FleetConnection, FleetRefusal } from "./connect.ts";
 import { FLEET_MIGRATIONS, FLEET_SCHEMA, FLEET_VERSION } from "./schema.ts";
 import type { FleetGroups } from "./schema-access.ts";
@@ -76,7 +77,7 @@ export async function addRole(
   label: string,
   kind: "host" | "reader",
 ): Promise<NewRole> {
-  if (label.trim() === "" || label.length > LONGEST_LABEL || /[\u0000-\u001f\u007f]/.test(label))
+  if (label.trim() === "" || label.length > LONGEST_LABEL || oneLine(label) !== label)
     throw new FleetRefusal(`a label has 1 to ${LONGEST_LABEL} characters that can be typed`);
   const role = `vfio_watch_${kind[0]}_${randomBytes(6).toString("hex")}`;
   const password = randomBytes(24).toString("base64url");
