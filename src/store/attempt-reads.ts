@@ -65,8 +65,10 @@ export function createAttemptReads(
     LEFT JOIN snapshot ON snapshot.number = attempt.snapshot
     LEFT JOIN diagnosis ON diagnosis.attempt = attempt.number`;
   const oneFull = connection.statement<[number], FullRow>(`SELECT ${fullColumns} WHERE attempt.number = ?`);
+  // Those few that have no outcome stand in the index; the rows of all would be read at each start of the service.
   const allOpen = connection.statement<[], FullRow>(
-    `SELECT ${fullColumns} WHERE ${OPEN} ORDER BY opened_at, attempt.number`,
+    `SELECT ${fullColumns} WHERE attempt.number IN
+       (SELECT number FROM ${TALLY_INDEX} WHERE outcome IS NULL) AND ${OPEN} ORDER BY opened_at, attempt.number`,
   );
   const openOfBoot = connection.statement<[string], FullRow>(
     `SELECT ${fullColumns} WHERE boot.id = ? AND ${OPEN} ORDER BY opened_at, attempt.number`,
