@@ -344,4 +344,20 @@ describe("a text of a kind that was missed once", () => {
     assert.equal(explain("$ virsh start lab\nERR: the moon is shy").vmStartFailure, true);
     assert.equal(explain("$ systemctl start nginx\nERR: the moon is shy").vmStartFailure, false);
   });
+
+  it("names a card whose virtual functions cannot be made, and one that DPDK could not take", () => {
+    for (const [text, cause] of [
+      ["ice 0000:c3:00.0: Failed to enable SRIOV: -28", "device-config-invalid"],
+      ["EAL: Driver cannot attach the device (0000:c3:00.0)", "driver-binding"],
+      [
+        "Warning: routing table indicates that interface 0000:c3:00.0 is active. Not modifying",
+        "device-busy",
+      ],
+    ] as const) {
+      assert.equal(first(text)?.class, cause, text);
+      assert.equal(explain(text).vmStartFailure, false, text);
+    }
+    const virtual = "[nvidia-vgpu-vfio] 0d6c7f1a-aaaa-bbbb-cccc-001122334455: start failed. status: 0x1";
+    assert.equal(explain(virtual).vmStartFailure, true);
+  });
 });
