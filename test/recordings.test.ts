@@ -7,6 +7,7 @@ import { alertPolicy } from "../src/alerts/policy.ts";
 import { loadConfig } from "../src/config.ts";
 import { createAlerting } from "../src/daemon/alerting.ts";
 import { loadCatalogue } from "../src/diagnosis/catalogue.ts";
+import { askBlame } from "../src/history/ask-blame.ts";
 import { lastGoodWith } from "../src/history/last-good.ts";
 import type { Outcome, StartAttempt } from "../src/model/attempt.ts";
 import type { CauseClass } from "../src/model/catalogue.ts";
@@ -167,7 +168,7 @@ it("a recorded clock that is set back orders nothing: the newest start comes fir
   const clock = { now: () => wall };
   const policy = () =>
     alertPolicy(loadConfig({ paths: NO_SETTINGS }).config, { unraid: false, proxmox: false });
-  const { listed, lastGood, told } = await replay(boots, catalogue, {
+  const { listed, lastGood, told, turn } = await replay(boots, catalogue, {
     onSettled(boot, attempt, number, store, snapshotId) {
       wall = attempt.openedAt;
       const alerter = createAlerter({ store: store.alerts, clock, policy });
@@ -181,6 +182,7 @@ it("a recorded clock that is set back orders nothing: the newest start comes fir
         .list()
         .map(({ outcome, openedAt }) => [outcome, new Date(openedAt).toISOString().slice(0, 10)]),
       lastGood: lastGoodWith(store.attempts, vmName("Windows 11"), [], 3)?.row.number,
+      turn: askBlame(store, { vm: vmName("Windows 11") }).blame.boundary,
       told: store.alerts
         .incidents({})
         .map(({ id, count }) => [
@@ -196,6 +198,7 @@ it("a recorded clock that is set back orders nothing: the newest start comes fir
     ["started", "2026-12-01"],
   ]);
   assert.equal(lastGood, 1);
+  assert.deepEqual([turn?.lastGood.firstNumber, turn?.firstBad.firstNumber], [1, 2]);
   assert.deepEqual(told, [[2, 1, undefined]], "counted twice, told once, and still open");
 });
 

@@ -28,10 +28,9 @@ type TallyTuple = [
   lastAt: number,
   firstNumber: number,
   lastNumber: number,
+  /** Of the first, in milliseconds of the boot; null where none was read from that clock. */
+  steady: number | null,
 ];
-
-/** One start, in a boot in which the host slept; with its number of sleeps before it once that is told. */
-type LoneTuple = [...TallyTuple, steady: number | null];
 
 const COLUMNS = "vm, attempt.boot, outcome, cause, device_set, snapshot, attempt.origin";
 const SLEPT = "SELECT number FROM boot WHERE sleeps IS NOT NULL";
@@ -45,7 +44,7 @@ export function createTallies(
     "SELECT number, sleeps FROM boot WHERE sleeps IS NOT NULL",
   );
   const statements = new Map<string, ReturnType<typeof connection.tuples<SqlValue[], TallyTuple>>>();
-  const loneStatements = new Map<string, ReturnType<typeof connection.tuples<SqlValue[], LoneTuple>>>();
+  const loneStatements = new Map<string, ReturnType<typeof connection.tuples<SqlValue[], TallyTuple>>>();
 
   /** Starts in boots in which the host slept: each is read, because the groups are not those of the index. */
   function divided(source: string, where: string, values: readonly SqlValue[]): readonly Counted[] {
@@ -56,19 +55,18 @@ export function createTallies(
     const sql = `SELECT ${COLUMNS}, 1, opened_at, opened_at, attempt.number, attempt.number, steady
       FROM ${source} WHERE ${where} AND boot IN (${SLEPT})
       ORDER BY vm, boot, outcome, cause, device_set, snapshot, attempt.origin`;
-    const statement = remembered(loneStatements, sql, () => connection.tuples<SqlValue[], LoneTuple>(sql));
+    const statement = remembered(loneStatements, sql, () => connection.tuples<SqlValue[], TallyTuple>(sql));
     const all: Counted[] = [];
     let byWake = new Map<number, TallyTuple>();
-    let before: LoneTuple | undefined;
+    let before: TallyTuple | undefined;
     for (const row of statement.all(...values)) {
       if (before === undefined || !isSameWay(before, row)) byWake = new Map();
       before = row;
       const wake = sleepsBefore(sleeps.get(row[1] ?? 0) ?? [], row[8], row[12]);
       const known = byWake.get(wake);
       if (known === undefined) {
-        const first = row.slice(0, 12) as TallyTuple;
-        byWake.set(wake, first);
-        all.push({ row: first, wake });
+        byWake.set(wake, row);
+        all.push({ row, wake });
       } else join(known, row);
     }
     return all;
@@ -78,8 +76,8 @@ export function createTallies(
     const { where, values } = conditions(filter, vms);
     // Of one boot there are few, and another index leads to them.
     const source = filter.bootId === undefined ? TALLY_INDEX : "attempt INDEXED BY attempt_boot";
-    const sql = `SELECT ${COLUMNS}, count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number)
-      FROM ${source} WHERE ${where} AND (boot IS NULL OR boot NOT IN (${SLEPT})) GROUP BY ${COLUMNS}`;
+    const sql = `SELECT ${COLUMNS}, count(*), min(opened_at), max(opened_at), min(attempt.number), max(attempt.number),
+      min(steady) FROM ${source} WHERE ${where} AND (boot IS NULL OR boot NOT IN (${SLEPT})) GROUP BY ${COLUMNS}`;
     const statement = remembered(statements, sql, () => connection.tuples<SqlValue[], TallyTuple>(sql));
     const rows = [
       ...statement.all(...values).map((row): Counted => ({ row, wake: 0 })),
@@ -90,8 +88,9 @@ export function createTallies(
     const names = vms.names();
     const snapshotIds =
       filter.bootId === undefined ? snapshots.ids() : snapshots.ids(rows.map(({ row }) => row[5]));
+    const inOrder = rows.sort(byMoment(rows, positions.ordinalOf));
     // By index: taking thousands of rows apart by destructuring takes as long as reading them.
-    const tallies = rows.map(
+    return inOrder.map(
       ({ row, wake }): AttemptTally => ({
         vm: names.get(row[0]) ?? vmName(""),
         bootId: positions.idOf(row[1]),
@@ -109,14 +108,21 @@ export function createTallies(
         ...(wake > 0 && { wake }),
       }),
     );
-    return tallies.sort(
-      (a, b) =>
-        (a.bootOrdinal ?? 0) - (b.bootOrdinal ?? 0) ||
-        (a.wake ?? 0) - (b.wake ?? 0) ||
-        a.firstAt - b.firstAt ||
-        a.firstNumber - b.firstNumber,
-    );
   };
+}
+
+/**
+ * The order in which they began: by boot, and in it by the clock that nobody sets, or by the wall clock where not all were
+ * read from that one.
+ */
+function byMoment(rows: readonly Counted[], ordinalOf: (boot: number | null) => number | undefined) {
+  const onWall = new Set(rows.filter(({ row }) => row[12] === null).map(({ row }) => row[1]));
+  const momentOf = (row: TallyTuple) => (onWall.has(row[1]) ? row[8] : (row[12] ?? 0));
+  return (a: Counted, b: Counted): number =>
+    (ordinalOf(a.row[1]) ?? 0) - (ordinalOf(b.row[1]) ?? 0) ||
+    a.wake - b.wake ||
+    momentOf(a.row) - momentOf(b.row) ||
+    a.row[10] - b.row[10];
 }
 
 /** Wall time, and milliseconds of the boot where the kernel's log has them. */
@@ -135,15 +141,16 @@ function sleepsBefore(sleeps: readonly SleepPair[], openedAt: number, startedSte
   return count;
 }
 
-function isSameWay(one: LoneTuple, other: LoneTuple): boolean {
+function isSameWay(one: TallyTuple, other: TallyTuple): boolean {
   for (let column = 0; column < 7; column++) if (one[column] !== other[column]) return false;
   return true;
 }
 
-function join(known: TallyTuple, row: LoneTuple): void {
+function join(known: TallyTuple, row: TallyTuple): void {
   known[7] += 1;
   known[8] = Math.min(known[8], row[8]);
   known[9] = Math.max(known[9], row[9]);
   known[10] = Math.min(known[10], row[10]);
   known[11] = Math.max(known[11], row[11]);
+  if (row[12] !== null) known[12] = Math.min(known[12] ?? row[12], row[12]);
 }
