@@ -157,19 +157,22 @@ function mostTelling(trials: readonly Trial[], classes: ReadonlySet<FailureClass
   return named[0]?.[0] ?? "unknown";
 }
 
-/** The trials of these tallies. Which start of its boot one was is told by all that reached a result. */
+/**
+ * The trials of these tallies, which are in the order in which they began. Which start of its boot one was is told by all
+ * that reached a result.
+ */
 function trialsOf(
   counted: readonly StartTally[],
   all: readonly StartTally[],
   blockOf: BlockOf,
 ): readonly Trial[] {
-  const firstAt = new Map<string, number>();
+  const firsts = new Map<string, StartTally>();
   // A host that wakes up sets its devices up anew: as another boot.
   const bootOf = (tally: StartTally) => `${tally.bootId ?? `#${tally.firstNumber}`} ${tally.wake ?? 0}`;
   for (const tally of all) {
     if (tally.outcome === "refused") continue;
     const key = `${bootOf(tally)} ${tally.vm}`;
-    firstAt.set(key, Math.min(firstAt.get(key) ?? Number.POSITIVE_INFINITY, tally.firstAt));
+    if (!firsts.has(key)) firsts.set(key, tally);
   }
   let boot = -1;
   let last: string | undefined;
@@ -180,7 +183,7 @@ function trialsOf(
     const good = tally.outcome === "started";
     // Which start of its boot it was is not known of other hosts.
     if (blockOf !== undefined) return { boot, good, first: true, later: true, tally, block: blockOf(tally) };
-    const first = tally.firstAt <= (firstAt.get(`${own} ${tally.vm}`) ?? 0);
+    const first = firsts.get(`${own} ${tally.vm}`) === tally;
     return { boot, good, first, later: !first || tally.count > 1, tally };
   });
 }
