@@ -2,6 +2,7 @@ import type { Answer } from "../answer/answer.ts";
 import { askAnswer, questionOf } from "../answer/ask-answer.ts";
 import { changeTexts } from "../answer/words.ts";
 import {
+  mayBeHidden,
   type RuntimeState,
   readRuntimeState,
   runtimeDirectory,
@@ -21,7 +22,11 @@ const RECENT = 60;
 /** How the watching stands. */
 export type Watching =
   | { readonly state: "watching" | "stuck"; readonly service: RuntimeState }
-  | { readonly state: "stopped" };
+  | {
+      readonly state: "stopped";
+      /** Root's may run all the same, which this user cannot see. */
+      readonly mayBeHidden: boolean;
+    };
 
 /** The state of host and history in what a person asks first. */
 export interface Brief {
@@ -52,7 +57,7 @@ export interface Brief {
 /** Reads whether a service watches. */
 export function readWatching(env: NodeJS.ProcessEnv, now: number): Watching {
   const found = readRuntimeState(stateFile(runtimeDirectory(env)));
-  if (found?.running !== true) return { state: "stopped" };
+  if (found?.running !== true) return { state: "stopped", mayBeHidden: mayBeHidden(env) };
   const { state: service } = found;
   return { state: now - service.writtenAt > STUCK_AFTER ? "stuck" : "watching", service };
 }

@@ -64,6 +64,8 @@ function watchingLine(
   line: (label: string, text: string, color?: Parameters<Paint>[0]) => string,
   now: number,
 ): string {
+  if (watching.state === "stopped" && watching.mayBeHidden)
+    return line("Watching", "unknown: only root can see whether root's service runs");
   if (watching.state === "stopped") return line("Watching", "no: the service does not run", "red");
   const { startedAt, sources } = watching.service;
   const waiting = sources.filter(({ state }) => state.state === "waiting").length;

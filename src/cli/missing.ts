@@ -53,6 +53,13 @@ export function findMissing(input: MissingInput): readonly Missing[] {
 }
 
 function missingService({ watching, surroundings }: MissingInput): readonly Missing[] {
+  if (watching.state === "stopped" && watching.mayBeHidden)
+    return [
+      {
+        what: "Whether root's service runs cannot be seen by this user.",
+        remedy: "Ask as root: 'sudo vfio-watch doctor'.",
+      },
+    ];
   if (watching.state === "stopped")
     return [
       {

@@ -47,13 +47,17 @@ export function runtimeDirectory(env: NodeJS.ProcessEnv): string {
     : join("/tmp", `vfio-watch-${process.getuid?.() ?? 0}`);
 }
 
-/** Whether a service may run of which this user can see nothing: root's own directory is for root alone. */
+/**
+ * Whether a service may run of which this user can see nothing: root's own directory is for root alone. Who names the
+ * directory asks for that service, and not for root's.
+ */
 export function mayBeHidden(
   env: NodeJS.ProcessEnv,
   uid = process.getuid?.() ?? 0,
   rootsOwn = "/run/vfio-watch",
 ): boolean {
-  return uid !== 0 && runtimeDirectory(env) !== rootsOwn && existsSync(rootsOwn);
+  const isNamed = Boolean(env.VFIO_WATCH_RUNTIME_DIRECTORY || env.RUNTIME_DIRECTORY);
+  return uid !== 0 && !isNamed && existsSync(rootsOwn);
 }
 
 /** Path of the state file in a run-time directory. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -174,7 +174,7 @@ describe("every command that reads the history", () => {
     const runs = [...ASKED.map(([name]) => [name, "--json", "--database", full]), ...NOT_OF_THE_HISTORY];
     const { status, stdout, stderr } = spawnSync(process.execPath, [helper, JSON.stringify(runs)], {
       ...{ uid: NOBODY, gid: NOBODY, cwd: "/", encoding: "utf8" },
-      env: { ...process.env, ...env, HOME: "/nonexistent" },
+      env: { ...process.env, ...env, VFIO_WATCH_RUNTIME_DIRECTORY: "", HOME: "/nonexistent" },
     });
     assert.equal(status, 0, stderr);
     const outcomes = JSON.parse(stdout) as readonly CommandOutcome[];
@@ -186,6 +186,14 @@ describe("every command that reads the history", () => {
       assert.equal(code, name === "doctor" ? 3 : 1, name);
     }
     assert.equal(outcomes.length, runs.length);
+    const told = (name: string) => outcomes[runs.findIndex(([asked]) => asked === name)];
+    // Root's, where it runs: nobody can tell its absence from its not being seen.
+    const isHidden = existsSync("/run/vfio-watch");
+    for (const name of ["doctor", "watch"])
+      assert.equal(
+        /root's service runs cannot be seen/.test(`${told(name)?.out}${told(name)?.err}`),
+        isHidden,
+      );
   });
 });
 
@@ -201,6 +209,7 @@ describe("what an ordinary user can see", () => {
   it("is not that no service runs, where there is one of root's", () => {
     assert.equal(mayBeHidden({}, 1000, directory.path), true);
     assert.equal(mayBeHidden({}, 0, directory.path), false);
+    assert.equal(mayBeHidden({ VFIO_WATCH_RUNTIME_DIRECTORY: "/own" }, 1000, directory.path), false);
     assert.equal(mayBeHidden({}, 1000, "/nonexistent"), false);
   });
 });

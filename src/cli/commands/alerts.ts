@@ -15,7 +15,7 @@ import {
 import { testChannel } from "../../alerts/test-channel.ts";
 import { systemClock } from "../../clock.ts";
 import { askService } from "../../control/client.ts";
-import { runtimeDirectory } from "../../daemon/runtime-state.ts";
+import { mayBeHidden, runtimeDirectory } from "../../daemon/runtime-state.ts";
 import type { AlertStore, Incident } from "../../model/alert.ts";
 import { openBeside } from "../../store/open-beside.ts";
 import { createPaint, formatTime, printable } from "../../terminal-text.ts";
@@ -230,7 +230,12 @@ async function sendTest(name: string, args: ParsedArguments, io: CommandIo): Pro
             vmProblems: () => [],
           }),
         );
-  const who = by === "service" ? "the running service" : "this command, as no service runs";
+  const who =
+    by === "service"
+      ? "the running service"
+      : mayBeHidden(io.env)
+        ? "this command; whether root's service runs cannot be seen by this user"
+        : "this command, as no service runs";
   if (isJson)
     io.out(
       documentText({

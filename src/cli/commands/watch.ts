@@ -1,6 +1,6 @@
 import { listenToService } from "../../control/client.ts";
 import type { LoggedLine } from "../../daemon/log.ts";
-import { runtimeDirectory } from "../../daemon/runtime-state.ts";
+import { mayBeHidden, runtimeDirectory } from "../../daemon/runtime-state.ts";
 import { openStore } from "../../store/open.ts";
 import { createPaint, type Paint, printable } from "../../terminal-text.ts";
 import { wrap } from "../../text-columns.ts";
@@ -54,7 +54,9 @@ Example: vfio-watch watch`,
       const last = await talk.last;
       if (last.state === "no-service")
         throw new Refusal(
-          "no service runs, so nothing is watched; 'vfio-watch doctor' says how to start it.",
+          mayBeHidden(io.env)
+            ? "whether root's service runs cannot be seen by this user: sudo vfio-watch watch"
+            : "no service runs, so nothing is watched; 'vfio-watch doctor' says how to start it.",
         );
       if (last.state === "refused" && !isEndedHere) throw new Refusal(`${last.why} ${last.remedy}`);
       return EXIT.ok;
