@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { AlertContent, AlertStore, Incident } from "../model/alert.ts";
 import type { BootId, VmName } from "../model/identifiers.ts";
 import { composeStorm } from "./compose.ts";
-import { goodStartOf, type Heard, NOTHING_HEARD, newsOf } from "./heard.ts";
+import { foreseen, goodStartOf, type Heard, NOTHING_HEARD, newsOf } from "./heard.ts";
 import { decide, mayTell, type Occurrence } from "./incident-policy.ts";
 import { type AlertPolicy, asTold, notBefore, reaches } from "./policy.ts";
 
@@ -83,7 +83,10 @@ export function createAlerter(options: {
       return { incident, told: false, why: silenced ? "it is silenced" : decision.why };
     }
     const news = newsOf(given, content);
-    if (alreadyTold || (existing === undefined && heard.has(news))) {
+    const wasForeseen = existing?.content.kind === "will-not-start";
+    const isHeard =
+      (existing === undefined || wasForeseen) && (heard.has(news) || heard.has({ lasts: given.key }));
+    if (alreadyTold || isHeard) {
       store.saveIncident({ ...incident, lastToldAt: now });
       return { incident, told: false, why: "it was told while nothing could be stored" };
     }
@@ -172,7 +175,7 @@ export function createAlerter(options: {
     const told = closed
       // The store lists them newest first, by boot and by a clock that nobody sets.
       .find(({ lastToldAt }) => lastToldAt !== undefined);
-    for (const { key } of closed) heard.drop(key);
+    for (const key of closed.flatMap((incident) => [incident.key, foreseen(incident.key)])) heard.drop(key);
     const news = goodStartOf(vm, start.steady);
     const composed = told === undefined || heard.has(news) ? undefined : compose(told);
     const content = composed === undefined ? undefined : asTold(composed, policy);

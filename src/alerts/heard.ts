@@ -29,6 +29,8 @@ export function newsOf(
   { kind, vm }: Pick<AlertContent, "kind" | "vm">,
 ): News {
   const { key, steady, attemptId } = occurrence;
+  // That it comes true is news.
+  if (kind === "will-not-start") return { lasts: foreseen(key) };
   if (attemptId === undefined || steady === undefined) return { lasts: key };
   // It is an event and not a state.
   if (kind === "hot-plug-failed") return { moment: { of: key, steady } };
@@ -38,6 +40,11 @@ export function newsOf(
 /** The news that a VM starts again. */
 export function goodStartOf(vm: VmName, steady: number | undefined): News {
   return steady === undefined ? {} : { moment: { of: startsOf(vm), steady } };
+}
+
+/** What is foreseen of an incident, which has the key of what comes true. */
+export function foreseen(key: string): string {
+  return JSON.stringify(["foreseen", key]);
 }
 
 function startsOf(vm: VmName): string {

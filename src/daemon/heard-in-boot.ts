@@ -58,10 +58,14 @@ export function createHeardInBoot(options: {
       if (takeBack !== undefined) flush();
     },
     has({ lasts, moment }) {
-      const known = earlier.get(moment?.of ?? lasts ?? "");
-      if (known === undefined || !(options.isVolatile || known.isUnrecorded)) return false;
-      if (moment === undefined) return known.at === "lasts";
-      return known.at !== "lasts" && moment.steady <= known.at + SAME_START_MS;
+      const known = (key: string | undefined) => {
+        const one = key === undefined ? undefined : earlier.get(key);
+        return options.isVolatile || one?.isUnrecorded === true ? one?.at : undefined;
+      };
+      // While it lasts it is told once, and of a start that only a state tells nobody knows when it was.
+      if (known(lasts) === "lasts") return true;
+      const at = known(moment?.of);
+      return typeof at === "number" && moment !== undefined && moment.steady <= at + SAME_START_MS;
     },
     add({ lasts, moment }, isUnrecorded) {
       if (lasts !== undefined && lasts !== moment?.of) keep(lasts, { at: "lasts", isUnrecorded });

@@ -92,10 +92,14 @@ test("what could not be stored is told once in a boot, however often the service
   withDirectory(async (directory) => {
     const { disk, lines, make, real } = createDesk(directory);
     disk.isFull = true;
-    for (const steady of [60_000, 60_000, 300_000]) {
+    for (const [steady, causeClass] of [
+      [60_000, "reset-failed"],
+      [60_000, "reset-failed"],
+      [300_000, "device-busy"],
+    ] as const) {
       const desk = make();
       desk.storeTrouble(diskFull);
-      desk.tellUnrecorded(failureOf(), "", steady);
+      desk.tellUnrecorded({ ...failureOf(), causeClass }, "", steady);
       await desk.stop();
     }
     const subjects = told(lines).map((line) => (/history has a problem/.test(line) ? "trouble" : "start"));

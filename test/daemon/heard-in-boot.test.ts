@@ -55,9 +55,20 @@ test("what was told in this boot is not told again by a run that has no history,
     // Out of logs alone it may begin a little later, and have another cause.
     assert.equal(second.fail(62_000, { ...failureOf(), causeClass: "reset-failed" }), false);
     assert.equal(second.foresee(), false, "that it will not start has come true");
+    assert.equal(second.fail(150_000), false, "it goes on, or only the VM's state tells of it, and not when");
     assert.equal(second.fail(200_000, { ...failureOf(), causeClass: "device-busy" }), true);
     second.end();
     assert.equal(runIn(directory, { boot: bootId("another boot") }).fail(60_000), true);
+  }));
+
+test("what was only foreseen is told when it comes true, whichever run it is", () =>
+  withDirectory((directory) => {
+    const first = runIn(directory);
+    assert.equal(first.foresee(), true);
+    first.end();
+    const second = runIn(directory);
+    assert.equal(second.foresee(), false);
+    assert.equal(second.fail(60_000), true);
   }));
 
 test("that a VM starts again is told once, and a failure after it as well", () =>
