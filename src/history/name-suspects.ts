@@ -117,7 +117,7 @@ function changeInWords(
   if (moved !== undefined) {
     const called = name === undefined ? `the device ${moved}` : shortDeviceName(name);
     if (bad.state !== "value") return `the removal of ${called}`;
-    if (good.state !== "value") return `the new card ${called}`;
+    if (good.state !== "value") return `the addition of ${called}`;
     return `the move of ${called} from ${text(good)} to ${text(bad)}`;
   }
   const sentence = answer.changes?.find(({ key }) => key === lead.key)?.sentence;
