@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly settingsFile: string;
   readonly loaded: LoadedConfig;
   readonly database: string;
+  /** The history was asked for by an option or the environment, and not found in its usual place. */
+  readonly isNamed: boolean;
 }
 
 /** Reads the surroundings. `VFIO_WATCH_ROOT` names a recorded tree, `VFIO_WATCH_CONFIG` another settings file. */
@@ -29,6 +31,7 @@ export function findSurroundings(env: NodeJS.ProcessEnv, databaseOption?: string
     settingsFile: places.overrideFile,
     loaded,
     database: databaseOption ?? askedDatabase(loaded, paths, places.unraid, env),
+    isNamed: databaseOption !== undefined || loaded.origins.DATABASE.from === "environment",
   };
 }
 

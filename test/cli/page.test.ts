@@ -99,6 +99,9 @@ test("a VM that failed last time, and that nothing known stops now, has why and 
   assert.match(card, />failed last time<.*under QEMU.*<b>What to do:<\/b>/);
   assert.doesNotMatch(card, /nothing stands in its way/);
   assert.ok(card.includes(escapeHtml(vms[0]?.todo ?? "none")), card);
+  const other = join(dirname(host.database), "other.db");
+  const ofOther = await run(good.paths.root, "page", "tools", "--database", other);
+  assert.doesNotMatch(ofOther.out, /failed last time/, "named, it is shown instead of the service's");
 });
 
 test("on the first day a VM that will not start comes before what the program does, and after it where nothing fails", async (context) => {

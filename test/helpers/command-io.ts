@@ -11,14 +11,12 @@ export interface CommandOutcome {
 }
 
 /** What the machine that runs the tests keeps of a service of its own is no part of them. */
-const NOTHING_OF_THIS_MACHINE = {
-  STATE_DIRECTORY: "/nonexistent/state",
-  VFIO_WATCH_RUNTIME_DIRECTORY: "/nonexistent/runtime",
-};
+const NO_SERVICE = { VFIO_WATCH_RUNTIME_DIRECTORY: "/nonexistent/runtime" };
+const NO_HISTORY = { STATE_DIRECTORY: "/nonexistent/state" };
 
 /**
  * Runs the program in this process with an environment of its own, on a machine on which no service has run unless the
- * environment names its root; a document that it prints has to keep the contract.
+ * environment names its places; a document that it prints has to keep the contract.
  */
 export async function runProgram(
   args: readonly string[],
@@ -37,7 +35,8 @@ export async function runProgram(
     color: options.color ?? false,
     columns: options.columns ?? 400,
     tableColumns: options.columns ?? 400,
-    env: env.VFIO_WATCH_ROOT === undefined ? { ...NOTHING_OF_THIS_MACHINE, ...env } : env,
+    // Below a root of its own the history is where the root has it.
+    env: { ...NO_SERVICE, ...(env.VFIO_WATCH_ROOT === undefined && NO_HISTORY), ...env },
     async *input() {
       yield Buffer.from(options.input ?? "");
     },

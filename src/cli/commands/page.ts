@@ -119,10 +119,11 @@ function startQuestion(args: ParsedArguments): StartQuestion {
   return { uuid, since: Number(since), waitMs: Number(wait) };
 }
 
-/** The history that the service keeps, else the one that the settings name. */
+/** The history that was asked for by name, else the one that the service keeps, else the one that the settings name. */
 function openPageHistory(surroundings: Surroundings, io: CommandIo) {
   const service = readService(io.env);
-  const path = service.state === "running" ? service.runtime.database : surroundings.database;
+  const isOfService = service.state === "running" && !surroundings.isNamed;
+  const path = isOfService ? service.runtime.database : surroundings.database;
   return { service, opened: openStore({ path, readOnly: true, clock: { now: Date.now } }) };
 }
 
