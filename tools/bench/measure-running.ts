@@ -24,8 +24,11 @@ import {
   wakeUpsOf,
 } from "./process-figures.ts";
 
-/** The memory keeper looks every 15 s and waits for 5 s of calm: after this long it has looked (ms). */
-const SETTLED_AFTER = 22_000;
+/**
+ * A refusal of the kernel waits half a minute for its start and is stored then, and the memory keeper looks every 15 s:
+ * after this long both are over (ms).
+ */
+const SETTLED_AFTER = 60_000;
 const RECORDS = 1_000_000;
 const BATCH = 5_000;
 /** A pause after each batch (ms): no more than 50 000 records a second, which is still a hundred times what ails a host. */
