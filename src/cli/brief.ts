@@ -47,9 +47,9 @@ export interface Brief {
     | undefined;
   /** VMs that something stops now. */
   readonly stopped: readonly VmPreflight[];
-  /** What changed: since the last good start of what fails, else what the host last changed in. */
+  /** What changed: since what fails last worked or, where it never did, the boot before; else what the host last changed in. */
   readonly changed: {
-    readonly since: "last good start" | number | undefined;
+    readonly since: Answer["comparedWith"] | number;
     readonly sentences: readonly string[];
   };
 }
@@ -90,7 +90,7 @@ export function readBrief(
       [],
     changed:
       failing.length > 0
-        ? { since: "last good start", sentences: failing }
+        ? { since: lastFailure?.answer.comparedWith, sentences: failing }
         : { since: last?.at, sentences: last?.changes.map(({ sentence }) => sentence) ?? [] },
   };
 }

@@ -44,7 +44,12 @@ export function describeBrief(brief: Brief, paint: Paint, columns: number, now: 
   }
   const [first, ...others] = changed.sentences;
   if (first !== undefined) {
-    const when = changed.since === "last good start" ? "since it worked" : `at ${formatTime(changed.since)}`;
+    const when =
+      changed.since === "good start"
+        ? "since it worked"
+        : changed.since === "boot before"
+          ? "since the boot before"
+          : `at ${formatTime(changed.since)}`;
     const room = Math.min(MOST_CHANGES - 1, others.length);
     const left = others.length - room;
     lines.push(line("Changed", `${when}: ${first}`));

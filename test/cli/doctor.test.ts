@@ -50,6 +50,18 @@ test("without a command, a host with a history is told in ten lines that fit the
   assert.match(out, /vfio-watch show 4, blame, doctor/);
 });
 
+test("what never worked on record is not said to have worked", async () => {
+  const env = place("never-worked");
+  const store = opened(env.VFIO_WATCH_DATABASE);
+  storeHistory(store, [
+    { facts: hostFacts(), starts: [] },
+    { facts: hostFacts(BIOS_A95), starts: [bad()] },
+  ]);
+  store.close();
+  const { out } = await runProgram([], env, { columns: 100 });
+  assert.match(out, /^Changed +since the boot before: BIOS E7E49AMSI\.1A63/m);
+});
+
 test("a failure that was healed is history, and nothing is left to do", async () => {
   const env = make("healed", true);
   const running = env.VFIO_WATCH_RUNTIME_DIRECTORY;

@@ -139,7 +139,7 @@ function doctorJson(watching: Watching, brief: Brief | undefined, missing: reado
         ...{ vm, verdict, why: findings[0]?.sentence ?? null },
       })) ?? [],
     changed: {
-      since: brief?.changed.since === "last good start" ? null : timeJson(brief?.changed.since),
+      since: typeof brief?.changed.since === "string" ? null : timeJson(brief?.changed.since),
       sentences: brief?.changed.sentences ?? [],
     },
     missing: missing.map(({ what, remedy }) => ({ what, remedy: remedy === "" ? null : remedy })),
