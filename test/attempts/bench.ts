@@ -134,6 +134,12 @@ export interface Bench {
   feed(observation: Observation, matches?: readonly SignatureMatch[]): void;
 }
 
+/** How the starts ended, in the order in which they began. */
+export const outcomesOf = ({ outcomes }: Bench) =>
+  outcomes()
+    .toSorted((a, b) => a.openedAt - b.openedAt)
+    .map(({ outcome }) => outcome);
+
 export function bench(
   options: {
     released?: boolean;

@@ -16,6 +16,7 @@ import {
   logEnd,
   logStart,
   NIC,
+  outcomesOf,
   stateFailed,
   T0,
 } from "./bench.ts";
@@ -25,10 +26,6 @@ const OFF: VmState = { state: "shutoff", reason: "destroyed" };
 const FAILED: VmState = { state: "shutoff", reason: "failed" };
 const RUNS: VmState = { state: "running", reason: "booted" };
 
-const outcomesOf = ({ outcomes }: Bench) =>
-  outcomes()
-    .toSorted((a, b) => a.openedAt - b.openedAt)
-    .map(({ outcome }) => outcome);
 const piecesOf = ({ outcomes }: Bench) => outcomes().map(({ evidence }) => evidence.length);
 const running = ({ tracker, clock }: Bench) => [...tracker.runningAt(steadyNow(clock)).keys()];
 

@@ -4,7 +4,6 @@ import { steadyNow } from "../../src/clock.ts";
 import type { Observation } from "../../src/model/observation.ts";
 import {
   AUDIO,
-  type Bench,
   base,
   bench,
   controlError,
@@ -16,16 +15,13 @@ import {
   logLine,
   logStart,
   NIC,
+  outcomesOf,
   REFUSAL,
   SETTINGS,
   stateFailed,
   T0,
 } from "./bench.ts";
 
-const outcomesOf = ({ outcomes }: Bench) =>
-  outcomes()
-    .toSorted((a, b) => a.openedAt - b.openedAt)
-    .map(({ outcome }) => outcome);
 const VM = "Windows 11";
 
 describe("a start as its VM's own log tells it", () => {
