@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { openStore } from "../../src/store/open.ts";
@@ -290,148 +290,128 @@ test("a durable write within a batch makes the batch durable", () =>
     store.close();
   }));
 
-/** A file system of `size` that is full soon; undefined where it cannot be mounted. */
-function mountSmall(directory: string, size: string): (() => void) | undefined {
-  mkdirSync(directory, { recursive: true });
-  const mount = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", directory]);
-  return mount.status === 0 ? () => void spawnSync("umount", [directory]) : undefined;
+/** On a file system of two megabytes, which only root can mount. */
+function onSmallDisk(context: TestContext, use: (disk: string) => void): Promise<void> {
+  return withDirectory((directory) => {
+    const disk = join(directory, "disk");
+    mkdirSync(disk);
+    const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "none", disk]);
+    if (status !== 0) return context.skip("needs root, to mount a small tmpfs");
+    try {
+      use(disk);
+    } finally {
+      spawnSync("umount", [disk]);
+    }
+  });
 }
 
 test("a full disk refuses in words, keeps what was stored, and is forgotten when there is room", (context) =>
-  withDirectory((directory) => {
-    const disk = join(directory, "disk");
-    const unmount = mountSmall(disk, "2m");
-    if (unmount === undefined) return context.skip("needs root, to mount a small tmpfs");
-    try {
-      const clock = handClock();
-      const store = opened(join(disk, "history.sqlite"), { clock });
-      let stored = 0;
-      const save = () =>
-        store.durable(() =>
-          store.attempts.save(
-            sampleAttempt({
-              id: `a${stored}`,
-              evidence: Array.from({ length: 40 }, (_, index) => kernelLine(index, "x".repeat(500))),
-            }),
-            { origin: "live" },
-          ),
-        );
-      let result = save();
-      while (result.state === "written" && stored < 1000) {
-        stored++;
-        result = save();
-      }
-      assert.ok(result.state === "refused" && result.trouble.kind === "disk-full", JSON.stringify(result));
-      assert.match(result.trouble.remedy, /Make room/);
-      assert.equal(save().state, "refused");
-      assert.equal(store.troubles()[0]?.times, 2);
-      assert.equal(store.attempts.list().length, stored);
-
-      // Inside a batch, too, nothing half done gets through.
-      const batch = store.batched(() => {
-        store.meta.set("before", "the refusal");
-        save();
-        store.meta.set("after", "the refusal");
-      });
-      if (batch.state === "refused") assert.equal(store.meta.get("after"), undefined);
-
-      clock.at += 60_000;
-      assert.equal(spawnSync("mount", ["-o", "remount,size=16m", disk]).status, 0);
-      assert.equal(save().state, "written");
-      assert.equal(store.troubles()[0]?.until, clock.at);
-      assert.equal(store.attempts.list().length, stored + 1);
-      store.close();
-      const later = opened(join(disk, "history.sqlite"));
-      assert.equal(later.troubles()[0]?.until, clock.at, "a restarted service still knows");
-      later.close();
-
-      const plain = new Database(join(disk, "history.sqlite"), { readonly: true });
-      assert.equal(plain.pragma("integrity_check", { simple: true }), "ok");
-      plain.close();
-    } finally {
-      unmount();
+  onSmallDisk(context, (disk) => {
+    const clock = handClock();
+    const store = opened(join(disk, "history.sqlite"), { clock });
+    let stored = 0;
+    const save = () =>
+      store.durable(() =>
+        store.attempts.save(
+          sampleAttempt({
+            id: `a${stored}`,
+            evidence: Array.from({ length: 40 }, (_, index) => kernelLine(index, "x".repeat(500))),
+          }),
+          { origin: "live" },
+        ),
+      );
+    let result = save();
+    while (result.state === "written" && stored < 1000) {
+      stored++;
+      result = save();
     }
+    assert.ok(result.state === "refused" && result.trouble.kind === "disk-full", JSON.stringify(result));
+    assert.match(result.trouble.remedy, /Make room/);
+    assert.equal(save().state, "refused");
+    assert.equal(store.troubles()[0]?.times, 2);
+    assert.equal(store.attempts.list().length, stored);
+
+    // Inside a batch, too, nothing half done gets through.
+    const batch = store.batched(() => {
+      store.meta.set("before", "the refusal");
+      save();
+      store.meta.set("after", "the refusal");
+    });
+    if (batch.state === "refused") assert.equal(store.meta.get("after"), undefined);
+
+    clock.at += 60_000;
+    assert.equal(spawnSync("mount", ["-o", "remount,size=16m", disk]).status, 0);
+    assert.equal(save().state, "written");
+    assert.equal(store.troubles()[0]?.until, clock.at);
+    assert.equal(store.attempts.list().length, stored + 1);
+    store.close();
+    const later = opened(join(disk, "history.sqlite"));
+    assert.equal(later.troubles()[0]?.until, clock.at, "a restarted service still knows");
+    later.close();
+
+    const plain = new Database(join(disk, "history.sqlite"), { readonly: true });
+    assert.equal(plain.pragma("integrity_check", { simple: true }), "ok");
+    plain.close();
   }));
 
 test("an existing database on a full disk opens and can be read", (context) =>
-  withDirectory((directory) => {
-    const disk = join(directory, "disk");
-    const unmount = mountSmall(disk, "2m");
-    if (unmount === undefined) return context.skip("needs root, to mount a small tmpfs");
-    try {
-      const path = join(disk, "history.sqlite");
-      const before = opened(path);
-      before.attempts.save(sampleAttempt(), { origin: "live" });
-      before.close();
-      assert.throws(() => writeFileSync(join(disk, "filler"), Buffer.alloc(4 * 1024 * 1024)), /ENOSPC/);
-      const result = openStore({ path, clock: handClock() });
-      if (result.state === "open") {
-        assert.equal(result.store.attempts.list().length, 1);
-        const tried = result.store.durable(() => result.store.meta.set("a", "b".repeat(9000)));
-        assert.ok(tried.state === "refused" && tried.trouble.kind === "disk-full");
-        result.store.close();
-      } else {
-        assert.equal(result.reason, "inaccessible");
-        assert.match(result.why, /full/);
-      }
-      assert.ok(existsSync(path));
-      assert.deepEqual(
-        readdirSync(disk).filter((name) => name.includes("corrupt")),
-        [],
-        "a full disk is not taken for damage",
-      );
-    } finally {
-      unmount();
+  onSmallDisk(context, (disk) => {
+    const path = join(disk, "history.sqlite");
+    const before = opened(path);
+    before.attempts.save(sampleAttempt(), { origin: "live" });
+    before.close();
+    assert.throws(() => writeFileSync(join(disk, "filler"), Buffer.alloc(4 * 1024 * 1024)), /ENOSPC/);
+    const result = openStore({ path, clock: handClock() });
+    if (result.state === "open") {
+      assert.equal(result.store.attempts.list().length, 1);
+      const tried = result.store.durable(() => result.store.meta.set("a", "b".repeat(9000)));
+      assert.ok(tried.state === "refused" && tried.trouble.kind === "disk-full");
+      result.store.close();
+    } else {
+      assert.equal(result.reason, "inaccessible");
+      assert.match(result.why, /full/);
     }
+    assert.ok(existsSync(path));
+    assert.deepEqual(
+      readdirSync(disk).filter((name) => name.includes("corrupt")),
+      [],
+      "a full disk is not taken for damage",
+    );
   }));
 
 test("a read-only file system is refused in words", (context) =>
-  withDirectory((directory) => {
-    const disk = join(directory, "disk");
-    const unmount = mountSmall(disk, "2m");
-    if (unmount === undefined) return context.skip("needs root, to mount a small tmpfs");
-    try {
-      const path = join(disk, "history.sqlite");
-      const store = opened(path);
-      store.attempts.save(sampleAttempt(), { origin: "live" });
-      store.close();
-      assert.equal(spawnSync("mount", ["-o", "remount,ro", disk]).status, 0);
-      const result = openStore({ path, clock: handClock() });
-      assert.ok(result.state === "refused" && result.reason === "inaccessible");
-      assert.match(result.why, /read-only/);
-    } finally {
-      unmount();
-    }
+  onSmallDisk(context, (disk) => {
+    const path = join(disk, "history.sqlite");
+    const store = opened(path);
+    store.attempts.save(sampleAttempt(), { origin: "live" });
+    store.close();
+    assert.equal(spawnSync("mount", ["-o", "remount,ro", disk]).status, 0);
+    const result = openStore({ path, clock: handClock() });
+    assert.ok(result.state === "refused" && result.reason === "inaccessible");
+    assert.match(result.why, /read-only/);
   }));
 
 test("a history on a read-only file system is read as it was left, unless a log with more of it is there", (context) =>
-  withDirectory((directory) => {
-    const disk = join(directory, "disk");
-    const unmount = mountSmall(disk, "2m");
-    if (unmount === undefined) return context.skip("needs root, to mount a small tmpfs");
-    try {
-      const path = join(disk, "history.sqlite");
-      const store = opened(path);
-      store.meta.set("seen", "yes");
-      store.close();
-      assert.deepEqual(
-        ["-wal", "-shm"].filter((ending) => existsSync(path + ending)),
-        [],
-      );
-      const remount = (how: string) =>
-        assert.equal(spawnSync("mount", ["-o", `remount,${how}`, disk]).status, 0);
-      remount("ro");
-      const reader = opened(path, { readOnly: true });
-      assert.equal(reader.meta.get("seen"), "yes");
-      assert.throws(() => reader.meta.set("seen", "no"), StoreRefusal);
-      reader.close();
-      remount("rw");
-      writeFileSync(`${path}-wal`, "more");
-      remount("ro");
-      assert.equal(openStore({ path, clock: handClock(), readOnly: true }).state, "refused");
-    } finally {
-      unmount();
-    }
+  onSmallDisk(context, (disk) => {
+    const path = join(disk, "history.sqlite");
+    const store = opened(path);
+    store.meta.set("seen", "yes");
+    store.close();
+    assert.deepEqual(
+      ["-wal", "-shm"].filter((ending) => existsSync(path + ending)),
+      [],
+    );
+    const remount = (how: string) =>
+      assert.equal(spawnSync("mount", ["-o", `remount,${how}`, disk]).status, 0);
+    remount("ro");
+    const reader = opened(path, { readOnly: true });
+    assert.equal(reader.meta.get("seen"), "yes");
+    assert.throws(() => reader.meta.set("seen", "no"), StoreRefusal);
+    reader.close();
+    remount("rw");
+    writeFileSync(`${path}-wal`, "more");
+    remount("ro");
+    assert.equal(openStore({ path, clock: handClock(), readOnly: true }).state, "refused");
   }));
 
 test("a boot that nobody announced does not keep an attempt from being stored", () =>
